@@ -1,0 +1,201 @@
+"""Lossless thinning of NAL units (HEVC, VVC and any other Annex B stream).
+
+Of the 30 bytes of a P frame at QP 49, 10.8 are start code, NAL header and an all but constant slice header. Here NAL units
+lose their start codes and emulation prevention bytes; their first bytes are range coded against what earlier NAL units
+of the same kind predict, position by position; the rest is stored as it is. What does not fit (trailing zeros,
+emulation bytes that cannot be re-made) is stored verbatim. The exact bytes come back.
+
+(Annex B and emulation prevention: Rec. ITU-T H.265, clauses B.1 and 7.4.2.)
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from hdac.bitstream.rangecoder import Adaptive, Coder, Integer
+from hdac.errors import DamagedError
+
+_START = re.compile(rb"\x00\x00\x01")
+_EMULATED = re.compile(rb"\x00\x00(?=[\x00-\x03])")
+_PREVENTED = re.compile(rb"\x00\x00\x03")
+
+SLICE_BYTES = 12  # predicted bytes of a NAL unit that carries a slice, the NAL header included
+HEADER_BYTES = 96  # predicted bytes of any other NAL unit (parameter sets, SEI)
+MAX_UNITS = 64
+RANKS = 3  # predictions tried before the byte is coded as it is
+LAGS = (1, 2, 4, 8)
+
+#: First guesses for parameter sets: those that x265 writes for the settings of `layers.hevc` at 256x256.
+TEMPLATES = (
+    "40010c01ffff01600000009000000000003c968090",
+    "42010101600000009000000000003ca008080405965a924cae680800000008000000c840",
+    "4401c1718112",
+)
+
+
+class Unit(NamedTuple):
+    """One NAL unit without its emulation prevention bytes."""
+
+    long_start: bool  # four-byte start code
+    payload: bytes
+
+
+def split(data: bytes) -> list[Unit] | None:
+    """The NAL units of Annex B bytes, or None if `join` would not give exactly `data` back."""
+    starts = [m.start() for m in _START.finditer(data)]
+    if not starts or len(starts) > MAX_UNITS or starts[0] > 1:
+        return None
+    units = []
+    for i, at in enumerate(starts):
+        end = starts[i + 1] if i + 1 < len(starts) else len(data)
+        if i + 1 < len(starts) and data[end - 1] == 0:
+            end -= 1
+        units.append(Unit(at > 0 and data[at - 1] == 0, _PREVENTED.sub(b"\0\0", data[at + 3 : end])))
+    if any(len(u.payload) < 2 or len(u.payload) >= 1 << Integer.BITS for u in units):
+        return None
+    return units if join(units) == data else None
+
+
+def join(units: list[Unit]) -> bytes:
+    """Annex B bytes of NAL units."""
+    return b"".join((b"\0\0\0\1" if u.long_start else b"\0\0\1") + _EMULATED.sub(b"\0\0\3", u.payload) for u in units)
+
+
+def is_slice(first: int, second: int, codec: str) -> bool:
+    """Whether a NAL header is that of coded picture data (H.265 table 7-1; H.266 table 5)."""
+    return second >> 3 < 12 if codec == "vvc" else (first >> 1 & 63) < 32
+
+
+class _Position:
+    """Models of one byte position of one kind of NAL unit."""
+
+    def __init__(self, lags: int) -> None:
+        self.hit = [Adaptive(2, (4, 4), step=16) for _ in range(RANKS)]
+        self.score = [0.0] * lags
+
+
+class Predictor:
+    """Codes bytes at fixed positions of similar units; learns which earlier unit, or which trend, predicts each position."""
+
+    def __init__(self) -> None:
+        self.history: list[bytes] = []
+        self._positions: dict[int, _Position] = {}
+
+    def _guesses(self, at: int) -> list[int]:
+        """A guess for each predictor, -1 where it has none: the byte of the unit `lag` before, and linear trends over windows
+        of 1 to 3 bytes (a counter such as the picture order count may straddle bytes)."""
+        guesses, past = [], self.history
+        for lag in LAGS:
+            unit = past[-lag] if len(past) >= lag else b""
+            guesses.append(unit[at] if at < len(unit) else -1)
+        for lag in (1, 4):
+            near, far = (past[-lag], past[-2 * lag]) if len(past) >= 2 * lag else (b"", b"")
+            for window in (1, 2, 3):
+                end = at + window
+                if end > min(len(near), len(far)):
+                    guesses.append(-1)
+                    continue
+                trend = 2 * int.from_bytes(near[at:end], "big") - int.from_bytes(far[at:end], "big")
+                guesses.append(trend >> 8 * (window - 1) & 255)
+        return guesses
+
+    def code(self, coder: Coder, at: int, value: int | None) -> int:
+        """Codes byte `at` of the present unit."""
+        guesses = self._guesses(at)
+        position = self._positions.setdefault(at, _Position(len(guesses)))
+        order = sorted(range(len(guesses)), key=lambda i: (-position.score[i], i))
+        ranked = list(dict.fromkeys(guesses[i] for i in order if guesses[i] >= 0))[:RANKS]
+        for rank, guess in enumerate(ranked):
+            if coder.symbol(position.hit[rank], None if value is None else int(value == guess)):
+                value = guess
+                break
+        else:
+            value = coder.uniform(256, value)
+        for i, guess in enumerate(guesses):
+            position.score[i] = 0.8 * position.score[i] + (guess == value)
+        return value
+
+    def remember(self, unit: bytes) -> None:
+        self.history = [*self.history[-2 * max(LAGS) :], unit]
+
+
+class Thinner:
+    """The state of one GOP's thinning; `code` is the syntax of one access unit, the same for both directions.
+
+    codec: "hevc" or "vvc" (decides which NAL units carry slices; any other stream still round-trips).
+    period: length of the QP cascade; frame sizes repeat with it.
+    """
+
+    def __init__(self, codec: str, period: int) -> None:
+        self.codec, self.period = codec, max(1, period)
+        self._verbatim = Adaptive(2, (15, 1))
+        self._count = Integer()
+        self._starts = [Adaptive(2), Adaptive(2)]
+        self._headers: dict[int, Predictor] = {}
+        self._bodies: dict[bytes, Predictor] = {}
+        self._sizes: dict[tuple[bytes, int], Integer] = {}
+        self._size = Integer()
+        self._pictures = 0
+        for text in TEMPLATES:
+            unit = bytes.fromhex(text)
+            self._bodies.setdefault(unit[:2], Predictor()).remember(unit[:HEADER_BYTES])
+
+    def write(self, coder: Coder, data: bytes) -> bytes:
+        """Codes one access unit; returns the bytes to store beside the range-coded ones."""
+        units = split(data)
+        coder.symbol(self._verbatim, int(units is None))
+        if units is None:
+            self._size.code(coder, len(data))
+            self._pictures += 1
+            return data
+        self._count.code(coder, len(units))
+        rest = []
+        for index, unit in enumerate(units):
+            _, _, head = self._head(coder, index, unit)
+            rest.append(unit.payload[len(head) :])
+        self._pictures += 1
+        return b"".join(rest)
+
+    def read(self, coder: Coder, stored: memoryview) -> tuple[bytes, int]:
+        """Decodes one access unit; returns it and how many bytes of `stored` it took. Raises `DamagedError`."""
+        if coder.symbol(self._verbatim, None):
+            size = self._size.code(coder, None)
+            self._pictures += 1
+            return bytes(_take(stored, 0, size)), size
+        count = self._count.code(coder, None)
+        if not 1 <= count <= MAX_UNITS:
+            raise DamagedError(f"{count} NAL units in an access unit; at most {MAX_UNITS} are allowed: the stream is damaged")
+        units, at = [], 0
+        for index in range(count):
+            long_start, size, head = self._head(coder, index)
+            take = size - len(head)
+            units.append(Unit(long_start, head + bytes(_take(stored, at, take))))
+            at += take
+        self._pictures += 1
+        return join(units), at
+
+    def _head(self, coder: Coder, index: int, unit: Unit | None = None) -> tuple[bool, int, bytes]:
+        """Start code, size and predicted first bytes of a NAL unit; `unit` is given when writing."""
+        payload = None if unit is None else unit.payload
+        long_start = bool(coder.symbol(self._starts[index > 0], None if unit is None else int(unit.long_start)))
+        header = self._headers.setdefault(index, Predictor())
+        head = bytearray()
+        for at in range(2):
+            head.append(header.code(coder, at, None if payload is None else payload[at]))
+        kind = bytes(head)
+        header.remember(kind)
+        picture = is_slice(head[0], head[1], self.codec)
+        sizes = self._sizes.setdefault((kind, self._pictures % self.period if picture else 0), Integer())
+        size = sizes.code(coder, None if payload is None else len(payload) - 2) + 2
+        body = self._bodies.setdefault(kind, Predictor())
+        for at in range(2, min(size, SLICE_BYTES if picture else HEADER_BYTES)):
+            head.append(body.code(coder, at, None if payload is None else payload[at]))
+        body.remember(bytes(head))
+        return long_start, size, bytes(head)
+
+
+def _take(stored: memoryview, at: int, size: int) -> memoryview:
+    if at + size > len(stored):
+        raise DamagedError(f"a NAL unit needs {size} bytes, had {len(stored) - at}; the stream is damaged")
+    return stored[at : at + size]

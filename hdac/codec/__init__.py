@@ -1,0 +1,1 @@
+"""Encoder and Decoder: streaming state machines that join layers, networks and bitstream."""

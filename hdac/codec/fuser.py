@@ -1,0 +1,77 @@
+"""The networks at run time: device, number format, cached reference. The same object serves encoder and decoder."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor
+
+from hdac.errors import UsageError
+from hdac.layers.motion import dequantise
+from hdac.nets.fusion import FusionNet, Reference
+from hdac.nets.keypoints import thumbnail
+from hdac.nets.planes import planes_from_yuv, yuv_from_planes
+from hdac.video.picture import Picture
+
+
+def pick_device(name: str) -> torch.device:
+    """`auto`, `cpu` or `cuda` -> device. Raises `UsageError`."""
+    if name not in ("auto", "cpu", "cuda"):
+        raise UsageError(f"--device {name}; choose auto, cpu or cuda")
+    present = torch.cuda.is_available()
+    if name == "cuda" and not present:
+        raise UsageError("--device cuda: no CUDA device is usable here; choose auto or cpu")
+    return torch.device("cuda" if present and name != "cpu" else "cpu")
+
+
+def pick_dtype(device: torch.device) -> torch.dtype:
+    """bf16 where the hardware multiplies it natively, else fp32."""
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
+    native = torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return torch.bfloat16 if native else torch.float32
+
+
+class Fuser:
+    """Keypoints of pictures, and fused or animated pictures from the present reference."""
+
+    def __init__(self, net: FusionNet, device: torch.device, dtype: torch.dtype | None = None) -> None:
+        self.device, self.dtype = device, dtype or pick_dtype(device)
+        self.detector = copy.deepcopy(net.detector).to(device).eval()  # float32: what is coded should not depend on bf16
+        self.net = net.to(device, self.dtype, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+        self._reference: Reference | None = None
+
+    @torch.inference_mode()
+    def keypoints(self, picture: Picture) -> Tensor:
+        """Keypoints `(K, 2)` in [-1, 1] of a source picture, float32 on the CPU."""
+        found: Tensor = self.detector(thumbnail(self._planes(picture)))
+        return found[0].cpu()
+
+    @torch.inference_mode()
+    def set_reference(self, picture: Picture, qp: int, integers: Tensor, levels: int) -> None:
+        """The decoded picture and keypoints that are moved from now on."""
+        planes = self._planes(picture)
+        features = self.net.encode(planes, self._qp(qp))
+        self._reference = Reference(planes, features, dequantise(integers, levels)[None].to(self.device))
+
+    def fuse(self, base: Picture, qp: int, integers: Tensor, levels: int) -> Picture:
+        """Base picture (coded at `qp`) + reference -> fused picture."""
+        return self._run(base, qp, integers, levels, 1.0)
+
+    def animate(self, like: Picture, integers: Tensor, levels: int) -> Picture:
+        """Reference + keypoints -> picture; `like` gives only the size."""
+        return self._run(like, 0, integers, levels, 0.0)
+
+    @torch.inference_mode()
+    def _run(self, base: Picture, qp: int, integers: Tensor, levels: int, mask: float) -> Picture:
+        assert self._reference is not None, "a reference comes first"
+        here = dequantise(integers, levels)[None].to(self.device)
+        fused = self.net(self._planes(base), self._qp(qp), self._reference, here, torch.full((1,), mask, device=self.device))
+        return Picture(*yuv_from_planes(fused.planes.cpu(), base.height, base.width))
+
+    def _planes(self, picture: Picture) -> Tensor:
+        return planes_from_yuv(*picture).to(self.device)
+
+    def _qp(self, qp: int) -> Tensor:
+        return torch.full((1,), float(qp), device=self.device)

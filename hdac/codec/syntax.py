@@ -1,0 +1,211 @@
+"""Payloads of packets: what `container.py` lists as range-coded bytes, written and read.
+
+Each class holds the models of one GOP. Bits are information contents, so that a file's size can be split by layer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from torch import Tensor
+
+from hdac.bitstream.container import MAX_PAYLOAD, Cursor, Header, Packet, PacketType, chunk, varint
+from hdac.bitstream.rangecoder import Adaptive, Reader, Writer
+from hdac.bitstream.thinning import Thinner
+from hdac.errors import DamagedError
+from hdac.layers.base import QP_MAX
+from hdac.layers.motion import KeypointCoder
+
+#: A packet's decoded pictures are bounded: frames times pixels.
+MAX_PIXELS = 1 << 25
+MAX_FRAMES = 128
+_GOP_START, _SWITCHED = 1, 2
+
+
+def frames_limit(width: int, height: int) -> int:
+    """Most frames that one packet of pictures of this size may carry."""
+    return max(1, min(MAX_FRAMES, MAX_PIXELS // (width * height)))
+
+
+class BasePacket(NamedTuple):
+    """A BASE or REFERENCE packet, read. `units`: Annex B access units; `intra_bits`: bits of the GOP's first picture."""
+
+    gop_start: bool
+    frames: int
+    qp_ref: int
+    qp_base: int
+    units: list[bytes]
+    intra_bits: float
+    inter_bits: float
+
+
+class EnhancedFrame(NamedTuple):
+    """What the enhancement says of one frame: keypoints `(K, 2)` as integers; whether the fused picture is shown."""
+
+    keypoints: Tensor
+    fused: bool
+
+
+class EnhancementPacket(NamedTuple):
+    gop_start: bool
+    frames: list[EnhancedFrame]
+    motion_bits: float
+    fusion_bits: float
+
+
+class BaseWriter:
+    """Collects access units; `take` makes the packet. `kind` is BASE, or REFERENCE (one picture)."""
+
+    def __init__(self, codec: str, period: int, kind: PacketType = PacketType.BASE) -> None:
+        self.codec, self.period, self.kind = codec, period, kind
+        self.start(0, 0)
+
+    def start(self, qp_ref: int, qp_base: int) -> None:
+        """A GOP starts: models are fresh."""
+        self._thinner = Thinner(self.codec, self.period)
+        self._qps: tuple[int, int] | None = (qp_ref, qp_base)
+        self._clear()
+
+    def _clear(self) -> None:
+        self._coder, self._rest, self.frames = Writer(), b"", 0
+
+    def add(self, unit: bytes | None) -> None:
+        """One frame's access unit (None: a frame without a base picture)."""
+        self.frames += 1
+        if unit is not None:
+            self._rest += self._thinner.write(self._coder, unit)
+
+    def take(self) -> list[Packet]:
+        if not self.frames:
+            return []
+        start = self._qps is not None
+        payload = bytes([_GOP_START if start else 0]) + varint(self.frames)
+        if self._qps is not None:
+            payload += bytes(self._qps)
+        payload += chunk(self._coder.finish()) + self._rest
+        self._qps = None
+        self._clear()
+        return [Packet(self.kind, payload, start)]
+
+
+class BaseReader:
+    """Reads what `BaseWriter` wrote; remembers the GOP's models."""
+
+    def __init__(self, header: Header) -> None:
+        self.header = header
+        self._codec = header.base_codec.name.lower()
+        self._thinner: Thinner | None = None
+        self._index = 0  # frame within the GOP
+        self._qps = (0, 0)
+
+    def read(self, packet: Packet) -> BasePacket:
+        """Raises `DamagedError` or `TruncatedError`."""
+        cursor = Cursor(packet.payload)
+        start = bool(cursor.byte("packet flags") & _GOP_START)
+        frames = cursor.varint("frames of a packet", 1, frames_limit(self.header.width, self.header.height))
+        if start:
+            qps = cursor.take(2, "QPs")
+            if max(qps) > QP_MAX:
+                raise DamagedError(f"QPs {qps[0]} and {qps[1]}; allowed are 0 to {QP_MAX}: the stream is damaged")
+            self._qps = (qps[0], qps[1])
+            self._thinner, self._index = Thinner(self._codec, len(self.header.cascade)), 0
+        if self._thinner is None:
+            raise DamagedError("a packet without an entry point before it: the stream is damaged or was joined in the middle of a GOP")
+        coder = Reader(bytes(cursor.chunk("range-coded bytes", MAX_PAYLOAD)))
+        stored, units, bits = cursor.take(cursor.left, "NAL units"), [], [0.0, 0.0]
+        for i in range(self._index, self._index + frames):
+            if i % self.header.frame_step:
+                continue
+            before = coder.spent
+            unit, taken = self._thinner.read(coder, stored)
+            stored = stored[taken:]
+            bits[i > 0] += coder.spent - before + 8 * taken
+            units.append(unit)
+        if len(stored):
+            raise DamagedError(f"{len(stored)} bytes are left over in a packet: the stream is damaged")
+        self._index += frames
+        return BasePacket(start, frames, *self._qps, units, bits[0], bits[1])
+
+
+@dataclass
+class _EnhancementState:
+    keypoints: KeypointCoder
+    switch: list[Adaptive]
+    before: int = 1
+
+    @classmethod
+    def fresh(cls, keypoints: int, levels: int) -> _EnhancementState:
+        return cls(KeypointCoder(keypoints, levels), [Adaptive(2, (4, 4)), Adaptive(2, (1, 15))])
+
+
+class EnhancementWriter:
+    """Collects keypoints and switch flags (`switched` False: no flags, as in mode `animation`)."""
+
+    def __init__(self, keypoints: int, levels: int, switched: bool) -> None:
+        self.keypoints, self.levels, self.switched = keypoints, levels, switched
+        self.start()
+
+    def start(self) -> None:
+        self._state = _EnhancementState.fresh(self.keypoints, self.levels)
+        self._starts = True
+        self._clear()
+
+    def _clear(self) -> None:
+        self._coder, self.frames = Writer(), 0
+
+    @property
+    def last(self) -> Tensor | None:
+        """The integers of the frame before, None at the start of a GOP."""
+        return self._state.keypoints.last
+
+    def add(self, keypoints: Tensor, fused: bool) -> None:
+        state = self._state
+        state.keypoints.code(self._coder, keypoints)
+        if self.switched:
+            state.before = self._coder.symbol(state.switch[state.before], int(fused))
+        self.frames += 1
+
+    def take(self) -> list[Packet]:
+        if not self.frames:
+            return []
+        flags = (_GOP_START if self._starts else 0) | (_SWITCHED if self.switched else 0)
+        payload = bytes([flags]) + varint(self.frames) + self._coder.finish()
+        packet = Packet(PacketType.ENHANCEMENT, payload, self._starts)
+        self._starts = False
+        self._clear()
+        return [packet]
+
+
+class EnhancementReader:
+    """Reads what `EnhancementWriter` wrote."""
+
+    def __init__(self, header: Header) -> None:
+        self.header = header
+        self._state: _EnhancementState | None = None
+
+    def read(self, packet: Packet) -> EnhancementPacket:
+        """Raises `DamagedError` or `TruncatedError`."""
+        cursor = Cursor(packet.payload)
+        flags = cursor.byte("packet flags")
+        header = self.header
+        frames = cursor.varint("frames of a packet", 1, frames_limit(header.width, header.height))
+        if flags & _GOP_START:
+            self._state = _EnhancementState.fresh(header.keypoints, header.keypoint_levels)
+        state = self._state
+        if state is None:
+            raise DamagedError("an enhancement packet without an entry point before it")
+        coder, out, switch_bits = Reader(bytes(cursor.take(cursor.left, "enhancement"))), [], 0.0
+        for _ in range(frames):
+            keypoints, fused = state.keypoints.code(coder, None), True
+            if flags & _SWITCHED:
+                before = coder.spent
+                state.before = coder.symbol(state.switch[state.before], None)
+                switch_bits += coder.spent - before
+                fused = bool(state.before)
+            out.append(EnhancedFrame(keypoints, fused))
+        return EnhancementPacket(bool(flags & _GOP_START), out, coder.spent - switch_bits, switch_bits)
+
+    def lose(self) -> None:
+        """A packet is missing: nothing can be read until a GOP starts."""
+        self._state = None

@@ -1,0 +1,80 @@
+"""The base layer: a conventional codec behind one small interface, HEVC (x265 in process) being the default.
+
+Low delay, one picture in, one access unit and its decoded picture out. The first picture of a GOP is coded at `qp_ref`
+(it is the reference of the animation layer too), the others around `qp_base` in a cascade.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import NamedTuple, Protocol
+
+import av
+
+from hdac.video.picture import Picture
+
+QP_MAX = 51
+#: Offsets that the P pictures of a GOP add to `qp_base` in turn (period 4; chosen on `val`, see docs/operating-points.md).
+CASCADE = (8, 6, 8, 0)
+#: A GOP is closed after this many pictures at the latest (x265's per-picture QPs are listed ahead).
+GOP_MAX = 2048
+
+
+class CodedPicture(NamedTuple):
+    """One access unit (Annex B bytes) and the picture that any conforming decoder makes of it."""
+
+    data: bytes
+    picture: Picture
+
+
+@dataclass(frozen=True)
+class BaseConfig:
+    """Settings of a base layer. QPs on HEVC's scale, 0 (best) to 51."""
+
+    width: int
+    height: int
+    fps: Fraction
+    qp_ref: int
+    qp_base: int
+    cascade: tuple[int, ...] = CASCADE
+
+    def qp(self, index: int) -> int:
+        """QP of picture `index` of a GOP (0 is the intra picture)."""
+        if index == 0:
+            return self.qp_ref
+        return min(QP_MAX, self.qp_base + self.cascade[(index - 1) % len(self.cascade)])
+
+
+class BaseEncoder(Protocol):
+    """Codes one GOP: the first pushed picture is intra, the others predict from earlier ones."""
+
+    def push(self, picture: Picture) -> list[CodedPicture]: ...
+
+    def flush(self) -> list[CodedPicture]: ...
+
+
+class BaseDecoder(Protocol):
+    """Decodes access units of one or more GOPs in order."""
+
+    def push(self, data: bytes) -> list[Picture]: ...
+
+    def flush(self) -> list[Picture]: ...
+
+
+class LibavDecoder:
+    """Base layer decoder over libavcodec (HEVC and VVC), single threaded, without output delay.
+
+    Raises `av.error.FFmpegError` on data that libavcodec refuses.
+    """
+
+    def __init__(self, codec: str) -> None:
+        self._context = av.CodecContext.create(codec, "r")
+        self._context.thread_count = 1
+        self._context.flags |= av.codec.context.Flags.low_delay
+
+    def push(self, data: bytes) -> list[Picture]:
+        return [Picture.from_av(frame) for frame in self._context.decode(av.Packet(data))]
+
+    def flush(self) -> list[Picture]:
+        return [Picture.from_av(frame) for frame in self._context.decode(None)]

@@ -1,0 +1,113 @@
+"""Dense motion from the reference to the current picture: keypoints first, then explicit matching with the base layer.
+
+1. `SparseMotion`: every keypoint proposes its own displacement, a small network assigns pixels to keypoints
+   (first-order motion, Siarohin et al., NeurIPS 2019, equations 5 to 7, without Jacobians). Works without a base layer.
+2. `MotionPyramid`: from 1/16 to 1/4 of the frame, cost volumes between base features and warped reference features
+   correct the flow (PWC-Net, Sun et al., CVPR 2018). Differs: starts from the keypoints' flow; a mask switches the base off.
+
+Flow is backward, (dx, dy), in pixels of the full frame at every scale.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from hdac.nets.blocks import conv3, correlation, warp
+from hdac.nets.keypoints import gaussians
+
+
+class Matching(NamedTuple):
+    """Unit-length matching features of one picture at 1/16, 1/8 and 1/4 of the frame, each `(N, 32, h, w)`."""
+
+    s16: Tensor
+    s8: Tensor
+    s4: Tensor
+
+
+class Motion(NamedTuple):
+    """What the motion network found. Flows `(N, 2, h, w)` float32 in full-frame pixels; `trust` `(N, 1, H/4, W/4)` in [0, 1]
+    says where the warped reference shows what the current picture shows."""
+
+    sparse: Tensor  # 1/8, from keypoints alone
+    coarse: Tensor  # 1/8, after matching at 1/16 and 1/8
+    flow: Tensor  # 1/4
+    trust: Tensor
+
+
+def enlarge(x: Tensor, factor: int) -> Tensor:
+    return F.interpolate(x, scale_factor=float(factor), mode="bilinear", align_corners=False)
+
+
+class SparseMotion(nn.Module):
+    """Keypoints of both pictures -> flow at 1/8 of the frame."""
+
+    def __init__(self, keypoints: int, match: int, width: int = 64) -> None:
+        super().__init__()
+        self.fine = conv3(keypoints + 2 * match + 1, width)
+        self.down = conv3(width, width, 2)
+        self.coarse = nn.Sequential(conv3(width, width), conv3(width, width))
+        self.join = conv3(2 * width, width)
+        self.masks = nn.Conv2d(width, keypoints + 1, 3, padding=1)
+
+    def forward(self, here: Tensor, there: Tensor, base: Tensor, reference: Tensor, mask: Tensor) -> Tensor:
+        """here, there: keypoints of the current picture and of the reference, `(N, K, 2)` in [-1, 1];
+        base, reference: matching features at 1/8; mask `(N, 1, 1, 1)`: 1 with, 0 without a base layer."""
+        n, _, h, w = reference.shape
+        heat = (gaussians(here, h, w) - gaussians(there, h, w)).to(reference.dtype)
+        x = self.fine(torch.cat([heat, base, reference, mask.expand(n, 1, h, w)], 1))
+        y = enlarge(self.coarse(self.down(x)), 2)
+        weight = F.softmax(self.masks(self.join(torch.cat([x, y], 1))).float(), 1)
+        shift = (there - here) * here.new_tensor([w * 4.0, h * 4.0])  # [-1, 1] spans 8 w by 8 h pixels
+        return torch.einsum("nkhw,nkc->nchw", weight[:, 1:], shift)  # mask 0 is the still background
+
+
+class Level(nn.Module):
+    """One scale of the matching pyramid: cost volume around the flow so far -> correction, trust and a hidden state."""
+
+    def __init__(self, match: int, radius: int, hidden: int, width: int, inherited: int) -> None:
+        super().__init__()
+        self.radius = radius
+        self.body = conv3((2 * radius + 1) ** 2 + 2 * match + 3 + inherited, width)
+        self.state = conv3(width, hidden)
+        self.out = nn.Conv2d(hidden, 3, 3, padding=1)
+        nn.init.zeros_(self.out.weight)
+        assert self.out.bias is not None
+        nn.init.zeros_(self.out.bias)
+
+    def forward(
+        self, flow: Tensor, base: Tensor, reference: Tensor, mask: Tensor, scale: int, state: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        n, _, h, w = reference.shape
+        moved = warp(reference, flow * (1 / scale))
+        cost = correlation(base, moved, self.radius)
+        known = [cost, base, moved, (flow * (1 / (4 * scale))).to(cost.dtype), mask.expand(n, 1, h, w)]
+        if state is not None:
+            known.append(state)
+        hidden = self.state(self.body(torch.cat(known, 1)))
+        out = self.out(hidden).float()
+        return flow + out[:, :2] * scale, out[:, 2:], hidden
+
+
+class MotionPyramid(nn.Module):
+    """Keypoints and matching features -> `Motion`."""
+
+    def __init__(self, keypoints: int, match: int = 32, hidden: int = 32) -> None:
+        super().__init__()
+        self.sparse = SparseMotion(keypoints, match)
+        self.l16 = Level(match, 4, hidden, 64, 0)
+        self.l8 = Level(match, 3, hidden, 64, hidden)
+        self.l4 = Level(match, 2, hidden, 32, hidden)
+
+    def forward(self, here: Tensor, there: Tensor, base: Matching, reference: Matching, mask: Tensor) -> Motion:
+        """base: zeros where `mask` `(N, 1, 1, 1)` is 0."""
+        sparse = self.sparse(here, there, base.s8, reference.s8, mask)
+        flow, _, state = self.l16(F.avg_pool2d(sparse, 2), base.s16, reference.s16, mask, 16, None)
+        # the sparse flow's detail at 1/8 is kept: only the correction found at 1/16 is enlarged
+        flow = sparse + enlarge(flow - F.avg_pool2d(sparse, 2), 2)
+        coarse, _, state = self.l8(flow, base.s8, reference.s8, mask, 8, enlarge(state, 2))
+        flow, trust, _ = self.l4(enlarge(coarse, 2), base.s4, reference.s4, mask, 4, enlarge(state, 2))
+        return Motion(sparse, coarse, flow, torch.sigmoid(trust))

@@ -1,0 +1,97 @@
+"""The networks that ship with hdac: names, hashes, loading.
+
+A weights file is `<name>-<first 8 hexadecimal digits of its SHA-256>.safetensors` (fp16); its metadata holds the
+network's configuration and licence. Nothing is ever unpickled or downloaded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from hdac.errors import UsageError
+from hdac.nets.fusion import FusionConfig, FusionNet
+
+FOLDER = Path(__file__).parent / "weights"
+DEFAULT = "hdac-s"
+LICENCE = "Apache-2.0 (code); trained on talking-head clips whose terms are for research use"
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A weights file: its name in streams and on the command line, and its hash."""
+
+    name: str
+    digest: str  # first 8 hexadecimal digits of the file's SHA-256
+    path: Path
+
+
+def shipped() -> list[ModelFile]:
+    """The models in the package, by name."""
+    found = []
+    for path in sorted(FOLDER.glob("*.safetensors")):
+        name, _, digest = path.stem.rpartition("-")
+        found.append(ModelFile(name, digest, path))
+    return found
+
+
+def find_model(name: str, digest: str | None = None) -> ModelFile:
+    """The model called `name` (or the file of that path); with `digest`, exactly that one.
+
+    Raises `UsageError` if there is none.
+    """
+    if name.endswith(".safetensors"):
+        path = Path(name)
+        if not path.is_file():
+            raise UsageError(f"model {name}: no such file; `hdac models` lists the models that are here")
+        data = path.read_bytes()
+        label, _, claimed = path.stem.rpartition("-")
+        actual = hashlib.sha256(data).hexdigest()[:8]
+        return ModelFile(label if claimed == actual else path.stem, actual, path)
+    models = [m for m in shipped() if m.name == name and digest in (None, m.digest)]
+    if not models:
+        known = ", ".join(f"{m.name} ({m.digest})" for m in shipped()) or "none"
+        wanted = name if digest is None else f"{name} ({digest})"
+        raise UsageError(f"unknown model {wanted}; here are: {known}. Install the hdac that has it, or give a .safetensors file")
+    return models[-1]
+
+
+def load_model(model: ModelFile) -> FusionNet:
+    """The network in float32, in evaluation mode. Raises `UsageError` if the file is not what its name says."""
+    data = model.path.read_bytes()
+    digest = hashlib.sha256(data).hexdigest()[:8]
+    if digest != model.digest:
+        raise UsageError(f"{model.path}: its SHA-256 starts with {digest}, its name says {model.digest}; the file is damaged, reinstall hdac")
+    try:
+        with safe_open(model.path, "pt") as file:
+            metadata = file.metadata() or {}
+            state = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
+        config = FusionConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in json.loads(metadata["config"]).items()})
+        net = FusionNet(config)
+        net.load_state_dict(state, strict=True)
+    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise UsageError(f"{model.path}: not the weights of an hdac network ({error})") from error
+    return net.eval().requires_grad_(False)
+
+
+def export_model(net: FusionNet, name: str, folder: Path, note: str) -> Path:
+    """Writes a network in fp16 under its hashed name; `note` says how it was trained."""
+    state = {k: v.detach().to("cpu", torch.float16).contiguous() for k, v in net.state_dict().items()}
+    metadata = {"config": json.dumps(asdict(net.config)), "licence": LICENCE, "note": note}
+    data = save(state, metadata)
+    path = folder / f"{name}-{hashlib.sha256(data).hexdigest()[:8]}.safetensors"
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return path
+
+
+def describe(model: ModelFile) -> dict[str, str]:
+    """The metadata of a weights file."""
+    with safe_open(model.path, "pt") as file:
+        return dict(file.metadata() or {})

@@ -1,0 +1,1 @@
+"""Training: packs of coded clips, losses, the loop."""

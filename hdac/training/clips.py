@@ -1,0 +1,125 @@
+"""Clips in memory and random samples of them.
+
+Everything a step needs is decoded once: originals and coded versions as uint8 planes (about 8 GB for the whole set).
+"""
+
+from __future__ import annotations
+
+import random
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from hdac.layers.base import BaseConfig, LibavDecoder
+from hdac.training.pack import Version, load_index, read_clip
+
+Stack = npt.NDArray[np.uint8]
+
+
+class Frames(NamedTuple):
+    """Planes of a run of pictures: y `(T, H, W)`, uv `(T, 2, H/2, W/2)` uint8."""
+
+    y: Stack
+    uv: Stack
+
+
+@dataclass(frozen=True)
+class Clip:
+    original: Frames
+    versions: tuple[tuple[Version, Frames], ...]
+
+
+class Batch(NamedTuple):
+    """Planes `(N, 6, h, w)` float32 in [0, 1]; QPs `(N,)`; `mask` 1 fuses, 0 animates."""
+
+    target: Tensor
+    base: Tensor
+    reference: Tensor  # the decoded first picture
+    reference_original: Tensor
+    qp: Tensor
+    qp_ref: Tensor
+    mask: Tensor
+
+
+def _stack(pictures: list) -> Frames:
+    return Frames(np.stack([p.y for p in pictures]), np.stack([np.stack([p.u, p.v]) for p in pictures]))
+
+
+def load_clip(clip: Path, pack: Path, versions: list[Version]) -> Clip:
+    coded = []
+    for version in versions:
+        decoder, data, at, pictures = LibavDecoder("hevc"), (pack / version.stream).read_bytes(), 0, []
+        for size in version.sizes:
+            pictures += decoder.push(data[at : at + size])
+            at += size
+        coded.append((version, _stack(pictures)))
+    return Clip(_stack(read_clip(clip)), tuple(coded))
+
+
+def load(clips: Path, pack: Path) -> list[Clip]:
+    """All clips of a pack; `clips` is the folder of the originals."""
+    by_name: dict[str, list[Version]] = {}
+    for version in load_index(pack):
+        by_name.setdefault(version.clip, []).append(version)
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(lambda name: load_clip(clips / f"{name}.mp4", pack, by_name[name]), sorted(by_name)))
+
+
+def _planes(frames: Frames, t: int, box: tuple[int, int, int], flip: bool) -> Tensor:
+    top, left, size = box
+    y = frames.y[t, top : top + size, left : left + size]
+    uv = frames.uv[t, :, top // 2 : (top + size) // 2, left // 2 : (left + size) // 2]
+    if flip:
+        y, uv = y[:, ::-1], uv[:, :, ::-1]
+    luma = torch.from_numpy(np.ascontiguousarray(y))[None, None]
+    chroma = torch.from_numpy(np.ascontiguousarray(uv))[None]
+    return torch.cat([F.pixel_unshuffle(luma, 2), chroma], 1)
+
+
+class Sampler:
+    """Random crops of random (reference, target) pairs. The state is that of one `random.Random`, so that a run resumes."""
+
+    def __init__(self, clips: list[Clip], seed: int, animate: float = 0.2) -> None:
+        self.clips, self.rng, self.animate = clips, random.Random(seed), animate
+
+    def batch(self, count: int, crop: int) -> Batch:
+        rng, rows = self.rng, []
+        qps, refs, masks = [], [], []
+        for _ in range(count):
+            clip = rng.choice(self.clips)
+            version, coded = rng.choice(clip.versions)
+            t = rng.randrange(1, len(coded.y))
+            height, width = coded.y.shape[1:]
+            box = (2 * rng.randint(0, (height - crop) // 2), 2 * rng.randint(0, (width - crop) // 2), crop)
+            flip = rng.random() < 0.5
+            origin = version.start
+            four = torch.cat(
+                [
+                    _planes(clip.original, origin + t, box, flip),
+                    _planes(coded, t, box, flip),
+                    _planes(coded, 0, box, flip),
+                    _planes(clip.original, origin, box, flip),
+                ]
+            ).float()
+            gain = rng.uniform(0.75, 1.2)
+            shift = rng.uniform(-20, 20)
+            four[:, :4] = ((four[:, :4] - 125) * gain + 125 + shift).clamp_(0, 255)
+            tint = torch.tensor([[rng.gauss(0, 6)], [rng.gauss(0, 6)]])
+            four[:, 4:] = ((four[:, 4:] - 128) * rng.uniform(0.7, 1.3) + 128 + tint[None, :, :, None]).clamp_(0, 255)
+            rows.append(four / 255)
+            config = BaseConfig(width, height, 25, version.qp_ref, version.qp_base)  # type: ignore[arg-type]
+            qps.append(config.qp(t))
+            refs.append(version.qp_ref)
+            masks.append(0.0 if rng.random() < self.animate else 1.0)
+        stacked = torch.stack(rows, 1)
+        target, base, reference, original = (p.contiguous() for p in stacked)
+        return Batch(
+            target, base, reference, original, torch.tensor(qps).float(), torch.tensor(refs).float(), torch.tensor(masks)
+        )

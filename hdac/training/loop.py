@@ -1,0 +1,190 @@
+"""The training loop: by minutes, resumable to the step, CPU or GPU, EMA weights, a CSV log.
+
+A checkpoint (`last.pt` in the output folder, written atomically) holds weights, EMA, optimizer, step, elapsed
+minutes and random states; `ema.safetensors` beside it is always the latest usable network.
+"""
+
+from __future__ import annotations
+
+import copy
+import csv
+import math
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from hdac.layers.motion import STEP
+from hdac.nets.fusion import Fused, FusionConfig, FusionNet, Reference
+from hdac.nets.keypoints import thumbnail
+from hdac.training.clips import Batch, Sampler
+from hdac.training.losses import equivariance_loss, photometric_loss, picture_loss, smoothness_loss
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """A training recipe. `crop` in pixels; `minutes` is the whole schedule, over all resumed runs."""
+
+    minutes: float = 100.0
+    batch: int = 6
+    crop: int = 192
+    lr: float = 4e-4
+    lr_end: float = 1e-5
+    warmup_steps: int = 200
+    animate: float = 0.2
+    weight_motion: float = 0.7
+    weight_smooth: float = 0.05
+    weight_equivariance: float = 10.0
+    ema: float = 0.998
+    checkpoint_minutes: float = 3.0
+    validate_minutes: float = 12.0
+    seed: int = 1
+
+
+def learning_rate(config: TrainConfig, step: int, minutes: float) -> float:
+    """Linear warm-up by steps, then a cosine over the schedule's minutes."""
+    progress = min(1.0, minutes / config.minutes)
+    cosine = config.lr_end + (config.lr - config.lr_end) * 0.5 * (1 + math.cos(math.pi * progress))
+    return cosine * min(1.0, (step + 1) / config.warmup_steps)
+
+
+def quantised(points: Tensor, generator: torch.Generator) -> Tensor:
+    """Keypoints with uniform noise of one quantiser step in place of rounding (Balle et al., ICLR 2017, section 3.1)."""
+    noise = torch.rand(points.shape, generator=generator).to(points.device) - 0.5
+    return points + noise * STEP
+
+
+def run_net(net: FusionNet, batch: Batch, generator: torch.Generator) -> tuple[Fused, Tensor, Tensor]:
+    """Network output, thumbnails and (unquantised) keypoints of the targets."""
+    thumbs = torch.cat([thumbnail(batch.target), thumbnail(batch.reference_original)])
+    points = net.detector(thumbs).float()
+    here, there = quantised(points, generator).chunk(2)
+    reference = Reference(batch.reference, net.encode(batch.reference, batch.qp_ref), there)
+    fused = net(batch.base, batch.qp, reference, here, batch.mask)
+    n = len(batch.target)
+    return fused, thumbs[:n], points[:n]
+
+
+def losses(net: FusionNet, batch: Batch, config: TrainConfig, generator: torch.Generator) -> dict[str, Tensor]:
+    """The terms of a step; `total` is what is differentiated."""
+    device = batch.target.device.type
+    with torch.autocast(device, torch.bfloat16):
+        fused, thumbs, points = run_net(net, batch, generator)
+        equivariance = equivariance_loss(net.detector, thumbs, points, generator)
+    picture = picture_loss(fused.planes, batch.target)
+    with torch.no_grad():
+        plain = picture_loss(batch.base, batch.target)
+    motion = photometric_loss(fused.motion, batch.reference_original, batch.target).mean()
+    smooth = smoothness_loss(fused.motion).mean()
+    total = picture.mean() + config.weight_motion * motion
+    total = total + config.weight_smooth * smooth + config.weight_equivariance * equivariance
+    m = batch.mask
+    gain = ((plain - picture) * m).sum() / m.sum().clamp_min(1)
+    animation = (picture * (1 - m)).sum() / (1 - m).sum().clamp_min(1)
+    return {
+        "total": total, "gain": gain, "animation": animation, "motion": motion, "smooth": smooth, "equivariance": equivariance,
+    }  # fmt: skip
+
+
+class Trainer:
+    """One run in one output folder; `resume` continues from `last.pt` where there is one."""
+
+    def __init__(
+        self, out: Path, config: TrainConfig, net_config: FusionConfig, sampler: Sampler, device: str, resume: bool
+    ) -> None:
+        self.out, self.config, self.sampler = out, config, sampler
+        self.device = torch.device(device)
+        torch.manual_seed(config.seed)
+        self.net = FusionNet(net_config).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.ema = copy.deepcopy(self.net).requires_grad_(False)
+        self.optimizer = torch.optim.AdamW(self.net.parameters(), lr=config.lr, betas=(0.9, 0.98), weight_decay=1e-4)
+        self.generator = torch.Generator().manual_seed(config.seed)
+        self.step, self.minutes = 0, 0.0
+        out.mkdir(parents=True, exist_ok=True)
+        if resume and (out / "last.pt").exists():
+            self._load(out / "last.pt")
+
+    def _load(self, path: Path) -> None:
+        # our own checkpoint of a moment ago; networks for use are safetensors
+        state = torch.load(path, map_location=self.device, weights_only=True)
+        self.net.load_state_dict(state["net"])
+        self.ema.load_state_dict(state["ema"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step, self.minutes = state["step"], state["minutes"]
+        self.generator.set_state(state["generator"].cpu())
+        version, internal, gauss = state["sampler"]
+        self.sampler.rng.setstate((version, tuple(internal), gauss))
+
+    def save(self) -> None:
+        """Writes checkpoint and EMA weights, each atomically."""
+        version, internal, gauss = self.sampler.rng.getstate()
+        state = {
+            "net": self.net.state_dict(), "ema": self.ema.state_dict(), "optimizer": self.optimizer.state_dict(),
+            "step": self.step, "minutes": self.minutes, "generator": self.generator.get_state(),
+            "sampler": (version, list(internal), gauss), "config": asdict(self.config),
+        }  # fmt: skip
+        torch.save(state, self.out / "last.pt.part")
+        os.replace(self.out / "last.pt.part", self.out / "last.pt")
+        half = {k: v.half().contiguous().cpu() for k, v in self.ema.state_dict().items()}
+        save_file(half, self.out / "ema.safetensors.part")
+        os.replace(self.out / "ema.safetensors.part", self.out / "ema.safetensors")
+
+    def train_step(self) -> dict[str, float]:
+        config = self.config
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(config, self.step, self.minutes)
+        batch = Batch(*(t.to(self.device) for t in self.sampler.batch(config.batch, config.crop)))
+        terms = losses(self.net, batch, config, self.generator)
+        self.optimizer.zero_grad(set_to_none=True)
+        terms["total"].backward()
+        norm = torch.nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
+        if torch.isfinite(norm):
+            self.optimizer.step()
+        self.step += 1
+        decay = min(config.ema, (1 + self.step) / (10 + self.step))
+        with torch.no_grad():
+            torch._foreach_lerp_(list(self.ema.parameters()), list(self.net.parameters()), 1 - decay)
+        return {**{k: float(v.detach()) for k, v in terms.items()}, "norm": float(norm)}
+
+    def run(self, minutes: float, validate: Callable[[FusionNet], str], say: Callable[[str], None]) -> None:
+        """Trains for at most `minutes` more minutes or to the end of the schedule, then saves."""
+        begin, start = time.monotonic(), self.minutes
+        saved = checked = self.minutes
+        sums: dict[str, float] = {}
+        count, every = 0, 50
+        while True:
+            self.minutes = start + (time.monotonic() - begin) / 60
+            if self.minutes >= self.config.minutes or self.minutes - start >= minutes:
+                break
+            for k, v in self.train_step().items():
+                sums[k] = sums.get(k, 0.0) + v
+            count += 1
+            if count == every:
+                self._log({k: v / count for k, v in sums.items()}, say)
+                sums, count = {}, 0
+            if self.minutes - saved > self.config.checkpoint_minutes:
+                self.save()
+                saved = self.minutes
+            if self.minutes - checked > self.config.validate_minutes:
+                say(validate(self.ema))
+                checked = self.minutes
+        self.save()
+        say(validate(self.ema))
+
+    def _log(self, row: dict[str, float], say: Callable[[str], None]) -> None:
+        path = self.out / "log.csv"
+        fresh = not path.exists()
+        record = {"step": self.step, "minutes": round(self.minutes, 2), **{k: round(v, 4) for k, v in row.items()}}
+        with path.open("a", newline="") as file:
+            writer = csv.DictWriter(file, list(record))
+            if fresh:
+                writer.writeheader()
+            writer.writerow(record)
+        say(" ".join(f"{k} {v}" for k, v in record.items()))
+
+

@@ -1,0 +1,1 @@
+"""Frames in, frames out: readers, writers, colour, finding and running FFmpeg."""
