@@ -96,8 +96,14 @@ class FusionNet(nn.Module):
         f4 = self.e4(self.e2(torch.cat([planes - 0.5, level], 1).to(dtype, memory_format=torch.channels_last)))
         f8 = self.e8(f4)
         f16 = self.e16(f8)
-        match = (F.normalize(m(f), dim=1, eps=1e-3).to(dtype) for m, f in ((self.m16, f16), (self.m8, f8), (self.m4, f4)))
+        match = (self._comparable(m(f)) for m, f in ((self.m16, f16), (self.m8, f8), (self.m4, f4)))
         return Features(f4, f8, f16, Matching(*match))
+
+    @staticmethod
+    def _comparable(x: Tensor) -> Tensor:
+        """Zero mean over the picture, unit length over channels: inner products are then correlation coefficients."""
+        centred = x.float() - x.float().mean((2, 3), keepdim=True)
+        return F.normalize(centred, dim=1, eps=1e-3).to(x.dtype)
 
     def forward(self, base: Tensor, qp: Tensor, reference: Reference, keypoints: Tensor, mask: Tensor) -> Fused:
         """base: planes `(N, 6, H/2, W/2)` float32 in [0, 1] coded at `qp` `(N,)`; keypoints `(N, K, 2)` of the current

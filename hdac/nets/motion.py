@@ -66,14 +66,22 @@ class SparseMotion(nn.Module):
 
 
 class Level(nn.Module):
-    """One scale of the matching pyramid: cost volume around the flow so far -> correction, trust and a hidden state."""
+    """One scale of the matching pyramid: where around the flow so far does the reference look like the base?
+
+    The cost volume answers twice: by soft-argmax (works from the first training step; a network that must read the cost
+    volume first had learned no motion at all after 1,100 steps) and through convolutions that correct it and say how
+    much of it to believe.
+    """
 
     def __init__(self, match: int, radius: int, hidden: int, width: int, inherited: int) -> None:
         super().__init__()
         self.radius = radius
-        self.body = conv3((2 * radius + 1) ** 2 + 2 * match + 3 + inherited, width)
+        side = torch.arange(-radius, radius + 1, dtype=torch.float32)
+        self.register_buffer("steps", torch.stack(torch.meshgrid(side, side, indexing="xy")).reshape(2, -1), persistent=False)
+        self.sharpness = nn.Parameter(torch.tensor(2.5))  # logarithm of the softmax's inverse temperature
+        self.body = conv3((2 * radius + 1) ** 2 + 2 * match + 6 + inherited, width)
         self.state = conv3(width, hidden)
-        self.out = nn.Conv2d(hidden, 3, 3, padding=1)
+        self.out = nn.Conv2d(hidden, 4, 3, padding=1)
         nn.init.zeros_(self.out.weight)
         assert self.out.bias is not None
         nn.init.zeros_(self.out.bias)
@@ -84,12 +92,17 @@ class Level(nn.Module):
         n, _, h, w = reference.shape
         moved = warp(reference, flow * (1 / scale))
         cost = correlation(base, moved, self.radius)
-        known = [cost, base, moved, (flow * (1 / (4 * scale))).to(cost.dtype), mask.expand(n, 1, h, w)]
+        chance = F.softmax(cost.float() * self.sharpness.exp(), 1)
+        found = torch.einsum("nkhw,ck->nchw", chance, self.steps) * mask
+        sure = chance.square().sum(1, keepdim=True)
+        numbers = torch.cat([flow * (1 / (4 * scale)), found, sure, mask.expand(n, 1, h, w)], 1)
+        known = [cost, base, moved, numbers.to(cost.dtype)]
         if state is not None:
             known.append(state)
         hidden = self.state(self.body(torch.cat(known, 1)))
         out = self.out(hidden).float()
-        return flow + out[:, :2] * scale, out[:, 2:], hidden
+        believed = torch.sigmoid(out[:, 2:3] + 2)
+        return flow + (believed * found + out[:, :2]) * scale, out[:, 3:], hidden
 
 
 class MotionPyramid(nn.Module):

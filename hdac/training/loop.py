@@ -33,14 +33,14 @@ class TrainConfig:
     minutes: float = 100.0
     batch: int = 6
     crop: int = 192
-    lr: float = 4e-4
+    lr: float = 5e-4
     lr_end: float = 1e-5
     warmup_steps: int = 200
     animate: float = 0.2
     weight_motion: float = 0.7
     weight_smooth: float = 0.05
     weight_equivariance: float = 10.0
-    ema: float = 0.998
+    ema: float = 0.996
     checkpoint_minutes: float = 3.0
     validate_minutes: float = 12.0
     seed: int = 1
