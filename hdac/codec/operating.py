@@ -2,10 +2,55 @@
 
 from __future__ import annotations
 
+import math
+from typing import NamedTuple
+
 from hdac.layers.base import CASCADE, QP_MAX
+
+#: Mode `animation` aims at this rate, reference included, where nothing else is asked for.
+ANIMATION_KBPS = 3.5
+
+
+class OperatingPoint(NamedTuple):
+    """Median rate over the `val` clips (256x256, 24 to 30 frames per second) of one setting."""
+
+    kbps: float
+    qp_ref: int
+    qp_base: int
 
 
 def default_qp_ref(qp_base: int, cascade: tuple[int, ...] = CASCADE) -> int:
     """QP of the first picture that goes with `qp_base`: 11 below the mean QP of the P pictures."""
     mean = sum(min(QP_MAX, qp_base + offset) for offset in cascade) / len(cascade)
     return max(0, round(mean - 11))
+
+
+#: The lower convex hull of rate and PSNR-Y on `val`, hybrid mode (experiments/operating_points.py prints it).
+TABLE = (
+    OperatingPoint(3.4, 40, 51),
+    OperatingPoint(70.0, 22, 28),
+)
+
+
+def point_for(kbps: float, pixels_per_second: float) -> OperatingPoint:
+    """The point whose rate is nearest to `kbps`, interpolated in log rate; the table's clips have 256 * 256 * 25 pixels a second.
+
+    Below and above the table, its ends.
+    """
+    wanted = math.log(kbps * (256 * 256 * 25) / pixels_per_second)
+    rates = [math.log(p.kbps) for p in TABLE]
+    if wanted <= rates[0]:
+        return TABLE[0]._replace(kbps=kbps)
+    for (low, a), (high, b) in zip(zip(rates, TABLE, strict=True), list(zip(rates, TABLE, strict=True))[1:], strict=False):
+        if wanted <= high:
+            share = (wanted - low) / (high - low)
+            return OperatingPoint(
+                kbps, round(a.qp_ref + share * (b.qp_ref - a.qp_ref)), round(a.qp_base + share * (b.qp_base - a.qp_base))
+            )
+    return TABLE[-1]._replace(kbps=kbps)
+
+
+def corrected_qp(qp_base: int, actual_kbps: float, wanted_kbps: float) -> int:
+    """The QP for the next GOP after one that came out at `actual_kbps`: about 6 steps halve the rate, at most 6 at once."""
+    steps = round(6 * math.log2(max(actual_kbps, 1e-3) / wanted_kbps))
+    return min(QP_MAX, max(0, qp_base + max(-6, min(6, steps))))

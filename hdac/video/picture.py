@@ -37,13 +37,15 @@ class Picture(NamedTuple):
 
     @classmethod
     def from_av(cls, frame: av.VideoFrame) -> Picture:
-        """Copies the samples of a yuv420p frame."""
-        if frame.format.name not in ("yuv420p", "yuvj420p"):
+        """Copies the samples of a yuv420p frame; a yuv420p10le frame (VVC) is rounded to 8 bit."""
+        deep = frame.format.name == "yuv420p10le"
+        if not deep and frame.format.name not in ("yuv420p", "yuvj420p"):
             raise ValueError(f"pixel format {frame.format.name}; expected yuv420p")
         planes = []
         for plane in frame.planes[:3]:
-            rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
-            planes.append(rows[:, : plane.width].copy())
+            rows = np.frombuffer(memoryview(plane), np.uint16 if deep else np.uint8)
+            samples = rows.reshape(plane.height, -1)[:, : plane.width]
+            planes.append(((samples.astype(np.uint32) + 2) >> 2).clip(0, 255).astype(np.uint8) if deep else samples.copy())
         return cls(*planes)
 
     def tobytes(self) -> bytes:

@@ -1,0 +1,76 @@
+"""Settings of an encoder: one object for the command line and for Python."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from hdac.codec.operating import ANIMATION_KBPS, default_qp_ref
+from hdac.errors import UsageError
+from hdac.layers.base import CASCADE, QP_MAX
+from hdac.layers.reference import Refresh, RefreshConfig
+from hdac.nets.zoo import DEFAULT
+
+MODES = ("hybrid", "animation", "base")
+BASE_CODECS = ("hevc", "vvc")
+DEFAULT_QP_BASE = 44
+
+
+def _one_of(name: str, value: object, allowed: tuple[object, ...]) -> None:
+    if value not in allowed:
+        raise UsageError(f"{name} {value}; choose one of {', '.join(map(str, allowed))}")
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """What an encoder does. Raises `UsageError` for values out of range.
+
+    qp_base, qp_ref: HEVC's scale, 0 (best) to 51; None: from `kbps`, else 44 and what goes with it.
+    kbps: target bit rate, 1 kbps = 1000 bit/s; None: as the QPs give.
+    base_scale: the base layer is coded at 1, 1/2 or 1/4 of the frame's side; frame_step: every 1st, 2nd or 4th frame has one.
+    packet_frames: frames in a packet; 1 for live use (no delay), 0 for files (as many as allowed: fewest bytes).
+    """
+
+    mode: Literal["hybrid", "animation", "base"] = "hybrid"
+    qp_base: int | None = None
+    qp_ref: int | None = None
+    kbps: float | None = None
+    model: str = DEFAULT
+    base_codec: Literal["hevc", "vvc"] = "hevc"
+    refresh: Refresh = "auto"
+    base_scale: int = 1
+    frame_step: int = 1
+    cascade: tuple[int, ...] = CASCADE
+    packet_frames: int = 1
+    device: str = "auto"
+    ffmpeg: str | None = None
+
+    def __post_init__(self) -> None:
+        _one_of("--mode", self.mode, MODES)
+        _one_of("--base-codec", self.base_codec, BASE_CODECS)
+        _one_of("--base-scale", self.base_scale, (1, 2, 4))
+        _one_of("--frame-step", self.frame_step, (1, 2, 4))
+        for name, qp in (("--qp-base", self.qp_base), ("--qp-ref", self.qp_ref)):
+            if qp is not None and not 0 <= qp <= QP_MAX:
+                raise UsageError(f"{name} {qp}; allowed are 0 (best) to {QP_MAX} (smallest)")
+        if self.kbps is not None and not 0.5 <= self.kbps <= 5000:
+            raise UsageError(f"--bitrate {self.kbps:g} kbps; allowed are 0.5k to 5000k")
+        if self.kbps is not None and self.qp_base is not None:
+            raise UsageError(f"--bitrate {self.kbps:g}k and --qp-base {self.qp_base} contradict each other; give one of them")
+        if self.kbps is not None and self.mode == "animation" and self.qp_ref is not None:
+            raise UsageError(f"--bitrate {self.kbps:g}k and --qp-ref {self.qp_ref} contradict each other in mode animation; give one")
+        if self.packet_frames < 0:
+            raise UsageError(f"packet_frames {self.packet_frames}; allowed are 0 (as many as possible) and more")
+        if not self.cascade or not all(-QP_MAX <= o <= QP_MAX for o in self.cascade) or len(self.cascade) > 64:
+            raise UsageError(f"cascade {self.cascade}; allowed are 1 to 64 offsets of -{QP_MAX} to {QP_MAX}")
+        RefreshConfig(self.refresh)
+
+    @property
+    def animation_kbps(self) -> float | None:
+        """Target of mode `animation`: the bit rate given, else the default unless `qp_ref` says it all."""
+        return ANIMATION_KBPS if self.kbps is None and self.qp_ref is None else self.kbps
+
+    def qps(self) -> tuple[int, int]:
+        """(qp_ref, qp_base) where no bit rate is asked for."""
+        qp_base = DEFAULT_QP_BASE if self.qp_base is None else self.qp_base
+        return default_qp_ref(qp_base, self.cascade) if self.qp_ref is None else self.qp_ref, qp_base

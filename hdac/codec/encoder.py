@@ -1,0 +1,236 @@
+"""The encoder: pictures in, packets out; it also knows every picture that the decoder will show."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import replace
+from fractions import Fraction
+from typing import NamedTuple
+
+import numpy as np
+from torch import Tensor
+
+from hdac.bitstream.container import BaseCodec, Colour, Header, Mode, Packet, PacketType, check_header
+from hdac.codec.config import EncoderConfig
+from hdac.codec.fuser import Fuser, pick_device
+from hdac.codec.operating import corrected_qp, default_qp_ref, point_for
+from hdac.codec.syntax import BaseWriter, EnhancementWriter, frames_limit
+from hdac.errors import UsageError
+from hdac.layers.base import GOP_MAX, BaseConfig, BaseEncoder, CodedPicture
+from hdac.layers.hevc import HevcEncoder
+from hdac.layers.motion import LEVELS, quantise
+from hdac.layers.reference import RefreshConfig, RefreshPolicy, luma_mse
+from hdac.layers.resample import enlarge, pad_to, shrink
+from hdac.layers.vvc import VvcEncoder
+from hdac.nets.zoo import find_model, load_model
+from hdac.video.picture import Picture
+
+#: libvvenc has a cascade of its own, of period 8; its QPs are not ours to know picture by picture.
+VVC_CASCADE = (0,) * 8
+
+
+class Shown(NamedTuple):
+    """What the decoder will show of one frame; `level` is "fused", "base" or "animation"."""
+
+    picture: Picture
+    level: str
+
+
+class _Waiting(NamedTuple):
+    """A frame whose base picture is not there yet."""
+
+    source: Picture
+    keypoints: Tensor | None
+    first: bool  # of its GOP
+    has_base: bool
+
+
+def padding_multiple(base_scale: int) -> int:
+    """Sides of the pictures inside the codec are multiples of this."""
+    return 2 * base_scale
+
+
+def open_base(codec: str, config: BaseConfig, ffmpeg: str | None = None, pictures: int = GOP_MAX) -> BaseEncoder:
+    """A base layer encoder for one GOP."""
+    return VvcEncoder(config, ffmpeg) if codec == "vvc" else HevcEncoder(config, pictures)
+
+
+class Encoder:
+    """`push` pictures, `flush` at the end; both return the packets that are ready (with `packet_frames` 1: one frame's at once).
+
+    width, height: the source's size in pixels (odd sizes: pictures come padded to even); fps: frames per second.
+    Pictures are 8-bit limited-range 4:2:0. `shown` collects what the decoder will show, frame by frame: take from its left.
+    """
+
+    def __init__(
+        self, width: int, height: int, fps: Fraction, config: EncoderConfig | None = None, colour: Colour | None = None
+    ) -> None:
+        self.config = config = config or EncoderConfig()
+        self._fuser: Fuser | None = None
+        header = Header(
+            Mode[config.mode.upper()], BaseCodec[config.base_codec.upper()], width, height, fps,
+            base_scale=config.base_scale, frame_step=config.frame_step if config.mode != "animation" else 1,
+            cascade=VVC_CASCADE if config.base_codec == "vvc" else config.cascade, colour=colour or Colour(),
+        )  # fmt: skip
+        if config.mode != "base":
+            model = find_model(config.model)
+            net = load_model(model)
+            self._fuser = Fuser(net, pick_device(config.device))
+            header = replace(
+                header, model=model.name, model_hash=model.digest, keypoints=net.config.keypoints, keypoint_levels=LEVELS
+            )
+        self.header = check_header(header)
+        self.shown: deque[Shown] = deque()
+        limit = frames_limit(width, height)
+        self._packet_frames = min(config.packet_frames or limit, limit)
+        self._qp_ref, self._qp_base = self._start_qps(width, height, fps)
+        self._policy = RefreshPolicy(RefreshConfig(config.refresh))
+        kind = PacketType.REFERENCE if config.mode == "animation" else PacketType.BASE
+        self._base_writer = BaseWriter(config.base_codec, len(header.cascade), kind)
+        self._enhancement = EnhancementWriter(header.keypoints, LEVELS, switched=config.mode == "hybrid")
+        self._base: BaseEncoder | None = None
+        self._base_config: BaseConfig | None = None
+        self._waiting: deque[_Waiting] = deque()
+        self._index = 0  # frame within the GOP
+        self._base_index = 0
+        self._held: Picture | None = None  # last base picture, full size
+        self._gop_bits, self._gop_frames = 0, 0
+        self.refreshes = 0
+        #: frames of a GOP at most; a caller who knows how many frames come spares x265 a long list of QPs
+        self.frames_ahead = GOP_MAX
+
+    def _start_qps(self, width: int, height: int, fps: Fraction) -> tuple[int, int]:
+        config = self.config
+        if config.kbps is None or config.qp_base is not None:
+            return config.qps()
+        point = point_for(config.kbps, width * height * float(fps))
+        return point.qp_ref if config.qp_ref is None else config.qp_ref, point.qp_base
+
+    def push(self, picture: Picture) -> list[Packet]:
+        """Codes one picture. Raises `UsageError` if it is not of the announced size."""
+        width, height = self.header.width, self.header.height
+        if (picture.width, picture.height) != (width + width % 2, height + height % 2):
+            raise UsageError(
+                f"picture of {picture.width}x{picture.height}; the encoder was opened for {width}x{height} (odd sides padded by one)"
+            )
+        packets: list[Packet] = []
+        if self._policy.wants(picture):
+            packets += self._end_gop()
+            self._start_gop()
+        source = pad_to(picture, padding_multiple(self.config.base_scale))
+        keypoints = None
+        if self._fuser:
+            keypoints = quantise(self._fuser.keypoints(source), self._enhancement_last())
+        first = self._index == 0
+        has_base = self._index % self.header.frame_step == 0 and (first or self.config.mode != "animation")
+        self._index += 1
+        self._tracked = keypoints
+        self._waiting.append(_Waiting(source, keypoints, first, has_base))
+        if has_base:
+            assert self._base is not None
+            for coded in self._base.push(shrink(source, self.config.base_scale)):
+                packets += self._code(coded)
+        packets += self._code_without_base()
+        return packets
+
+    def flush(self) -> list[Packet]:
+        """Codes what is still waiting; the stream is complete then."""
+        return self._end_gop()
+
+    # ---- GOPs
+
+    def _enhancement_last(self) -> Tensor | None:
+        return None if self._index == 0 else self._tracked
+
+    def _start_gop(self) -> None:
+        config, header = self.config, self.header
+        if config.kbps is not None and config.mode != "animation" and self._gop_frames >= 12:
+            actual = self._gop_bits * float(header.fps) / self._gop_frames / 1000
+            shift = self._qp_ref - default_qp_ref(self._qp_base, config.cascade)
+            self._qp_base = corrected_qp(self._qp_base, actual, config.kbps)
+            if config.qp_ref is None:
+                self._qp_ref = min(51, max(0, default_qp_ref(self._qp_base, config.cascade) + shift))
+        multiple = padding_multiple(config.base_scale)
+        width, height = (side + -side % multiple for side in (header.width, header.height))
+        self._base_config = BaseConfig(
+            width // config.base_scale, height // config.base_scale, header.fps, self._qp_ref, self._qp_base, header.cascade
+        )
+        pictures = 1 if config.mode == "animation" else min(GOP_MAX, self.frames_ahead)
+        self._base = open_base(config.base_codec, self._base_config, config.ffmpeg, pictures)
+        self._base_writer.start(self._qp_ref, self._qp_base)
+        self._enhancement.start()
+        self._index = self._base_index = 0
+        self._tracked: Tensor | None = None
+        self._gop_bits = self._gop_frames = 0
+        self.refreshes += 1
+
+    def _end_gop(self) -> list[Packet]:
+        packets: list[Packet] = []
+        if self._base is not None:
+            for coded in self._base.flush():
+                packets += self._code(coded)
+                packets += self._code_without_base()
+            self._base = None
+        assert not self._waiting
+        return packets + self._take()
+
+    # ---- frames
+
+    def _code(self, coded: CodedPicture) -> list[Packet]:
+        """The oldest waiting frame, with its base picture."""
+        assert self._base_config is not None
+        frame = self._waiting.popleft()
+        assert frame.has_base
+        qp = self._base_config.qp(self._base_index)
+        self._base_index += 1
+        base = enlarge(coded.picture, self.config.base_scale)
+        self._held = base
+        self._base_writer.add(coded.data)
+        if frame.first and frame.keypoints is not None:
+            assert self._fuser is not None
+            self._fuser.set_reference(base, qp, frame.keypoints, LEVELS)
+            shown = Shown(base, "base")
+        elif frame.keypoints is not None:
+            assert self._fuser is not None
+            shown = self._better(frame, base, self._fuser.fuse(base, qp, frame.keypoints, LEVELS), "fused")
+            if self.header.frame_step > 1:
+                self._fuser.set_reference(shown.picture, qp, frame.keypoints, LEVELS)
+        else:
+            shown = Shown(base, "base")
+        return self._emit(frame, shown, 8 * len(coded.data))
+
+    def _code_without_base(self) -> list[Packet]:
+        """Waiting frames that have no base picture of their own."""
+        packets = []
+        while self._waiting and not self._waiting[0].has_base:
+            frame = self._waiting.popleft()
+            assert self._held is not None
+            if self.config.mode != "animation":
+                self._base_writer.add(None)
+            shown = Shown(self._held, "base")
+            if frame.keypoints is not None:
+                assert self._fuser is not None
+                moved = self._fuser.animate(self._held, frame.keypoints, LEVELS)
+                animated = self.config.mode == "animation"
+                shown = Shown(moved, "animation") if animated else self._better(frame, self._held, moved, "fused")
+            packets += self._emit(frame, shown, 0)
+        return packets
+
+    def _better(self, frame: _Waiting, base: Picture, fused: Picture, level: str) -> Shown:
+        """The never-worse switch."""
+        return Shown(fused, level) if luma_mse(fused, frame.source) <= luma_mse(base, frame.source) else Shown(base, "base")
+
+    def _emit(self, frame: _Waiting, shown: Shown, bits: int) -> list[Packet]:
+        self._policy.report(10 * float(np.log10(255**2 / max(luma_mse(shown.picture, frame.source), 0.01))), bits, frame.first)
+        if frame.keypoints is not None:
+            self._enhancement.add(frame.keypoints, shown.level != "base")
+        self.shown.append(shown)
+        frames = self._enhancement.frames or self._base_writer.frames
+        return self._take() if frames >= self._packet_frames else []
+
+    def _take(self) -> list[Packet]:
+        packets = self._base_writer.take() + self._enhancement.take()
+        frames = max(1, self._packet_frames)
+        self._gop_bits += sum(8 * (len(p.payload) + 3) for p in packets)
+        self._gop_frames += frames if packets else 0
+        return packets

@@ -1,0 +1,75 @@
+"""VVC base layer: libvvenc through FFmpeg, low delay, decoded by libavcodec. Offline: a GOP is coded when it is complete."""
+
+from __future__ import annotations
+
+from hdac.errors import ToolError
+from hdac.layers.base import BaseConfig, CodedPicture, LibavDecoder
+from hdac.video.ffmpeg import encoders, find_ffmpeg, run_ffmpeg
+from hdac.video.picture import Picture
+
+PARAMS = "PicReordering=0:IntraPeriod=-1:GOPSize=8:DecodingRefreshType=none:POC0IDR=1:AccessUnitDelimiter=0"
+PRESET = "medium"
+
+
+def split_access_units(data: bytes) -> list[bytes]:
+    """Annex B bytes of a VVC stream -> access units, one coded picture each (H.266, clause 7.4.2.4.3, one layer).
+
+    A picture of several slices starts with a picture header NAL unit (type 19); a single-slice picture is one slice NAL unit.
+    """
+    starts = []
+    at = data.find(b"\0\0\1")
+    while at >= 0:
+        starts.append(at - (at > 0 and data[at - 1] == 0))
+        at = data.find(b"\0\0\1", at + 3)
+    starts.append(len(data))
+    units: list[bytes] = []
+    current, has_picture, headed = b"", False, False
+    for begin, end in zip(starts, starts[1:], strict=False):
+        nal = data[begin:end]
+        kind = nal[nal.index(1) + 2] >> 3
+        if has_picture and (kind <= 11 and not headed or kind in range(12, 24) and kind != 18):
+            units.append(current)
+            current, has_picture, headed = b"", False, False
+        current += nal
+        has_picture |= kind <= 11
+        headed |= kind == 19
+    if current:
+        units.append(current)
+    return units
+
+
+class VvcEncoder:
+    """Collects a GOP; `flush` codes it and returns every coded picture.
+
+    `qp_base` is libvvenc's QP (its own cascade applies), `qp_ref` the first picture's.
+    """
+
+    def __init__(self, config: BaseConfig, ffmpeg: str | None = None) -> None:
+        self.config = config
+        self.ffmpeg = find_ffmpeg(ffmpeg)
+        if "libvvenc" not in encoders(self.ffmpeg):
+            raise ToolError(f"{self.ffmpeg} has no libvvenc: use --base-codec hevc, or set HDAC_FFMPEG to an FFmpeg with libvvenc")
+        self._pictures: list[Picture] = []
+
+    def push(self, picture: Picture) -> list[CodedPicture]:
+        self._pictures.append(picture)
+        return []
+
+    def flush(self) -> list[CodedPicture]:
+        config, pictures = self.config, self._pictures
+        self._pictures = []
+        if not pictures:
+            return []
+        params = f"{PARAMS}:IntraQPOffset={config.qp_ref - config.qp_base}"
+        arguments = [
+            "-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", f"{config.width}x{config.height}", "-r", str(config.fps), "-i", "-",
+            "-pix_fmt", "yuv420p10le", "-c:v", "libvvenc", "-preset", PRESET, "-qp", str(config.qp_base), "-qpa", "0",
+            "-vvenc-params", params, "-f", "vvc", "-",
+        ]  # fmt: skip
+        stream = run_ffmpeg(arguments, self.ffmpeg, b"".join(p.tobytes() for p in pictures), timeout=60 + 5.0 * len(pictures))
+        units = split_access_units(stream)
+        decoder = LibavDecoder("vvc")
+        decoded = [picture for unit in units for picture in decoder.push(unit)] + decoder.flush()
+        if not len(units) == len(decoded) == len(pictures):
+            raise ToolError(f"libvvenc gave {len(units)} access units and {len(decoded)} pictures for {len(pictures)} pictures")
+        return [CodedPicture(unit, picture) for unit, picture in zip(units, decoded, strict=True)]
