@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import constriction
 import numpy as np
@@ -35,7 +35,7 @@ class Adaptive:
         assert min(self.counts) > 0
         self.step = step
 
-    def model(self) -> Categorical:
+    def model(self) -> Any:
         return Categorical(np.array(self.counts, np.float64), perfect=False)
 
     def bits(self, symbol: int) -> float:
@@ -117,7 +117,7 @@ class Reader:
         self.spent += math.log2(size)
         return self._decode(Uniform(size))
 
-    def _decode(self, model: Categorical | Uniform) -> int:
+    def _decode(self, model: Any) -> int:
         try:
             return int(self._decoder.decode(model))
         except AssertionError as error:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hdac.codec.operating import ANIMATION_KBPS, default_qp_ref
+from hdac.codec.syntax import MAX_FRAMES
 from hdac.errors import UsageError
 from hdac.layers.base import CASCADE, QP_MAX
 from hdac.layers.reference import Refresh, RefreshConfig
@@ -28,7 +29,7 @@ class EncoderConfig:
     qp_base, qp_ref: HEVC's scale, 0 (best) to 51; None: from `kbps`, else 44 and what goes with it.
     kbps: target bit rate, 1 kbps = 1000 bit/s; None: as the QPs give.
     base_scale: the base layer is coded at 1, 1/2 or 1/4 of the frame's side; frame_step: every 1st, 2nd or 4th frame has one.
-    packet_frames: frames in a packet; 1 for live use (no delay), 0 for files (as many as allowed: fewest bytes).
+    packet_frames: frames in a packet, 1 to 128; None: 1 in `Encoder` (live, no delay), the most in files (fewest bytes).
     """
 
     mode: Literal["hybrid", "animation", "base"] = "hybrid"
@@ -41,7 +42,7 @@ class EncoderConfig:
     base_scale: int = 1
     frame_step: int = 1
     cascade: tuple[int, ...] = CASCADE
-    packet_frames: int = 1
+    packet_frames: int | None = None
     device: str = "auto"
     ffmpeg: str | None = None
 
@@ -58,9 +59,11 @@ class EncoderConfig:
         if self.kbps is not None and self.qp_base is not None:
             raise UsageError(f"--bitrate {self.kbps:g}k and --qp-base {self.qp_base} contradict each other; give one of them")
         if self.kbps is not None and self.mode == "animation" and self.qp_ref is not None:
-            raise UsageError(f"--bitrate {self.kbps:g}k and --qp-ref {self.qp_ref} contradict each other in mode animation; give one")
-        if self.packet_frames < 0:
-            raise UsageError(f"packet_frames {self.packet_frames}; allowed are 0 (as many as possible) and more")
+            raise UsageError(
+                f"--bitrate {self.kbps:g}k and --qp-ref {self.qp_ref} contradict each other in mode animation; give one"
+            )
+        if self.packet_frames is not None and not 1 <= self.packet_frames <= MAX_FRAMES:
+            raise UsageError(f"packet_frames {self.packet_frames}; allowed are 1 (live) to {MAX_FRAMES}")
         if not self.cascade or not all(-QP_MAX <= o <= QP_MAX for o in self.cascade) or len(self.cascade) > 64:
             raise UsageError(f"cascade {self.cascade}; allowed are 1 to 64 offsets of -{QP_MAX} to {QP_MAX}")
         RefreshConfig(self.refresh)

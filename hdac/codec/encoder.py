@@ -81,8 +81,7 @@ class Encoder:
             )
         self.header = check_header(header)
         self.shown: deque[Shown] = deque()
-        limit = frames_limit(width, height)
-        self._packet_frames = min(config.packet_frames or limit, limit)
+        self._packet_frames = min(config.packet_frames or 1, frames_limit(width, height))
         self._qp_ref, self._qp_base = self._start_qps(width, height, fps)
         self._policy = RefreshPolicy(RefreshConfig(config.refresh))
         kind = PacketType.REFERENCE if config.mode == "animation" else PacketType.BASE
@@ -94,6 +93,7 @@ class Encoder:
         self._index = 0  # frame within the GOP
         self._base_index = 0
         self._held: Picture | None = None  # last base picture, full size
+        self._tracked: Tensor | None = None  # integers of the frame before
         self._gop_bits, self._gop_frames = 0, 0
         self.refreshes = 0
         #: frames of a GOP at most; a caller who knows how many frames come spares x265 a long list of QPs
@@ -111,7 +111,7 @@ class Encoder:
         width, height = self.header.width, self.header.height
         if (picture.width, picture.height) != (width + width % 2, height + height % 2):
             raise UsageError(
-                f"picture of {picture.width}x{picture.height}; the encoder was opened for {width}x{height} (odd sides padded by one)"
+                f"picture of {picture.width}x{picture.height}; the encoder was opened for {width}x{height} (odd sides padded)"
             )
         packets: list[Packet] = []
         if self._policy.wants(picture):
@@ -120,7 +120,7 @@ class Encoder:
         source = pad_to(picture, padding_multiple(self.config.base_scale))
         keypoints = None
         if self._fuser:
-            keypoints = quantise(self._fuser.keypoints(source), self._enhancement_last())
+            keypoints = quantise(self._fuser.keypoints(source), self._tracked)
         first = self._index == 0
         has_base = self._index % self.header.frame_step == 0 and (first or self.config.mode != "animation")
         self._index += 1
@@ -138,9 +138,6 @@ class Encoder:
         return self._end_gop()
 
     # ---- GOPs
-
-    def _enhancement_last(self) -> Tensor | None:
-        return None if self._index == 0 else self._tracked
 
     def _start_gop(self) -> None:
         config, header = self.config, self.header
@@ -160,7 +157,7 @@ class Encoder:
         self._base_writer.start(self._qp_ref, self._qp_base)
         self._enhancement.start()
         self._index = self._base_index = 0
-        self._tracked: Tensor | None = None
+        self._tracked = None
         self._gop_bits = self._gop_frames = 0
         self.refreshes += 1
 
@@ -194,7 +191,7 @@ class Encoder:
             assert self._fuser is not None
             shown = self._better(frame, base, self._fuser.fuse(base, qp, frame.keypoints, LEVELS), "fused")
             if self.header.frame_step > 1:
-                self._fuser.set_reference(shown.picture, qp, frame.keypoints, LEVELS)
+                self._fuser.set_anchor(shown.picture, qp, frame.keypoints, LEVELS)
         else:
             shown = Shown(base, "base")
         return self._emit(frame, shown, 8 * len(coded.data))
@@ -225,12 +222,11 @@ class Encoder:
         if frame.keypoints is not None:
             self._enhancement.add(frame.keypoints, shown.level != "base")
         self.shown.append(shown)
+        self._gop_frames += 1
         frames = self._enhancement.frames or self._base_writer.frames
         return self._take() if frames >= self._packet_frames else []
 
     def _take(self) -> list[Packet]:
         packets = self._base_writer.take() + self._enhancement.take()
-        frames = max(1, self._packet_frames)
-        self._gop_bits += sum(8 * (len(p.payload) + 3) for p in packets)
-        self._gop_frames += frames if packets else 0
+        self._gop_bits += sum(8 * len(p.tobytes()) for p in packets)
         return packets

@@ -41,6 +41,7 @@ class Fuser:
         self.detector = copy.deepcopy(net.detector).to(device).eval()  # float32: what is coded should not depend on bf16
         self.net = net.to(device, self.dtype, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
         self._reference: Reference | None = None
+        self._anchor: Reference | None = None
 
     @torch.inference_mode()
     def keypoints(self, picture: Picture) -> Tensor:
@@ -48,26 +49,32 @@ class Fuser:
         found: Tensor = self.detector(thumbnail(self._planes(picture)))
         return found[0].cpu()
 
-    @torch.inference_mode()
     def set_reference(self, picture: Picture, qp: int, integers: Tensor, levels: int) -> None:
-        """The decoded picture and keypoints that are moved from now on."""
-        planes = self._planes(picture)
-        features = self.net.encode(planes, self._qp(qp))
-        self._reference = Reference(planes, features, dequantise(integers, levels)[None].to(self.device))
+        """The decoded picture and keypoints that are moved from now on (until the next refresh)."""
+        self._reference, self._anchor = self._known(picture, qp, integers, levels), None
+
+    def set_anchor(self, picture: Picture, qp: int, integers: Tensor, levels: int) -> None:
+        """The picture that `animate` moves instead of the reference: the last one that had a base picture."""
+        self._anchor = self._known(picture, qp, integers, levels)
 
     def fuse(self, base: Picture, qp: int, integers: Tensor, levels: int) -> Picture:
         """Base picture (coded at `qp`) + reference -> fused picture."""
-        return self._run(base, qp, integers, levels, 1.0)
+        return self._run(self._reference, base, qp, integers, levels, 1.0)
 
     def animate(self, like: Picture, integers: Tensor, levels: int) -> Picture:
-        """Reference + keypoints -> picture; `like` gives only the size."""
-        return self._run(like, 0, integers, levels, 0.0)
+        """Reference (or anchor) + keypoints -> picture; `like` gives only the size."""
+        return self._run(self._anchor or self._reference, like, 0, integers, levels, 0.0)
 
     @torch.inference_mode()
-    def _run(self, base: Picture, qp: int, integers: Tensor, levels: int, mask: float) -> Picture:
-        assert self._reference is not None, "a reference comes first"
+    def _known(self, picture: Picture, qp: int, integers: Tensor, levels: int) -> Reference:
+        planes = self._planes(picture)
+        return Reference(planes, self.net.encode(planes, self._qp(qp)), dequantise(integers, levels)[None].to(self.device))
+
+    @torch.inference_mode()
+    def _run(self, reference: Reference | None, base: Picture, qp: int, integers: Tensor, levels: int, mask: float) -> Picture:
+        assert reference is not None, "a reference comes first"
         here = dequantise(integers, levels)[None].to(self.device)
-        fused = self.net(self._planes(base), self._qp(qp), self._reference, here, torch.full((1,), mask, device=self.device))
+        fused = self.net(self._planes(base), self._qp(qp), reference, here, torch.full((1,), mask, device=self.device))
         return Picture(*yuv_from_planes(fused.planes.cpu(), base.height, base.width))
 
     def _planes(self, picture: Picture) -> Tensor:

@@ -69,7 +69,9 @@ class LibavDecoder:
     """
 
     def __init__(self, codec: str) -> None:
-        self._context = av.CodecContext.create(codec, "r")
+        context = av.CodecContext.create(codec, "r")
+        assert isinstance(context, av.VideoCodecContext)
+        self._context = context
         self._context.thread_count = 1
         self._context.flags |= av.codec.context.Flags.low_delay
 

@@ -34,6 +34,7 @@ class HevcEncoder:
     def __init__(self, config: BaseConfig, pictures: int = GOP_MAX) -> None:
         self.config = config
         context = av.CodecContext.create("libx265", "w")
+        assert isinstance(context, av.VideoCodecContext)
         context.width, context.height, context.pix_fmt = config.width, config.height, "yuv420p"
         context.framerate, context.time_base = config.fps, 1 / config.fps
         context.thread_count = 1

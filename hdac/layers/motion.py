@@ -49,7 +49,7 @@ class KeypointCoder:
         self._still = Adaptive(2, (8, 8))
 
     def code(self, coder: Coder, integers: Tensor | None) -> Tensor:
-        """Codes `(K, 2)` integers (ignored when reading) and returns them. Reading clamps to the range: damage cannot leave it."""
+        """Codes `(K, 2)` integers (ignored when reading) and returns them. Reading clamps to the range."""
         size = 2 * self.levels + 1
         given = None if integers is None else integers.tolist()
         if self.last is None:

@@ -27,8 +27,8 @@ class RefreshConfig:
     minimum: int = 24
     cut: float = 400.0
     jump: float = 6.0
-    horizon: int = 128  # frames over which a refresh by the rate-distortion rule must pay off
-    drop: float = 1.5  # dB of PSNR-Y below the GOP's first frames before the rule is asked at all
+    drop: float = 1.0  # dB of PSNR-Y below the GOP's mean before the rate-distortion rule is asked at all
+    slope: float = 3.2  # dB of PSNR-Y for a doubling of the rate (val clips, 10 to 27 kbps)
 
     def __post_init__(self) -> None:
         if isinstance(self.refresh, int) and not 1 <= self.refresh <= GOP_MAX:
@@ -69,15 +69,14 @@ class RefreshPolicy:
         return self._pays()
 
     def _pays(self) -> bool:
-        """Rate-distortion rule: the running quality has fallen so far that what a refresh gives back over the horizon is
-        worth more than its bits, at the exchange rate of 6 dB for a doubling of the rate (low-rate slope of our RD curves).
-        """
-        lost = float(np.mean(self._quality[1:9]) - np.mean(self._quality[-8:]))
-        if len(self._quality) < 17 or lost < self.config.drop:
+        """Rate-distortion rule: a GOP like the present one, started now, would on average be better than what is shown now by
+        more than what its intra picture costs, spread over as many frames (the expected remaining distance)."""
+        frames = len(self._quality)
+        lost = float(np.mean(self._quality) - np.mean(self._quality[-8:]))
+        inter = sum(self._bits[1:])
+        if frames < 17 or lost < self.config.drop or not inter:  # no inter bits: mode `animation`, nothing to weigh against
             return False
-        inter = float(np.mean(self._bits[1:]))
-        extra = self._bits[0] / (inter * self.config.horizon)
-        return lost > 6 * float(np.log2(1 + extra))
+        return lost > self.config.slope * float(np.log2(1 + self._bits[0] / inter))
 
     def report(self, psnr_y: float, bits: int, refreshed: bool) -> None:
         """Quality and size of the frame that was just coded."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hdac.errors import ToolError
 from hdac.layers.base import BaseConfig, CodedPicture, LibavDecoder
 from hdac.video.ffmpeg import encoders, find_ffmpeg, run_ffmpeg
@@ -24,10 +26,10 @@ def split_access_units(data: bytes) -> list[bytes]:
     starts.append(len(data))
     units: list[bytes] = []
     current, has_picture, headed = b"", False, False
-    for begin, end in zip(starts, starts[1:], strict=False):
+    for begin, end in pairwise(starts):
         nal = data[begin:end]
         kind = nal[nal.index(1) + 2] >> 3
-        if has_picture and (kind <= 11 and not headed or kind in range(12, 24) and kind != 18):
+        if has_picture and ((kind <= 11 and not headed) or (kind in range(12, 24) and kind != 18)):
             units.append(current)
             current, has_picture, headed = b"", False, False
         current += nal
@@ -48,7 +50,9 @@ class VvcEncoder:
         self.config = config
         self.ffmpeg = find_ffmpeg(ffmpeg)
         if "libvvenc" not in encoders(self.ffmpeg):
-            raise ToolError(f"{self.ffmpeg} has no libvvenc: use --base-codec hevc, or set HDAC_FFMPEG to an FFmpeg with libvvenc")
+            raise ToolError(
+                f"{self.ffmpeg} has no libvvenc: use --base-codec hevc, or set HDAC_FFMPEG to an FFmpeg with libvvenc"
+            )
         self._pictures: list[Picture] = []
 
     def push(self, picture: Picture) -> list[CodedPicture]:

@@ -126,10 +126,9 @@ class FusionNet(nn.Module):
         x = self.d4(torch.cat([x, here.f4, warp(there.f4, motion.flow / 4) * motion.trust.to(dtype)], 1))
         x = F.interpolate(self.u4(x), scale_factor=2.0)
 
-        n, _, h, w = base.shape
         start = base * mask + moved * (1 - mask)
         trust = F.interpolate(motion.trust, scale_factor=2.0)
-        known = [start - 0.5, (moved - start) * trust, trust, (mask / 51) * qp.view(n, 1, 1, 1) + 0 * trust, mask + 0 * trust]
+        known = [start - 0.5, (moved - start) * trust, trust, (mask / 51) * qp.view(-1, 1, 1, 1) + 0 * trust, mask + 0 * trust]
         fine = self.stem2(torch.cat(known, 1).to(dtype, memory_format=torch.channels_last))
         residual = self.out(self.d2(torch.cat([x, fine], 1)))
         return Fused(start + residual.float(), moved, motion)

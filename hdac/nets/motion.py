@@ -93,7 +93,7 @@ class Level(nn.Module):
         moved = warp(reference, flow * (1 / scale))
         cost = correlation(base, moved, self.radius)
         chance = F.softmax(cost.float() * self.sharpness.exp(), 1)
-        found = torch.einsum("nkhw,ck->nchw", chance, self.steps) * mask
+        found = torch.einsum("nkhw,ck->nchw", chance, self.steps.float()) * mask.float()
         sure = chance.square().sum(1, keepdim=True)
         numbers = torch.cat([flow * (1 / (4 * scale)), found, sure, mask.expand(n, 1, h, w)], 1)
         known = [cost, base, moved, numbers.to(cost.dtype)]

@@ -10,6 +10,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -67,12 +68,15 @@ def load_model(model: ModelFile) -> FusionNet:
     data = model.path.read_bytes()
     digest = hashlib.sha256(data).hexdigest()[:8]
     if digest != model.digest:
-        raise UsageError(f"{model.path}: its SHA-256 starts with {digest}, its name says {model.digest}; the file is damaged, reinstall hdac")
+        raise UsageError(
+            f"{model.path}: its SHA-256 starts with {digest}, its name says {model.digest}; the file is damaged, reinstall hdac"
+        )
     try:
         with safe_open(model.path, "pt") as file:
             metadata = file.metadata() or {}
             state = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
-        config = FusionConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in json.loads(metadata["config"]).items()})
+        settings: dict[str, Any] = json.loads(metadata["config"])
+        config = FusionConfig(**{**settings, "widths": tuple(settings["widths"])})
         net = FusionNet(config)
         net.load_state_dict(state, strict=True)
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:

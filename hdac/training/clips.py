@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ from torch import Tensor
 
 from hdac.layers.base import BaseConfig, LibavDecoder
 from hdac.training.pack import Version, load_index, read_clip
+from hdac.video.picture import Picture
 
 Stack = npt.NDArray[np.uint8]
 
@@ -48,14 +50,14 @@ class Batch(NamedTuple):
     mask: Tensor
 
 
-def _stack(pictures: list) -> Frames:
+def _stack(pictures: list[Picture]) -> Frames:
     return Frames(np.stack([p.y for p in pictures]), np.stack([np.stack([p.u, p.v]) for p in pictures]))
 
 
 def load_clip(clip: Path, pack: Path, versions: list[Version]) -> Clip:
     coded = []
     for version in versions:
-        decoder, data, at, pictures = LibavDecoder("hevc"), (pack / version.stream).read_bytes(), 0, []
+        decoder, data, at, pictures = LibavDecoder("hevc"), (pack / version.stream).read_bytes(), 0, list[Picture]()
         for size in version.sizes:
             pictures += decoder.push(data[at : at + size])
             at += size
@@ -72,7 +74,7 @@ def load(clips: Path, pack: Path) -> list[Clip]:
         return list(pool.map(lambda name: load_clip(clips / f"{name}.mp4", pack, by_name[name]), sorted(by_name)))
 
 
-def _planes(frames: Frames, t: int, box: tuple[int, int, int], flip: bool) -> Tensor:
+def planes_of(frames: Frames, t: int, box: tuple[int, int, int], flip: bool) -> Tensor:
     top, left, size = box
     y = frames.y[t, top : top + size, left : left + size]
     uv = frames.uv[t, :, top // 2 : (top + size) // 2, left // 2 : (left + size) // 2]
@@ -102,10 +104,10 @@ class Sampler:
             origin = version.start
             four = torch.cat(
                 [
-                    _planes(clip.original, origin + t, box, flip),
-                    _planes(coded, t, box, flip),
-                    _planes(coded, 0, box, flip),
-                    _planes(clip.original, origin, box, flip),
+                    planes_of(clip.original, origin + t, box, flip),
+                    planes_of(coded, t, box, flip),
+                    planes_of(coded, 0, box, flip),
+                    planes_of(clip.original, origin, box, flip),
                 ]
             ).float()
             gain = rng.uniform(0.75, 1.2)
@@ -114,7 +116,7 @@ class Sampler:
             tint = torch.tensor([[rng.gauss(0, 6)], [rng.gauss(0, 6)]])
             four[:, 4:] = ((four[:, 4:] - 128) * rng.uniform(0.7, 1.3) + 128 + tint[None, :, :, None]).clamp_(0, 255)
             rows.append(four / 255)
-            config = BaseConfig(width, height, 25, version.qp_ref, version.qp_base)  # type: ignore[arg-type]
+            config = BaseConfig(width, height, Fraction(25), version.qp_ref, version.qp_base)
             qps.append(config.qp(t))
             refs.append(version.qp_ref)
             masks.append(0.0 if rng.random() < self.animate else 1.0)

@@ -186,5 +186,3 @@ class Trainer:
                 writer.writeheader()
             writer.writerow(record)
         say(" ".join(f"{k} {v}" for k, v in record.items()))
-
-

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections import defaultdict
+from fractions import Fraction
 
 import torch
 from torch import Tensor
@@ -12,7 +13,7 @@ from hdac.layers.base import BaseConfig
 from hdac.layers.motion import dequantise, quantise
 from hdac.nets.fusion import FusionNet, Reference
 from hdac.nets.keypoints import thumbnail
-from hdac.training.clips import Clip, Frames, _planes
+from hdac.training.clips import Clip, Frames, planes_of
 
 
 def psnr_y(a: Tensor, b: Tensor) -> float:
@@ -20,36 +21,37 @@ def psnr_y(a: Tensor, b: Tensor) -> float:
     return float(-10 * torch.log10((a[:, :4] - b[:, :4]).square().mean() + 1e-10))
 
 
+def picture_planes(frames: Frames, t: int) -> Tensor:
+    """Picture `t` as planes `(1, 6, H/2, W/2)` in [0, 1]."""
+    return planes_of(frames, t, (0, 0, frames.y.shape[1]), False).float() / 255
+
+
 def validate(net: FusionNet, clips: list[Clip], pictures: int = 4) -> str:
-    """Mean gain over the base layer in PSNR-Y for low, middle and high QPs, the animation's PSNR-Y and how well it is moved."""
+    """Mean gain over the base layer in PSNR-Y by `qp_base` (steps of 6); PSNR-Y of the animation and of the reference held."""
     net = copy.deepcopy(net).eval().to("cpu", torch.bfloat16)
     net.detector.float()
     gains: dict[str, list[float]] = defaultdict(list)
+
+    def points(picture: Tensor) -> Tensor:
+        return dequantise(quantise(net.detector(thumbnail(picture))[0]))[None]
+
     with torch.inference_mode():
         for clip in clips:
             for version, coded in clip.versions:
-                config = BaseConfig(256, 256, 25, version.qp_ref, version.qp_base)  # type: ignore[arg-type]
+                config = BaseConfig(256, 256, Fraction(25), version.qp_ref, version.qp_base)
                 count = len(coded.y)
-
-                def planes(frames: Frames, t: int) -> Tensor:
-                    return _planes(frames, t, (0, 0, frames.y.shape[1]), False).float() / 255
-
-                def points(t: int) -> Tensor:
-                    found = net.detector(thumbnail(planes(clip.original, version.start + t)))
-                    return dequantise(quantise(found[0]))[None]
-
-                picture = planes(coded, 0)
-                reference = Reference(picture, net.encode(picture, torch.tensor([float(version.qp_ref)])), points(0))
+                held = picture_planes(coded, 0)
+                there = points(picture_planes(clip.original, version.start))
+                reference = Reference(held, net.encode(held, torch.tensor([float(version.qp_ref)])), there)
                 for i in range(1, pictures + 1):
                     t = i * (count - 1) // pictures
-                    target, base = planes(clip.original, version.start + t), planes(coded, t)
-                    qp = torch.tensor([float(config.qp(t))])
-                    here = points(t)
+                    target, base = picture_planes(clip.original, version.start + t), picture_planes(coded, t)
+                    qp, here = torch.tensor([float(config.qp(t))]), points(target)
                     fused = net(base, qp, reference, here, torch.ones(1)).planes.clamp(0, 1)
                     moved = net(base, qp, reference, here, torch.zeros(1)).planes.clamp(0, 1)
                     gains[str(version.qp_base // 6 * 6)].append(psnr_y(fused, target) - psnr_y(base, target))
                     gains["animation"].append(psnr_y(moved, target))
-                    gains["still"].append(psnr_y(picture, target))
+                    gains["still"].append(psnr_y(held, target))
     mean = {k: sum(v) / len(v) for k, v in gains.items()}
     worse = sum(g < 0 for k, v in gains.items() if k.isdigit() for g in v)
     return "validation " + " ".join(f"{k}: {mean[k]:.3f}" for k in sorted(mean)) + f" pictures worse: {worse}"

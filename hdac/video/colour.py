@@ -20,13 +20,13 @@ def resolve_matrix(matrix: int, height: int) -> int:
     return SMPTE170M if height < 720 else BT709
 
 
-def _enlarge(plane: npt.NDArray[np.float32], height: int, width: int) -> npt.NDArray[np.float32]:
+def _enlarge(plane: npt.NDArray[np.floating], height: int, width: int) -> npt.NDArray[np.floating]:
     """Doubles a chroma plane bilinearly (samples centred, edges replicated) and crops it."""
     padded = np.pad(plane, 1, mode="edge")
     rows = np.stack([0.25 * padded[:-2] + 0.75 * padded[1:-1], 0.75 * padded[1:-1] + 0.25 * padded[2:]], 1)
     rows = rows.reshape(-1, padded.shape[1])
     both = np.stack([0.25 * rows[:, :-2] + 0.75 * rows[:, 1:-1], 0.75 * rows[:, 1:-1] + 0.25 * rows[:, 2:]], 2)
-    out: npt.NDArray[np.float32] = both.reshape(rows.shape[0], -1)[:height, :width]
+    out: npt.NDArray[np.floating] = both.reshape(rows.shape[0], -1)[:height, :width]
     return out
 
 
@@ -54,7 +54,7 @@ def picture_from_rgb(rgb: npt.NDArray[np.uint8], matrix: int) -> Picture:
     red, green, blue = np.moveaxis(rgb.astype(np.float32) / 255, -1, 0)
     y = kr * red + (1 - kr - kb) * green + kb * blue
 
-    def chroma(difference: npt.NDArray[np.float32], scale: float) -> Plane:
+    def chroma(difference: npt.NDArray[np.floating], scale: float) -> Plane:
         mean = difference.reshape(height // 2, 2, width // 2, 2).mean((1, 3))
         return (mean / scale * 224 + 128.5).clip(16, 240).astype(np.uint8)
 

@@ -54,9 +54,7 @@ def run_ffmpeg(arguments: list[str], ffmpeg: str | None = None, data: bytes | No
     """
     command = [find_ffmpeg(ffmpeg), "-hide_banner", "-loglevel", "error", *arguments]
     try:
-        done = subprocess.run(
-            command, input=b"" if data is None else data, capture_output=True, timeout=timeout, check=False
-        )
+        done = subprocess.run(command, input=b"" if data is None else data, capture_output=True, timeout=timeout, check=False)
     except subprocess.TimeoutExpired as error:
         raise ToolError(f"FFmpeg took longer than {timeout:g} s: {Path(command[0]).name} {' '.join(command[1:])}") from error
     if done.returncode:

@@ -32,7 +32,7 @@ class Picture(NamedTuple):
         for plane, samples in zip(frame.planes, self, strict=True):
             rows = np.zeros((plane.height, plane.line_size), np.uint8)
             rows[:, : plane.width] = samples
-            plane.update(rows)
+            plane.update(rows.tobytes())
         return frame
 
     @classmethod
@@ -41,11 +41,13 @@ class Picture(NamedTuple):
         deep = frame.format.name == "yuv420p10le"
         if not deep and frame.format.name not in ("yuv420p", "yuvj420p"):
             raise ValueError(f"pixel format {frame.format.name}; expected yuv420p")
-        planes = []
+        planes: list[Plane] = []
         for plane in frame.planes[:3]:
-            rows = np.frombuffer(memoryview(plane), np.uint16 if deep else np.uint8)
-            samples = rows.reshape(plane.height, -1)[:, : plane.width]
-            planes.append(((samples.astype(np.uint32) + 2) >> 2).clip(0, 255).astype(np.uint8) if deep else samples.copy())
+            if deep:
+                words = np.frombuffer(memoryview(plane), np.uint16).reshape(plane.height, -1)[:, : plane.width]
+                planes.append(((words.astype(np.uint32) + 2) >> 2).clip(0, 255).astype(np.uint8))
+            else:
+                planes.append(np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, -1)[:, : plane.width].copy())
         return cls(*planes)
 
     def tobytes(self) -> bytes:

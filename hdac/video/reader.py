@@ -6,20 +6,25 @@ else are converted, and `VideoInfo.notes` says so.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from typing import TypeAlias
 
 import av
 import numpy as np
+import numpy.typing as npt
 from av.video.reformatter import ColorRange
 
 from hdac.errors import UsageError
 from hdac.video.colour import picture_from_rgb, resolve_matrix
 from hdac.video.picture import Picture, Plane
+
+Rgb: TypeAlias = npt.NDArray[np.uint8]
 
 DEFAULT_FPS = Fraction(25)
 _SIZE = re.compile(r"(?<!\d)(\d{1,5})x(\d{1,5})(?!\d)")
@@ -110,7 +115,7 @@ class VideoReader:
                 size = "x".join(map(str, rgb.shape[1::-1]))
                 raise UsageError(f"{file}: picture of {size}; the first is {'x'.join(map(str, self._native))} and all must agree")
             if self._size:
-                rgb = av.VideoFrame.from_ndarray(rgb, "rgb24").reformat(*self._size).to_ndarray()
+                rgb = np.asarray(av.VideoFrame.from_ndarray(rgb, "rgb24").reformat(*self._size).to_ndarray(), np.uint8)
             rgb = np.pad(rgb, ((0, rgb.shape[0] % 2), (0, rgb.shape[1] % 2), (0, 0)), mode="edge")
             yield picture_from_rgb(rgb, self.info.matrix)
 
@@ -161,12 +166,16 @@ class VideoReader:
                 stream = container.streams.video[0]
                 context = stream.codec_context
                 width, height, fmt = context.width, context.height, context.format
+                if fmt is None:
+                    raise UsageError(f"{self.path}: the video stream has no pixel format; the file is damaged")
                 rate = stream.average_rate or stream.guessed_rate or DEFAULT_FPS
                 times = sorted(p.pts for p in container.demux(stream) if p.pts is not None and p.size)
                 tags = (int(context.colorspace), int(context.color_primaries), int(context.color_trc))
                 full = int(context.color_range) == ColorRange.JPEG or fmt.name.startswith("yuvj")
         except av.error.FFmpegError as error:
-            raise UsageError(f"{self.path}: not a video that can be read ({error.strerror}); give mp4, mkv, webm, y4m, yuv or PNGs") from error
+            raise UsageError(
+                f"{self.path}: not a video that can be read ({error.strerror}); give mp4, mkv, webm, y4m, yuv or PNGs"
+            ) from error
         if not times and not width:
             raise UsageError(f"{self.path}: 0 frames; at least 1 is needed")
         notes = []
@@ -178,12 +187,17 @@ class VideoReader:
                 notes.append("full-range source converted to limited range")
             if fmt.components[0].bits > 8:
                 notes.append(f"{fmt.components[0].bits}-bit source converted to 8 bit")
-            if len(fmt.components) >= 3 and (fmt.components[1].width, fmt.components[1].height) != ((width + 1) // 2, (height + 1) // 2):
+            if len(fmt.components) >= 3 and (fmt.components[1].width, fmt.components[1].height) != (
+                (width + 1) // 2,
+                (height + 1) // 2,
+            ):
                 notes.append(f"{fmt.name} converted to 4:2:0")
-        gaps = Counter(b - a for a, b in zip(times, times[1:], strict=False))
+        gaps = Counter(b - a for a, b in itertools.pairwise(times))
         # time stamps in a coarse time base (1 ms) jitter by one tick
         if gaps and max(gaps) - min(gaps) > max(2, max(gaps) // 50):
-            notes.append(f"variable frame rate: coded at the constant mean rate of {float(rate):.3f} frames per second, frame by frame")
+            notes.append(
+                f"variable frame rate: coded at the constant mean rate of {float(rate):.3f} frames per second, frame by frame"
+            )
         self._full = full
         self._direct = fmt.name == "yuv420p" and not full
         width, height = self._size or (width, height)
@@ -205,7 +219,7 @@ class VideoReader:
         width, height = self.info.width, self.info.height
         scaled = (frame.width, frame.height) != (width, height)
         if self._rgb:
-            rgb = frame.reformat(width, height, "rgb24").to_ndarray()
+            rgb = np.asarray(frame.reformat(width, height, "rgb24").to_ndarray(), np.uint8)
             rgb = np.pad(rgb, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
             return picture_from_rgb(rgb, self.info.matrix)
         if scaled or not self._direct:
@@ -219,13 +233,11 @@ class VideoReader:
         return picture._replace(y=even(picture.y)) if width % 2 or height % 2 else picture
 
 
-def _load_png(path: Path) -> np.ndarray:
+def _load_png(path: Path) -> Rgb:
     try:
         with av.open(str(path)) as container:
             for frame in container.decode(video=0):
-                return frame.to_ndarray(format="rgb24")
+                return np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
     except av.error.FFmpegError as error:
         raise UsageError(f"{path}: not a readable PNG ({error.strerror})") from error
     raise UsageError(f"{path}: the picture file is empty")
-
-

@@ -1,0 +1,5 @@
+"""`python -m hdac`."""
+
+from hdac.cli.main import main
+
+raise SystemExit(main())

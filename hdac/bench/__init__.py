@@ -1,0 +1,1 @@
+"""The bench: what hdac is measured against."""

@@ -1,0 +1,113 @@
+"""Say what is usable on this machine, and why the rest is not: FFmpeg, encoders, device, weights, metrics."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import platform
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+import av
+import torch
+
+from hdac.cli.common import add_json, result
+from hdac.codec.fuser import pick_device, pick_dtype
+from hdac.errors import HdacError
+from hdac.nets.zoo import find_model, load_model, shipped
+from hdac.video.ffmpeg import encoders, find_ffmpeg
+
+
+class Check(NamedTuple):
+    name: str
+    usable: bool
+    detail: str
+
+
+def add_arguments(sub: argparse.ArgumentParser) -> None:
+    add_json(sub)
+
+
+def _try(name: str, test: Callable[[], str]) -> Check:
+    try:
+        return Check(name, True, test())
+    except (HdacError, OSError, ImportError, ValueError) as error:
+        return Check(name, False, str(error))
+
+
+def _encoder(name: str, purpose: str) -> Check:
+    try:
+        present = name in encoders(find_ffmpeg())
+    except HdacError as error:
+        return Check(name, False, str(error))
+    return Check(name, present, purpose if present else f"this FFmpeg lacks it ({purpose}): set HDAC_FFMPEG to one that has it")
+
+
+def _codec(name: str, mode: Literal["r", "w"]) -> Check:
+    try:
+        av.codec.Codec(name, mode)
+    except ValueError:
+        return Check(f"PyAV {name}", False, "this build of PyAV lacks it: install `av` from PyPI")
+    return Check(f"PyAV {name}", True, f"in process, PyAV {av.__version__}")
+
+
+def _package(name: str, purpose: str) -> Check:
+    present = importlib.util.find_spec(name) is not None
+    return Check(name, present, purpose if present else f"not installed ({purpose}): pip install {name}")
+
+
+def _folder(variable: str, purpose: str) -> Check:
+    value = os.environ.get(variable)
+    if not value:
+        return Check(variable, False, f"not set ({purpose})")
+    present = os.path.isdir(value)
+    return Check(variable, present, purpose if present else f"{value} is no folder")
+
+
+def _device() -> str:
+    device = pick_device("auto")
+    name = (
+        torch.cuda.get_device_name(device)
+        if device.type == "cuda"
+        else f"{platform.machine()}, {torch.get_num_threads()} threads"
+    )
+    return f"{device.type} ({name}), networks run in {str(pick_dtype(device)).removeprefix('torch.')}, torch {torch.__version__}"
+
+
+def _models() -> str:
+    for model in shipped():
+        load_model(model)
+    find_model("hdac-s")
+    return ", ".join(f"{m.name} ({m.digest})" for m in shipped())
+
+
+def checks() -> list[Check]:
+    """All checks, in the order in which they are printed."""
+    return [
+        _try("FFmpeg", lambda: os.path.basename(find_ffmpeg())),
+        _encoder("libx265", "anchors"),
+        _encoder("libvvenc", "base codec vvc"),
+        _codec("libx265", "w"),
+        _codec("hevc", "r"),
+        _codec("vvc", "r"),
+        _codec("libx264", "w"),
+        _try("device", _device),
+        _try("weights", _models),
+        _package("pytorch_msssim", "metric ms-ssim-y"),
+        _package("lpips", "metrics lpips-*"),
+        _package("torchvision", "metric msvgg"),
+        _folder("HDAC_DATA", "training and test clips"),
+        _folder("HDAC_WEIGHTS", "networks of metrics and losses"),
+    ]
+
+
+#: What the codec itself cannot do without.
+ESSENTIAL = ("PyAV libx265", "PyAV hevc", "device", "weights")
+
+
+def run(options: argparse.Namespace) -> int:
+    rows = checks()
+    lines = [f"{'usable' if c.usable else 'absent':7} {c.name:18} {c.detail}" for c in rows]
+    result(options, {"checks": [c._asdict() for c in rows]}, "\n".join(lines))
+    return 0 if all(c.usable for c in rows if c.name in ESSENTIAL) else 1

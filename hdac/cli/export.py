@@ -1,0 +1,54 @@
+"""Export the base layer of an .hdac file for any player: .hevc or .vvc (Annex B, the exact bytes) or .mp4."""
+
+from __future__ import annotations
+
+import argparse
+import io
+from fractions import Fraction
+from pathlib import Path
+
+import av
+
+from hdac.bitstream.container import ContainerReader
+from hdac.cli.common import add_json, read_stream, result, write_atomically
+from hdac.codec.files import base_units
+from hdac.errors import UsageError
+from hdac.video.writer import check_output
+
+
+def add_arguments(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("input", metavar="IN.hdac", type=Path)
+    sub.add_argument("-o", "--output", required=True, metavar="base.hevc|base.vvc|base.mp4", type=Path)
+    sub.add_argument("-f", "--force", action="store_true", help="overwrite the output")
+    add_json(sub)
+
+
+def run(options: argparse.Namespace) -> None:
+    data = read_stream(options.input)
+    header = ContainerReader(data).header
+    codec = header.base_codec.name.lower()
+    check_output(options.output, options.force, (f".{codec}", ".mp4"))
+    units = list(base_units(data))
+    if options.output.suffix.lower() == ".mp4":
+        if codec != "hevc":
+            raise UsageError(f"{options.output}: VVC in MP4 is not written; export to .vvc")
+        out = to_mp4(units, header.fps / header.frame_step)
+    else:
+        out = b"".join(units)
+    write_atomically(options.output, out)
+    text = f"{options.output}: {len(units)} pictures, {len(out)} bytes"
+    result(options, {"output": str(options.output), "pictures": len(units), "bytes": len(out)}, text)
+
+
+def to_mp4(units: list[bytes], fps: Fraction) -> bytes:
+    """HEVC access units -> MP4 bytes, one picture each 1/fps seconds."""
+    out = io.BytesIO()
+    with av.open(io.BytesIO(b"".join(units)), "r", format="hevc") as source, av.open(out, "w", format="mp4") as container:
+        stream = container.add_stream_from_template(source.streams.video[0])
+        stream.time_base = 1 / fps
+        for index, packet in enumerate(p for p in source.demux(video=0) if p.size):
+            packet.stream = stream
+            packet.pts = packet.dts = index
+            packet.duration, packet.time_base = 1, stream.time_base
+            container.mux(packet)
+    return out.getvalue()

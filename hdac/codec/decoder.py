@@ -1,0 +1,194 @@
+"""The decoder: packets in, pictures out, at one of three levels."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import av
+
+from hdac.bitstream.container import Header, Mode, Packet, PacketType
+from hdac.codec.fuser import Fuser, pick_device
+from hdac.codec.syntax import BasePacket, BaseReader, EnhancedFrame, EnhancementReader
+from hdac.errors import DamagedError, UsageError
+from hdac.layers.base import BaseConfig, LibavDecoder
+from hdac.layers.resample import enlarge
+from hdac.nets.zoo import find_model, load_model
+from hdac.video.picture import Picture
+
+Level = Literal["fused", "base", "animation"]
+LEVELS = ("fused", "base", "animation")
+
+
+class Frame(NamedTuple):
+    """A decoded frame: its number from 0, its picture (even sides: crop to the header's size) and what it was made of."""
+
+    number: int
+    picture: Picture
+    level: str
+
+
+def check_level(header: Header, level: str) -> None:
+    """Raises `UsageError` if a stream cannot be decoded at `level`."""
+    if level not in LEVELS:
+        raise UsageError(f"--level {level}; choose one of {', '.join(LEVELS)}")
+    offered = {Mode.HYBRID: LEVELS, Mode.ANIMATION: ("fused", "animation"), Mode.BASE: ("fused", "base")}[header.mode]
+    if level not in offered:
+        raise UsageError(f"--level {level}: this stream's mode is {header.mode.name.lower()}; it decodes at {', '.join(offered)}")
+
+
+class Decoder:
+    """`push` packets in order, `flush` at the end; both return the frames that are ready.
+
+    level: "fused" shows the best that the stream holds; "base" needs no network; "animation" shows reference + keypoints.
+    Lost ENHANCEMENT packets degrade to the base layer up to the next entry point.
+    Raises `StreamError` for damaged packets, `UsageError` for a level or a model that is not here.
+    """
+
+    def __init__(self, header: Header, level: Level = "fused", device: str = "auto") -> None:
+        check_level(header, level)
+        self.header, self.level = header, level
+        self._moves = header.mode is Mode.ANIMATION or level == "animation"
+        self._fuser: Fuser | None = None
+        if header.mode is not Mode.BASE and level != "base":
+            self._fuser = Fuser(load_model(find_model(header.model, header.model_hash)), pick_device(device))
+        self._base_reader, self._enhancement_reader = BaseReader(header), EnhancementReader(header)
+        self._libav = LibavDecoder(header.base_codec.name.lower())
+        self._pending: BasePacket | None = None
+        self._config: BaseConfig | None = None
+        self._held: Picture | None = None
+        self._referenced = False  # the present GOP's reference is set
+        self._index = self._gop_index = 0
+        multiple = 2 * header.base_scale
+        self._size = (header.width + -header.width % multiple, header.height + -header.height % multiple)
+
+    def push(self, packet: Packet) -> list[Frame]:
+        """Decodes one packet."""
+        if packet.type in (PacketType.BASE, PacketType.REFERENCE):
+            frames = self._show_pending()
+            if (packet.type is PacketType.REFERENCE) != (self.header.mode is Mode.ANIMATION):
+                raise DamagedError(f"a {packet.type.name} packet in a stream of mode {self.header.mode.name.lower()}")
+            self._pending = self._base_reader.read(packet)
+            if self._pending.gop_start:
+                self._start_gop(self._pending)
+            return frames if self._fuser else frames + self._show_pending()
+        if packet.type is PacketType.ENHANCEMENT and self._fuser:
+            return self._enhance(packet)
+        return []
+
+    def flush(self) -> list[Frame]:
+        """Frames that waited for an enhancement packet that never came."""
+        return self._show_pending()
+
+    # ---- GOPs
+
+    def _start_gop(self, packet: BasePacket) -> None:
+        header, (width, height) = self.header, self._size
+        scale = header.base_scale
+        self._config = BaseConfig(width // scale, height // scale, header.fps, packet.qp_ref, packet.qp_base, header.cascade)
+        self._gop_index, self._referenced = 0, False
+        self._libav = LibavDecoder(header.base_codec.name.lower())
+
+    def _decode(self, unit: bytes) -> Picture:
+        """One access unit -> its picture, at full size."""
+        assert self._config is not None
+        try:
+            pictures = self._libav.push(unit)
+        except (av.error.FFmpegError, ValueError) as error:
+            raise DamagedError(f"the base layer of frame {self._index} does not decode ({error})") from error
+        if len(pictures) != 1:
+            raise DamagedError(f"the base layer of frame {self._index} gave {len(pictures)} pictures instead of 1")
+        picture = pictures[0]
+        if (picture.width, picture.height) != (self._config.width, self._config.height):
+            raise DamagedError(
+                f"the base layer of frame {self._index} is {picture.width}x{picture.height}; "
+                f"the header says {self._config.width}x{self._config.height}"
+            )
+        return enlarge(picture, self.header.base_scale)
+
+    # ---- frames
+
+    def _show_pending(self) -> list[Frame]:
+        """The base layer alone of a packet without (usable) enhancement."""
+        packet, self._pending = self._pending, None
+        if packet is None:
+            return []
+        if self._fuser:
+            self._enhancement_reader.lose()
+        if self.header.mode is Mode.ANIMATION:
+            self._held = self._decode(packet.units[0])
+            return []
+        return self._show(packet, [None] * packet.frames)
+
+    def _enhance(self, packet: Packet) -> list[Frame]:
+        try:
+            enhancement = self._enhancement_reader.read(packet)
+        except DamagedError:
+            if self.header.mode is Mode.ANIMATION:
+                raise
+            return self._show_pending()
+        base, self._pending = self._pending, None
+        if self.header.mode is Mode.ANIMATION:
+            if base is not None:
+                if not enhancement.gop_start:
+                    raise DamagedError("a reference picture without keypoints of its own: the stream is damaged")
+                self._held = self._decode(base.units[0])
+            if self._held is None or self._config is None:
+                raise DamagedError("keypoints without a reference picture before them: the stream is damaged")
+            return [self._animate(frame) for frame in enhancement.frames]
+        if base is None or base.frames != len(enhancement.frames) or base.gop_start != enhancement.gop_start:
+            self._pending = base
+            return self._show_pending()
+        return self._show(base, list(enhancement.frames))
+
+    def _animate(self, frame: EnhancedFrame) -> Frame:
+        assert self._held is not None
+        assert self._config is not None
+        assert self._fuser is not None
+        if not self._referenced:
+            return self._refer(self._held, frame, "base")
+        return self._next(self._fuser.animate(self._held, frame.keypoints, self.header.keypoint_levels), "animation")
+
+    def _refer(self, picture: Picture, frame: EnhancedFrame, level: str) -> Frame:
+        """The first picture of a GOP: shown as it is, moved from now on."""
+        assert self._config is not None
+        assert self._fuser is not None
+        self._fuser.set_reference(picture, self._config.qp(0), frame.keypoints, self.header.keypoint_levels)
+        self._referenced = True
+        return self._next(picture, level)
+
+    def _show(self, packet: BasePacket, enhancement: list[EnhancedFrame] | list[None]) -> list[Frame]:
+        units, out = iter(packet.units), []
+        for frame in enhancement:
+            unit = next(units) if self._gop_index % self.header.frame_step == 0 else None
+            out.append(self._show_one(unit, frame))
+        return out
+
+    def _show_one(self, unit: bytes | None, frame: EnhancedFrame | None) -> Frame:
+        fuser, levels = self._fuser, self.header.keypoint_levels
+        assert self._config is not None
+        if unit is not None and (not self._moves or self._gop_index == 0 or frame is None):
+            self._held = self._decode(unit)
+        held = self._held
+        if held is None:
+            raise DamagedError("a frame without a base picture before it: the stream is damaged")
+        if fuser is None or frame is None:
+            return self._next(held, "base")
+        if not self._referenced:
+            # a GOP whose first enhancement was lost has no reference
+            return self._refer(held, frame, "base") if self._gop_index == 0 else self._next(held, "base")
+        if self._moves:
+            return self._next(fuser.animate(held, frame.keypoints, levels), "animation")
+        qp = self._config.qp(self._gop_index // self.header.frame_step)
+        if unit is None:
+            fused = fuser.animate(held, frame.keypoints, levels) if frame.fused else held
+            return self._next(fused, "fused" if frame.fused else "base")
+        shown = fuser.fuse(held, qp, frame.keypoints, levels) if frame.fused else held
+        if self.header.frame_step > 1:
+            fuser.set_anchor(shown, qp, frame.keypoints, levels)
+        return self._next(shown, "fused" if frame.fused else "base")
+
+    def _next(self, picture: Picture, level: str) -> Frame:
+        frame = Frame(self._index, picture, level)
+        self._index += 1
+        self._gop_index += 1
+        return frame
