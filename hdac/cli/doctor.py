@@ -67,11 +67,7 @@ def _folder(variable: str, purpose: str) -> Check:
 
 def _device() -> str:
     device = pick_device("auto")
-    name = (
-        torch.cuda.get_device_name(device)
-        if device.type == "cuda"
-        else f"{platform.machine()}, {torch.get_num_threads()} threads"
-    )
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{platform.machine()}, {torch.get_num_threads()} threads"
     return f"{device.type} ({name}), networks run in {str(pick_dtype(device)).removeprefix('torch.')}, torch {torch.__version__}"
 
 

@@ -82,7 +82,5 @@ def run(options: argparse.Namespace) -> None:
     made = inspect(data)
     summary = {"output": str(options.output), **made.to_json(), "notes": list(info.notes)}
     qps = ", ".join(sorted({f"{ref}/{base}" for ref, base in made.qps}))
-    text = (
-        f"{options.output}: {made.frames} frames, {made.bytes} bytes, {made.kbps:.2f} kbps (QP {qps}, {made.refreshes} refreshes)"
-    )
+    text = f"{options.output}: {made.frames} frames, {made.bytes} bytes, {made.kbps:.2f} kbps (QP {qps}, {made.refreshes} refreshes)"
     result(options, summary, text)

@@ -59,9 +59,7 @@ class EncoderConfig:
         if self.kbps is not None and self.qp_base is not None:
             raise UsageError(f"--bitrate {self.kbps:g}k and --qp-base {self.qp_base} contradict each other; give one of them")
         if self.kbps is not None and self.mode == "animation" and self.qp_ref is not None:
-            raise UsageError(
-                f"--bitrate {self.kbps:g}k and --qp-ref {self.qp_ref} contradict each other in mode animation; give one"
-            )
+            raise UsageError(f"--bitrate {self.kbps:g}k and --qp-ref {self.qp_ref} contradict each other in mode animation; give one")
         if self.packet_frames is not None and not 1 <= self.packet_frames <= MAX_FRAMES:
             raise UsageError(f"packet_frames {self.packet_frames}; allowed are 1 (live) to {MAX_FRAMES}")
         if not self.cascade or not all(-QP_MAX <= o <= QP_MAX for o in self.cascade) or len(self.cascade) > 64:

@@ -62,9 +62,7 @@ class Encoder:
     Pictures are 8-bit limited-range 4:2:0. `shown` collects what the decoder will show, frame by frame: take from its left.
     """
 
-    def __init__(
-        self, width: int, height: int, fps: Fraction, config: EncoderConfig | None = None, colour: Colour | None = None
-    ) -> None:
+    def __init__(self, width: int, height: int, fps: Fraction, config: EncoderConfig | None = None, colour: Colour | None = None) -> None:
         self.config = config = config or EncoderConfig()
         self._fuser: Fuser | None = None
         header = Header(
@@ -76,9 +74,7 @@ class Encoder:
             model = find_model(config.model)
             net = load_model(model)
             self._fuser = Fuser(net, pick_device(config.device))
-            header = replace(
-                header, model=model.name, model_hash=model.digest, keypoints=net.config.keypoints, keypoint_levels=LEVELS
-            )
+            header = replace(header, model=model.name, model_hash=model.digest, keypoints=net.config.keypoints, keypoint_levels=LEVELS)
         self.header = check_header(header)
         self.shown: deque[Shown] = deque()
         self._packet_frames = min(config.packet_frames or 1, frames_limit(width, height))
@@ -110,9 +106,7 @@ class Encoder:
         """Codes one picture. Raises `UsageError` if it is not of the announced size."""
         width, height = self.header.width, self.header.height
         if (picture.width, picture.height) != (width + width % 2, height + height % 2):
-            raise UsageError(
-                f"picture of {picture.width}x{picture.height}; the encoder was opened for {width}x{height} (odd sides padded)"
-            )
+            raise UsageError(f"picture of {picture.width}x{picture.height}; the encoder was opened for {width}x{height} (odd sides padded)")
         packets: list[Packet] = []
         if self._policy.wants(picture):
             packets += self._end_gop()

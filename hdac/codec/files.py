@@ -227,9 +227,7 @@ def _base_kbps(config: EncoderConfig, pictures: list[Picture], qp: int, width: i
     return float(size * 8 * fps / len(pictures) / 1000) + _enhancement_kbps(config, fps)
 
 
-def _animation_kbps(
-    config: EncoderConfig, first: Picture, qp: int, width: int, height: int, fps: Fraction, seconds: float
-) -> float:
+def _animation_kbps(config: EncoderConfig, first: Picture, qp: int, width: int, height: int, fps: Fraction, seconds: float) -> float:
     single = replace(config, frame_step=1, mode="base")
     still = _base_kbps(single, [first], qp, width, height, fps) / float(fps)  # kbit
     return still / seconds + _enhancement_kbps(config, fps)

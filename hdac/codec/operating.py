@@ -44,9 +44,7 @@ def point_for(kbps: float, pixels_per_second: float) -> OperatingPoint:
     for (low, a), (high, b) in zip(zip(rates, TABLE, strict=True), list(zip(rates, TABLE, strict=True))[1:], strict=False):
         if wanted <= high:
             share = (wanted - low) / (high - low)
-            return OperatingPoint(
-                kbps, round(a.qp_ref + share * (b.qp_ref - a.qp_ref)), round(a.qp_base + share * (b.qp_base - a.qp_base))
-            )
+            return OperatingPoint(kbps, round(a.qp_ref + share * (b.qp_ref - a.qp_ref)), round(a.qp_base + share * (b.qp_base - a.qp_base)))
     return TABLE[-1]._replace(kbps=kbps)
 
 

@@ -111,9 +111,7 @@ class BaseReader:
             self._qps = (qps[0], qps[1])
             self._thinner, self._index = Thinner(self._codec, len(self.header.cascade)), 0
         if self._thinner is None:
-            raise DamagedError(
-                "a packet without an entry point before it: the stream is damaged or was joined in the middle of a GOP"
-            )
+            raise DamagedError("a packet without an entry point before it: the stream is damaged or was joined in the middle of a GOP")
         coder = Reader(bytes(cursor.chunk("range-coded bytes", MAX_PAYLOAD)))
         stored, units, bits = cursor.take(cursor.left, "NAL units"), [], [0.0, 0.0]
         for i in range(self._index, self._index + frames):

@@ -50,9 +50,7 @@ class VvcEncoder:
         self.config = config
         self.ffmpeg = find_ffmpeg(ffmpeg)
         if "libvvenc" not in encoders(self.ffmpeg):
-            raise ToolError(
-                f"{self.ffmpeg} has no libvvenc: use --base-codec hevc, or set HDAC_FFMPEG to an FFmpeg with libvvenc"
-            )
+            raise ToolError(f"{self.ffmpeg} has no libvvenc: use --base-codec hevc, or set HDAC_FFMPEG to an FFmpeg with libvvenc")
         self._pictures: list[Picture] = []
 
     def push(self, picture: Picture) -> list[CodedPicture]:

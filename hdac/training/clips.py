@@ -122,6 +122,4 @@ class Sampler:
             masks.append(0.0 if rng.random() < self.animate else 1.0)
         stacked = torch.stack(rows, 1)
         target, base, reference, original = (p.contiguous() for p in stacked)
-        return Batch(
-            target, base, reference, original, torch.tensor(qps).float(), torch.tensor(refs).float(), torch.tensor(masks)
-        )
+        return Batch(target, base, reference, original, torch.tensor(qps).float(), torch.tensor(refs).float(), torch.tensor(masks))

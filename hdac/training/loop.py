@@ -94,9 +94,7 @@ def losses(net: FusionNet, batch: Batch, config: TrainConfig, generator: torch.G
 class Trainer:
     """One run in one output folder; `resume` continues from `last.pt` where there is one."""
 
-    def __init__(
-        self, out: Path, config: TrainConfig, net_config: FusionConfig, sampler: Sampler, device: str, resume: bool
-    ) -> None:
+    def __init__(self, out: Path, config: TrainConfig, net_config: FusionConfig, sampler: Sampler, device: str, resume: bool) -> None:
         self.out, self.config, self.sampler = out, config, sampler
         self.device = torch.device(device)
         torch.manual_seed(config.seed)

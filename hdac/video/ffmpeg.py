@@ -17,9 +17,7 @@ VARIABLE = "HDAC_FFMPEG"
 def encoders(ffmpeg: str) -> frozenset[str]:
     """Names of the encoders that an FFmpeg executable offers; empty if it does not run."""
     try:
-        done = subprocess.run(
-            [ffmpeg, "-hide_banner", "-encoders"], capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL
-        )
+        done = subprocess.run([ffmpeg, "-hide_banner", "-encoders"], capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL)
     except (OSError, subprocess.TimeoutExpired):
         return frozenset()
     words = (line.split() for line in done.stdout.splitlines())

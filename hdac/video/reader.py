@@ -103,9 +103,7 @@ class VideoReader:
             notes.append(f"pictures carry no frame rate; {DEFAULT_FPS} frames per second assumed (set it with --fps)")
         self._native = (width, height)
         width, height = self._size or (width, height)
-        self.info = VideoInfo(
-            self.path, width, height, fps or DEFAULT_FPS, len(self._files), resolve_matrix(2, height), 2, 2, tuple(notes)
-        )
+        self.info = VideoInfo(self.path, width, height, fps or DEFAULT_FPS, len(self._files), resolve_matrix(2, height), 2, 2, tuple(notes))
         self._pictures = self._read_folder
 
     def _read_folder(self) -> Iterator[Picture]:
@@ -195,16 +193,12 @@ class VideoReader:
         gaps = Counter(b - a for a, b in itertools.pairwise(times))
         # time stamps in a coarse time base (1 ms) jitter by one tick
         if gaps and max(gaps) - min(gaps) > max(2, max(gaps) // 50):
-            notes.append(
-                f"variable frame rate: coded at the constant mean rate of {float(rate):.3f} frames per second, frame by frame"
-            )
+            notes.append(f"variable frame rate: coded at the constant mean rate of {float(rate):.3f} frames per second, frame by frame")
         self._full = full
         self._direct = fmt.name == "yuv420p" and not full
         width, height = self._size or (width, height)
         matrix = tags[0] if not fmt.is_rgb and tags[0] else resolve_matrix(2, height)
-        self.info = VideoInfo(
-            self.path, width, height, fps or Fraction(rate), len(times) or None, matrix, tags[1], tags[2], tuple(notes)
-        )
+        self.info = VideoInfo(self.path, width, height, fps or Fraction(rate), len(times) or None, matrix, tags[1], tags[2], tuple(notes))
         self._pictures = self._read_libav
 
     def _read_libav(self) -> Iterator[Picture]:
@@ -226,9 +220,7 @@ class VideoReader:
             span = ColorRange.JPEG if self._full else ColorRange.MPEG
             # "area" when shrinking by two or more, as the test clips were made; bicubic otherwise
             method = "AREA" if frame.width >= 2 * width and frame.height >= 2 * height else "BICUBIC"
-            frame = frame.reformat(
-                width, height, "yuv420p", interpolation=method, src_color_range=span, dst_color_range=ColorRange.MPEG
-            )
+            frame = frame.reformat(width, height, "yuv420p", interpolation=method, src_color_range=span, dst_color_range=ColorRange.MPEG)
         picture = Picture.from_av(frame)
         return picture._replace(y=even(picture.y)) if width % 2 or height % 2 else picture
 

@@ -1,0 +1,306 @@
+"""Measures the codec end to end on the test clips and prints the tables of the README.
+
+    python experiments/codec_end_to_end.py --data DIR --work DIR --out results/codec
+
+DIR holds test/*.mp4 (or --split). Every point is cached in --work, so that a killed run goes on where it was. What is measured:
+
+- thinning: bytes per P frame before and after, each base stream restored byte for byte;
+- fused against base at equal bits (the same file, decoded at both levels);
+- BD-rate (bjontegaard, PCHIP on log rate) of .hdac files against x265-tuned, PSNR-Y, and what each step of the base layer gives;
+- animation mode at its default rate; container overhead at 5 kbps;
+- encoder and decoder frames a second (process started, network loaded), and the share of the convolution rate measured beside.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import bjontegaard
+import numpy as np
+import torch
+
+from hdac.bench.x265 import x265_tuned
+from hdac.bitstream.rangecoder import Writer
+from hdac.bitstream.thinning import Thinner
+from hdac.codec.config import EncoderConfig
+from hdac.codec.files import base_units, decode, encode, inspect
+from hdac.codec.operating import default_qp_ref
+from hdac.layers.base import CASCADE, BaseConfig
+from hdac.layers.hevc import HevcEncoder
+from hdac.layers.vvc import VvcEncoder
+from hdac.metrics.ms_ssim import ms_ssim_y
+from hdac.metrics.psnr import mean_psnr_y
+from hdac.nets.cost import decoder_gmac
+from hdac.nets.zoo import find_model, load_model
+from hdac.video.picture import Picture
+from hdac.video.reader import VideoReader
+
+SHOWN = (37, 44, 51)
+QPS = (30, 34, 37, 44, 51)
+ANCHOR_QPS = (28, 32, 36, 40, 44, 48)
+Row = dict[str, Any]
+
+
+def read(path: Path) -> tuple[list[Picture], Fraction]:
+    reader = VideoReader(path)
+    return list(reader), reader.info.fps
+
+
+def kbps(size: int, fps: Fraction, frames: int) -> float:
+    return float(size * 8 * fps / frames / 1000)
+
+
+def quality(x: list[Picture], y: list[Picture]) -> Row:
+    return {"psnr": mean_psnr_y(x, y), "msssim": ms_ssim_y(x, y)}
+
+
+def anchor_point(path: Path, qp: int) -> Row:
+    pictures, fps = read(path)
+    anchor = x265_tuned(pictures, fps, qp)
+    return {"kbps": anchor.kbps(fps), **quality(pictures, anchor.pictures)}
+
+
+def base_point(path: Path, qp: int, step: str) -> Row:
+    """One rung of the ladder: our x265 settings at flat QP, then the low-QP first picture, then the cascade, then thinning."""
+    pictures, fps = read(path)
+    cascade = CASCADE if step in ("cascade", "thinned") else (round(np.mean([min(51, qp + o) for o in CASCADE])) - qp,)
+    ref = default_qp_ref(qp) if step != "flat" else max(0, min(51, qp + cascade[0]) - 3)
+    encoder = HevcEncoder(BaseConfig(256, 256, fps, ref, qp, cascade), len(pictures))
+    coded = [c for p in pictures for c in encoder.push(p)]
+    size = sum(len(c.data) for c in coded)
+    if step == "thinned":
+        writer, thinner = Writer(), Thinner("hevc", len(cascade))
+        size = sum(len(thinner.write(writer, c.data)) for c in coded)
+        size += len(writer.finish())
+    return {"kbps": kbps(size, fps, len(pictures)), **quality(pictures, [c.picture for c in coded])}
+
+
+def thinning_point(path: Path, qp: int, codec: str) -> Row:
+    pictures, fps = read(path)
+    if codec == "vvc":
+        vvc = VvcEncoder(BaseConfig(256, 256, fps, default_qp_ref(qp), qp, (0,)))
+        for picture in pictures:
+            vvc.push(picture)
+        units = [c.data for c in vvc.flush()]
+    else:
+        encoder = HevcEncoder(BaseConfig(256, 256, fps, default_qp_ref(qp), qp), len(pictures))
+        units = [c.data for p in pictures for c in encoder.push(p)]
+    from hdac.bitstream.rangecoder import Reader
+
+    writer, thinner, stored, marks = Writer(), Thinner(codec, 8 if codec == "vvc" else len(CASCADE)), [], []
+    for unit in units:
+        stored.append(thinner.write(writer, unit))
+        marks.append(writer.spent)
+    reader, back, rest = (
+        Reader(writer.finish()),
+        Thinner(codec, 8 if codec == "vvc" else len(CASCADE)),
+        memoryview(b"".join(stored)),
+    )
+    exact = True
+    for unit in units:
+        restored, taken = back.read(reader, rest)
+        exact &= restored == unit
+        rest = rest[taken:]
+    n = len(units) - 1
+    before = sum(map(len, units[1:])) / n
+    after = (sum(map(len, stored[1:])) + (marks[-1] - marks[0]) / 8) / n
+    return {"before": before, "after": after, "exact": exact}
+
+
+def hdac_point(path: Path, config: EncoderConfig) -> Row:
+    pictures, fps = read(path)
+    shown: list[Picture] = []
+
+    def watch(encoder: Any) -> None:
+        while encoder.shown:
+            shown.append(encoder.shown.popleft().picture)
+
+    start = time.perf_counter()
+    data = encode(pictures, pictures[0].width, pictures[0].height, fps, config, frames=len(pictures), watch=watch)
+    middle = time.perf_counter()
+    frames = list(decode(data))
+    end = time.perf_counter()
+    info = inspect(data)
+    row = {
+        "kbps": info.kbps, "bits": vars(info.bits), "refreshes": info.refreshes, "frames": len(frames),
+        "fused_frames": sum(f.level == "fused" for f in frames), "encode_s": middle - start, "decode_s": end - middle,
+        "exact": all(np.array_equal(a, b) for s, f in zip(shown, frames, strict=True) for a, b in zip(s, f.picture, strict=True)),
+        "sha256": hashlib.sha256(data).hexdigest(), **quality(pictures, [f.picture for f in frames]),
+        "annexb_bytes": sum(map(len, base_units(data))),
+    }  # fmt: skip
+    if config.mode == "hybrid":
+        row["base"] = quality(pictures, [f.picture for f in decode(data, "base")])
+    return row
+
+
+class Cache:
+    """Points by what decides them."""
+
+    def __init__(self, folder: Path, clips: list[Path], workers: int) -> None:
+        self.folder, self.clips, self.workers = folder, clips, workers
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def all(self, name: str, point: Callable[..., Row], *arguments: Any) -> list[Row]:
+        """`point(clip, *arguments)` for every clip, from the cache where it is there."""
+        files = [self.folder / f"{name}_{clip.stem}.json" for clip in self.clips]
+        missing = [i for i, file in enumerate(files) if not file.exists()]
+        if self.workers > 1 and missing:
+            with ProcessPoolExecutor(self.workers) as pool:
+                for i, row in zip(
+                    missing, pool.map(point, *zip(*((self.clips[i], *arguments) for i in missing), strict=True)), strict=True
+                ):
+                    files[i].write_text(json.dumps(row))
+        else:
+            for i in missing:
+                files[i].write_text(json.dumps(point(self.clips[i], *arguments)))
+        return [json.loads(file.read_text()) for file in files]
+
+
+def bd_rate(anchor: list[list[Row]], test: list[list[Row]], key: str = "psnr") -> list[float]:
+    """Per clip: BD-rate in percent; curves are lists of points, each a list over clips."""
+
+    def curve(points: list[list[Row]], clip: int) -> tuple[list[float], list[float]]:
+        rows = sorted((p[clip] for p in points), key=lambda r: r["kbps"])
+        value = (lambda r: -10 * np.log10(1 - r[key])) if key == "msssim" else (lambda r: r[key])
+        return [r["kbps"] for r in rows], [float(value(r)) for r in rows]
+
+    out = []
+    for clip in range(len(anchor[0])):
+        (ra, qa), (rt, qt) = curve(anchor, clip), curve(test, clip)
+        options = {"method": "pchip", "require_matching_points": False, "min_overlap": 0}
+        out.append(float(bjontegaard.bd_rate(ra, qa, rt, qt, **options)))
+    return out
+
+
+def convolution_rate(dtype: torch.dtype) -> float:
+    """GFLOP/s of a 3x3 convolution, 64 channels at 64x64, channels last: the measure of this machine, taken now."""
+    x = torch.randn(1, 64, 64, 64).to(dtype, memory_format=torch.channels_last)
+    w = torch.randn(64, 64, 3, 3).to(dtype, memory_format=torch.channels_last)
+    best = 0.0
+    with torch.inference_mode():
+        for _ in range(10):
+            start = time.perf_counter()
+            for _ in range(20):
+                torch.nn.functional.conv2d(x, w, padding=1)
+            best = max(best, 20 * 2 * 64 * 64 * 9 * 64 * 64 / (time.perf_counter() - start) / 1e9)
+    return best
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--split", default="test")
+    parser.add_argument("--work", type=Path, required=True, help="folder of cached points")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--model", default="hdac-s")
+    parser.add_argument("--anchors-only", action="store_true", help="only what needs no network")
+    options = parser.parse_args()
+    clips = sorted((options.data / options.split).glob("*.mp4"))
+    light = Cache(options.work, clips, 1 if options.anchors_only else 2)
+    anchor = [light.all(f"x265-tuned_{qp}", anchor_point, qp) for qp in ANCHOR_QPS]
+    thin = {
+        (codec, qp): light.all(f"thin-{codec}_{qp}", thinning_point, qp, codec)
+        for codec in ("hevc", "vvc")
+        for qp in (SHOWN if codec == "hevc" else (44,))
+    }
+    ladder = {
+        step: [light.all(f"ladder-{step}_{qp}", base_point, qp, step) for qp in QPS] for step in ("flat", "first", "cascade", "thinned")
+    }
+    if options.anchors_only:
+        return
+    model = find_model(options.model)
+    heavy = Cache(options.work, clips, 1)
+    config = EncoderConfig(model=options.model)
+    hybrid = {qp: heavy.all(f"{model.digest}-hybrid_{qp}", hdac_point, replace(config, qp_base=qp)) for qp in QPS}
+    animation = heavy.all(f"{model.digest}-animation", hdac_point, replace(config, mode="animation"))
+    five = heavy.all(f"{model.digest}-5k", hdac_point, replace(config, kbps=5.0))
+    lines = report(clips, model.digest, options, anchor, thin, ladder, hybrid, animation, five)
+    options.out.mkdir(parents=True, exist_ok=True)
+    (options.out / "codec.md").write_text("\n".join(lines) + "\n")
+    points = {f"hybrid_{qp}": rows for qp, rows in hybrid.items()} | {"animation": animation, "5k": five}
+    points |= {f"x265-tuned_{qp}": rows for qp, rows in zip(ANCHOR_QPS, anchor, strict=True)}
+    document = {"schema": "hdac-codec-check/1", "clips": [c.stem for c in clips], "model": model.digest, "points": points}
+    (options.out / "codec.json").write_text(json.dumps(document, indent=1) + "\n")
+    print("\n".join(lines))
+
+
+def report(
+    clips: list[Path], digest: str, options: argparse.Namespace, anchor: list[list[Row]], thin: dict[tuple[str, int], list[Row]],
+    ladder: dict[str, list[list[Row]]], hybrid: dict[int, list[Row]], animation: list[Row], five: list[Row],
+) -> list[str]:  # fmt: skip
+    """The tables, in markdown."""
+
+    def mean(values: list[float]) -> float:
+        return float(np.mean(values))
+
+    lines = [
+        f"{len(clips)} clips of the `{options.split}` split of talking_heads, 256x256, all frames; model {options.model} ({digest}).",
+        "Anchor: x265-tuned (libx265 veryslow, tune psnr, low delay, one intra picture, fixed QP); rate: whole files.",
+        "", "| thinning | bytes per P frame before | after | saved | saved at least | byte-exact |", "|---|---|---|---|---|---|",
+    ]  # fmt: skip
+    for (codec, qp), rows in thin.items():
+        saved = [r["before"] - r["after"] for r in rows]
+        numbers = f"{mean([r['before'] for r in rows]):.1f} | {mean([r['after'] for r in rows]):.1f} | {mean(saved):.1f} | {min(saved):.1f}"
+        lines.append(f"| {codec}, qp_base {qp} | {numbers} | {sum(r['exact'] for r in rows)} of {len(rows)} |")
+    lines += [
+        "", "| hybrid | kbps | PSNR-Y base | fused | gain (least) | MS-SSIM-Y base | fused | gain (least) | fused frames |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]  # fmt: skip
+    for qp in SHOWN:
+        rows = hybrid[qp]
+        gains = {k: [r[k] - r["base"][k] for r in rows] for k in ("psnr", "msssim")}
+        cells = [f"qp_base {qp}", f"{mean([r['kbps'] for r in rows]):.1f}"]
+        for key, digits in (("psnr", 2), ("msssim", 4)):
+            base, fused = mean([r["base"][key] for r in rows]), mean([r[key] for r in rows])
+            gain = f"{mean(gains[key]):+.{digits}f} ({min(gains[key]):+.{digits}f})"
+            cells += [f"{base:.{digits}f}", f"{fused:.{digits}f}", gain]
+        share = sum(r["fused_frames"] for r in rows) / sum(r["frames"] for r in rows)
+        lines.append(f"| {' | '.join(cells)} | {100 * share:.0f} % |")
+    lines += ["", "| BD-rate against x265-tuned | PSNR-Y | MS-SSIM-Y (dB) |", "|---|---|---|"]
+    names = {
+        "flat": "our x265 settings, flat QP", "first": "+ low-QP first picture", "cascade": "+ QP cascade", "thinned": "+ thinning",
+    }  # fmt: skip
+    for step, points in ladder.items():
+        lines.append(f"| {names[step]} | {mean(bd_rate(anchor, points)):+.1f} % | {mean(bd_rate(anchor, points, 'msssim')):+.1f} % |")
+    files = [hybrid[qp] for qp in QPS]
+    base = [[{**r, **r["base"]} for r in rows] for rows in files]
+    for name, points in (("whole .hdac file, level base", base), ("**whole .hdac file, fused**", files)):
+        lines.append(f"| {name} | {mean(bd_rate(anchor, points)):+.1f} % | {mean(bd_rate(anchor, points, 'msssim')):+.1f} % |")
+    per_clip = ", ".join(f"{clip.stem} {value:+.1f}" for clip, value in zip(clips, bd_rate(anchor, files), strict=True))
+    lines += ["", f"Per clip, fused, PSNR-Y: {per_clip}."]
+    rates = [r["kbps"] for r in animation]
+    lines += [
+        "",
+        f"Animation mode: {mean(rates):.2f} kbps (largest {max(rates):.2f}), PSNR-Y {mean([r['psnr'] for r in animation]):.2f} dB.",
+    ]
+    overhead = [100 * r["bits"]["header"] / sum(r["bits"].values()) for r in five]
+    lines.append(
+        f"At --bitrate 5k: {mean([r['kbps'] for r in five]):.2f} kbps ({min(r['kbps'] for r in five):.2f} to "
+        f"{max(r['kbps'] for r in five):.2f}), container overhead {mean(overhead):.2f} % (largest {max(overhead):.2f} %)."
+    )
+    everything = [r for rows in hybrid.values() for r in rows]
+    exact = sum(r["exact"] for r in everything)
+    lines.append(f"Decoded frames equal to the encoder's own: {exact} of {len(everything)} files.")
+    net = load_model(find_model(options.model))
+    gmac, rate = decoder_gmac(net, 256, 256), convolution_rate(torch.bfloat16)
+    frames = sum(r["frames"] for r in everything)
+    encoded, decoded = (frames / sum(r[f"{side}_s"] for r in everything) for side in ("encode", "decode"))
+    lines.append(
+        f"Speed, {torch.get_num_threads()} threads: encoder {encoded:.1f}, decoder {decoded:.1f} frames a second (256x256, network loading "
+        f"included); {gmac:.2f} GMAC per frame: the decoder does {2 * gmac * decoded:.0f} GFLOP/s, {200 * gmac * decoded / rate:.0f} % of "
+        f"the {rate:.0f} GFLOP/s (bf16) that a 3x3 convolution of 64 channels reaches here."
+    )
+    return lines
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+import subprocess
+from collections.abc import Sequence
+from fractions import Fraction
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hdac.bench.x265 import x265_tuned
+from hdac.bitstream.rangecoder import Reader, Writer
+from hdac.bitstream.thinning import Thinner, join, split
+from hdac.errors import DamagedError
+from hdac.layers.base import BaseConfig
+from hdac.layers.hevc import HevcEncoder
+from hdac.layers.vvc import VvcEncoder, split_access_units
+from hdac.video.ffmpeg import encoders, find_ffmpeg
+from hdac.video.picture import Picture
+
+
+def round_trip(units: Sequence[bytes], codec: str, period: int = 4) -> tuple[int, int]:
+    """Bytes of the access units but the first, before and after thinning; asserts that all come back."""
+    writer, thinner = Writer(), Thinner(codec, period)
+    stored, marks = [], []
+    for unit in units:
+        stored.append(thinner.write(writer, unit))
+        marks.append(writer.spent)
+    reader, back, rest = Reader(writer.finish()), Thinner(codec, period), memoryview(b"".join(stored))
+    for unit in units:
+        restored, taken = back.read(reader, rest)
+        assert restored == unit
+        rest = rest[taken:]
+    assert not rest
+    after = sum(map(len, stored[1:])) + (marks[-1] - marks[0]) / 8
+    return sum(map(len, units[1:])), round(after)
+
+
+@pytest.mark.parametrize("qp", [37, 44, 51])
+def test_our_hevc_saves_eight_bytes_a_picture(head: list[Picture], qp: int) -> None:
+    encoder = HevcEncoder(BaseConfig(176, 144, Fraction(30), 32, qp))
+    units = [coded.data for picture in head for coded in encoder.push(picture)]
+    before, after = round_trip(units, "hevc")
+    assert (before - after) / (len(units) - 1) >= 8
+
+
+def test_vvenc(head: list[Picture]) -> None:
+    if "libvvenc" not in encoders(find_ffmpeg()):
+        pytest.skip("this FFmpeg has no libvvenc")
+    encoder = VvcEncoder(BaseConfig(176, 144, Fraction(30), 32, 42))
+    for picture in head:
+        encoder.push(picture)
+    units = [coded.data for coded in encoder.flush()]
+    before, after = round_trip(units, "vvc", 8)
+    assert (before - after) / (len(units) - 1) >= 6
+
+
+@pytest.mark.parametrize("codec", ["libkvazaar", "libx264", "libx265"])
+def test_streams_of_other_encoders(head: list[Picture], codec: str) -> None:
+    if codec not in encoders(find_ffmpeg()):
+        pytest.skip(f"this FFmpeg has no {codec}")
+    command = [
+        find_ffmpeg(),
+        "-loglevel",
+        "error",
+        "-f",
+        "rawvideo",
+        "-pix_fmt",
+        "yuv420p",
+        "-s",
+        "176x144",
+        "-i",
+        "-",
+        "-c:v",
+        codec,
+    ]
+    raw = b"".join(p.tobytes() for p in head)
+    data = subprocess.run(
+        [*command, "-f", "h264" if codec == "libx264" else "hevc", "-"], input=raw, capture_output=True, check=True
+    ).stdout
+    # as one unit, and in pieces that respect no structure at all
+    round_trip([data], "hevc")
+    round_trip([data[i : i + 997] for i in range(0, len(data), 997)], "hevc")
+
+
+def test_repeated_parameter_sets_cost_little(head: list[Picture]) -> None:
+    units = []
+    for _ in range(3):
+        encoder = HevcEncoder(BaseConfig(176, 144, Fraction(30), 32, 44))
+        units += [coded.data for coded in encoder.push(head[0])]
+    before, after = round_trip(units, "hevc")
+    assert before - after > 2 * 70  # VPS, SPS and PPS take 73 bytes with their start codes
+
+
+payload = st.lists(st.sampled_from([b"\0", b"\1", b"\2", b"\3", b"\xff", b"\x42"]), max_size=40).map(b"".join)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from([b"", b"\0\0\1", b"\0\0\0\1", b"\0\0\0\0\1"]), payload), max_size=6))
+def test_anything_round_trips(parts: list[tuple[bytes, bytes]]) -> None:
+    """Start codes in odd places, emulation bytes that no encoder writes, trailing zeros, nothing at all."""
+    unit = b"".join(a + b for a, b in parts)
+    round_trip([unit, unit[: len(unit) // 2], unit], "hevc")
+    units = split(unit)
+    assert units is None or join(units) == unit
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=80), st.binary(max_size=80))
+def test_damage_is_named(side: bytes, stored: bytes) -> None:
+    reader, thinner = Reader(side), Thinner("hevc", 4)
+    try:
+        for _ in range(20):
+            _, taken = thinner.read(reader, memoryview(stored))
+            stored = stored[taken:]
+    except DamagedError:
+        pass
+
+
+def test_anchor_stream(head: list[Picture]) -> None:
+    round_trip([x265_tuned(head[:8], Fraction(30), 40).data], "hevc")
+
+
+def test_vvc_access_units_need_no_picture() -> None:
+    assert split_access_units(b"") == []
