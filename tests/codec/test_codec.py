@@ -1,0 +1,230 @@
+"""Encoder and decoder together, on a real head and the shipped network."""
+
+import itertools
+import subprocess
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hdac.bitstream.container import ContainerReader, Packet, PacketType
+from hdac.codec.config import EncoderConfig
+from hdac.codec.decoder import Decoder
+from hdac.codec.encoder import Encoder
+from hdac.codec.files import base_units, decode, encode, inspect
+from hdac.errors import DamagedError, UsageError
+from hdac.layers.base import LibavDecoder
+from hdac.metrics.psnr import mean_psnr_y
+from hdac.video.ffmpeg import encoders, find_ffmpeg
+from hdac.video.picture import Picture
+from tests.conftest import synthetic
+
+FPS = Fraction(30000, 1001)
+
+
+def equal(a: Picture, b: Picture) -> bool:
+    return all(np.array_equal(p, q) for p, q in zip(a, b, strict=True))
+
+
+def coded(pictures: list[Picture], **settings: object) -> tuple[bytes, list[Picture]]:
+    """A stream, and what the encoder says the decoder will show."""
+    shown: list[Picture] = []
+
+    def watch(encoder: Encoder) -> None:
+        while encoder.shown:
+            shown.append(encoder.shown.popleft().picture)
+
+    width, height = pictures[0].width, pictures[0].height
+    data = encode(pictures, width, height, FPS, EncoderConfig(**settings), watch=watch)  # type: ignore[arg-type]
+    return data, shown
+
+
+CASES = [
+    {"qp_base": 40},
+    {"qp_base": 40, "packet_frames": 1},
+    {"qp_base": 34, "refresh": 4},
+    {"qp_base": 36, "base_scale": 2},
+    {"qp_base": 36, "frame_step": 2, "refresh": 5},
+    {"mode": "base", "qp_base": 40},
+    {"mode": "animation", "qp_ref": 34},
+    {"mode": "animation", "qp_ref": 34, "refresh": 5},
+]
+
+
+@pytest.mark.parametrize("settings", CASES, ids=str)
+def test_decoder_shows_what_the_encoder_said(head: list[Picture], settings: dict[str, object]) -> None:
+    pictures = head[:9]
+    data, shown = coded(pictures, **settings)
+    frames = list(decode(data))
+    assert [f.number for f in frames] == list(range(9))
+    assert all(equal(f.picture, s) for f, s in zip(frames, shown, strict=True))
+    info = inspect(data)
+    assert info.frames == 9
+    assert sum(vars(info.bits).values()) == 8 * len(data)
+    assert min(vars(info.bits).values()) >= 0
+    assert info.kbps == pytest.approx(len(data) * 8 * 30000 / 1001 / 9 / 1000)
+
+
+def test_levels_of_a_hybrid_stream(head: list[Picture]) -> None:
+    pictures = head[:12]
+    data, _ = coded(pictures, qp_base=44)
+    fused, base, animated = (list(decode(data, level)) for level in ("fused", "base", "animation"))  # type: ignore[arg-type]
+    assert {f.level for f in base} == {"base"}
+    assert [f.level for f in animated] == ["base"] + ["animation"] * 11
+    assert "fused" in {f.level for f in fused}
+    # never worse than the base layer, picture by picture
+    for f, b, source in zip(fused, base, pictures, strict=True):
+        assert mean_psnr_y([source], [f.picture]) >= mean_psnr_y([source], [b.picture]) - 1e-9
+    # the animation is no copy of its reference
+    assert not equal(animated[-1].picture, animated[0].picture)
+
+
+def test_base_layer_is_ordinary_hevc(head: list[Picture]) -> None:
+    data, _ = coded(head[:8], qp_base=42)
+    decoder = LibavDecoder("hevc")
+    plain = [picture for unit in base_units(data) for picture in decoder.push(unit)]
+    assert all(equal(a, f.picture) for a, f in zip(plain, decode(data, "base"), strict=True))
+
+
+def test_vvc(head: list[Picture]) -> None:
+    if "libvvenc" not in encoders(find_ffmpeg()):
+        pytest.skip("this FFmpeg has no libvvenc")
+    data, shown = coded(head[:9], qp_base=38, base_codec="vvc", refresh=6)
+    assert all(equal(f.picture, s) for f, s in zip(decode(data), shown, strict=True))
+    assert inspect(data).refreshes == 1
+
+
+def test_live_use_has_no_delay(head: list[Picture]) -> None:
+    """A packet pair for each picture at once, and a picture for each pair."""
+    encoder = Encoder(176, 144, FPS, EncoderConfig(qp_base=40))
+    decoder = Decoder(encoder.header)
+    for picture in head[:5]:
+        packets = encoder.push(picture)
+        assert [p.type for p in packets] == [PacketType.BASE, PacketType.ENHANCEMENT]
+        frames = [frame for packet in packets for frame in decoder.push(packet)]
+        assert len(frames) == 1
+        assert equal(frames[0].picture, encoder.shown.popleft().picture)
+    assert encoder.flush() == []
+    assert decoder.flush() == []
+
+
+def packets_of(head: list[Picture], **settings: object) -> tuple[Decoder, list[Packet], bytes]:
+    data, _ = coded(head, packet_frames=2, **settings)
+    reader = ContainerReader(data)
+    return Decoder(reader.header), list(reader.packets()), data
+
+
+def test_lost_enhancement_degrades_to_the_base_layer(head: list[Picture]) -> None:
+    decoder, packets, data = packets_of(head[:12], qp_base=44, refresh=6)
+    lost = [i for i, p in enumerate(packets) if p.type is PacketType.ENHANCEMENT][1]
+    frames = [f for i, p in enumerate(packets) if i != lost for f in decoder.push(p)] + decoder.flush()
+    base = list(decode(data, "base"))
+    assert [f.number for f in frames] == list(range(12))
+    # frames 2 to 5 have lost it, the next GOP is whole again
+    assert all(equal(f.picture, b.picture) for f, b in zip(frames[2:6], base[2:6], strict=True))
+    whole = list(decode(data))
+    assert all(equal(f.picture, w.picture) for f, w in zip(frames[6:], whole[6:], strict=True))
+
+
+def test_decoding_starts_at_a_refresh(head: list[Picture]) -> None:
+    decoder, packets, data = packets_of(head[:12], qp_base=44, refresh=6)
+    entry = [i for i, p in enumerate(packets) if p.gop_start and p.type is PacketType.BASE][1]
+    late = [f for p in packets[entry:] for f in decoder.push(p)] + decoder.flush()
+    whole = list(decode(data))
+    assert all(equal(a.picture, b.picture) for a, b in zip(late, whole[6:], strict=True))
+    with pytest.raises(DamagedError, match="entry point"):
+        Decoder(decoder.header).push(packets[entry - 2])
+
+
+def test_a_fresh_process_decodes_the_same(tmp_path: Path, head: list[Picture]) -> None:
+    data, shown = coded(head[:6], qp_base=42)
+    file, out = tmp_path / "a.hdac", tmp_path / "a.yuv"
+    file.write_bytes(data)
+    subprocess.run([sys.executable, "-m", "hdac", "decode", str(file), "-o", str(out)], check=True, capture_output=True)
+    assert out.read_bytes() == b"".join(p.tobytes() for p in shown)
+
+
+@pytest.mark.parametrize("size", [(175, 143), (64, 48), (66, 50), (33, 16)])
+def test_any_size(size: tuple[int, int]) -> None:
+    width, height = size
+    pictures = synthetic(3, width + width % 2, height + height % 2)
+    data = encode(pictures, width, height, FPS, EncoderConfig(qp_base=36))
+    frames = list(decode(data))
+    assert frames[2].picture.y.shape == pictures[0].y.shape
+    assert mean_psnr_y(pictures, [f.picture for f in frames]) > 24
+    assert (inspect(data).header.width, inspect(data).header.height) == size
+
+
+def test_one_frame() -> None:
+    data = encode(synthetic(1), 64, 48, FPS)
+    assert len(list(decode(data))) == 1
+
+
+def test_no_frames() -> None:
+    with pytest.raises(UsageError, match="0 frames; at least 1"):
+        encode([], 64, 48, FPS)
+
+
+@pytest.mark.parametrize("kbps", [6.0, 20.0])
+def test_bitrate(head: list[Picture], kbps: float) -> None:
+    data = encode(head, 176, 144, FPS, EncoderConfig(kbps=kbps, refresh="never"))
+    assert inspect(data).kbps == pytest.approx(kbps, rel=0.2)
+
+
+def test_bitrate_is_corrected_at_refreshes(head: list[Picture]) -> None:
+    """Live use knows nothing ahead: the next GOP corrects what the table guessed wrong."""
+    encoder = Encoder(176, 144, FPS, EncoderConfig(kbps=300.0, mode="base", refresh=12))
+    for picture in head:
+        encoder.push(picture)
+    packets = encoder.flush()
+    assert packets == []
+    first, second = encoder.config.qps()[1], encoder._qp_base
+    assert second != first
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"qp_base": 99}, r"--qp-base 99; allowed are 0 .best. to 51"),
+        ({"qp_ref": -1}, r"--qp-ref -1; allowed are 0"),
+        ({"mode": "magic"}, r"--mode magic; choose one of hybrid, animation, base"),
+        ({"base_codec": "av1"}, r"--base-codec av1; choose one of hevc, vvc"),
+        ({"kbps": 0.1}, r"--bitrate 0.1 kbps; allowed are 0.5k to 5000k"),
+        ({"kbps": 8.0, "qp_base": 40}, "contradict each other"),
+        ({"base_scale": 3}, r"--base-scale 3; choose one of 1, 2, 4"),
+        ({"frame_step": 5}, r"--frame-step 5; choose one of 1, 2, 4"),
+        ({"refresh": 0}, r"--refresh 0; allowed"),
+        ({"packet_frames": 0}, r"packet_frames 0; allowed are 1 .live. to 128"),
+        ({"cascade": ()}, r"cascade .*allowed are 1 to 64 offsets"),
+    ],
+)
+def test_bad_settings(settings: dict[str, object], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        EncoderConfig(**settings)  # type: ignore[arg-type]
+
+
+def test_bad_pictures_and_levels(head: list[Picture]) -> None:
+    with pytest.raises(UsageError, match="8x8; allowed are 16x16 to 4096x4096"):
+        Encoder(8, 8, FPS)
+    with pytest.raises(UsageError, match="picture of 176x144; the encoder was opened for 64x64"):
+        Encoder(64, 64, FPS, EncoderConfig(mode="base")).push(head[0])
+    data, _ = coded(head[:2], mode="base")
+    with pytest.raises(UsageError, match="--level animation: this stream's mode is base; it decodes at fused, base"):
+        list(decode(data, "animation"))
+    with pytest.raises(UsageError, match="--device tpu; choose auto, cpu or cuda"):
+        Encoder(64, 64, FPS, EncoderConfig(device="tpu"))
+
+
+def test_no_colour_is_lost(head: list[Picture]) -> None:
+    """At the best QP everything comes back almost as it was, chroma too."""
+    data, _ = coded(head[:3], mode="base", qp_base=2, qp_ref=1)
+    for source, frame in zip(head, decode(data), strict=False):
+        assert all(np.abs(a.astype(int) - b).mean() < 1.5 for a, b in zip(source, frame.picture, strict=True))
+
+
+def test_iterators_are_read_once(head: list[Picture]) -> None:
+    stream = iter(head)
+    encode(itertools.islice(stream, 3), 176, 144, FPS, EncoderConfig(mode="base"))
+    assert next(stream) is head[3]

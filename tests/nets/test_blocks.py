@@ -1,0 +1,52 @@
+import pytest
+import torch
+
+from hdac.nets.blocks import ResBlock, correlation, warp
+from hdac.nets.planes import luma, planes_from_yuv, yuv_from_planes
+from tests.conftest import synthetic
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_both_warps_agree(batch: int) -> None:
+    """Training (grid_sample) and inference (embedding_bag) compute the same picture."""
+    g = torch.Generator().manual_seed(0)
+    x, flow = torch.rand(batch, 5, 12, 17, generator=g), torch.randn(batch, 2, 12, 17, generator=g) * 6
+    with torch.enable_grad():
+        trained = warp(x, flow)
+    with torch.inference_mode():
+        run = warp(x, flow)
+    torch.testing.assert_close(trained, run, atol=1e-5, rtol=0)
+
+
+def test_warp_moves_by_whole_pixels() -> None:
+    x = torch.arange(48.0).view(1, 1, 6, 8)
+    flow = torch.zeros(1, 2, 6, 8)
+    flow[:, 0], flow[:, 1] = 2, -1
+    with torch.inference_mode():
+        out = warp(x, flow)
+    torch.testing.assert_close(out[..., 1:, :6], x[..., :5, 2:])
+
+
+@pytest.mark.parametrize("radius", [1, 2, 4])
+def test_correlation_against_its_definition(radius: int) -> None:
+    g = torch.Generator().manual_seed(1)
+    a, b = torch.rand(2, 6, 7, 9, generator=g), torch.rand(2, 6, 7, 9, generator=g)
+    padded = torch.nn.functional.pad(b, (radius,) * 4)
+    side = range(2 * radius + 1)
+    wanted = torch.stack([(a * padded[:, :, dy : dy + 7, dx : dx + 9]).sum(1) for dy in side for dx in side], 1)
+    torch.testing.assert_close(correlation(a, b, radius), wanted)
+
+
+def test_a_new_residual_block_is_the_identity() -> None:
+    x = torch.rand(1, 8, 5, 5)
+    assert torch.equal(ResBlock(8)(x), x)
+
+
+@pytest.mark.parametrize("size", [(64, 48), (66, 50)])
+def test_planes_round_trip(size: tuple[int, int]) -> None:
+    picture = synthetic(1, *size)[0]
+    planes = planes_from_yuv(*picture)
+    assert planes.shape[2] * 2 % 16 == planes.shape[3] * 2 % 16 == 0
+    assert float(luma(planes)[0, 0, 5, 7]) == pytest.approx(picture.y[5, 7] / 255)
+    back = yuv_from_planes(planes, size[1], size[0])
+    assert all((a == b).all() for a, b in zip(back, picture, strict=True))

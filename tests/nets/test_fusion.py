@@ -1,0 +1,112 @@
+import pytest
+import torch
+
+from hdac.errors import UsageError
+from hdac.nets.cost import decoder_gmac
+from hdac.nets.fusion import FusionConfig, FusionNet, Reference
+from hdac.nets.keypoints import KeypointDetector, gaussians, thumbnail
+from hdac.nets.zoo import describe, export_model, find_model, load_model, shipped
+
+SMALL = FusionConfig(keypoints=5, widths=(8, 16, 24, 32), match=8)
+
+
+def inputs(net: FusionNet, size: int = 64) -> tuple[torch.Tensor, torch.Tensor, Reference, torch.Tensor]:
+    g = torch.Generator().manual_seed(0)
+    planes, k = torch.rand(1, 6, size // 2, size // 2, generator=g), net.config.keypoints
+    reference = torch.rand(1, 6, size // 2, size // 2, generator=g)
+    points = torch.rand(1, k, 2, generator=g) * 2 - 1
+    return planes, torch.tensor([40.0]), Reference(reference, net.encode(reference, torch.tensor([30.0])), points), points
+
+
+@torch.inference_mode()
+def test_untrained_network_is_its_base_layer() -> None:
+    torch.manual_seed(0)
+    net = FusionNet(SMALL).eval()
+    base, qp, reference, points = inputs(net)
+    assert torch.equal(net(base, qp, reference, points, torch.ones(1)).planes, base)
+
+
+@torch.inference_mode()
+def test_without_base_layer_its_picture_does_not_matter() -> None:
+    torch.manual_seed(0)
+    net = FusionNet(SMALL).eval()
+    for p in net.parameters():
+        p.add_(torch.randn(p.shape, generator=torch.Generator().manual_seed(p.numel())) * 0.01)
+    base, qp, reference, points = inputs(net)
+    one, other = (net(b, qp, reference, points, torch.zeros(1)).planes for b in (base, 1 - base))
+    torch.testing.assert_close(one, other)
+    moved = net(base, qp, reference, points * 0.5, torch.zeros(1)).planes
+    assert float((moved - one).abs().max()) > 1e-4
+
+
+def test_gradients_reach_every_weight() -> None:
+    torch.manual_seed(0)
+    net = FusionNet(SMALL)
+    base, qp, reference, _ = inputs(net)
+    opt = torch.optim.SGD(net.parameters(), 0.1)
+    for _ in range(3):  # zero-initialised layers open one after the other
+        points = net.detector(thumbnail(base))
+        reference = Reference(reference.planes, net.encode(reference.planes, qp), net.detector(thumbnail(reference.planes)))
+        opt.zero_grad()
+        net(base, qp, reference, points, torch.ones(1)).planes.sub(reference.planes).square().mean().backward()
+        opt.step()
+    without = [n for n, p in net.named_parameters() if p.grad is None or not p.grad.abs().sum()]
+    assert without == []
+
+
+def test_budget_of_hdac_s() -> None:
+    """Design: at most 4 GMAC per 256x256 frame at the decoder, at most 3 MB in fp16."""
+    net = FusionNet()
+    assert decoder_gmac(net, 256, 256) == pytest.approx(2.567, abs=0.01)
+    assert sum(p.numel() for p in net.parameters()) == 1_484_330
+    (file,) = [m.path for m in shipped() if m.name == "hdac-s"]
+    assert file.stat().st_size <= 3_000_000
+
+
+def test_keypoints_see_the_thumbnail_only() -> None:
+    torch.manual_seed(0)
+    detector = KeypointDetector(7).eval()
+    with torch.inference_mode():
+        small, large = (torch.rand(1, 6, s, s, generator=torch.Generator().manual_seed(s)) for s in (64, 128))
+        assert thumbnail(small).shape == thumbnail(large).shape == (1, 3, 64, 64)
+        points = detector(thumbnail(small))
+    assert points.shape == (1, 7, 2)
+    assert float(points.abs().max()) <= 1
+
+
+def test_gaussians_peak_where_the_keypoint_is() -> None:
+    heat = gaussians(torch.tensor([[[0.5, -0.5]]]), 32, 32)[0, 0]
+    assert divmod(int(heat.argmax()), 32) in [(7, 23), (7, 24), (8, 23), (8, 24)]
+
+
+def test_export_and_load(tmp_path) -> None:
+    torch.manual_seed(0)
+    net = FusionNet(SMALL)
+    path = export_model(net, "tiny", tmp_path, "not trained")
+    model = find_model(str(path))
+    assert (model.name, path.stem) == ("tiny", f"tiny-{model.digest}")
+    again = load_model(model)
+    assert again.config == SMALL
+    assert describe(model)["note"] == "not trained"
+    torch.testing.assert_close(again.out.weight, net.out.weight.half().float())
+    damaged = tmp_path / "tiny-00000000.safetensors"
+    damaged.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(UsageError, match="not the weights of an hdac network"):
+        load_model(find_model(str(damaged)))
+
+
+def test_shipped_file_that_was_altered_is_refused(tmp_path, monkeypatch) -> None:
+    original = shipped()[0]
+    data = bytearray(original.path.read_bytes())
+    data[-1] ^= 1
+    (tmp_path / original.path.name).write_bytes(bytes(data))
+    monkeypatch.setattr("hdac.nets.zoo.FOLDER", tmp_path)
+    with pytest.raises(UsageError, match="its name says"):
+        load_model(find_model("hdac-s"))
+
+
+def test_unknown_model_names_those_that_are_here() -> None:
+    with pytest.raises(UsageError, match=r"unknown model hdac-xl; here are: hdac-s \("):
+        find_model("hdac-xl")
+    with pytest.raises(UsageError, match=r"unknown model hdac-s \(00000000\)"):
+        find_model("hdac-s", "00000000")
