@@ -11,7 +11,7 @@ length and that many bytes.
     header  := mode u8 | base codec u8 | log2 base scale u4, log2 frame step u4 | colour u8 * 3 (H.273 matrix, primaries,
                transfer) | varint width | varint height | varint fps numerator | varint fps denominator
                | chunk(model name, ASCII) | model hash 4 bytes | varint K | varint keypoint levels per half side
-               | varint cascade length | cascade offsets i8 *
+               | varint cascade length | cascade offsets i8 * (length 0: 8, 6, 8, 0)
 
     payload of REFERENCE (animation mode): chunk(range-coded bytes) | rest of the NAL units of one intra picture
     payload of BASE:   flags u8 (bit 0: a GOP starts) | varint frames | [qp_ref u8 | qp_base u8, if a GOP starts]
@@ -45,6 +45,7 @@ MAX_PAYLOAD = 1 << 26
 MAX_GROUP = 1 << 27
 MAX_FRAMES = 4096  # frames in a packet
 MAX_KEYPOINTS = 64
+USUAL_CASCADE = (8, 6, 8, 0)
 
 _PREFIX = struct.Struct(">4sB")
 _FIXED = struct.Struct(">BBBBBB")
@@ -158,7 +159,8 @@ def pack_header(header: Header) -> bytes:
     numbers = (header.width, header.height, header.fps.numerator, header.fps.denominator)
     body += b"".join(map(varint, numbers)) + chunk(header.model.encode("ascii")) + bytes.fromhex(header.model_hash)
     body += varint(header.keypoints) + varint(header.keypoint_levels)
-    body += varint(len(header.cascade)) + struct.pack(f">{len(header.cascade)}b", *header.cascade)
+    cascade = () if header.cascade == USUAL_CASCADE else header.cascade
+    body += varint(len(cascade)) + struct.pack(f">{len(cascade)}b", *cascade)
     data = _PREFIX.pack(MAGIC, VERSION) + chunk(body)
     return data + _CRC.pack(zlib.crc32(data))
 
@@ -182,8 +184,8 @@ def parse_header(body: memoryview) -> Header:
     name = bytes(c.chunk("model name", 64))
     digest = bytes(c.take(4, "model hash")).hex()
     keypoints, levels = c.varint("keypoints", 0, MAX_KEYPOINTS), c.varint("keypoint levels", 1, 512)
-    count = c.varint("cascade length", 1, 64)
-    cascade = struct.unpack(f">{count}b", c.take(count, "cascade"))
+    count = c.varint("cascade length", 0, 64)
+    cascade = struct.unpack(f">{count}b", c.take(count, "cascade")) or USUAL_CASCADE
     if not name.isascii():
         raise DamagedError(f"model name {name!r} is not ASCII: the stream is damaged")
     return Header(

@@ -87,9 +87,23 @@ class Writer:
         return value
 
     def finish(self) -> bytes:
-        """The words, big-endian, without trailing zero bytes: the reader pads with zeros."""
+        """The shortest bytes that decode to what was written; the reader pads with zeros.
+
+        constriction seals with whole 32-bit words. Any number inside the coder's final interval decodes alike, so the one with
+        the most zero bytes at its end is taken (1.5 bytes a packet).
+        """
         words = self._encoder.get_compressed()
-        return words.astype(">u4").tobytes().rstrip(b"\0")
+        position, (low, width) = self._encoder.pos()
+        size = 4 * position + 8
+        sealed = int.from_bytes(words.astype(">u4").tobytes().ljust(size, b"\0"), "big")
+        prefix = int.from_bytes(words[:position].astype(">u4").tobytes(), "big")
+        # a carry into the finished words shows only in the sealed number
+        start = next(s for s in ((prefix << 64) + low, (prefix - 1 << 64) + low) if s <= sealed < s + width)
+        for zeros in range(8 * size, -1, -8):
+            number = -(-start >> zeros) << zeros
+            if number < start + width:
+                break
+        return number.to_bytes(size, "big").rstrip(b"\0")
 
 
 class Reader:

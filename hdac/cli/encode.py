@@ -81,6 +81,9 @@ def run(options: argparse.Namespace) -> None:
     write_atomically(options.output, data)
     made = inspect(data)
     summary = {"output": str(options.output), **made.to_json(), "notes": list(info.notes)}
+    wanted = config.animation_kbps if config.mode == "animation" else config.kbps
+    if wanted is not None and not 0.85 < made.kbps / wanted < 1.15:
+        say(f"hdac: {made.kbps:.2f} kbps is as near to {wanted:g} kbps as this source gets with --mode {config.mode}")
     qps = ", ".join(sorted({f"{ref}/{base}" for ref, base in made.qps}))
     text = f"{options.output}: {made.frames} frames, {made.bytes} bytes, {made.kbps:.2f} kbps (QP {qps}, {made.refreshes} refreshes)"
     result(options, summary, text)

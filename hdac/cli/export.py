@@ -45,10 +45,11 @@ def to_mp4(units: list[bytes], fps: Fraction) -> bytes:
     out = io.BytesIO()
     with av.open(io.BytesIO(b"".join(units)), "r", format="hevc") as source, av.open(out, "w", format="mp4") as container:
         stream = container.add_stream_from_template(source.streams.video[0])
-        stream.time_base = 1 / fps
+        tick = 1 / fps
+        stream.time_base = tick
         for index, packet in enumerate(p for p in source.demux(video=0) if p.size):
             packet.stream = stream
             packet.pts = packet.dts = index
-            packet.duration, packet.time_base = 1, stream.time_base
+            packet.duration, packet.time_base = 1, tick
             container.mux(packet)
     return out.getvalue()

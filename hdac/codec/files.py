@@ -181,8 +181,10 @@ def fit_rate(
         qp = _search(lambda qp: _animation_kbps(config, ahead[0], qp, width, height, fps, seconds), target, 34)
         return replace(config, kbps=None, qp_ref=qp), everything
     start = point_for(target, width * height * float(fps)).qp_base
-    best = _search(lambda qp: _base_kbps(config, ahead, qp, width, height, fps), target, start)
+    best = _search(lambda qp: _base_kbps(config, ahead, qp, config.qp_ref, width, height, fps), target, start)
     ref = default_qp_ref(best, config.cascade) if config.qp_ref is None else config.qp_ref
+    if best == QP_MAX and config.qp_ref is None:  # very low rates: the first picture must give way too
+        ref = max(ref, _search(lambda qp: _base_kbps(config, ahead, QP_MAX, qp, width, height, fps), target, ref))
     return replace(config, kbps=None, qp_base=best, qp_ref=ref), everything
 
 
@@ -211,9 +213,11 @@ def _enhancement_kbps(config: EncoderConfig, fps: Fraction) -> float:
     return 0.0 if config.mode == "base" else ENHANCEMENT_KBPS * float(fps) / 25
 
 
-def _base_kbps(config: EncoderConfig, pictures: list[Picture], qp: int, width: int, height: int, fps: Fraction) -> float:
+def _base_kbps(
+    config: EncoderConfig, pictures: list[Picture], qp: int, qp_ref: int | None, width: int, height: int, fps: Fraction
+) -> float:
     """Rate of one GOP of all pictures, thinned."""
-    ref = default_qp_ref(qp, config.cascade) if config.qp_ref is None else config.qp_ref
+    ref = default_qp_ref(qp, config.cascade) if qp_ref is None else qp_ref
     multiple, scale = padding_multiple(config.base_scale), config.base_scale
     w, h = (side + -side % multiple for side in (width, height))
     settings = BaseConfig(w // scale, h // scale, fps, ref, qp, config.cascade)
@@ -229,5 +233,5 @@ def _base_kbps(config: EncoderConfig, pictures: list[Picture], qp: int, width: i
 
 def _animation_kbps(config: EncoderConfig, first: Picture, qp: int, width: int, height: int, fps: Fraction, seconds: float) -> float:
     single = replace(config, frame_step=1, mode="base")
-    still = _base_kbps(single, [first], qp, width, height, fps) / float(fps)  # kbit
+    still = _base_kbps(single, [first], 0, qp, width, height, fps) / float(fps)  # kbit
     return still / seconds + _enhancement_kbps(config, fps)

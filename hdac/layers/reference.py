@@ -52,13 +52,17 @@ class RefreshPolicy:
     _bits: list[int] = field(default_factory=list)  # of this GOP's frames
 
     def wants(self, source: Picture) -> bool:
-        """Whether `source` should start a new GOP."""
-        first = self._last is None
-        change = 0.0 if self._last is None else luma_mse(self._last, source)
-        recent = float(np.mean(self._changes[-25:])) if self._changes else 0.0
-        self._last = source
-        if first or self._since >= GOP_MAX:
+        """Whether `source` starts a new GOP."""
+        wanted = self._decide(source)
+        self._since = 1 if wanted else self._since + 1
+        return wanted
+
+    def _decide(self, source: Picture) -> bool:
+        last, self._last = self._last, source
+        if last is None or self._since >= GOP_MAX:
             return True
+        change = luma_mse(last, source)
+        recent = float(np.mean(self._changes[-25:])) if self._changes else 0.0
         self._changes.append(change)
         if isinstance(self.config.refresh, int):
             return self._since >= self.config.refresh
@@ -81,7 +85,6 @@ class RefreshPolicy:
     def report(self, psnr_y: float, bits: int, refreshed: bool) -> None:
         """Quality and size of the frame that was just coded."""
         if refreshed:
-            self._since, self._quality, self._bits = 0, [], []
-        self._since += 1
+            self._quality, self._bits = [], []
         self._quality.append(psnr_y)
         self._bits.append(bits)

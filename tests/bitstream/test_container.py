@@ -1,6 +1,7 @@
 import io
 import struct
 import zlib
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -42,8 +43,12 @@ HEADER = Header(
 
 
 def test_golden_header() -> None:
-    assert pack_header(HEADER).hex() == ("48444143012100000006010180028002b0ea01e90706686461632d730123abcd0a40040806080013f89a9f")
+    """Magic, version, length 29, mode, codec, scale, colour, sizes, rate, model, hash, K, levels, usual cascade, CRC-32."""
+    fields = "48444143 01 1d 00 00 00 060101 8002 8002 b0ea01 e907 06686461632d73 0123abcd 0a 40 00 418b95bd"
+    assert pack_header(HEADER) == bytes.fromhex(fields)
     assert read_header(Cursor(pack_header(HEADER))) == HEADER
+    other = replace(HEADER, cascade=(4, 0), fps=Fraction(25), base_scale=2, frame_step=4)
+    assert read_header(Cursor(pack_header(other))) == other
 
 
 def stream(packets: list[list[Packet]]) -> bytes:

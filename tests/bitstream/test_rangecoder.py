@@ -28,7 +28,7 @@ def test_golden_bytes() -> None:
 
 GOLDEN = (
     "80242ca8bd22350c8c0f680d0f6903b7c17f68e902a274932cca9d8269e1ddf1b371f8b19cdcb4babfe6b825806ab138"
-    "ea1f9483901a7aed9a6e8637db8e7f376b9b67d5fa9935dc"
+    "ea1f9483901a7aed9a6e8637db8e7f376b9b67d5fa9936"
 )
 
 

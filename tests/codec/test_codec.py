@@ -167,7 +167,7 @@ def test_no_frames() -> None:
         encode([], 64, 48, FPS)
 
 
-@pytest.mark.parametrize("kbps", [6.0, 20.0])
+@pytest.mark.parametrize("kbps", [9.0, 20.0])
 def test_bitrate(head: list[Picture], kbps: float) -> None:
     data = encode(head, 176, 144, FPS, EncoderConfig(kbps=kbps, refresh="never"))
     assert inspect(data).kbps == pytest.approx(kbps, rel=0.2)
