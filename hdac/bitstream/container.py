@@ -8,8 +8,9 @@ length and that many bytes.
     packet  := type u8 | chunk(payload)
     check   := type u8 (CHECK, or LAST in the last group) | varint 4 | crc32(all bytes of the group before it) u32
 
-    header  := mode u8 | base codec u8 | log2 base scale u4, log2 frame step u4 | colour u8 * 3 (H.273 matrix, primaries,
-               transfer) | varint width | varint height | varint fps numerator | varint fps denominator
+    header  := number format u4 (0 fp32, 1 bf16), mode u4 | base codec u8 | log2 base scale u4, log2 frame step u4
+               | colour u8 * 3 (H.273 matrix, primaries, transfer)
+               | varint width | varint height | varint fps numerator | varint fps denominator
                | chunk(model name, ASCII) | model hash 4 bytes | varint K | varint keypoint levels per half side
                | varint cascade length | cascade offsets i8 * (length 0: 8, 6, 8, 0)
 
@@ -97,6 +98,7 @@ class Header:
     base_scale: int = 1  # the base layer is 1, 1/2 or 1/4 of the frame's side
     frame_step: int = 1  # every 1st, 2nd or 4th frame has a base picture
     cascade: tuple[int, ...] = (0,)
+    bf16: bool = False  # the encoder ran its networks in bf16 (else fp32); a decoder that does the same shows the same
     colour: Colour = Colour()
 
 
@@ -154,7 +156,12 @@ def pack_header(header: Header) -> bytes:
     """The bytes before the first group."""
     scale, step = header.base_scale.bit_length() - 1, header.frame_step.bit_length() - 1
     body = _FIXED.pack(
-        header.mode, header.base_codec, scale << 4 | step, header.colour.matrix, header.colour.primaries, header.colour.transfer
+        header.bf16 << 4 | header.mode,
+        header.base_codec,
+        scale << 4 | step,
+        header.colour.matrix,
+        header.colour.primaries,
+        header.colour.transfer,
     )
     numbers = (header.width, header.height, header.fps.numerator, header.fps.denominator)
     body += b"".join(map(varint, numbers)) + chunk(header.model.encode("ascii")) + bytes.fromhex(header.model_hash)
@@ -177,6 +184,8 @@ def parse_header(body: memoryview) -> Header:
     """The inverse of `pack_header`'s middle part. Every number is bounded before it is used."""
     c = Cursor(body)
     mode, codec, shifts, matrix, primaries, transfer = _FIXED.unpack(c.take(_FIXED.size, "header"))
+    if mode >> 4 > 1:
+        raise DamagedError(f"number format is {mode >> 4}; known are 0 (fp32) and 1 (bf16): the stream is damaged or from a newer hdac")
     if shifts >> 4 > 2 or shifts & 15 > 2:
         raise DamagedError(f"base scale and frame step are 2^-{shifts >> 4} and 2^{shifts & 15}; at most a quarter and 4")
     width, height = c.varint("width", 1, MAX_SIDE), c.varint("height", 1, MAX_SIDE)
@@ -189,8 +198,8 @@ def parse_header(body: memoryview) -> Header:
     if not name.isascii():
         raise DamagedError(f"model name {name!r} is not ASCII: the stream is damaged")
     return Header(
-        _enum(Mode, mode, "mode"), _enum(BaseCodec, codec, "base codec"), width, height, fps, name.decode(), digest,
-        keypoints, levels, 1 << (shifts >> 4), 1 << (shifts & 15), cascade, Colour(matrix, primaries, transfer),
+        _enum(Mode, mode & 15, "mode"), _enum(BaseCodec, codec, "base codec"), width, height, fps, name.decode(), digest,
+        keypoints, levels, 1 << (shifts >> 4), 1 << (shifts & 15), cascade, bool(mode >> 4), Colour(matrix, primaries, transfer),
     )  # fmt: skip
 
 

@@ -13,8 +13,9 @@ import av
 import torch
 
 from hdac.cli.common import add_json, result
-from hdac.codec.fuser import pick_device, pick_dtype
+from hdac.codec.fuser import pick_device
 from hdac.errors import HdacError
+from hdac.nets.arithmetic import fast_dtype
 from hdac.nets.zoo import find_model, load_model, shipped
 from hdac.video.ffmpeg import encoders, find_ffmpeg
 
@@ -68,7 +69,7 @@ def _folder(variable: str, purpose: str) -> Check:
 def _device() -> str:
     device = pick_device("auto")
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{platform.machine()}, {torch.get_num_threads()} threads"
-    return f"{device.type} ({name}), networks run in {str(pick_dtype(device)).removeprefix('torch.')}, torch {torch.__version__}"
+    return f"{device.type} ({name}), networks run in {str(fast_dtype(device.type)).removeprefix('torch.')}, torch {torch.__version__}"
 
 
 def _models() -> str:

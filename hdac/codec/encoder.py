@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from hdac.bitstream.container import BaseCodec, Colour, Header, Mode, Packet, PacketType, check_header
@@ -22,6 +23,7 @@ from hdac.layers.motion import LEVELS, quantise
 from hdac.layers.reference import RefreshConfig, RefreshPolicy, luma_mse
 from hdac.layers.resample import enlarge, pad_to, shrink
 from hdac.layers.vvc import VvcEncoder
+from hdac.nets.arithmetic import fast_dtype
 from hdac.nets.zoo import find_model, load_model
 from hdac.video.picture import Picture
 
@@ -73,8 +75,11 @@ class Encoder:
         if config.mode != "base":
             model = find_model(config.model)
             net = load_model(model)
-            self._fuser = Fuser(net, pick_device(config.device))
-            header = replace(header, model=model.name, model_hash=model.digest, keypoints=net.config.keypoints, keypoint_levels=LEVELS)
+            device = pick_device(config.device)
+            bf16 = fast_dtype(device.type) is torch.bfloat16
+            self._fuser = Fuser(net, device, bf16)
+            k = net.config.keypoints
+            header = replace(header, model=model.name, model_hash=model.digest, keypoints=k, keypoint_levels=LEVELS, bf16=bf16)
         self.header = check_header(header)
         self.shown: deque[Shown] = deque()
         self._packet_frames = min(config.packet_frames or 1, frames_limit(width, height))

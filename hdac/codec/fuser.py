@@ -25,19 +25,11 @@ def pick_device(name: str) -> torch.device:
     return torch.device("cuda" if present and name != "cpu" else "cpu")
 
 
-def pick_dtype(device: torch.device) -> torch.dtype:
-    """bf16 where the hardware multiplies it natively, else fp32."""
-    if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
-    native = torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    return torch.bfloat16 if native else torch.float32
-
-
 class Fuser:
     """Keypoints of pictures, and fused or animated pictures from the present reference."""
 
-    def __init__(self, net: FusionNet, device: torch.device, dtype: torch.dtype | None = None) -> None:
-        self.device, self.dtype = device, dtype or pick_dtype(device)
+    def __init__(self, net: FusionNet, device: torch.device, bf16: bool) -> None:
+        self.device, self.dtype = device, torch.bfloat16 if bf16 else torch.float32
         self.detector = copy.deepcopy(net.detector).to(device).eval()  # float32: what is coded should not depend on bf16
         self.net = net.to(device, self.dtype, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
         self._reference: Reference | None = None

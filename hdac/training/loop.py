@@ -20,6 +20,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from hdac.layers.motion import STEP
+from hdac.nets.arithmetic import fast_dtype
 from hdac.nets.fusion import Fused, FusionConfig, FusionNet, Reference
 from hdac.nets.keypoints import thumbnail
 from hdac.training.clips import Batch, Sampler
@@ -73,7 +74,7 @@ def run_net(net: FusionNet, batch: Batch, generator: torch.Generator) -> tuple[F
 def losses(net: FusionNet, batch: Batch, config: TrainConfig, generator: torch.Generator) -> dict[str, Tensor]:
     """The terms of a step; `total` is what is differentiated."""
     device = batch.target.device.type
-    with torch.autocast(device, torch.bfloat16):
+    with torch.autocast(device, torch.bfloat16, enabled=fast_dtype(device) is torch.bfloat16):
         fused, thumbs, points = run_net(net, batch, generator)
         equivariance = equivariance_loss(net.detector, thumbs, points, generator)
     picture = picture_loss(fused.planes, batch.target)

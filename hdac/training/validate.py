@@ -28,8 +28,7 @@ def picture_planes(frames: Frames, t: int) -> Tensor:
 
 def validate(net: FusionNet, clips: list[Clip], pictures: int = 4) -> str:
     """Mean gain over the base layer in PSNR-Y by `qp_base` (steps of 6); PSNR-Y of the animation and of the reference held."""
-    net = copy.deepcopy(net).eval().to("cpu", torch.bfloat16)
-    net.detector.float()
+    net = copy.deepcopy(net).eval().to("cpu", torch.float32)
     gains: dict[str, list[float]] = defaultdict(list)
 
     def points(picture: Tensor) -> Tensor:
