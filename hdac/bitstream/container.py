@@ -98,8 +98,8 @@ class Header:
     base_scale: int = 1  # the base layer is 1, 1/2 or 1/4 of the frame's side
     frame_step: int = 1  # every 1st, 2nd or 4th frame has a base picture
     cascade: tuple[int, ...] = (0,)
-    bf16: bool = False  # the encoder ran its networks in bf16 (else fp32); a decoder that does the same shows the same
     colour: Colour = Colour()
+    bf16: bool = False  # the encoder ran its networks in bf16 (else fp32); a decoder that does the same shows the same
 
 
 class Cursor:
@@ -199,7 +199,7 @@ def parse_header(body: memoryview) -> Header:
         raise DamagedError(f"model name {name!r} is not ASCII: the stream is damaged")
     return Header(
         _enum(Mode, mode & 15, "mode"), _enum(BaseCodec, codec, "base codec"), width, height, fps, name.decode(), digest,
-        keypoints, levels, 1 << (shifts >> 4), 1 << (shifts & 15), cascade, bool(mode >> 4), Colour(matrix, primaries, transfer),
+        keypoints, levels, 1 << (shifts >> 4), 1 << (shifts & 15), cascade, Colour(matrix, primaries, transfer), bool(mode >> 4),
     )  # fmt: skip
 
 
