@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from typing import Literal, NamedTuple
 
 import av
+import torch
 
 from hdac.bitstream.container import Header, Mode, Packet, PacketType
 from hdac.codec.fuser import Fuser, pick_device
@@ -25,6 +27,18 @@ class Frame(NamedTuple):
     number: int
     picture: Picture
     level: str
+
+
+class _Coming(NamedTuple):
+    """A frame whose picture may still be in the making."""
+
+    number: int
+    picture: Picture | Future[Picture]
+    level: str
+
+
+def _finished(frames: list[_Coming]) -> list[Frame]:
+    return [Frame(f.number, f.picture if isinstance(f.picture, Picture) else f.picture.result(), f.level) for f in frames]
 
 
 def check_level(header: Header, level: str) -> None:
@@ -50,7 +64,9 @@ class Decoder:
         self._moves = header.mode is Mode.ANIMATION or level == "animation"
         self._fuser: Fuser | None = None
         if header.mode is not Mode.BASE and level != "base":
-            self._fuser = Fuser(load_model(find_model(header.model, header.model_hash)), pick_device(device), header.bf16)
+            self._fuser = Fuser(
+                load_model(find_model(header.model, header.model_hash)), pick_device(device), header.bf16, torch.get_num_threads()
+            )
         self._base_reader, self._enhancement_reader = BaseReader(header), EnhancementReader(header)
         self._libav = LibavDecoder(header.base_codec.name.lower())
         self._pending: BasePacket | None = None
@@ -134,13 +150,13 @@ class Decoder:
                 self._held = self._decode(base.units[0])
             if self._held is None or self._config is None:
                 raise DamagedError("keypoints without a reference picture before them: the stream is damaged")
-            return [self._animate(frame) for frame in enhancement.frames]
+            return _finished([self._animate(frame) for frame in enhancement.frames])
         if base is None or base.frames != len(enhancement.frames) or base.gop_start != enhancement.gop_start:
             self._pending = base
             return self._show_pending()
         return self._show(base, list(enhancement.frames))
 
-    def _animate(self, frame: EnhancedFrame) -> Frame:
+    def _animate(self, frame: EnhancedFrame) -> _Coming:
         assert self._held is not None
         assert self._config is not None
         assert self._fuser is not None
@@ -148,7 +164,7 @@ class Decoder:
             return self._refer(self._held, frame, "base")
         return self._next(self._fuser.animate(self._held, frame.keypoints, self.header.keypoint_levels), "animation")
 
-    def _refer(self, picture: Picture, frame: EnhancedFrame, level: str) -> Frame:
+    def _refer(self, picture: Picture, frame: EnhancedFrame, level: str) -> _Coming:
         """The first picture of a GOP: shown as it is, moved from now on."""
         assert self._config is not None
         assert self._fuser is not None
@@ -161,9 +177,9 @@ class Decoder:
         for frame in enhancement:
             unit = next(units) if self._gop_index % self.header.frame_step == 0 else None
             out.append(self._show_one(unit, frame))
-        return out
+        return _finished(out)
 
-    def _show_one(self, unit: bytes | None, frame: EnhancedFrame | None) -> Frame:
+    def _show_one(self, unit: bytes | None, frame: EnhancedFrame | None) -> _Coming:
         fuser, levels = self._fuser, self.header.keypoint_levels
         assert self._config is not None
         if unit is not None and (not self._moves or self._gop_index == 0 or frame is None):
@@ -184,11 +200,12 @@ class Decoder:
             return self._next(fused, "fused" if frame.fused else "base")
         shown = fuser.fuse(held, qp, frame.keypoints, levels) if frame.fused else held
         if self.header.frame_step > 1:
+            shown = shown if isinstance(shown, Picture) else shown.result()
             fuser.set_anchor(shown, qp, frame.keypoints, levels)
         return self._next(shown, "fused" if frame.fused else "base")
 
-    def _next(self, picture: Picture, level: str) -> Frame:
-        frame = Frame(self._index, picture, level)
+    def _next(self, picture: Picture | Future[Picture], level: str) -> _Coming:
+        frame = _Coming(self._index, picture, level)
         self._index += 1
         self._gop_index += 1
         return frame

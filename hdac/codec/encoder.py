@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
+from concurrent.futures import Future
 from dataclasses import replace
 from fractions import Fraction
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -47,6 +48,15 @@ class _Waiting(NamedTuple):
     has_base: bool
 
 
+class _Running(NamedTuple):
+    """A frame that is being fused or animated (`better`; None: it shows its base picture)."""
+
+    frame: _Waiting
+    base: Picture
+    better: Future[Picture] | None
+    data: bytes | None  # its access unit
+
+
 def padding_multiple(base_scale: int) -> int:
     """Sides of the pictures inside the codec are multiples of this."""
     return 2 * base_scale
@@ -77,12 +87,15 @@ class Encoder:
             net = load_model(model)
             device = pick_device(config.device)
             bf16 = fast_dtype(device.type) is torch.bfloat16
-            self._fuser = Fuser(net, device, bf16)
+            self._fuser = Fuser(net, device, bf16, self._workers())
             k = net.config.keypoints
             header = replace(header, model=model.name, model_hash=model.digest, keypoints=k, keypoint_levels=LEVELS, bf16=bf16)
         self.header = check_header(header)
         self.shown: deque[Shown] = deque()
         self._packet_frames = min(config.packet_frames or 1, frames_limit(width, height))
+        # frames in flight: none in live use, and none where a frame needs the one before
+        self._in_flight = self._fuser.workers if self._fuser and self._fuser.workers > 1 else 0
+        self._running: deque[_Running] = deque()
         self._qp_ref, self._qp_base = self._start_qps(width, height, fps)
         self._policy = RefreshPolicy(RefreshConfig(config.refresh))
         kind = PacketType.REFERENCE if config.mode == "animation" else PacketType.BASE
@@ -107,6 +120,10 @@ class Encoder:
         point = point_for(config.kbps, width * height * float(fps))
         return point.qp_ref if config.qp_ref is None else config.qp_ref, point.qp_base
 
+    def _workers(self) -> int:
+        live = (self.config.packet_frames or 1) == 1
+        return 1 if live or self.config.frame_step > 1 else torch.get_num_threads()
+
     def push(self, picture: Picture) -> list[Packet]:
         """Codes one picture. Raises `UsageError` if it is not of the announced size."""
         width, height = self.header.width, self.header.height
@@ -117,18 +134,19 @@ class Encoder:
             packets += self._end_gop()
             self._start_gop()
         source = pad_to(picture, padding_multiple(self.config.base_scale))
-        keypoints = None
-        if self._fuser:
-            keypoints = quantise(self._fuser.keypoints(source), self._tracked)
+        found = self._fuser.keypoints(source) if self._fuser else None
         first = self._index == 0
         has_base = self._index % self.header.frame_step == 0 and (first or self.config.mode != "animation")
         self._index += 1
-        self._tracked = keypoints
-        self._waiting.append(_Waiting(source, keypoints, first, has_base))
+        coded: list[CodedPicture] = []
         if has_base:
             assert self._base is not None
-            for coded in self._base.push(shrink(source, self.config.base_scale)):
-                packets += self._code(coded)
+            coded = self._base.push(shrink(source, self.config.base_scale))
+        if found is not None:
+            self._tracked = quantise(found.result(), self._tracked)
+        self._waiting.append(_Waiting(source, self._tracked, first, has_base))
+        for picture_and_data in coded:
+            packets += self._code(picture_and_data)
         packets += self._code_without_base()
         return packets
 
@@ -168,7 +186,7 @@ class Encoder:
                 packets += self._code_without_base()
             self._base = None
         assert not self._waiting
-        return packets + self._take()
+        return packets + self._settle(0) + self._take()
 
     # ---- frames
 
@@ -180,20 +198,18 @@ class Encoder:
         qp = self._base_config.qp(self._base_index)
         self._base_index += 1
         base = enlarge(coded.picture, self.config.base_scale)
-        self._held = base
-        self._base_writer.add(coded.data)
-        if frame.first and frame.keypoints is not None:
+        self._held, better = base, None
+        if frame.keypoints is not None:
             assert self._fuser is not None
-            self._fuser.set_reference(base, qp, frame.keypoints, LEVELS)
-            shown = Shown(base, "base")
-        elif frame.keypoints is not None:
-            assert self._fuser is not None
-            shown = self._better(frame, base, self._fuser.fuse(base, qp, frame.keypoints, LEVELS), "fused")
-            if self.header.frame_step > 1:
-                self._fuser.set_anchor(shown.picture, qp, frame.keypoints, LEVELS)
-        else:
-            shown = Shown(base, "base")
-        return self._emit(frame, shown, 8 * len(coded.data))
+            if frame.first:
+                self._fuser.set_reference(base, qp, frame.keypoints, LEVELS)
+            else:
+                better = self._fuser.fuse(base, qp, frame.keypoints, LEVELS)
+        self._running.append(_Running(frame, base, better, coded.data))
+        packets = self._settle(self._in_flight)
+        if self.header.frame_step > 1 and frame.keypoints is not None and self._fuser is not None and not frame.first:
+            self._fuser.set_anchor(self.shown[-1].picture, qp, frame.keypoints, LEVELS)
+        return packets
 
     def _code_without_base(self) -> list[Packet]:
         """Waiting frames that have no base picture of their own."""
@@ -201,23 +217,35 @@ class Encoder:
         while self._waiting and not self._waiting[0].has_base:
             frame = self._waiting.popleft()
             assert self._held is not None
-            if self.config.mode != "animation":
-                self._base_writer.add(None)
-            shown = Shown(self._held, "base")
+            moved = None
             if frame.keypoints is not None:
                 assert self._fuser is not None
                 moved = self._fuser.animate(self._held, frame.keypoints, LEVELS)
-                animated = self.config.mode == "animation"
-                shown = Shown(moved, "animation") if animated else self._better(frame, self._held, moved, "fused")
-            packets += self._emit(frame, shown, 0)
+            self._running.append(_Running(frame, self._held, moved, None))
+            packets += self._settle(self._in_flight)
         return packets
 
-    def _better(self, frame: _Waiting, base: Picture, fused: Picture, level: str) -> Shown:
-        """The never-worse switch."""
-        return Shown(fused, level) if luma_mse(fused, frame.source) <= luma_mse(base, frame.source) else Shown(base, "base")
+    def _settle(self, allowed: int) -> list[Packet]:
+        """Finishes the oldest frames until at most `allowed` are still being fused."""
+        packets = []
+        while len(self._running) > allowed:
+            packets += self._finish(self._running.popleft())
+        return packets
 
-    def _emit(self, frame: _Waiting, shown: Shown, bits: int) -> list[Packet]:
-        self._policy.report(10 * float(np.log10(255**2 / max(luma_mse(shown.picture, frame.source), 0.01))), bits, frame.first)
+    def _finish(self, running: _Running) -> list[Packet]:
+        """The never-worse switch, and everything that is written of a frame."""
+        frame, shown = running.frame, Shown(running.base, "base")
+        error = luma_mse(running.base, frame.source)
+        if running.better is not None:
+            better = running.better.result()
+            its_error = luma_mse(better, frame.source)
+            animated = self.config.mode == "animation"
+            if animated or its_error <= error:
+                shown, error = Shown(better, "animation" if animated else "fused"), its_error
+        if running.data is not None or self.config.mode != "animation":
+            self._base_writer.add(running.data)
+        bits = 0 if running.data is None else 8 * len(running.data)
+        self._policy.report(10 * math.log10(255**2 / max(error, 0.01)), bits, frame.first)
         if frame.keypoints is not None:
             self._enhancement.add(frame.keypoints, shown.level != "base")
         self.shown.append(shown)

@@ -13,7 +13,7 @@ from hdac.video.picture import Picture
 PRESET = "slow"
 FIXED = (
     "bframes=0:rc-lookahead=0:frame-threads=1:pools=none:scenecut=0:keyint=-1:wpp=0:info=0:aq-mode=0:psy-rd=0:psy-rdoq=0"
-    ":ref=4:weightp=0:rd=6:rdoq-level=2:subme=5:repeat-headers=1:log-level=none"
+    ":ref=4:weightp=0:rd=6:rdoq-level=2:repeat-headers=1:log-level=none"
 )
 
 

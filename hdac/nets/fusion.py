@@ -112,7 +112,8 @@ class FusionNet(nn.Module):
         mask = mask.float().view(-1, 1, 1, 1)
         m = mask.to(dtype)
         here = self.encode(base, qp)
-        here = Features(here.f4 * m, here.f8 * m, here.f16 * m, Matching(*(s * m for s in here.match)))
+        if torch.is_grad_enabled() or not bool((mask == 1).all()):
+            here = Features(here.f4 * m, here.f8 * m, here.f16 * m, Matching(*(s * m for s in here.match)))
         there = reference.features
         motion = self.motion(keypoints, reference.keypoints, here.match, there.match, m)
 

@@ -10,7 +10,7 @@ from tests.conftest import synthetic
 def test_both_warps_agree(batch: int) -> None:
     """Training (grid_sample) and inference (embedding_bag) compute the same picture."""
     g = torch.Generator().manual_seed(0)
-    x, flow = torch.rand(batch, 5, 12, 17, generator=g), torch.randn(batch, 2, 12, 17, generator=g) * 6
+    x, flow = torch.rand(batch, 9, 12, 17, generator=g), torch.randn(batch, 2, 12, 17, generator=g) * 6
     with torch.enable_grad():
         trained = warp(x, flow)
     with torch.inference_mode():
@@ -19,7 +19,7 @@ def test_both_warps_agree(batch: int) -> None:
 
 
 def test_warp_moves_by_whole_pixels() -> None:
-    x = torch.arange(48.0).view(1, 1, 6, 8)
+    x = torch.arange(48.0).view(1, 1, 6, 8).expand(1, 8, 6, 8)
     flow = torch.zeros(1, 2, 6, 8)
     flow[:, 0], flow[:, 1] = 2, -1
     with torch.inference_mode():
