@@ -28,7 +28,7 @@ import numpy as np
 import torch
 
 from hdac.bench.x265 import x265_tuned
-from hdac.bitstream.rangecoder import Writer
+from hdac.bitstream.rangecoder import Reader, Writer
 from hdac.bitstream.thinning import Thinner
 from hdac.codec.config import EncoderConfig
 from hdac.codec.files import decode, encode, inspect
@@ -69,51 +69,44 @@ def anchor_point(path: Path, qp: int) -> Row:
     return {"kbps": anchor.kbps(fps), **quality(pictures, anchor.pictures)}
 
 
-def base_point(path: Path, qp: int, step: str) -> Row:
-    """One rung of the ladder: our x265 settings at flat QP, then the low-QP first picture, then the cascade, then thinning."""
-    pictures, fps = read(path)
-    cascade = CASCADE if step in ("cascade", "thinned") else (round(np.mean([min(51, qp + o) for o in CASCADE])) - qp,)
-    ref = default_qp_ref(qp) if step != "flat" else max(0, min(51, qp + cascade[0]) - 3)
-    encoder = HevcEncoder(BaseConfig(256, 256, fps, ref, qp, cascade), len(pictures))
-    coded = [c for p in pictures for c in encoder.push(p)]
-    size = sum(len(c.data) for c in coded)
-    if step == "thinned":
-        writer, thinner = Writer(), Thinner("hevc", len(cascade))
-        size = sum(len(thinner.write(writer, c.data)) for c in coded)
-        size += len(writer.finish())
-    return {"kbps": kbps(size, fps, len(pictures)), **quality(pictures, [c.picture for c in coded])}
-
-
-def thinning_point(path: Path, qp: int, codec: str) -> Row:
-    pictures, fps = read(path)
-    if codec == "vvc":
-        vvc = VvcEncoder(BaseConfig(256, 256, fps, default_qp_ref(qp), qp, (0,)))
-        for picture in pictures:
-            vvc.push(picture)
-        units = [c.data for c in vvc.flush()]
-    else:
-        encoder = HevcEncoder(BaseConfig(256, 256, fps, default_qp_ref(qp), qp), len(pictures))
-        units = [c.data for p in pictures for c in encoder.push(p)]
-    from hdac.bitstream.rangecoder import Reader
-
-    writer, thinner, stored, marks = Writer(), Thinner(codec, 8 if codec == "vvc" else len(CASCADE)), [], []
+def thinned(units: list[bytes], codec: str, period: int) -> Row:
+    """Bytes per P frame before and after thinning, the whole size after, and whether every unit comes back."""
+    writer, thinner, stored, marks = Writer(), Thinner(codec, period), [], []
     for unit in units:
         stored.append(thinner.write(writer, unit))
         marks.append(writer.spent)
-    reader, back, rest = (
-        Reader(writer.finish()),
-        Thinner(codec, 8 if codec == "vvc" else len(CASCADE)),
-        memoryview(b"".join(stored)),
-    )
-    exact = True
+    side = writer.finish()
+    reader, back, rest, exact = Reader(side), Thinner(codec, period), memoryview(b"".join(stored)), True
     for unit in units:
         restored, taken = back.read(reader, rest)
         exact &= restored == unit
         rest = rest[taken:]
     n = len(units) - 1
-    before = sum(map(len, units[1:])) / n
     after = (sum(map(len, stored[1:])) + (marks[-1] - marks[0]) / 8) / n
-    return {"before": before, "after": after, "exact": exact}
+    return {
+        "before": sum(map(len, units[1:])) / n, "after": after, "exact": exact, "thinned_bytes": sum(map(len, stored)) + len(side),
+    }  # fmt: skip
+
+
+def base_point(path: Path, qp: int, step: str) -> Row:
+    """One rung of the ladder: our x265 settings at flat QP, then the low-QP first picture, then the cascade (also thinned)."""
+    pictures, fps = read(path)
+    cascade = CASCADE if step == "cascade" else (round(np.mean([min(51, qp + o) for o in CASCADE])) - qp,)
+    # flat: x265's own default, the I picture 3 below the P pictures
+    ref = max(0, min(51, qp + cascade[0]) - 3) if step == "flat" else default_qp_ref(qp)
+    encoder = HevcEncoder(BaseConfig(256, 256, fps, ref, qp, cascade), len(pictures))
+    coded = [c for p in pictures for c in encoder.push(p)]
+    size, thin = sum(len(c.data) for c in coded), thinned([c.data for c in coded], "hevc", len(cascade))
+    row = {"kbps": kbps(size, fps, len(pictures)), **quality(pictures, [c.picture for c in coded])}
+    return {**row, **thin, "thinned_kbps": kbps(thin["thinned_bytes"], fps, len(pictures))}
+
+
+def vvc_point(path: Path, qp: int) -> Row:
+    pictures, fps = read(path)
+    encoder = VvcEncoder(BaseConfig(256, 256, fps, default_qp_ref(qp), qp, (0,)))
+    for picture in pictures:
+        encoder.push(picture)
+    return thinned([c.data for c in encoder.flush()], "vvc", 8)
 
 
 def hdac_point(path: Path, config: EncoderConfig, check: bool = True) -> Row:
@@ -196,14 +189,9 @@ def main() -> None:
     clips = sorted((options.data / options.split).glob("*.mp4"))
     light = Cache(options.work, clips, 1 if options.anchors_only else 2)
     anchor = [light.all(f"x265-tuned_{qp}", anchor_point, qp) for qp in ANCHOR_QPS]
-    thin = {
-        (codec, qp): light.all(f"thin-{codec}_{qp}", thinning_point, qp, codec)
-        for codec in ("hevc", "vvc")
-        for qp in (SHOWN if codec == "hevc" else (44,))
-    }
-    ladder = {
-        step: [light.all(f"ladder-{step}_{qp}", base_point, qp, step) for qp in QPS] for step in ("flat", "first", "cascade", "thinned")
-    }
+    ladder = {step: [light.all(f"ladder-{step}_{qp}", base_point, qp, step) for qp in QPS] for step in ("cascade", "flat", "first")}
+    thin = {("hevc", qp): rows for qp, rows in zip(QPS, ladder["cascade"], strict=True) if qp in SHOWN}
+    thin["vvc", 44] = light.all("vvc_44", vvc_point, 44)
     if options.anchors_only:
         return
     model = find_model(options.model)
@@ -258,7 +246,9 @@ def report(
     names = {
         "flat": "our x265 settings, flat QP", "first": "+ low-QP first picture", "cascade": "+ QP cascade", "thinned": "+ thinning",
     }  # fmt: skip
-    for step, points in ladder.items():
+    ladder["thinned"] = [[{**r, "kbps": r["thinned_kbps"]} for r in rows] for rows in ladder["cascade"]]
+    for step in names:
+        points = ladder[step]
         lines.append(f"| {names[step]} | {mean(bd_rate(anchor, points)):+.1f} % | {mean(bd_rate(anchor, points, 'msssim')):+.1f} % |")
     files = [hybrid[qp] for qp in QPS]
     base = [[{**r, **r["base"]} for r in rows] for rows in files]

@@ -206,7 +206,7 @@ def _search(rate: Callable[[int], float], target: float, start: int) -> int:
 
 
 #: Motion, switch flags and framing in hybrid mode, kbps at 25 frames per second (mean over `val`).
-ENHANCEMENT_KBPS = 0.35
+ENHANCEMENT_KBPS = 0.25
 
 
 def _enhancement_kbps(config: EncoderConfig, fps: Fraction) -> float:

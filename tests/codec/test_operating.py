@@ -1,0 +1,29 @@
+import pytest
+
+from hdac.codec.operating import TABLE, corrected_qp, default_qp_ref, point_for
+
+CLIP = 256 * 256 * 25.0
+
+
+def test_table_is_monotone_and_met_at_its_points() -> None:
+    assert [p.kbps for p in TABLE] == sorted(p.kbps for p in TABLE)
+    assert [p.qp_base for p in TABLE] == sorted((p.qp_base for p in TABLE), reverse=True)
+    for point in TABLE:
+        assert point_for(point.kbps, CLIP)[1:] == point[1:]
+        assert default_qp_ref(point.qp_base) == point.qp_ref
+
+
+def test_between_and_beyond() -> None:
+    assert 42 <= point_for(9.0, CLIP).qp_base <= 45
+    assert point_for(0.6, CLIP).qp_base == 51
+    assert point_for(4000, CLIP).qp_base == TABLE[-1].qp_base
+    # four times the pixels need more bits for the same QP
+    assert point_for(21.5, 4 * CLIP).qp_base == pytest.approx(point_for(21.5 / 4, CLIP).qp_base, abs=1)
+
+
+def test_correction() -> None:
+    assert corrected_qp(40, 16, 8) == 46
+    assert corrected_qp(40, 8, 8) == 40
+    assert corrected_qp(40, 4, 8) == 34
+    assert corrected_qp(49, 999, 1) == 51
+    assert corrected_qp(3, 1, 999) == 0
