@@ -188,18 +188,19 @@ def main() -> None:
     options = parser.parse_args()
     clips = sorted((options.data / options.split).glob("*.mp4"))
     light = Cache(options.work, clips, 1 if options.anchors_only else 2)
+    heavy, config = Cache(options.work, clips, 1), EncoderConfig(model=options.model)
+    if not options.anchors_only:
+        model = find_model(options.model)
+        order = (*SHOWN, *(qp for qp in QPS if qp not in SHOWN))
+        hybrid = {qp: heavy.all(f"{model.digest}-hybrid_{qp}", hdac_point, replace(config, qp_base=qp), qp in SHOWN) for qp in order}
+        animation = heavy.all(f"{model.digest}-animation", hdac_point, replace(config, mode="animation"), False)
+        five = heavy.all(f"{model.digest}-5k", hdac_point, replace(config, kbps=5.0), False)
     anchor = [light.all(f"x265-tuned_{qp}", anchor_point, qp) for qp in ANCHOR_QPS]
     ladder = {step: [light.all(f"ladder-{step}_{qp}", base_point, qp, step) for qp in QPS] for step in ("cascade", "flat", "first")}
     thin = {("hevc", qp): rows for qp, rows in zip(QPS, ladder["cascade"], strict=True) if qp in SHOWN}
     thin["vvc", 44] = light.all("vvc_44", vvc_point, 44)
     if options.anchors_only:
         return
-    model = find_model(options.model)
-    heavy = Cache(options.work, clips, 1)
-    config = EncoderConfig(model=options.model)
-    hybrid = {qp: heavy.all(f"{model.digest}-hybrid_{qp}", hdac_point, replace(config, qp_base=qp), qp in SHOWN) for qp in QPS}
-    animation = heavy.all(f"{model.digest}-animation", hdac_point, replace(config, mode="animation"), False)
-    five = heavy.all(f"{model.digest}-5k", hdac_point, replace(config, kbps=5.0), False)
     lines = report(clips, model.digest, options, anchor, thin, ladder, hybrid, animation, five)
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "codec.md").write_text("\n".join(lines) + "\n")

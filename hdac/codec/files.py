@@ -205,7 +205,7 @@ def _search(rate: Callable[[int], float], target: float, start: int) -> int:
     return min(known, key=lambda q: abs(math.log(known[q] / target)))
 
 
-#: Motion, switch flags and framing in hybrid mode, kbps at 25 frames per second (mean over `val`).
+#: Motion, switch flags and framing in hybrid mode, kbps at 25 frames per second (motion was 0.07 to 0.43 on four val clips).
 ENHANCEMENT_KBPS = 0.25
 
 
