@@ -20,7 +20,7 @@ from hdac.codec.syntax import BaseWriter, EnhancementWriter, frames_limit
 from hdac.errors import UsageError
 from hdac.layers.base import GOP_MAX, BaseConfig, BaseEncoder, CodedPicture
 from hdac.layers.hevc import HevcEncoder
-from hdac.layers.motion import LEVELS, quantise
+from hdac.layers.motion import HYBRID_HYSTERESIS, HYSTERESIS, LEVELS, quantise
 from hdac.layers.reference import RefreshConfig, RefreshPolicy, luma_mse
 from hdac.layers.resample import enlarge, pad_to, shrink
 from hdac.layers.vvc import VvcEncoder
@@ -97,6 +97,7 @@ class Encoder:
         self._in_flight = self._fuser.workers if self._fuser and self._fuser.workers > 1 else 0
         self._running: deque[_Running] = deque()
         self._qp_ref, self._qp_base = self._start_qps(width, height, fps)
+        self._hysteresis = HYBRID_HYSTERESIS if config.mode == "hybrid" else HYSTERESIS
         self._policy = RefreshPolicy(RefreshConfig(config.refresh))
         kind = PacketType.REFERENCE if config.mode == "animation" else PacketType.BASE
         self._base_writer = BaseWriter(config.base_codec, len(header.cascade), kind)
@@ -143,7 +144,7 @@ class Encoder:
             assert self._base is not None
             coded = self._base.push(shrink(source, self.config.base_scale))
         if found is not None:
-            self._tracked = quantise(found.result(), self._tracked)
+            self._tracked = quantise(found.result(), self._tracked, hysteresis=self._hysteresis)
         self._waiting.append(_Waiting(source, self._tracked, first, has_base))
         for picture_and_data in coded:
             packets += self._code(picture_and_data)

@@ -205,8 +205,8 @@ def _search(rate: Callable[[int], float], target: float, start: int) -> int:
     return min(known, key=lambda q: abs(math.log(known[q] / target)))
 
 
-#: Motion, switch flags and framing in hybrid mode, kbps at 25 frames per second (motion was 0.07 to 0.43 on four val clips).
-ENHANCEMENT_KBPS = 0.25
+#: Motion, switch flags and framing in hybrid mode, kbps at 25 frames per second (0.06 to 0.27 on three val clips).
+ENHANCEMENT_KBPS = 0.2
 
 
 def _enhancement_kbps(config: EncoderConfig, fps: Fraction) -> float:

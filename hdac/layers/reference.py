@@ -31,6 +31,7 @@ class RefreshConfig:
     #: refreshed and paid 10 and 33 % of rate for 0.13 and 0.16 dB: what had changed was the content, not the reference's worth.
     drop: float = 3.0
     slope: float = 3.2  # dB of PSNR-Y for a doubling of the rate (val clips, 10 to 27 kbps)
+    margin: float = 3.0  # how many times its price a refresh must promise: on val it kept about a third of its promise
 
     def __post_init__(self) -> None:
         if isinstance(self.refresh, int) and not 1 <= self.refresh <= GOP_MAX:
@@ -82,7 +83,7 @@ class RefreshPolicy:
         inter = sum(self._bits[1:])
         if frames < 17 or lost < self.config.drop or not inter:  # no inter bits: mode `animation`, nothing to weigh against
             return False
-        return lost > self.config.slope * float(np.log2(1 + self._bits[0] / inter))
+        return lost > self.config.margin * self.config.slope * float(np.log2(1 + self._bits[0] / inter))
 
     def report(self, psnr_y: float, bits: int, refreshed: bool) -> None:
         """Quality and size of the frame that was just coded."""
