@@ -185,9 +185,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--model", default="hdac-s")
     parser.add_argument("--anchors-only", action="store_true", help="only what needs no network")
+    parser.add_argument("--steps", nargs="+", default=["cascade", "flat", "first"], help="rungs of the base layer's ladder")
+    parser.add_argument("--no-vvc", action="store_true", help="leave the VVC thinning row out")
     options = parser.parse_args()
     clips = sorted((options.data / options.split).glob("*.mp4"))
-    light = Cache(options.work, clips, 1 if options.anchors_only else 2)
+    light = Cache(options.work, clips, 1)
     heavy, config = Cache(options.work, clips, 1), EncoderConfig(model=options.model)
     if not options.anchors_only:
         model = find_model(options.model)
@@ -195,9 +197,10 @@ def main() -> None:
         hybrid = {qp: heavy.all(f"{model.digest}-hybrid_{qp}", hdac_point, replace(config, qp_base=qp), qp in SHOWN) for qp in order}
         animation = heavy.all(f"{model.digest}-animation", hdac_point, replace(config, mode="animation"), False)
     anchor = [light.all(f"x265-tuned_{qp}", anchor_point, qp) for qp in ANCHOR_QPS]
-    ladder = {step: [light.all(f"ladder-{step}_{qp}", base_point, qp, step) for qp in QPS] for step in ("cascade", "flat", "first")}
+    ladder = {step: [light.all(f"ladder-{step}_{qp}", base_point, qp, step) for qp in QPS] for step in options.steps}
     thin = {("hevc", qp): rows for qp, rows in zip(QPS, ladder["cascade"], strict=True) if qp in SHOWN}
-    thin["vvc", 44] = light.all("vvc_44", vvc_point, 44)
+    if not options.no_vvc:
+        thin["vvc", 44] = light.all("vvc_44", vvc_point, 44)
     if options.anchors_only:
         return
     lines = report(clips, model.digest, options, anchor, thin, ladder, hybrid, animation)
@@ -247,7 +250,9 @@ def report(
         "flat": "our x265 settings, flat QP", "first": "+ low-QP first picture", "cascade": "+ QP cascade", "thinned": "+ thinning",
     }  # fmt: skip
     ladder["thinned"] = [[{**r, "kbps": r["thinned_kbps"]} for r in rows] for rows in ladder["cascade"]]
-    for step in names:
+    if "first" not in ladder:
+        names["cascade"] = "+ low-QP first picture and QP cascade"
+    for step in (name for name in names if name in ladder):
         points = ladder[step]
         lines.append(f"| {names[step]} | {mean(bd_rate(anchor, points)):+.1f} % | {mean(bd_rate(anchor, points, 'msssim')):+.1f} % |")
     files = [hybrid[qp] for qp in QPS]

@@ -179,7 +179,9 @@ def fit_rate(
     if config.mode == "animation":
         seconds = float((frames or len(ahead)) / fps)
         qp = _search(lambda qp: _animation_kbps(config, ahead[0], qp, width, height, fps, seconds), target, 34)
-        return replace(config, kbps=None, qp_ref=qp), everything
+        # a second reference would double the rate that was asked for
+        refresh = "never" if config.refresh == "auto" else config.refresh
+        return replace(config, kbps=None, qp_ref=qp, refresh=refresh), everything
     start = point_for(target, width * height * float(fps)).qp_base
     best = _search(lambda qp: _base_kbps(config, ahead, qp, config.qp_ref, width, height, fps), target, start)
     ref = default_qp_ref(best, config.cascade) if config.qp_ref is None else config.qp_ref
