@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from hdac.bitstream.container import Colour, ContainerReader, ContainerWriter, Header, Mode, PacketType
-from hdac.codec.config import EncoderConfig
+from hdac.codec.config import DEFAULT_QP_BASE, EncoderConfig
 from hdac.codec.decoder import Decoder, Frame, Level
 from hdac.codec.encoder import Encoder, open_base, padding_multiple
 from hdac.codec.operating import default_qp_ref, point_for
@@ -235,5 +235,5 @@ def _base_kbps(
 
 def _animation_kbps(config: EncoderConfig, first: Picture, qp: int, width: int, height: int, fps: Fraction, seconds: float) -> float:
     single = replace(config, frame_step=1, mode="base")
-    still = _base_kbps(single, [first], 0, qp, width, height, fps) / float(fps)  # kbit
+    still = _base_kbps(single, [first], DEFAULT_QP_BASE, qp, width, height, fps) / float(fps)  # kbit
     return still / seconds + _enhancement_kbps(config, fps)
