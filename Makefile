@@ -5,7 +5,7 @@ PYTHON ?= python3
 TORCH ?= torch>=2.11
 BIN := .venv/bin
 
-.PHONY: demo test train bench clean
+.PHONY: demo test clean
 .NOTPARALLEL:
 
 demo: .venv/.ready

@@ -17,7 +17,6 @@ import argparse
 import json
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -141,24 +140,19 @@ def hdac_point(path: Path, config: EncoderConfig, check: bool = True) -> Row:
 class Cache:
     """Points by what decides them."""
 
-    def __init__(self, folder: Path, clips: list[Path], workers: int) -> None:
-        self.folder, self.clips, self.workers = folder, clips, workers
+    def __init__(self, folder: Path, clips: list[Path]) -> None:
+        self.folder, self.clips = folder, clips
         folder.mkdir(parents=True, exist_ok=True)
 
     def all(self, name: str, point: Callable[..., Row], *arguments: Any) -> list[Row]:
         """`point(clip, *arguments)` for every clip, from the cache where it is there."""
-        files = [self.folder / f"{name}_{clip.stem}.json" for clip in self.clips]
-        missing = [i for i, file in enumerate(files) if not file.exists()]
-        if self.workers > 1 and missing:
-            with ProcessPoolExecutor(self.workers) as pool:
-                for i, row in zip(
-                    missing, pool.map(point, *zip(*((self.clips[i], *arguments) for i in missing), strict=True)), strict=True
-                ):
-                    files[i].write_text(json.dumps(row))
-        else:
-            for i in missing:
-                files[i].write_text(json.dumps(point(self.clips[i], *arguments)))
-        return [json.loads(file.read_text()) for file in files]
+        rows = []
+        for clip in self.clips:
+            file = self.folder / f"{name}_{clip.stem}.json"
+            if not file.exists():
+                file.write_text(json.dumps(point(clip, *arguments)))
+            rows.append(json.loads(file.read_text()))
+        return rows
 
 
 def bd_rate(anchor: list[list[Row]], test: list[list[Row]], key: str = "psnr") -> list[float]:
@@ -189,18 +183,17 @@ def main() -> None:
     parser.add_argument("--no-vvc", action="store_true", help="leave the VVC thinning row out")
     options = parser.parse_args()
     clips = sorted((options.data / options.split).glob("*.mp4"))
-    light = Cache(options.work, clips, 1)
-    heavy, config = Cache(options.work, clips, 1), EncoderConfig(model=options.model)
+    cache, config = Cache(options.work, clips), EncoderConfig(model=options.model)
     if not options.anchors_only:
         model = find_model(options.model)
         order = (*SHOWN, *(qp for qp in QPS if qp not in SHOWN))
-        hybrid = {qp: heavy.all(f"{model.digest}-hybrid_{qp}", hdac_point, replace(config, qp_base=qp), qp in SHOWN) for qp in order}
-        animation = heavy.all(f"{model.digest}-animation", hdac_point, replace(config, mode="animation"), False)
-    anchor = [light.all(f"x265-tuned_{qp}", anchor_point, qp) for qp in ANCHOR_QPS]
-    ladder = {step: [light.all(f"ladder-{step}_{qp}", base_point, qp, step) for qp in QPS] for step in options.steps}
+        hybrid = {qp: cache.all(f"{model.digest}-hybrid_{qp}", hdac_point, replace(config, qp_base=qp), qp in SHOWN) for qp in order}
+        animation = cache.all(f"{model.digest}-animation", hdac_point, replace(config, mode="animation"), False)
+    anchor = [cache.all(f"x265-tuned_{qp}", anchor_point, qp) for qp in ANCHOR_QPS]
+    ladder = {step: [cache.all(f"ladder-{step}_{qp}", base_point, qp, step) for qp in QPS] for step in options.steps}
     thin = {("hevc", qp): rows for qp, rows in zip(QPS, ladder["cascade"], strict=True) if qp in SHOWN}
     if not options.no_vvc:
-        thin["vvc", 44] = light.all("vvc_44", vvc_point, 44)
+        thin["vvc", 44] = cache.all("vvc_44", vvc_point, 44)
     if options.anchors_only:
         return
     lines = report(clips, model.digest, options, anchor, thin, ladder, hybrid, animation)

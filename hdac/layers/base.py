@@ -15,7 +15,7 @@ import av
 from hdac.video.picture import Picture
 
 QP_MAX = 51
-#: Offsets that the P pictures of a GOP add to `qp_base` in turn (period 4; chosen on `val`, see docs/operating-points.md).
+#: Offsets that the P pictures of a GOP add to `qp_base` in turn (period 4; chosen on `val`).
 CASCADE = (8, 6, 8, 0)
 #: A GOP is closed after this many pictures at the latest (x265's per-picture QPs are listed ahead).
 GOP_MAX = 2048
