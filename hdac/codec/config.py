@@ -29,7 +29,7 @@ class EncoderConfig:
     qp_base, qp_ref: HEVC's scale, 0 (best) to 51; None: from `kbps`, else 44 and what goes with it.
     kbps: target bit rate, 1 kbps = 1000 bit/s; None: as the QPs give.
     base_scale: the base layer is coded at 1, 1/2 or 1/4 of the frame's side; frame_step: every 1st, 2nd or 4th frame has one.
-    packet_frames: frames in a packet, 1 to 128; None: 1 in `Encoder` (live, no delay), the most in files (fewest bytes).
+    packet_frames: frames in a packet, 1 to 128; None: 1 in `Encoder` (live, a frame of delay at most), the most in files (fewest bytes).
     """
 
     mode: Literal["hybrid", "animation", "base"] = "hybrid"

@@ -6,7 +6,6 @@ from concurrent.futures import Future
 from typing import Literal, NamedTuple
 
 import av
-import torch
 
 from hdac.bitstream.container import Header, Mode, Packet, PacketType
 from hdac.codec.fuser import Fuser, pick_device
@@ -64,9 +63,7 @@ class Decoder:
         self._moves = header.mode is Mode.ANIMATION or level == "animation"
         self._fuser: Fuser | None = None
         if header.mode is not Mode.BASE and level != "base":
-            self._fuser = Fuser(
-                load_model(find_model(header.model, header.model_hash)), pick_device(device), header.bf16, torch.get_num_threads()
-            )
+            self._fuser = Fuser(load_model(find_model(header.model, header.model_hash)), pick_device(device), header.bf16)
         self._base_reader, self._enhancement_reader = BaseReader(header), EnhancementReader(header)
         self._libav = LibavDecoder(header.base_codec.name.lower())
         self._pending: BasePacket | None = None

@@ -68,7 +68,8 @@ def open_base(codec: str, config: BaseConfig, ffmpeg: str | None = None, picture
 
 
 class Encoder:
-    """`push` pictures, `flush` at the end; both return the packets that are ready (with `packet_frames` 1: one frame's at once).
+    """`push` pictures, `flush` at the end; both return the packets that are ready. With `packet_frames` 1 a frame's packets
+    come at once where there is one core, and with the next frame where there are more: two frames are in the making then.
 
     width, height: the source's size in pixels (odd sizes: pictures come padded to even); fps: frames per second.
     Pictures are 8-bit limited-range 4:2:0. `shown` collects what the decoder will show, frame by frame: take from its left.
@@ -87,14 +88,13 @@ class Encoder:
             net = load_model(model)
             device = pick_device(config.device)
             bf16 = fast_dtype(device.type) is torch.bfloat16
-            self._fuser = Fuser(net, device, bf16, self._workers())
+            self._fuser = Fuser(net, device, bf16)
             k = net.config.keypoints
             header = replace(header, model=model.name, model_hash=model.digest, keypoints=k, keypoint_levels=LEVELS, bf16=bf16)
         self.header = check_header(header)
         self.shown: deque[Shown] = deque()
         self._packet_frames = min(config.packet_frames or 1, frames_limit(width, height))
-        # frames in flight: none in live use, and none where a frame needs the one before
-        self._in_flight = self._fuser.workers if self._fuser and self._fuser.workers > 1 else 0
+        self._in_flight = self._frames_in_flight()
         self._running: deque[_Running] = deque()
         self._qp_ref, self._qp_base = self._start_qps(width, height, fps)
         self._hysteresis = HYBRID_HYSTERESIS if config.mode == "hybrid" else HYSTERESIS
@@ -121,9 +121,12 @@ class Encoder:
         point = point_for(config.kbps, width * height * float(fps))
         return point.qp_ref if config.qp_ref is None else config.qp_ref, point.qp_base
 
-    def _workers(self) -> int:
+    def _frames_in_flight(self) -> int:
+        """Frames that may still be in the making when the next one comes: they are what several cores work on."""
+        if self._fuser is None or self.config.frame_step > 1:  # there a frame needs the one before
+            return 0
         live = (self.config.packet_frames or 1) == 1
-        return 1 if live or self.config.frame_step > 1 else torch.get_num_threads()
+        return min(1, self._fuser.workers - 1) if live else self._fuser.workers
 
     def push(self, picture: Picture) -> list[Packet]:
         """Codes one picture. Raises `UsageError` if it is not of the announced size."""

@@ -13,11 +13,14 @@ from hdac.bitstream.container import Colour, ContainerReader, ContainerWriter, H
 from hdac.codec.config import DEFAULT_QP_BASE, EncoderConfig
 from hdac.codec.decoder import Decoder, Frame, Level
 from hdac.codec.encoder import Encoder, open_base, padding_multiple
+from hdac.codec.fuser import Fuser, pick_device
 from hdac.codec.operating import default_qp_ref, point_for
-from hdac.codec.syntax import MAX_FRAMES, BaseReader, BaseWriter, EnhancementReader
+from hdac.codec.syntax import MAX_FRAMES, BaseReader, BaseWriter, EnhancementReader, EnhancementWriter
 from hdac.errors import UsageError
 from hdac.layers.base import QP_MAX, BaseConfig
+from hdac.layers.motion import LEVELS, quantise
 from hdac.layers.resample import pad_to, shrink
+from hdac.nets.zoo import find_model, load_model
 from hdac.video.picture import Picture
 
 Progress = Callable[[int], None]
@@ -178,7 +181,8 @@ def fit_rate(
         return config, everything
     if config.mode == "animation":
         seconds = float((frames or len(ahead)) / fps)
-        qp = _search(lambda qp: _animation_kbps(config, ahead[0], qp, width, height, fps, seconds), target, 34)
+        moving = _motion_kbps(config, ahead, fps)
+        qp = _search(lambda qp: _still_kbits(config, ahead[0], qp, width, height, fps) / seconds + moving, target, 34)
         # a second reference would double the rate that was asked for
         refresh = "never" if config.refresh == "auto" else config.refresh
         return replace(config, kbps=None, qp_ref=qp, refresh=refresh), everything
@@ -233,7 +237,19 @@ def _base_kbps(
     return float(size * 8 * fps / len(pictures) / 1000) + _enhancement_kbps(config, fps)
 
 
-def _animation_kbps(config: EncoderConfig, first: Picture, qp: int, width: int, height: int, fps: Fraction, seconds: float) -> float:
+def _still_kbits(config: EncoderConfig, first: Picture, qp: int, width: int, height: int, fps: Fraction) -> float:
+    """Size of the file without its keypoints, kbit."""
     single = replace(config, frame_step=1, mode="base")
-    still = _base_kbps(single, [first], DEFAULT_QP_BASE, qp, width, height, fps) / float(fps)  # kbit
-    return still / seconds + _enhancement_kbps(config, fps)
+    return _base_kbps(single, [first], DEFAULT_QP_BASE, qp, width, height, fps) / float(fps)
+
+
+def _motion_kbps(config: EncoderConfig, pictures: list[Picture], fps: Fraction) -> float:
+    """Rate of the keypoints: 0.2 to 1 kbps, as much as the head moves."""
+    fuser = Fuser(load_model(find_model(config.model)), pick_device(config.device), bf16=False)
+    found = [fuser.keypoints(pad_to(p, padding_multiple(config.base_scale))) for p in pictures]
+    writer, last = EnhancementWriter(fuser.net.config.keypoints, LEVELS, switched=False), None
+    for future in found:
+        last = quantise(future.result(), last)
+        writer.add(last, True)
+    size = sum(len(p.tobytes()) for p in writer.take())
+    return float(size * 8 * fps / len(pictures) / 1000)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -16,8 +14,6 @@ from hdac.nets.fusion import FusionNet, Reference
 from hdac.nets.keypoints import thumbnail
 from hdac.nets.planes import planes_from_yuv, yuv_from_planes
 from hdac.video.picture import Picture
-
-T = TypeVar("T")
 
 
 def pick_device(name: str) -> torch.device:
@@ -30,55 +26,52 @@ def pick_device(name: str) -> torch.device:
     return torch.device("cuda" if present and name != "cpu" else "cpu")
 
 
+#: Threads that this process may use, as torch found it at the start (`OMP_NUM_THREADS`, cores of the container).
+CORES = torch.get_num_threads()
+
+
 def _one_thread() -> None:
     torch.set_num_threads(1)
-
-
-def _start(pool: ThreadPoolExecutor | None, job: Callable[..., T], *arguments: object) -> Future[T]:
-    """Runs a job in a pool, or at once where there is none."""
-    if pool is not None:
-        return pool.submit(job, *arguments)
-    done: Future[T] = Future()
-    done.set_result(job(*arguments))
-    return done
 
 
 class Fuser:
     """Keypoints of pictures, and fused or animated pictures from the present reference.
 
-    Frames do not depend on each other. With `workers` > 1 (on the CPU) each is computed by one thread and several run side by
-    side: 25 ms a frame on two cores, against 31 ms for one frame on two threads; the pictures are the same bit for bit.
+    On the CPU every network runs on exactly one thread, and `workers` frames run side by side (they do not depend on each
+    other): the order of a convolution's sums changes with its number of threads, by up to 1e-5 at some sizes, and an encoder
+    on two threads would show other pixels than a decoder on one. It is faster too: 25 ms a frame on two cores, against 31 ms
+    for one frame on two threads.
     """
 
-    def __init__(self, net: FusionNet, device: torch.device, bf16: bool, workers: int = 1) -> None:
+    def __init__(self, net: FusionNet, device: torch.device, bf16: bool, workers: int = CORES) -> None:
         self.device, self.dtype = device, torch.bfloat16 if bf16 else torch.float32
         self.detector = copy.deepcopy(net.detector).to(device).eval()  # float32: what is coded should not depend on bf16
         self.net = net.to(device, self.dtype, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
         self._reference: Reference | None = None
         self._anchor: Reference | None = None
         self.workers = workers if device.type == "cpu" else 1
-        self._pool = ThreadPoolExecutor(self.workers, "fuse", _one_thread) if self.workers > 1 else None
-        self._side = ThreadPoolExecutor(1, "keypoints", _one_thread) if self.workers > 1 else None
+        self._pool = ThreadPoolExecutor(self.workers, "fuse", _one_thread)
+        self._side = ThreadPoolExecutor(1, "keypoints", _one_thread)
 
     def keypoints(self, picture: Picture) -> Future[Tensor]:
         """Keypoints `(K, 2)` in [-1, 1] of a source picture, float32 on the CPU."""
-        return _start(self._side, self._keypoints, picture)
+        return self._side.submit(self._keypoints, picture)
 
     def set_reference(self, picture: Picture, qp: int, integers: Tensor, levels: int) -> None:
         """The decoded picture and keypoints that are moved from now on (until the next refresh)."""
-        self._reference, self._anchor = self._known(picture, qp, integers, levels), None
+        self._reference, self._anchor = self._pool.submit(self._known, picture, qp, integers, levels).result(), None
 
     def set_anchor(self, picture: Picture, qp: int, integers: Tensor, levels: int) -> None:
         """The picture that `animate` moves instead of the reference: the last one that had a base picture."""
-        self._anchor = self._known(picture, qp, integers, levels)
+        self._anchor = self._pool.submit(self._known, picture, qp, integers, levels).result()
 
     def fuse(self, base: Picture, qp: int, integers: Tensor, levels: int) -> Future[Picture]:
         """Base picture (coded at `qp`) + reference -> fused picture."""
-        return _start(self._pool, self._run, self._reference, base, qp, integers, levels, 1.0)
+        return self._pool.submit(self._run, self._reference, base, qp, integers, levels, 1.0)
 
     def animate(self, like: Picture, integers: Tensor, levels: int) -> Future[Picture]:
         """Reference (or anchor) + keypoints -> picture; `like` gives only the size."""
-        return _start(self._pool, self._run, self._anchor or self._reference, like, 0, integers, levels, 0.0)
+        return self._pool.submit(self._run, self._anchor or self._reference, like, 0, integers, levels, 0.0)
 
     @torch.inference_mode()
     def _keypoints(self, picture: Picture) -> Tensor:

@@ -8,15 +8,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from torch.nn.modules.module import register_module_forward_pre_hook
 
 from hdac.bitstream.container import ContainerReader, Packet, PacketType
 from hdac.codec.config import EncoderConfig
 from hdac.codec.decoder import Decoder
 from hdac.codec.encoder import Encoder
 from hdac.codec.files import base_units, decode, encode, inspect
+from hdac.codec.fuser import Fuser
 from hdac.errors import DamagedError, UsageError
 from hdac.layers.base import LibavDecoder
+from hdac.layers.motion import LEVELS
 from hdac.metrics.psnr import mean_psnr_y
+from hdac.nets.zoo import find_model, load_model
 from hdac.video.ffmpeg import encoders, find_ffmpeg
 from hdac.video.picture import Picture
 from tests.conftest import synthetic
@@ -96,18 +101,41 @@ def test_vvc(head: list[Picture]) -> None:
     assert inspect(data).refreshes == 1
 
 
-def test_live_use_has_no_delay(head: list[Picture]) -> None:
-    """A packet pair for each picture at once, and a picture for each pair."""
+def test_live_use_has_a_delay_of_one_frame_at_most(head: list[Picture]) -> None:
+    """A packet pair for each picture, no later than with the next one, and a picture for each pair at once."""
     encoder = Encoder(176, 144, FPS, EncoderConfig(qp_base=40))
     decoder = Decoder(encoder.header)
-    for picture in head[:5]:
+    shown: list[Picture] = []
+    for count, picture in enumerate(head[:5]):
         packets = encoder.push(picture)
-        assert [p.type for p in packets] == [PacketType.BASE, PacketType.ENHANCEMENT]
-        frames = [frame for packet in packets for frame in decoder.push(packet)]
-        assert len(frames) == 1
-        assert equal(frames[0].picture, encoder.shown.popleft().picture)
-    assert encoder.flush() == []
+        assert [p.type for p in packets] in ([PacketType.BASE, PacketType.ENHANCEMENT] * n for n in (0, 1, 2))
+        shown += [frame.picture for packet in packets for frame in decoder.push(packet)]
+        assert count <= len(shown) <= count + 1
+    shown += [frame.picture for packet in encoder.flush() for frame in decoder.push(packet)]
     assert decoder.flush() == []
+    assert len(shown) == 5
+    assert all(equal(s, f.picture) for s, f in zip(shown, encoder.shown, strict=True))
+
+
+def test_networks_run_on_one_thread(head: list[Picture]) -> None:
+    """At some sizes a convolution on two threads rounds otherwise than on one; encoder and decoder must agree bit for bit."""
+    integers = torch.zeros(10, 2, dtype=torch.int32)
+    results, seen, before = [], [], torch.get_num_threads()
+    hook = register_module_forward_pre_hook(lambda *_: seen.append(torch.get_num_threads()))
+    try:
+        for threads, workers in ((1, 1), (2, 1), (2, 2)):
+            torch.set_num_threads(threads)
+            fuser = Fuser(load_model(find_model("hdac-s")), torch.device("cpu"), False, workers)
+            keypoints = fuser.keypoints(head[0]).result()
+            fuser.set_reference(head[0], 30, integers, LEVELS)
+            results.append((keypoints, fuser.fuse(head[6], 44, integers, LEVELS).result()))
+    finally:
+        hook.remove()
+        torch.set_num_threads(before)
+    assert set(seen) == {1}
+    for keypoints, fused in results[1:]:
+        assert torch.equal(keypoints, results[0][0])
+        assert equal(fused, results[0][1])
 
 
 def packets_of(head: list[Picture], **settings: object) -> tuple[Decoder, list[Packet], bytes]:
