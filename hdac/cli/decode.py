@@ -6,6 +6,7 @@ OUT by its suffix: .mp4 (H.264, visually lossless), .mkv (FFV1), .y4m and .yuv (
 from __future__ import annotations
 
 import argparse
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -39,6 +40,7 @@ def run(options: argparse.Namespace) -> None:
     check_level(header, options.level)
     check_output(options.output, options.force)
     levels: Counter[str] = Counter()
+    start = time.perf_counter()
     with progress("decoding", None) as told, VideoWriter(video_info(header, options.output), options.force) as writer:
         for frame in decode(data, options.level, options.device):
             writer.write(frame.picture)
@@ -48,5 +50,8 @@ def run(options: argparse.Namespace) -> None:
             raise DamagedError(f"{options.input}: 0 frames in the stream")
     frames = sum(levels.values())
     shown = ", ".join(f"{count} {level}" for level, count in sorted(levels.items()))
-    summary: dict[str, object] = {"output": str(options.output), "frames": frames, "fps": str(header.fps), "levels": dict(levels)}
+    summary: dict[str, object] = {
+        "output": str(options.output), "frames": frames, "fps": str(header.fps), "levels": dict(levels),
+        "seconds": round(time.perf_counter() - start, 3),
+    }  # fmt: skip
     result(options, summary, f"{options.output}: {frames} frames of {header.width}x{header.height} ({shown})")

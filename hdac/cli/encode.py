@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import time
 from pathlib import Path
 
 from hdac.bitstream.container import SUFFIX, Colour
@@ -47,6 +48,7 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--frames", type=int, metavar="N", help="code only the first N frames")
     sub.add_argument("--ffmpeg", metavar="PATH", help="FFmpeg executable (needed for --base-codec vvc only)")
     sub.add_argument("-f", "--force", action="store_true", help="overwrite OUT.hdac")
+    sub.add_argument("--precision", default="auto", help="networks compute in fp32, bf16, or what is faster here (default auto)")
     add_device(sub)
     add_json(sub)
 
@@ -64,6 +66,7 @@ def run(options: argparse.Namespace) -> None:
         frame_step=options.frame_step,
         device=options.device,
         ffmpeg=options.ffmpeg,
+        precision=options.precision,
     )
     if options.frames is not None and options.frames < 1:
         raise UsageError(f"--frames {options.frames}; at least 1 frame is needed")
@@ -75,12 +78,14 @@ def run(options: argparse.Namespace) -> None:
         say(f"hdac: {info.path}: {note}")
     frames = min((n for n in (options.frames, info.frames) if n is not None), default=None)
     colour = Colour(info.matrix, info.primaries, info.transfer)
+    start = time.perf_counter()
     with progress("encoding", frames) as told:
         pictures = itertools.islice(source, options.frames)
         data = encode(pictures, info.width, info.height, info.fps, config, colour, told, frames)
+    seconds = time.perf_counter() - start
     write_atomically(options.output, data)
     made = inspect(data)
-    summary = {"output": str(options.output), **made.to_json(), "notes": list(info.notes)}
+    summary = {"output": str(options.output), **made.to_json(), "notes": list(info.notes), "seconds": round(seconds, 3)}
     wanted = config.animation_kbps if config.mode == "animation" else config.kbps
     if wanted is not None and not 0.85 < made.kbps / wanted < 1.15:
         say(f"hdac: {made.kbps:.2f} kbps is as near to {wanted:g} kbps as this source gets with --mode {config.mode}")

@@ -12,6 +12,7 @@ from hdac.layers.base import CASCADE, QP_MAX
 from hdac.layers.reference import Refresh, RefreshConfig
 from hdac.nets.zoo import DEFAULT
 
+PRECISIONS = ("auto", "fp32", "bf16")
 MODES = ("hybrid", "animation", "base")
 BASE_CODECS = ("hevc", "vvc")
 DEFAULT_QP_BASE = 44
@@ -29,6 +30,7 @@ class EncoderConfig:
     qp_base, qp_ref: HEVC's scale, 0 (best) to 51; None: from `kbps`, else 44 and what goes with it.
     kbps: target bit rate, 1 kbps = 1000 bit/s; None: as the QPs give.
     base_scale: the base layer is coded at 1, 1/2 or 1/4 of the frame's side; frame_step: every 1st, 2nd or 4th frame has one.
+    precision: what the networks compute in; "auto": what is faster on this machine. The stream says it to the decoder.
     packet_frames: frames in a packet, 1 to 128; None: 1 in `Encoder` (live, a frame of delay at most), the most in files (fewest bytes).
     """
 
@@ -43,6 +45,7 @@ class EncoderConfig:
     frame_step: int = 1
     cascade: tuple[int, ...] = CASCADE
     packet_frames: int | None = None
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
     device: str = "auto"
     ffmpeg: str | None = None
 
@@ -51,6 +54,7 @@ class EncoderConfig:
         _one_of("--base-codec", self.base_codec, BASE_CODECS)
         _one_of("--base-scale", self.base_scale, (1, 2, 4))
         _one_of("--frame-step", self.frame_step, (1, 2, 4))
+        _one_of("--precision", self.precision, PRECISIONS)
         for name, qp in (("--qp-base", self.qp_base), ("--qp-ref", self.qp_ref)):
             if qp is not None and not 0 <= qp <= QP_MAX:
                 raise UsageError(f"{name} {qp}; allowed are 0 (best) to {QP_MAX} (smallest)")

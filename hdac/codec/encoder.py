@@ -87,7 +87,8 @@ class Encoder:
             model = find_model(config.model)
             net = load_model(model)
             device = pick_device(config.device)
-            bf16 = fast_dtype(device.type) is torch.bfloat16
+            auto = config.precision == "auto"
+            bf16 = fast_dtype(device.type) is torch.bfloat16 if auto else config.precision == "bf16"
             self._fuser = Fuser(net, device, bf16)
             k = net.config.keypoints
             header = replace(header, model=model.name, model_hash=model.digest, keypoints=k, keypoint_levels=LEVELS, bf16=bf16)

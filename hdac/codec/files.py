@@ -160,6 +160,25 @@ def inspect(data: bytes) -> StreamInfo:
     return StreamInfo(header, frames, len(data), bits, max(0, refreshes - 1), tuple(qps))
 
 
+def frame_bits(data: bytes) -> dict[str, list[float]]:
+    """Bits of each frame: of its base picture, and of its motion and fusion (what `Bits` sums; framing left out).
+
+    In mode `animation` the reference's bits stand at the first frame that it serves. Raises `StreamError`.
+    """
+    reader = ContainerReader(data)
+    base, enhancement = BaseReader(reader.header), EnhancementReader(reader.header)
+    out: dict[str, list[float]] = {"base": [], "motion and fusion": []}
+    for packet in reader.packets():
+        if packet.type is PacketType.BASE:
+            out["base"] += base.read(packet).frame_bits
+        elif packet.type is PacketType.REFERENCE:
+            out["base"] += [0.0] * (len(out["motion and fusion"]) - len(out["base"])) + base.read(packet).frame_bits
+        elif packet.type is PacketType.ENHANCEMENT:
+            out["motion and fusion"] += enhancement.read(packet).frame_bits
+    frames = max(map(len, out.values()))
+    return {layer: bits + [0.0] * (frames - len(bits)) for layer, bits in out.items()}
+
+
 # ---- bit rate
 
 

@@ -29,7 +29,8 @@ def frames_limit(width: int, height: int) -> int:
 
 
 class BasePacket(NamedTuple):
-    """A BASE or REFERENCE packet, read. `units`: Annex B access units; `intra_bits`: bits of the GOP's first picture."""
+    """A BASE or REFERENCE packet, read. `units`: Annex B access units; `intra_bits`: bits of the GOP's first picture;
+    `frame_bits`: of each frame (0 where it has no base picture)."""
 
     gop_start: bool
     frames: int
@@ -38,6 +39,7 @@ class BasePacket(NamedTuple):
     units: list[bytes]
     intra_bits: float
     inter_bits: float
+    frame_bits: list[float]
 
 
 class EnhancedFrame(NamedTuple):
@@ -52,6 +54,7 @@ class EnhancementPacket(NamedTuple):
     frames: list[EnhancedFrame]
     motion_bits: float
     fusion_bits: float
+    frame_bits: list[float]
 
 
 class BaseWriter:
@@ -113,19 +116,21 @@ class BaseReader:
         if self._thinner is None:
             raise DamagedError("a packet without an entry point before it: the stream is damaged or was joined in the middle of a GOP")
         coder = Reader(bytes(cursor.chunk("range-coded bytes", MAX_PAYLOAD)))
-        stored, units, bits = cursor.take(cursor.left, "NAL units"), [], [0.0, 0.0]
+        stored, units, bits, each = cursor.take(cursor.left, "NAL units"), [], [0.0, 0.0], []
         for i in range(self._index, self._index + frames):
+            each.append(0.0)
             if i % self.header.frame_step:
                 continue
             before = coder.spent
             unit, taken = self._thinner.read(coder, stored)
             stored = stored[taken:]
-            bits[i > 0] += coder.spent - before + 8 * taken
+            each[-1] = coder.spent - before + 8 * taken
+            bits[i > 0] += each[-1]
             units.append(unit)
         if len(stored):
             raise DamagedError(f"{len(stored)} bytes are left over in a packet: the stream is damaged")
         self._index += frames
-        return BasePacket(start, frames, *self._qps, units, bits[0], bits[1])
+        return BasePacket(start, frames, *self._qps, units, bits[0], bits[1], each)
 
 
 @dataclass
@@ -195,8 +200,9 @@ class EnhancementReader:
         state = self._state
         if state is None:
             raise DamagedError("an enhancement packet without an entry point before it")
-        coder, out, switch_bits = Reader(bytes(cursor.take(cursor.left, "enhancement"))), [], 0.0
+        coder, out, switch_bits, each = Reader(bytes(cursor.take(cursor.left, "enhancement"))), [], 0.0, []
         for _ in range(frames):
+            first = coder.spent
             keypoints, fused = state.keypoints.code(coder, None), True
             if flags & _SWITCHED:
                 before = coder.spent
@@ -204,7 +210,8 @@ class EnhancementReader:
                 switch_bits += coder.spent - before
                 fused = bool(state.before)
             out.append(EnhancedFrame(keypoints, fused))
-        return EnhancementPacket(bool(flags & _GOP_START), out, coder.spent - switch_bits, switch_bits)
+            each.append(coder.spent - first)
+        return EnhancementPacket(bool(flags & _GOP_START), out, coder.spent - switch_bits, switch_bits, each)
 
     def lose(self) -> None:
         """A packet is missing: nothing can be read until a GOP starts."""

@@ -1,0 +1,119 @@
+"""Bjontegaard deltas, as a reviewer wants them: with their overlap, and with a reason where there is no number.
+
+Bjontegaard, "Calculation of average PSNR differences between RD-curves", VCEG-M33, 2001; PCHIP interpolation as in JVET-J1010 and
+JCTVC-L1100; package bjontegaard (Herglotz et al., 2022).
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import bjontegaard
+import numpy as np
+
+Method = Literal["pchip", "akima"]
+#: Below this share of overlap there is no number.
+MIN_OVERLAP = 0.30
+MIN_POINTS = 4
+
+
+class Bd(NamedTuple):
+    """`value`: percent (rate) or the metric's unit (quality); None where `note` says why. `overlap`: 0 to 1, of both curves' span."""
+
+    value: float | None
+    overlap: float
+    note: str = ""
+
+    def text(self, digits: int = 1, unit: str = " %") -> str:
+        return self.note if self.value is None else f"{self.value:+.{digits}f}{unit}"
+
+
+class Curve(NamedTuple):
+    """Rates in kbps, ascending, and a quality in which higher is better."""
+
+    rates: tuple[float, ...]
+    qualities: tuple[float, ...]
+
+
+def curve(rates: Sequence[float], scores: Sequence[float], higher_is_better: bool = True) -> Curve:
+    """Sorted by rate; scores in which lower is better are negated."""
+    sign = 1 if higher_is_better else -1
+    pairs = sorted(zip(rates, (sign * s for s in scores), strict=True))
+    return Curve(tuple(r for r, _ in pairs), tuple(q for _, q in pairs))
+
+
+def _share(a: Sequence[float], b: Sequence[float]) -> float:
+    span = max(*a, *b) - min(*a, *b)
+    return max(0.0, min(max(a), max(b)) - max(min(a), min(b))) / span if span > 0 else 1.0
+
+
+def _trouble(anchor: Curve, test: Curve, overlap: float) -> str:
+    for name, c in (("anchor", anchor), ("test", test)):
+        if len(c.rates) < MIN_POINTS:
+            return f"n/a ({len(c.rates)} points)"
+        if min(np.diff(c.rates)) <= 0 or min(np.diff(c.qualities)) <= 0:
+            return f"n/a ({name} not monotone)"
+    return f"n/a (overlap {100 * overlap:.0f} %)" if overlap < MIN_OVERLAP else ""
+
+
+def _call(function: str, anchor: Curve, test: Curve, method: Method) -> float | None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            delta = getattr(bjontegaard, function)(
+                np.array(anchor.rates), np.array(anchor.qualities), np.array(test.rates), np.array(test.qualities),
+                method=method, require_matching_points=False, min_overlap=0,
+            )  # fmt: skip
+        except (ValueError, FloatingPointError, np.linalg.LinAlgError):
+            return None
+    return float(delta) if np.isfinite(delta) else None
+
+
+def bd_rate(anchor: Curve, test: Curve, method: Method = "pchip") -> Bd:
+    """Mean difference in rate at equal quality, percent; negative: `test` needs less."""
+    overlap = _share(anchor.qualities, test.qualities)
+    if note := _trouble(anchor, test, overlap):
+        return Bd(None, overlap, note)
+    value = _call("bd_rate", anchor, test, method)
+    return Bd(value, overlap, "" if value is not None else "n/a (no solution)")
+
+
+def bd_quality(anchor: Curve, test: Curve, method: Method = "pchip") -> Bd:
+    """Mean difference in quality at equal rate; positive: `test` is better. Overlap is that of the log rates."""
+    overlap = _share(np.log(anchor.rates), np.log(test.rates))  # type: ignore[arg-type]
+    if note := _trouble(anchor, test, overlap):
+        return Bd(None, overlap, note)
+    value = _call("bd_psnr", anchor, test, method)
+    return Bd(value, overlap, "" if value is not None else "n/a (no solution)")
+
+
+class Summary(NamedTuple):
+    """Over sequences: mean, 95 % bootstrap interval, sequences with a number, with a negative one, all."""
+
+    mean: float | None
+    low: float | None
+    high: float | None
+    numbers: int
+    below_zero: int
+    total: int
+    overlap: float
+
+
+def summarise(values: Sequence[Bd], resamples: int = 2000, seed: int = 0) -> Summary:
+    """Mean over the sequences that have a number; the interval resamples sequences with replacement."""
+    numbers = np.array([v.value for v in values if v.value is not None])
+    overlap = float(np.mean([v.overlap for v in values])) if values else 0.0
+    if not len(numbers):
+        return Summary(None, None, None, 0, 0, len(values), overlap)
+    picks = np.random.default_rng(seed).integers(0, len(numbers), (resamples, len(numbers)))
+    low, high = np.percentile(numbers[picks].mean(1), [2.5, 97.5])
+    return Summary(float(numbers.mean()), float(low), float(high), len(numbers), int((numbers < 0).sum()), len(values), overlap)
+
+
+def averaged(curves: Sequence[Curve]) -> Curve:
+    """Rates and qualities averaged point by point, as animation papers do. Raises `ValueError` if their numbers of points differ."""
+    if len({len(c.rates) for c in curves}) != 1:
+        raise ValueError("curves with different numbers of points have no average")
+    return Curve(*(tuple(map(float, np.mean([c[i] for c in curves], axis=0))) for i in (0, 1)))

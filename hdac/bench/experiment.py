@@ -1,0 +1,131 @@
+"""Experiments (`experiments/*.toml`): set x codecs x rate points x metrics, and which points are still to be made."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from hdac.bench.codecs import Codec, code_version, codec_from_table, load_codec
+from hdac.bench.datasets import Source, find_sources
+from hdac.bench.point import PointTask
+from hdac.bench.recipes import check_schema, find_recipe, from_table, read_toml
+from hdac.bench.results import Store
+from hdac.errors import UsageError
+from hdac.metrics.registry import DEFAULT, METRICS, find_metrics
+
+SCHEMA = "hdac-experiment/1"
+#: What a coded clip and its measures depend on besides codec and metric.
+_COMMON = ("bench/point", "video")
+
+
+@dataclass(frozen=True)
+class ExperimentRecipe:
+    """One TOML file. `frames` 0: all; `sequences` empty: the whole set; `anchors`: what BD-rates are printed against;
+    `players_kbps`: the rates that the report's players show."""
+
+    title: str
+    set: str
+    codecs: tuple[str, ...]
+    anchors: tuple[str, ...]
+    metrics: tuple[str, ...] = DEFAULT
+    sequences: tuple[str, ...] = ()
+    frames: int = 0
+    players_kbps: tuple[float, ...] = (5.0, 10.0)
+    notes: str = ""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A recipe with its codecs and rate points looked up."""
+
+    name: str
+    recipe: ExperimentRecipe
+    codecs: tuple[Codec, ...]
+    points: dict[str, tuple[float, ...]] = field(default_factory=dict)
+
+    def tasks(self, sources: list[Source]) -> list[PointTask]:
+        """Every point, metrics complete, in the order of sequences, codecs, rate points."""
+        keys = {c.name: json.dumps(c.decides(), sort_keys=True) for c in self.codecs}
+        common = code_version(*_COMMON)
+        return [
+            PointTask(
+                point_name(source.name, codec, value), self._key(source, keys[codec.name], value, common), source, codec, value,
+                self.recipe.frames or None, self.recipe.metrics, common,
+            )
+            for source in sources for codec in self.codecs for value in self.points[codec.name]
+        ]  # fmt: skip
+
+    def _key(self, source: Source, codec: str, value: float, common: str) -> str:
+        decides = [source.sha256, self.recipe.frames, codec, value, common]
+        return hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:32]
+
+
+def point_name(sequence: str, codec: Codec, value: float) -> str:
+    """`<sequence>_<codec>_<parameter><value>`, as its files are called."""
+    return f"{sequence}_{codec.name}_{codec.parameter.replace('_', '-')}{value:g}"
+
+
+def metric_code(key: str) -> str:
+    """Changes when a metric is computed otherwise."""
+    return code_version(type(METRICS[key]).__module__.removeprefix("hdac.").replace(".", "/"))
+
+
+def load_experiment(name: str) -> Experiment:
+    """A recipe by name or path. Raises `UsageError` for unknown codecs, metrics, keys."""
+    path = find_recipe("experiments", name)
+    table = check_schema(read_toml(path), SCHEMA, str(path))
+    points, inline = table.pop("points", {}), table.pop("codec", {})
+    recipe = from_table(ExperimentRecipe, table, str(path))
+    find_metrics(recipe.metrics)
+    if not recipe.codecs:
+        raise UsageError(f"{path}: codecs is empty; name at least one")
+    if recipe.frames < 0:
+        raise UsageError(f"{path}: frames = {recipe.frames}; 0 means all, else at least 1")
+    codecs = []
+    for codec in recipe.codecs:
+        given = inline.get(codec)
+        codecs.append(codec_from_table(codec, given, f"{path}, codec {codec}", path.parent) if given else load_codec(codec))
+    unknown = [n for n in (*recipe.anchors, *points, *inline) if n not in recipe.codecs]
+    if unknown:
+        raise UsageError(f"{path}: {', '.join(unknown)} in anchors, points or codec is not among codecs = {', '.join(recipe.codecs)}")
+    chosen = {c.name: tuple(points.get(c.name, c.points)) for c in codecs}
+    for codec, values in chosen.items():
+        if not values or not all(isinstance(v, int | float) for v in values) or len(set(values)) < len(values):
+            raise UsageError(f"{path}: points of {codec} = {list(values)}; give different numbers")
+    return Experiment(path.stem, recipe, tuple(codecs), chosen)
+
+
+def load_sources(experiment: Experiment, data: str | None) -> list[Source]:
+    return find_sources(experiment.recipe.set, data, experiment.recipe.sequences)
+
+
+def missing_metrics(task: PointTask, record: dict[str, Any]) -> tuple[str, ...]:
+    """What an existing record still lacks and this machine can give."""
+    have, code = record["results"], record.get("metric_code", {})
+    out = []
+    for key in task.metrics:
+        current = code.get(key) == metric_code(key)
+        if current and (key in have or (key in record.get("unavailable", {}) and METRICS[key].unavailable() is None)):
+            continue
+        if key not in have and METRICS[key].unavailable() is not None:
+            continue
+        out.append(key)
+    return tuple(out)
+
+
+def to_do(tasks: list[PointTask], store: Store, force: bool) -> list[PointTask]:
+    """Tasks whose result is not there, or incomplete: then with the coded file, so that only metrics run."""
+    out = []
+    for task in tasks:
+        record = None if force else store.load(task.name)
+        if record is None or record.get("key") != task.key:
+            out.append(task)
+            continue
+        lacking = missing_metrics(task, record)
+        stream = store.stream(task.name, task.codec.suffix)
+        if lacking:
+            metrics = lacking if stream else task.metrics
+            out.append(PointTask(**{**vars(task), "metrics": metrics, "stream": stream}))
+    return out

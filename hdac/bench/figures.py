@@ -1,0 +1,145 @@
+"""Figures for a paper: RD curves averaged and per sequence, and where the bits go. Each as PDF and PNG."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hdac.bench.analysis import Run, label, plain, score
+from hdac.bench.compressai import Extra
+from hdac.bench.tables import LAYERS
+from hdac.metrics.ms_ssim import decibels
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+STYLE = Path(__file__).with_name("paper.mplstyle")
+_GREYS = ("#bbbbbb", "#0072B2", "#E69F00", "#009E73", "#CC79A7")
+_HATCHES = ("", "", "//", "..", "xx")
+
+
+def averaged_points(run: Run, codec: str, metric: str) -> tuple[list[float], list[float]]:
+    """Means over the sequences at each rate point; a point that is not complete is left out."""
+    rates, values = [], []
+    for value in run.about["codecs"][codec]["points"]:
+        points = [p for p in run.points.values() if p.codec == codec and p.value == value]
+        scores = [score(p, metric) if not p.error else None for p in points]
+        present = [s for s in scores if s is not None]
+        if points and len(present) == len(points):
+            rates.append(float(np.mean([p.kbps for p in points])))
+            values.append(float(np.mean(present)))
+    order = np.argsort(rates)
+    return [rates[i] for i in order], [values[i] for i in order]
+
+
+def extra_scores(extra: Extra, metric: str) -> list[float] | None:
+    found = extra.scores.get(plain(metric))
+    if found is None:
+        return None
+    return [decibels(v) for v in found] if metric != plain(metric) else list(found)
+
+
+def _axes(axes: Axes, run: Run, metric: str) -> None:
+    from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
+
+    axes.set_xscale("log")
+    low, high = axes.get_xlim()
+    axes.xaxis.set_major_locator(FixedLocator([t for t in (1, 2, 3, 5, 7, 10, 20, 30, 50, 70, 100, 200, 500) if low <= t <= high]))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(ScalarFormatter())
+    axes.set_xlabel("rate (kbps)")
+    axes.set_ylabel(label(metric))
+
+
+def rd_figure(run: Run, metric: str, extra: Sequence[Extra]) -> Figure:
+    """Curves averaged over the sequences."""
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots()
+    for codec in run.codecs:
+        axes.plot(*averaged_points(run, codec, metric), label=codec)
+    for other in extra:
+        values = extra_scores(other, metric)
+        if values:
+            axes.plot(other.kbps, values, label=other.name)
+    _axes(axes, run, metric)
+    axes.legend()
+    return figure
+
+
+def sequences_figure(run: Run, metric: str) -> Figure:
+    """One small plot a sequence."""
+    import matplotlib.pyplot as plt
+
+    columns = min(4, len(run.sequences))
+    rows = math.ceil(len(run.sequences) / columns)
+    figure, grid = plt.subplots(rows, columns, figsize=(1.9 * columns, 1.6 * rows + 0.3), squeeze=False, layout="constrained")
+    flat = grid.flatten()
+    for axes, sequence in zip(flat, run.sequences, strict=False):
+        for codec in run.codecs:
+            points = sorted((p.kbps, s) for p in run.of(codec, sequence) if (s := score(p, metric)) is not None)
+            axes.plot([r for r, _ in points], [s for _, s in points], label=codec, markersize=2)
+        _axes(axes, run, metric)
+        axes.set_title(sequence)
+        axes.set_xlabel("")
+        axes.set_ylabel("")
+    for axes in flat[len(run.sequences) :]:
+        axes.set_visible(False)
+    handles, labels = flat[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 6))
+    figure.supylabel(label(metric), fontsize=8)
+    figure.supxlabel("rate (kbps)", fontsize=8)
+    return figure
+
+
+def layers_figure(run: Run, codec: str) -> Figure:
+    """Stacked bars: kbps of each layer at each rate point, mean over the sequences."""
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots()
+    values = run.about["codecs"][codec]["points"]
+    bottom = np.zeros(len(values))
+    for layer, colour, hatch in zip(LAYERS, _GREYS, _HATCHES, strict=True):
+        heights = []
+        for value in values:
+            points = [p for p in run.of(codec) if p.value == value]
+            shares = [p.kbps * p.record["bits"][layer] / (8 * p.record["bytes"]) for p in points]
+            heights.append(float(np.mean(shares)) if shares else 0.0)
+        look: dict[str, Any] = {"color": colour, "hatch": hatch, "edgecolor": "black", "linewidth": 0.3}
+        axes.bar([f"{v:g}" for v in values], heights, bottom=bottom, label=layer, **look)
+        bottom += heights
+    axes.set_xlabel(run.about["codecs"][codec]["parameter"].replace("_", " "))
+    axes.set_ylabel("rate (kbps)")
+    axes.legend()
+    axes.grid(axis="x", visible=False)
+    return figure
+
+
+def write_figures(run: Run, extra: Sequence[Extra]) -> None:
+    """All figures into `figures/`."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    folder = run.folder / "figures"
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def save(name: str, make: Callable[..., Figure], *arguments: Any) -> None:
+        figure = make(run, *arguments)
+        figure.savefig(folder / f"{name}.pdf", metadata={"CreationDate": None})
+        figure.savefig(folder / f"{name}.png", metadata={"Software": None})
+        plt.close(figure)
+
+    with plt.style.context(STYLE):
+        for metric in run.compared:
+            save(f"rd_{metric}", rd_figure, metric, extra)
+            save(f"rd_{metric}_sequences", sequences_figure, metric)
+        for codec in run.codecs:
+            if any(p.record.get("bits") for p in run.of(codec)):
+                save(f"layers_{codec}", layers_figure, codec)

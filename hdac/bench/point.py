@@ -1,0 +1,227 @@
+"""One task of an experiment: a clip at one rate point, coded to a file, decoded from it in a fresh process, measured.
+
+Runs on any node; it needs no disk in common with the one that asked. What comes back is everything there is to keep.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from hdac.bench.codecs import Codec, Hdac, Job
+from hdac.bench.datasets import VARIABLE, Source, file_hash
+from hdac.codec.files import inspect
+from hdac.errors import HdacError, ToolError, UsageError
+from hdac.metrics.contract import Clip, Scores
+from hdac.metrics.registry import measure
+from hdac.video.colour import resolve_matrix
+from hdac.video.picture import Picture
+from hdac.video.reader import VideoReader
+
+
+@dataclass(frozen=True)
+class PointTask:
+    """`key`: hash of all that decides the result; `stream`: the coded file, where only metrics are missing; `data`: the clip's bytes
+    for nodes that do not have it (small clips only)."""
+
+    name: str
+    key: str
+    source: Source
+    codec: Codec
+    value: float
+    frames: int | None
+    metrics: tuple[str, ...]
+    code: str
+    stream: bytes | None = None
+    data: bytes | None = None
+
+
+@dataclass(frozen=True)
+class PointOutcome:
+    """`error`: why it failed (everything else is empty then)."""
+
+    task: PointTask
+    error: str = ""
+    stream: bytes = b""
+    record: dict[str, Any] = field(default_factory=dict)
+    frames: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    log: str = ""
+
+
+class _Ran(NamedTuple):
+    seconds: float
+    stdout: str
+    stderr: str
+
+
+def run_command(command: list[str], timeout: float, what: str) -> _Ran:
+    """Runs a program on one thread; kills it and its children after `timeout` seconds. Raises `ToolError`."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    start = time.perf_counter()
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, start_new_session=True
+    )
+    try:
+        out, err = (b.decode(errors="replace") for b in process.communicate(timeout=timeout))
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        raise ToolError(f"{what} took longer than {timeout:g} s and was killed: {shown(command)}") from None
+    if process.returncode:
+        raise ToolError(f"{what} failed ({process.returncode}): {shown(command)}\n{err.strip()[-600:]}")
+    return _Ran(time.perf_counter() - start, out, err)
+
+
+def shown(command: list[str]) -> str:
+    """A command line without the folders of this machine."""
+    return " ".join(Path(word).name if os.path.isabs(word) else word for word in command)
+
+
+def find_clip(task: PointTask, folder: Path) -> Path:
+    """The clip on this node. Raises `UsageError` if it is neither here nor came with the task."""
+    here = task.source.path
+    if here.exists() and file_hash(here) == task.source.sha256:
+        return here
+    if root := os.environ.get(VARIABLE):
+        for candidate in Path(root).rglob(here.name):
+            if file_hash(candidate) == task.source.sha256:
+                return candidate
+    if task.data is None:
+        raise UsageError(
+            f"this node has no {here.name} with SHA-256 {task.source.sha256[:12]}... and it is too large to send: "
+            f"put it below {VARIABLE} there"
+        )
+    path = folder / here.name
+    path.write_bytes(task.data)
+    return path
+
+
+def read_clip(path: Path, frames: int | None, size: tuple[int, int] | None = None) -> Clip:
+    """The canonical source: even sides, 8-bit limited-range 4:2:0 in the matrix it is tagged with."""
+    reader = VideoReader(path, size)
+    pictures = []
+    for picture in reader:
+        pictures.append(picture)
+        if len(pictures) == frames:
+            break
+    return Clip(pictures, reader.info.fps, resolve_matrix(reader.info.matrix, pictures[0].height))
+
+
+def read_raw(path: Path, width: int, height: int, pix_fmt: str) -> Iterator[Picture]:
+    """Planar 4:2:0 of 8 or 10 bits; 10 bits are rounded to 8. Raises `ToolError` for an incomplete picture."""
+    ten = pix_fmt == "yuv420p10le"
+    samples = width * height * 3 // 2
+    with path.open("rb") as file:
+        while data := file.read(samples * (2 if ten else 1)):
+            if len(data) != samples * (2 if ten else 1):
+                raise ToolError(f"{path.name} ends in the middle of a picture")
+            flat = np.frombuffer(data, dtype="<u2" if ten else np.uint8)
+            if ten:
+                flat = np.minimum((flat + 2) >> 2, 255).astype(np.uint8)
+            y, u, v = np.split(flat, [width * height, width * height * 5 // 4])
+            yield Picture(y.reshape(height, width), u.reshape(height // 2, -1), v.reshape(height // 2, -1))
+
+
+def execute(task: PointTask) -> PointOutcome:
+    """Never raises for what goes wrong with one point."""
+    torch.set_num_threads(1)
+    try:
+        with tempfile.TemporaryDirectory(prefix="hdac-") as folder:
+            return _execute(task, Path(folder))
+    except (HdacError, OSError, ValueError, MemoryError) as error:
+        return PointOutcome(task, error=str(error) or type(error).__name__)
+
+
+def _execute(task: PointTask, folder: Path) -> PointOutcome:
+    codec = task.codec
+    if reason := codec.unavailable():
+        raise ToolError(f"{codec.name} does not run here: {reason}")
+    clip = read_clip(find_clip(task, folder), task.frames)
+    (width, height), count = clip.size, len(clip.pictures)
+    job = Job(folder / "source.yuv", folder / f"coded{codec.suffix}", folder / "decoded.yuv", width, height, clip.fps, count, task.value)
+    with job.source.open("wb") as file:
+        file.writelines(p.tobytes() for p in clip.pictures)
+    limit = 60 + codec.timeout * count
+    encode, decode = codec.encode_command(job), codec.decode_command(job)
+    encoded = None
+    if task.stream is None:
+        encoded = run_command(encode, limit, f"{codec.name}: encoding")
+        if not job.stream.is_file() or not job.stream.stat().st_size:
+            raise ToolError(f"{codec.name}: encoding left no file: {shown(encode)}")
+    else:
+        job.stream.write_bytes(task.stream)
+    job.source.unlink()
+    decoded = run_command(decode, limit, f"{codec.name}: decoding")
+    pictures = list(read_raw(job.decoded, width, height, codec.decoded_format))
+    if len(pictures) != count:
+        raise ToolError(f"{codec.name}: {len(pictures)} frames were decoded, {count} were coded")
+    scores = measure(clip, Clip(pictures, clip.fps, clip.matrix), task.metrics)
+    data = job.stream.read_bytes()
+    record = {
+        **point_record(task, clip, data),
+        "results": {
+            "bitrate": [round(len(data) * 8 * float(clip.fps) / count / 1000, 6)],
+            "bpp": [round(len(data) * 8 / (count * width * height), 8)],
+            **{k: [round(s.value, 6)] for k, s in scores.items() if isinstance(s, Scores)},
+        },
+        "unavailable": {k: str(s) for k, s in scores.items() if not isinstance(s, Scores)},
+        "seconds": {"encoding": _coding_seconds(encoded), "decoding": _coding_seconds(decoded)},
+        "commands": {"encode": shown(encode), "decode": shown(decode)},
+    }
+    frames = {k: s.frames for k, s in scores.items() if isinstance(s, Scores) and s.frames is not None}
+    log = "\n".join(f"{r.stdout}{r.stderr}".strip() for r in (encoded, decoded) if r)
+    return PointOutcome(task, "", data, record, frames, log)
+
+
+def _coding_seconds(ran: _Ran | None) -> float | None:
+    """What the program says of its own time (hdac: start-up excluded), else its wall time."""
+    if ran is None:
+        return None
+    try:
+        told = json.loads(ran.stdout)["seconds"]
+        return round(float(told), 3)
+    except (ValueError, KeyError, TypeError):
+        return round(ran.seconds, 3)
+
+
+def point_record(task: PointTask, clip: Clip, data: bytes) -> dict[str, Any]:
+    """What a point's file says of itself, results left out."""
+    codec, bits = task.codec, None
+    if isinstance(codec, Hdac):
+        bits = vars(inspect(data).bits)
+    return {
+        "schema": "hdac-results/1",
+        "name": codec.name,
+        "description": codec.title,
+        "sequence": task.source.name,
+        "source_sha256": task.source.sha256,
+        "key": task.key,
+        "parameter": codec.parameter,
+        "value": task.value,
+        "frames": len(clip.pictures),
+        "fps": str(Fraction(clip.fps)),
+        "width": clip.size[0],
+        "height": clip.size[1],
+        "matrix": clip.matrix,
+        "bytes": len(data),
+        "bits": bits,
+        "decides": codec.decides(),
+    }
+
+
+def finite(values: tuple[float, ...]) -> list[float | None]:
+    """Per-frame values for JSON: NaN is null."""
+    return [None if math.isnan(v) else round(v, 5) for v in values]

@@ -1,0 +1,44 @@
+"""`hdac datasets prepare`: canonical pictures of a set as lossless files, and a recipe that fixes them by their hashes."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from hdac.bench.datasets import SCHEMA, Source, file_hash
+from hdac.bench.results import write_atomically
+from hdac.errors import UsageError
+from hdac.video.reader import VideoReader
+from hdac.video.writer import VideoWriter
+
+
+def prepare(
+    sources: list[Source], out: Path, size: tuple[int, int] | None, frames: int | None, force: bool, told: Callable[[str], None]
+) -> Path:
+    """Writes `<name>.mkv` (FFV1) for each source and `dataset.toml`; returns the recipe's path. Raises `UsageError`."""
+    if frames is not None and frames < 1:
+        raise UsageError(f"--frames {frames}; at least 1 frame is needed")
+    recipe = out / "dataset.toml"
+    if recipe.exists() and not force:
+        raise UsageError(f"{recipe} exists; choose another --out or give -f to overwrite it")
+    out.mkdir(parents=True, exist_ok=True)
+    media = "public" if all(s.media == "public" for s in sources) else "private"
+    lines = [f'schema = "{SCHEMA}"', f'title = "{out.name}"', 'place = "path"', f'media = "{media}"', 'licence = "that of the sources"']
+    for source in sources:
+        told(source.name)
+        reader = VideoReader(source.path, size)
+        target = out / f"{source.name}.mkv"
+        info, count = reader.info, 0
+        with VideoWriter(replace(info, path=target), force) as writer:
+            for picture in itertools.islice(reader, frames):
+                writer.write(picture)
+                count += 1
+        lines += [
+            "", "[[sequence]]", f'name = "{source.name}"', f'path = "{target.name}"', f'sha256 = "{file_hash(target)}"',
+            f"frames = {count}", f'fps = "{info.fps}"', f"width = {info.width}", f"height = {info.height}",
+            f'source_path = "{source.path.name}, SHA-256 {source.sha256}"',
+        ]  # fmt: skip
+    write_atomically(recipe, ("\n".join(lines) + "\n").encode())
+    return recipe

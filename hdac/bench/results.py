@@ -1,0 +1,119 @@
+"""`results/<experiment>/`: what is on disk, written atomically, so that a run that was killed goes on where it was."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hdac.bench.point import PointOutcome, finite
+from hdac.errors import HdacError
+
+
+@dataclass(frozen=True)
+class Point:
+    """One rate point as the tables see it. `error`: it failed, and why."""
+
+    sequence: str
+    codec: str
+    value: float
+    record: dict[str, Any]
+    error: str = ""
+
+    @property
+    def kbps(self) -> float:
+        return float(self.record["results"]["bitrate"][0])
+
+    def score(self, metric: str) -> float | None:
+        found = self.record.get("results", {}).get(metric)
+        return float(found[0]) if found else None
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """The file appears under its name when it is whole. Raises `HdacError` that says what is kept when the disk is full."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(data)
+        os.replace(part, path)
+    except OSError as error:
+        raise HdacError(f"{path.name} could not be written ({error.strerror or error}); what was finished before is kept: free space, "
+                        f"then start the same command again") from error  # fmt: skip
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def as_json(data: object) -> bytes:
+    return (json.dumps(data, indent=1, allow_nan=False) + "\n").encode()
+
+
+class Store:
+    """The points of one experiment."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.points = folder / "points"
+
+    def path(self, name: str, suffix: str = ".json") -> Path:
+        return self.points / f"{name}{suffix}"
+
+    def load(self, name: str) -> dict[str, Any] | None:
+        """A point's record; None if there is none or it is not readable."""
+        try:
+            record = json.loads(self.path(name).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return record if isinstance(record, dict) and record.get("schema") == "hdac-results/1" else None
+
+    def stream(self, name: str, suffix: str) -> bytes | None:
+        try:
+            return self.path(name, suffix).read_bytes()
+        except OSError:
+            return None
+
+    def frames(self, name: str) -> dict[str, list[float | None]]:
+        try:
+            found: dict[str, list[float | None]] = json.loads(self.path(name, ".frames.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found
+
+    def save(self, outcome: PointOutcome) -> None:
+        """The record last: a point counts when its record is there."""
+        task = outcome.task
+        old = self.load(task.name)
+        record, frames = dict(outcome.record), {k: finite(v) for k, v in outcome.frames.items()}
+        if old and old.get("key") == task.key:  # only metrics were missing
+            record["results"] = {**old["results"], **record["results"]}
+            record["unavailable"] = {**old.get("unavailable", {}), **record["unavailable"]}
+            record["unavailable"] = {k: v for k, v in record["unavailable"].items() if k not in record["results"]}
+            record["metric_code"] = {**old.get("metric_code", {}), **record.get("metric_code", {})}
+            record["seconds"] = {k: v if v is not None else old["seconds"].get(k) for k, v in record["seconds"].items()}
+            frames = {**self.frames(task.name), **frames}
+        write_atomically(self.path(task.name, task.codec.suffix), outcome.stream)
+        write_atomically(self.path(task.name, ".frames.json"), json.dumps(frames).encode())
+        write_atomically(self.path(task.name, ".log"), outcome.log.encode())
+        write_atomically(self.path(task.name), as_json(record))
+        self.path(task.name, ".error").unlink(missing_ok=True)
+
+    def save_error(self, outcome: PointOutcome) -> None:
+        write_atomically(self.path(outcome.task.name, ".error"), outcome.error.encode())
+
+
+def frames_csv(store: Store, points: Iterable[tuple[str, Point]], metrics: tuple[str, ...]) -> str:
+    """Tidy: one line a frame; empty where a metric has no per-frame value."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["sequence", "codec", "value", "frame", *metrics])
+    for name, point in points:
+        frames = store.frames(name)
+        columns = [frames.get(m, []) for m in metrics]
+        for i in range(max(map(len, columns), default=0)):
+            cells = [f"{c[i]:.5g}" if i < len(c) and c[i] is not None else "" for c in columns]
+            writer.writerow([point.sequence, point.codec, f"{point.value:g}", i, *cells])
+    return out.getvalue()

@@ -1,0 +1,154 @@
+"""`hdac experiment run`: makes the points that are not there yet."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hdac.bench.codecs import Hdac
+from hdac.bench.engine import cluster, run_tasks
+from hdac.bench.environment import environment
+from hdac.bench.experiment import Experiment, load_sources, metric_code, to_do
+from hdac.bench.point import PointOutcome, PointTask, execute
+from hdac.bench.results import Store, as_json, write_atomically
+from hdac.metrics.registry import METRICS
+
+#: Clips up to this size travel to nodes that may not have them.
+SEND_BYTES = 1 << 26
+
+
+class RunSummary(NamedTuple):
+    """made: points that ran; kept: points that were there; failed: name -> reason; skipped: codec -> reason."""
+
+    made: int
+    kept: int
+    failed: dict[str, str]
+    skipped: dict[str, str]
+
+
+def plan(
+    experiment: Experiment, store: Store, data: str | None, force: bool = False
+) -> tuple[list[PointTask], list[PointTask], dict[str, str]]:
+    """All tasks of codecs that run here, those that are still to do, and why the other codecs do not run."""
+    reasons = {c.name: c.unavailable() for c in experiment.codecs}
+    skipped = {name: reason for name, reason in reasons.items() if reason}
+    tasks = [t for t in experiment.tasks(load_sources(experiment, data)) if t.codec.name not in skipped]
+    return tasks, to_do(tasks, store, force), skipped
+
+
+def run(
+    experiment: Experiment, store: Store, data: str | None, jobs: int, scheduler: str | None, force: bool,
+    told: Callable[[int, int, str], None],
+) -> RunSummary:  # fmt: skip
+    """Runs what is to do; `told(done, of, text)` after each point. Raises `UsageError`, or `HdacError` for a full disk."""
+    tasks, waiting, skipped = plan(experiment, store, data, force)
+    write_atomically(store.folder / "experiment.json", as_json(describe(experiment, tasks, skipped)))
+    write_atomically(store.folder / "environment.json", as_json(environment()))
+    failed: dict[str, str] = {}
+    count = 0
+
+    def done(outcome: PointOutcome) -> None:
+        nonlocal count
+        count += 1
+        if outcome.error:
+            failed[outcome.task.name] = outcome.error
+            store.save_error(outcome)
+        else:
+            codes = {key: metric_code(key) for key in outcome.task.metrics}
+            store.save(replace(outcome, record={**outcome.record, "metric_code": codes}))
+        told(count, len(waiting), f"{outcome.task.name}{': ' + outcome.error if outcome.error else ''}")
+
+    def lost(task: PointTask, error: BaseException) -> PointOutcome:
+        return PointOutcome(task, error=f"the worker died or could not take the task ({type(error).__name__}: {error})")
+
+    if waiting:
+        told(0, len(waiting), "starting")
+        if scheduler:
+            waiting = [_with_data(task) for task in waiting]
+        # the slow ones first: the last minutes are then shared by all workers
+        waiting.sort(key=lambda t: -t.codec.timeout)
+        with cluster(jobs, scheduler) as client:
+            if scheduler:
+                _check_nodes(client)
+            run_tasks(client, execute, waiting, lost, done)
+    return RunSummary(count - len(failed), len(tasks) - len(waiting), failed, skipped)
+
+
+def _with_data(task: PointTask) -> PointTask:
+    path = task.source.path
+    small = path.is_file() and path.stat().st_size <= SEND_BYTES
+    return replace(task, data=path.read_bytes()) if small else task
+
+
+def node_version() -> tuple[str, str]:
+    """Python and code of a node: results of another version would be filed under this one."""
+    from hdac.bench.codecs import code_version
+
+    return f"{sys.version_info.major}.{sys.version_info.minor}", code_version(
+        "bench/point", "bitstream", "codec", "layers", "metrics", "nets", "video"
+    )
+
+
+def _check_nodes(client: Any) -> None:
+    from hdac.errors import UsageError
+
+    here = node_version()
+    for address, there in client.run(node_version).items():
+        if tuple(there) != here:
+            raise UsageError(f"worker {address} has Python and hdac code {there}, here it is {here}: install the same hdac on every node")
+
+
+def describe(experiment: Experiment, tasks: list[PointTask], skipped: dict[str, str]) -> dict[str, Any]:
+    """`experiment.json`: what a report needs to know about the points."""
+    recipe = experiment.recipe
+    return {
+        "schema": "hdac-experiment-run/1",
+        "name": experiment.name,
+        "title": recipe.title,
+        "set": recipe.set,
+        "frames": recipe.frames,
+        "notes": recipe.notes,
+        "metrics": list(recipe.metrics),
+        "anchors": list(recipe.anchors),
+        "players_kbps": list(recipe.players_kbps),
+        "codecs": {
+            c.name: {"title": c.title, "parameter": c.parameter, "suffix": c.suffix, "decoded_format": c.decoded_format,
+                     "skipped": skipped.get(c.name, ""), "points": list(experiment.points[c.name]),
+                     "kind": "hdac" if isinstance(c, Hdac) else "anchor", "recipe": vars(c.recipe)}  # type: ignore[attr-defined]
+            for c in experiment.codecs
+        },
+        "sequences": {t.source.name: {"sha256": t.source.sha256, "media": t.source.media} for t in tasks},
+        "points": [{"name": t.name, "sequence": t.source.name, "codec": t.codec.name, "value": t.value} for t in tasks],
+        "unavailable_metrics": {k: str(METRICS[k].unavailable()) for k in recipe.metrics if METRICS[k].unavailable()},
+    }  # fmt: skip
+
+
+def progress_lines(started: float) -> Callable[[int, int, str], None]:
+    """One line a point on stderr, with an estimate of the time left."""
+
+    def told(done: int, of: int, text: str) -> None:
+        passed = time.monotonic() - started
+        left = f", about {_minutes(passed / done * (of - done))} left" if done else ""
+        print(f"[{done}/{of}{left}] {text}", file=sys.stderr, flush=True)
+
+    return told
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+
+
+def load_run(folder: Path) -> dict[str, Any]:
+    """`experiment.json` of a results folder. Raises `UsageError`."""
+    from hdac.errors import UsageError
+
+    try:
+        found: dict[str, Any] = json.loads((folder / "experiment.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{folder}: no results of an experiment ({error}); `hdac experiment run` makes them") from error
+    return found

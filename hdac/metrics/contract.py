@@ -1,0 +1,96 @@
+"""What every metric says of itself, and what it measures on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from hdac.errors import HdacError, UsageError
+from hdac.video.colour import rgb_from_picture
+from hdac.video.picture import Picture
+
+
+class UnavailableError(HdacError):
+    """A metric cannot be had here, or not on this clip; the message says why."""
+
+
+class Scores(NamedTuple):
+    """One metric of one clip: `value` by the contract's averaging; `frames`: one value a frame (NaN: none), or None."""
+
+    value: float
+    frames: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Contract:
+    """key: name in files and on the command line; `space`: colour space and data range; `averaging`: from frames to `value`."""
+
+    key: str
+    title: str
+    unit: str
+    higher_is_better: bool
+    space: str
+    averaging: str
+    source: str
+
+
+class Metric(Protocol):
+    """A full-reference metric of a whole clip."""
+
+    @property
+    def contract(self) -> Contract: ...
+
+    def unavailable(self) -> str | None:
+        """Why it cannot be had on this machine; None if it can."""
+
+    def measure(self, x: Clip, x_hat: Clip) -> Scores:
+        """Raises `UnavailableError` where this clip has nothing to measure (no face, too small)."""
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Canonical pictures of one size with their frame rate and H.273 matrix; RGB is made once, by `rgb_from_picture`."""
+
+    pictures: Sequence[Picture]
+    fps: Fraction = Fraction(25)
+    matrix: int = 6
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height."""
+        return self.pictures[0].width, self.pictures[0].height
+
+    @cached_property
+    def rgb(self) -> npt.NDArray[np.uint8]:
+        """`(N, H, W, 3)`, R'G'B' full range."""
+        return np.stack([rgb_from_picture(p, self.matrix) for p in self.pictures])
+
+    def rgb_batches(self, size: int) -> Iterator[Tensor]:
+        """`(n, 3, H, W)` in [0, 1], channels last, `size` frames at a time."""
+        for at in range(0, len(self.pictures), size):
+            yield torch.from_numpy(self.rgb[at : at + size]).permute(0, 3, 1, 2).float() / 255
+
+
+def check_pair(x: Clip, x_hat: Clip) -> None:
+    """Raises `UsageError` unless both have the same size and number of frames."""
+    if not x.pictures or not x_hat.pictures:
+        raise UsageError("0 frames; at least 1 is needed in the source and in the decoded clip")
+    if x.size != x_hat.size:
+        raise UsageError(f"the decoded clip is {x_hat.size[0]}x{x_hat.size[1]}, its source {x.size[0]}x{x.size[1]}; they must be equal")
+    if len(x.pictures) != len(x_hat.pictures):
+        raise UsageError(f"the decoded clip has {len(x_hat.pictures)} frames, its source {len(x.pictures)}; they must be equal")
+
+
+def mean_scores(frames: Sequence[float]) -> Scores:
+    """The mean over the frames that have a value."""
+    present = [v for v in frames if not math.isnan(v)]
+    return Scores(sum(present) / len(present), tuple(frames))

@@ -1,0 +1,175 @@
+"""msVGG: the multi-scale VGG-19 feature distance that first-order-motion codecs train on (Siarohin et al., "First Order Motion
+Model", 2019, section 3.4), and `msvgg-lite`, the same on a distilled VGG-19 that is small enough to lie beside the project.
+
+Four scales (1, 1/2, 1/4, 1/8), five taps (relu1_1 to relu5_1), 10 * mean absolute difference each, summed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from hdac.metrics.contract import Clip, Contract, Scores, UnavailableError, check_pair, mean_scores
+from hdac.metrics.weights import WeightsFile, find_weights, load_weights, missing
+
+LITE = WeightsFile("vgg19_distilled_16x/vgg19_se16x_relu5_1.safetensors", "c73fed0af02eb0fc0c10755e70942011")
+VGG19 = WeightsFile("vgg19_torchvision/vgg19-dcbb9e9d.pth", "dcbb9e9d")
+URL = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"
+SCALES = (1, 2, 4, 8)
+BATCH = 4
+
+#: 3x3 convolutions in front of each of the four max-pools, up to conv5_1.
+_BLOCKS = (2, 2, 4, 4, 1)
+
+
+def shrunk(x: Tensor, factor: int) -> Tensor:
+    """`(N, C, H, W)` at 1/`factor`: Gaussian of sigma (factor - 1) / 2 and 2 * round(4 sigma) + 1 taps, then bilinear, corners aligned."""
+    if factor == 1:
+        return x
+    sigma = (factor - 1) / 2
+    reach = round(4 * sigma)
+    offsets = torch.arange(-reach, reach + 1, dtype=x.dtype, device=x.device)
+    kernel = torch.exp(-(offsets**2) / (2 * sigma**2))
+    kernel = (kernel / kernel.sum()).repeat(x.shape[1], 1)
+    x = F.conv2d(x, kernel[:, None, :, None], padding=(reach, 0), groups=x.shape[1])
+    x = F.conv2d(x, kernel[:, None, None, :], padding=(0, reach), groups=x.shape[1])
+    return F.interpolate(x, scale_factor=1 / factor, mode="bilinear", align_corners=True)
+
+
+class Vgg19(nn.Module):
+    """VGG-19 up to relu5_1 with torchvision's weights (keys `features.N.weight`), RGB in [0, 1]."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, weights: dict[str, Tensor]) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406])[:, None, None])
+        self.register_buffer("std", torch.tensor([0.229, 0.224, 0.225])[:, None, None])
+        self.layers, index = nn.ModuleList(), 0
+        for count in _BLOCKS:
+            for _ in range(count):
+                weight, bias = weights[f"features.{index}.weight"], weights[f"features.{index}.bias"]
+                conv = nn.Conv2d(weight.shape[1], weight.shape[0], 3, padding=1)
+                conv.load_state_dict({"weight": weight, "bias": bias})
+                self.layers.append(conv)
+                index += 2
+            index += 1
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """The five taps."""
+        x, taps, layers = (x - self.mean) / self.std, [], iter(self.layers)
+        for block, count in enumerate(_BLOCKS):
+            for i in range(count):
+                x = F.relu(next(layers)(x))
+                if i == 0:
+                    taps.append(x)
+            if block < len(_BLOCKS) - 1:
+                x = F.max_pool2d(x, 2)
+        return taps
+
+
+class LiteVgg19(nn.Module):
+    """VGG-19 distilled to 1/16 of its parameters (Wang et al., "Collaborative Distillation", 2020), RGB in [0, 1].
+
+    Taps are the features that its 1x1 layers project to VGG-19's channels.
+    """
+
+    def __init__(self, weights: dict[str, Tensor]) -> None:
+        super().__init__()
+        self.tensors = nn.ParameterDict({k.replace(".", "/"): nn.Parameter(v, requires_grad=False) for k, v in weights.items()})
+
+    def _conv(self, x: Tensor, name: str) -> Tensor:
+        weight, bias = self.tensors[f"{name}/weight"], self.tensors[f"{name}/bias"]
+        if weight.shape[-1] == 3:
+            x = F.pad(x, (1, 1, 1, 1), mode="reflect")
+        return F.conv2d(x, weight, bias)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """The five taps."""
+        x, taps = self._conv(x, "conv0"), []
+        for block, count in enumerate(_BLOCKS, 1):
+            for i in range(1, count + 1):
+                x = F.relu(self._conv(x, f"conv{block}{i}"))
+                if i == 1:
+                    taps.append(F.relu(self._conv(x, f"conv{block}1_aux")))
+            if block < len(_BLOCKS):
+                x = F.max_pool2d(x, 2)
+        return taps
+
+
+def distance(network: nn.Module, x: Tensor, x_hat: Tensor, scales: Sequence[int] = SCALES) -> Tensor:
+    """`(N, 3, H, W)` in [0, 1] -> `(N,)`; both sides at least 16 * 8 for all scales."""
+    total = torch.zeros(x.shape[0], device=x.device)
+    for factor in scales:
+        both = network(shrunk(torch.cat([x, x_hat]), factor).contiguous(memory_format=torch.channels_last))
+        for taps in both:
+            a, b = taps.chunk(2)
+            total = total + 10 * (a - b).abs().mean((1, 2, 3))
+    return total
+
+
+def _whole_vgg() -> Path:
+    """The file of torchvision's weights: from `HDAC_WEIGHTS`, torch's cache, or the network. Raises `UnavailableError`."""
+    try:
+        return find_weights(VGG19)
+    except UnavailableError as error:
+        reason = str(error)
+    cached = Path(torch.hub.get_dir()) / "checkpoints" / Path(URL).name
+    if not cached.is_file():
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            torch.hub.download_url_to_file(URL, str(cached), VGG19.digest, progress=False)
+        except (OSError, RuntimeError) as error:
+            raise UnavailableError(f"{reason}, and {Path(URL).name} (548 MB) could not be downloaded ({error})") from error
+    if not hashlib.sha256(cached.read_bytes()).hexdigest().startswith(VGG19.digest):
+        raise UnavailableError(f"{cached} is not {Path(URL).name}: its SHA-256 does not start with {VGG19.digest}; remove it")
+    return cached
+
+
+@cache
+def vgg19() -> nn.Module:
+    """torchvision's VGG-19. Raises `UnavailableError`."""
+    return Vgg19(torch.load(_whole_vgg(), weights_only=True)).eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+@cache
+def lite() -> nn.Module:
+    """The distilled one. Raises `UnavailableError`."""
+    return LiteVgg19(load_weights(LITE)).eval()
+
+
+class MsVgg:
+    """`msvgg` and `msvgg-lite`."""
+
+    def __init__(self, key: str) -> None:
+        self.lite = key == "msvgg-lite"
+        network = "distilled VGG-19 (1/16)" if self.lite else "torchvision's VGG-19"
+        self.contract = Contract(
+            key, "msVGG-lite" if self.lite else "msVGG", "", False, "R'G'B' in [0, 1]", "mean over frames",
+            f"Siarohin et al. (2019), {network}",
+        )  # fmt: skip
+
+    def unavailable(self) -> str | None:
+        if self.lite:
+            return missing(LITE)
+        try:
+            _whole_vgg()
+        except UnavailableError as error:
+            return str(error)
+        return None
+
+    @torch.inference_mode()
+    def measure(self, x: Clip, x_hat: Clip) -> Scores:
+        check_pair(x, x_hat)
+        if min(x.size) < 16 * SCALES[-1]:
+            raise UnavailableError(f"pictures of {x.size[0]}x{x.size[1]}; four scales need {16 * SCALES[-1]} pixels a side")
+        network = lite() if self.lite else vgg19()
+        both = zip(x.rgb_batches(BATCH), x_hat.rgb_batches(BATCH), strict=True)
+        return mean_scores([v for a, b in both for v in distance(network, a, b).tolist()])
