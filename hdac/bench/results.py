@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,14 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 def as_json(data: object) -> bytes:
     return (json.dumps(data, indent=1, allow_nan=False) + "\n").encode()
+
+
+def csv_text(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(head)
+    writer.writerows(rows)
+    return out.getvalue()
 
 
 class Store:
@@ -107,13 +115,11 @@ class Store:
 
 def frames_csv(store: Store, points: Iterable[tuple[str, Point]], metrics: tuple[str, ...]) -> str:
     """Tidy: one line a frame; empty where a metric has no per-frame value."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["sequence", "codec", "value", "frame", *metrics])
+    rows = []
     for name, point in points:
         frames = store.frames(name)
         columns = [frames.get(m, []) for m in metrics]
         for i in range(max(map(len, columns), default=0)):
-            cells = [f"{c[i]:.5g}" if i < len(c) and c[i] is not None else "" for c in columns]
-            writer.writerow([point.sequence, point.codec, f"{point.value:g}", i, *cells])
-    return out.getvalue()
+            cells = ["" if i >= len(c) or (v := c[i]) is None else f"{v:.5g}" for c in columns]
+            rows.append([point.sequence, point.codec, f"{point.value:g}", i, *cells])
+    return csv_text(["sequence", "codec", "value", "frame", *metrics], rows)

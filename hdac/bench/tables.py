@@ -11,7 +11,7 @@ import numpy as np
 
 from hdac.bench.analysis import Comparison, Run, comparisons, label
 from hdac.bench.published import ROWS
-from hdac.bench.results import Point, frames_csv, write_atomically
+from hdac.bench.results import Point, csv_text, frames_csv, write_atomically
 
 Cells = Sequence[Sequence[str]]
 _EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -35,16 +35,6 @@ def latex(head: Sequence[str], rows: Cells, caption: str) -> str:
         [r"\begin{table}", r"\centering", rf"\caption{{{_tex(caption)}}}", rf"\begin{{tabular}}{{l{'r' * (len(head) - 1)}}}", r"\toprule",
          body[0], r"\midrule", *body[1:], r"\bottomrule", r"\end{tabular}", r"\end{table}", ""]
     )  # fmt: skip
-
-
-def csv_text(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    import csv
-
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(head)
-    writer.writerows(rows)
-    return out.getvalue()
 
 
 def xlsx(sheets: Mapping[str, tuple[Sequence[str], Iterable[Sequence[object]]]]) -> bytes:

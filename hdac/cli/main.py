@@ -9,10 +9,10 @@ from collections.abc import Sequence
 import av
 
 from hdac import __version__
-from hdac.cli import compare, decode, demo, doctor, encode, export, info, models, train
+from hdac.cli import batch, compare, datasets, decode, demo, doctor, encode, experiment, export, info, measure, models, train
 from hdac.errors import HdacError, StreamError, UsageError
 
-VERBS = (encode, decode, info, export, compare, models, doctor, demo, train)
+VERBS = (encode, decode, info, export, compare, measure, batch, datasets, experiment, train, models, doctor, demo)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -11,8 +11,7 @@ import math
 from pathlib import Path
 
 from hdac.bench.point import read_clip
-from hdac.bench.results import write_atomically
-from hdac.bench.tables import csv_text
+from hdac.bench.results import csv_text, write_atomically
 from hdac.cli.common import add_json, result
 from hdac.errors import UsageError
 from hdac.metrics.contract import Scores
