@@ -288,7 +288,12 @@ class Hdac:
         recipe = {k: v for k, v in vars(self.recipe).items() if k not in ("title", "points", "notes", "timeout")}
         model = None if self.recipe.mode == "base" else find_model(self.recipe.model).digest
         tools = {"tool": tool_version(find_ffmpeg())} if self.recipe.base_codec == "vvc" else {}
-        return {"recipe": recipe, "weights": model, "code": code_version("bitstream", "codec", "layers", "nets", "video"), **tools}
+        return {
+            "recipe": recipe,
+            "weights": model,
+            "code": code_version("bitstream", "codec", "layers", "nets", "video/picture", "video/reader", "video/writer"),
+            **tools,
+        }
 
     def unavailable(self) -> str | None:
         try:

@@ -17,13 +17,14 @@ from hdac.metrics.registry import DEFAULT, METRICS, find_metrics
 
 SCHEMA = "hdac-experiment/1"
 #: What a coded clip and its measures depend on besides codec and metric.
-_COMMON = ("bench/point", "video")
+_COMMON = ("bench/raw", "video/colour", "video/picture", "video/reader")
 
 
 @dataclass(frozen=True)
 class ExperimentRecipe:
     """One TOML file. `frames` 0: all; `sequences` empty: the whole set; `anchors`: what BD-rates are printed against;
-    `players_kbps`: the rates that the report's players show."""
+    `every` N: slow metrics (LPIPS, msVGG, identity) on
+    every Nth frame; `players_kbps`: the rates that the report's players show."""
 
     title: str
     set: str
@@ -32,6 +33,7 @@ class ExperimentRecipe:
     metrics: tuple[str, ...] = DEFAULT
     sequences: tuple[str, ...] = ()
     frames: int = 0
+    every: int = 1
     players_kbps: tuple[float, ...] = (5.0, 10.0)
     notes: str = ""
 
@@ -52,7 +54,7 @@ class Experiment:
         return [
             PointTask(
                 point_name(source.name, codec, value), self._key(source, keys[codec.name], value, common), source, codec, value,
-                self.recipe.frames or None, self.recipe.metrics, common,
+                self.recipe.frames or None, self.recipe.metrics, common, self.recipe.every,
             )
             for source in sources for codec in self.codecs for value in self.points[codec.name]
         ]  # fmt: skip
@@ -67,9 +69,10 @@ def point_name(sequence: str, codec: Codec, value: float) -> str:
     return f"{sequence}_{codec.name}_{codec.parameter.replace('_', '-')}{value:g}"
 
 
-def metric_code(key: str) -> str:
+def metric_code(key: str, every: int) -> str:
     """Changes when a metric is computed otherwise."""
-    return code_version(type(METRICS[key]).__module__.removeprefix("hdac.").replace(".", "/"))
+    code = code_version(type(METRICS[key]).__module__.removeprefix("hdac.").replace(".", "/"))
+    return f"{code}, every {every}" if every > 1 and METRICS[key].contract.sampled else code
 
 
 def load_experiment(name: str) -> Experiment:
@@ -83,6 +86,8 @@ def load_experiment(name: str) -> Experiment:
         raise UsageError(f"{path}: codecs is empty; name at least one")
     if recipe.frames < 0:
         raise UsageError(f"{path}: frames = {recipe.frames}; 0 means all, else at least 1")
+    if not 1 <= recipe.every <= 100:
+        raise UsageError(f"{path}: every = {recipe.every}; allowed are 1 (each frame) to 100")
     codecs = []
     for codec in recipe.codecs:
         given = inline.get(codec)
@@ -106,7 +111,7 @@ def missing_metrics(task: PointTask, record: dict[str, Any]) -> tuple[str, ...]:
     have, code = record["results"], record.get("metric_code", {})
     out = []
     for key in task.metrics:
-        current = code.get(key) == metric_code(key)
+        current = code.get(key) == metric_code(key, task.every)
         if current and (key in have or (key in record.get("unavailable", {}) and METRICS[key].unavailable() is None)):
             continue
         if key not in have and METRICS[key].unavailable() is not None:

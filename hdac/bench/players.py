@@ -14,7 +14,8 @@ import numpy as np
 from hdac.bench.analysis import Run
 from hdac.bench.codecs import Codec, Job, codec_from_table
 from hdac.bench.datasets import Source, find_sources
-from hdac.bench.point import read_clip, read_raw, run_command
+from hdac.bench.point import run_command
+from hdac.bench.raw import read_clip, read_raw
 from hdac.bench.recipes import recipe_folder
 from hdac.bench.results import Point
 from hdac.codec.files import frame_bits

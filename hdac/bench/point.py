@@ -12,30 +12,26 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 
 from hdac.bench.codecs import Codec, Hdac, Job
 from hdac.bench.datasets import VARIABLE, Source, file_hash
+from hdac.bench.raw import read_clip, read_raw
 from hdac.codec.files import inspect
 from hdac.errors import HdacError, ToolError, UsageError
 from hdac.metrics.contract import Clip, Scores
 from hdac.metrics.registry import measure
-from hdac.video.colour import resolve_matrix
-from hdac.video.picture import Picture
-from hdac.video.reader import VideoReader
 
 
 @dataclass(frozen=True)
 class PointTask:
-    """`key`: hash of all that decides the result; `stream`: the coded file, where only metrics are missing; `data`: the clip's bytes
-    for nodes that do not have it (small clips only)."""
+    """`key`: hash of all that decides the result; `every`: slow metrics see every Nth frame; `stream`: the coded file, where only
+    metrics are missing; `data`: the clip's bytes for nodes that do not have it (small clips only)."""
 
     name: str
     key: str
@@ -45,6 +41,7 @@ class PointTask:
     frames: int | None
     metrics: tuple[str, ...]
     code: str
+    every: int = 1
     stream: bytes | None = None
     data: bytes | None = None
 
@@ -109,32 +106,6 @@ def find_clip(task: PointTask, folder: Path) -> Path:
     return path
 
 
-def read_clip(path: Path, frames: int | None, size: tuple[int, int] | None = None) -> Clip:
-    """The canonical source: even sides, 8-bit limited-range 4:2:0 in the matrix it is tagged with."""
-    reader = VideoReader(path, size)
-    pictures = []
-    for picture in reader:
-        pictures.append(picture)
-        if len(pictures) == frames:
-            break
-    return Clip(pictures, reader.info.fps, resolve_matrix(reader.info.matrix, pictures[0].height))
-
-
-def read_raw(path: Path, width: int, height: int, pix_fmt: str) -> Iterator[Picture]:
-    """Planar 4:2:0 of 8 or 10 bits; 10 bits are rounded to 8. Raises `ToolError` for an incomplete picture."""
-    ten = pix_fmt == "yuv420p10le"
-    samples = width * height * 3 // 2
-    with path.open("rb") as file:
-        while data := file.read(samples * (2 if ten else 1)):
-            if len(data) != samples * (2 if ten else 1):
-                raise ToolError(f"{path.name} ends in the middle of a picture")
-            flat = np.frombuffer(data, dtype="<u2" if ten else np.uint8)
-            if ten:
-                flat = np.minimum((flat + 2) >> 2, 255).astype(np.uint8)
-            y, u, v = np.split(flat, [width * height, width * height * 5 // 4])
-            yield Picture(y.reshape(height, width), u.reshape(height // 2, -1), v.reshape(height // 2, -1))
-
-
 def execute(task: PointTask) -> PointOutcome:
     """Never raises for what goes wrong with one point."""
     torch.set_num_threads(1)
@@ -168,7 +139,7 @@ def _execute(task: PointTask, folder: Path) -> PointOutcome:
     pictures = list(read_raw(job.decoded, width, height, codec.decoded_format))
     if len(pictures) != count:
         raise ToolError(f"{codec.name}: {len(pictures)} frames were decoded, {count} were coded")
-    scores = measure(clip, Clip(pictures, clip.fps, clip.matrix), task.metrics)
+    scores = measure(clip, Clip(pictures, clip.fps, clip.matrix), task.metrics, task.every)
     data = job.stream.read_bytes()
     record = {
         **point_record(task, clip, data),

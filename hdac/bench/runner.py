@@ -59,7 +59,7 @@ def run(
             failed[outcome.task.name] = outcome.error
             store.save_error(outcome)
         else:
-            codes = {key: metric_code(key) for key in outcome.task.metrics}
+            codes = {key: metric_code(key, outcome.task.every) for key in outcome.task.metrics}
             store.save(replace(outcome, record={**outcome.record, "metric_code": codes}))
         told(count, len(waiting), f"{outcome.task.name}{': ' + outcome.error if outcome.error else ''}")
 
@@ -112,6 +112,7 @@ def describe(experiment: Experiment, tasks: list[PointTask], skipped: dict[str, 
         "title": recipe.title,
         "set": recipe.set,
         "frames": recipe.frames,
+        "every": recipe.every,
         "notes": recipe.notes,
         "metrics": list(recipe.metrics),
         "anchors": list(recipe.anchors),

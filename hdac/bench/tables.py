@@ -12,6 +12,7 @@ import numpy as np
 from hdac.bench.analysis import Comparison, Run, comparisons, label
 from hdac.bench.published import ROWS
 from hdac.bench.results import Point, csv_text, frames_csv, write_atomically
+from hdac.metrics.registry import METRICS
 
 Cells = Sequence[Sequence[str]]
 _EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -81,6 +82,9 @@ def about(run: Run) -> str:
         f"{a['title']}. {len(run.sequences)} clips of `{a['set']}`, {frames}. Rate: whole files, kbps = 1000 bit/s.",
         f"Codecs: {settings}.",
     ]
+    slow = [m for m in run.metrics if METRICS[m].contract.sampled]
+    if a["every"] > 1 and slow:
+        lines.append(f"{', '.join(METRICS[m].contract.title for m in slow)}: mean over every {a['every']}th frame.")
     models = sorted({m for p in run.points.values() if (m := (p.record.get("decides") or {}).get("weights"))})
     if models:
         lines.append(f"Weights: {', '.join(models)}.")

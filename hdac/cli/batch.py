@@ -36,9 +36,7 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
     for action in (encode, decode):
         action.add_argument("inputs", nargs="+", metavar="PATTERN", help="files, folders, or patterns such as 'clips/**/*.mp4'")
         action.add_argument("--out", required=True, type=Path, metavar="DIR")
-        action.add_argument(
-            "-j", "--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="files at once (default: all cores)"
-        )
+        action.add_argument("-j", "--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="files at once (default: all cores)")
         action.add_argument("--scheduler", metavar="ADDRESS", help="a dask scheduler, for example tcp://10.0.0.1:8786")
         action.add_argument("-f", "--force", action="store_true", help="make again what is there")
         add_json(action)

@@ -10,7 +10,7 @@ import argparse
 import math
 from pathlib import Path
 
-from hdac.bench.point import read_clip
+from hdac.bench.raw import read_clip
 from hdac.bench.results import csv_text, write_atomically
 from hdac.cli.common import add_json, result
 from hdac.errors import UsageError

@@ -32,7 +32,8 @@ class Scores(NamedTuple):
 
 @dataclass(frozen=True)
 class Contract:
-    """key: name in files and on the command line; `space`: colour space and data range; `averaging`: from frames to `value`."""
+    """key: name in files and on the command line; `space`: colour space and data range; `averaging`: from frames to `value`;
+    `sampled`: a slow metric of single frames, which an experiment may measure on every Nth frame (and then says so)."""
 
     key: str
     title: str
@@ -41,6 +42,7 @@ class Contract:
     space: str
     averaging: str
     source: str
+    sampled: bool = False
 
 
 class Metric(Protocol):

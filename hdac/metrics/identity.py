@@ -61,7 +61,14 @@ class Identity:
     """1: the same person; other people are near 0 (-0.02 to 0.09), JPEG quality 10 gives 0.65 to 0.94."""
 
     contract = Contract(
-        "identity", "Identity", "", True, "R'G'B', 8 bit", "mean over frames with a face in the source", "MobileFaceNet, ArcFace on MS1M"
+        "identity",
+        "Identity",
+        "",
+        True,
+        "R'G'B', 8 bit",
+        "mean over frames with a face in the source",
+        "MobileFaceNet, ArcFace on MS1M",
+        True,
     )
 
     def unavailable(self) -> str | None:

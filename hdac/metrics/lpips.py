@@ -18,7 +18,7 @@ from hdac.metrics.weights import WeightsFile, load_weights, missing
 
 BACKBONE = WeightsFile("squeezenet1_1_torchvision/squeezenet1_1_fp16.safetensors", "7f3f7dd12d38bd0222d5f924e870a13f")
 HEADS = WeightsFile("squeezenet1_1_torchvision/lpips_v0.1_squeeze_heads.safetensors", "7b35c219aaf55e4be5486ee08f40bb7b")
-BATCH = 8
+BATCH = 1
 
 #: SqueezeNet 1.1: index of a fire module -> it is followed by a max-pool; features 0 is a convolution of stride 2.
 _FIRES = {3: False, 4: True, 6: False, 7: True, 9: False, 10: False, 11: False, 12: False}
@@ -84,7 +84,7 @@ class Lpips:
     def __init__(self, net: str) -> None:
         self.net = net
         self.contract = Contract(
-            f"lpips-{net}", f"LPIPS ({net})", "", False, "R'G'B' in [-1, 1]", "mean over frames", "Zhang et al. (2018), v0.1"
+            f"lpips-{net}", f"LPIPS ({net})", "", False, "R'G'B' in [-1, 1]", "mean over frames", "Zhang et al. (2018), v0.1", True
         )
 
     def unavailable(self) -> str | None:

@@ -16,7 +16,7 @@ from hdac.video.picture import Picture
 
 #: Five scales need 16 * (window - 1) + 1 pixels on the shorter side: 161 for the standard window of 11.
 MIN_SIDE = 49
-BATCH = 16
+BATCH = 1
 
 
 def window(side: int) -> int:

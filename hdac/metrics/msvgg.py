@@ -22,7 +22,8 @@ LITE = WeightsFile("vgg19_distilled_16x/vgg19_se16x_relu5_1.safetensors", "c73fe
 VGG19 = WeightsFile("vgg19_torchvision/vgg19-dcbb9e9d.pth", "dcbb9e9d")
 URL = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"
 SCALES = (1, 2, 4, 8)
-BATCH = 4
+#: Pixels whose features are compared at once.
+PIXELS = 2048
 
 #: 3x3 convolutions in front of each of the four max-pools, up to conv5_1.
 _BLOCKS = (2, 2, 4, 4, 1)
@@ -78,7 +79,7 @@ class Vgg19(nn.Module):
 class LiteVgg19(nn.Module):
     """VGG-19 distilled to 1/16 of its parameters (Wang et al., "Collaborative Distillation", 2020), RGB in [0, 1].
 
-    Taps are the features that its 1x1 layers project to VGG-19's channels.
+    Taps are what its 1x1 layers make VGG-19's channels of: `project` of the features that `forward` returns.
     """
 
     def __init__(self, weights: dict[str, Tensor]) -> None:
@@ -91,27 +92,42 @@ class LiteVgg19(nn.Module):
             x = F.pad(x, (1, 1, 1, 1), mode="reflect")
         return F.conv2d(x, weight, bias)
 
+    def project(self, pixels: Tensor, tap: int) -> Tensor:
+        """`(P, C)` features at tap 0 to 4 -> `(P, C')` as VGG-19 has them there."""
+        weight, bias = self.tensors[f"conv{tap + 1}1_aux/weight"], self.tensors[f"conv{tap + 1}1_aux/bias"]
+        return F.linear(pixels, weight[:, :, 0, 0], bias).relu_()
+
     def forward(self, x: Tensor) -> list[Tensor]:
-        """The five taps."""
+        """The five taps, before `project`."""
         x, taps = self._conv(x, "conv0"), []
         for block, count in enumerate(_BLOCKS, 1):
             for i in range(1, count + 1):
-                x = F.relu(self._conv(x, f"conv{block}{i}"))
+                x = self._conv(x, f"conv{block}{i}").relu_()
                 if i == 1:
-                    taps.append(F.relu(self._conv(x, f"conv{block}1_aux")))
+                    taps.append(x)
             if block < len(_BLOCKS):
                 x = F.max_pool2d(x, 2)
         return taps
 
 
-def distance(network: nn.Module, x: Tensor, x_hat: Tensor, scales: Sequence[int] = SCALES) -> Tensor:
-    """`(N, 3, H, W)` in [0, 1] -> `(N,)`; both sides at least 16 * 8 for all scales."""
-    total = torch.zeros(x.shape[0], device=x.device)
+def _difference(network: nn.Module, a: Tensor, b: Tensor, tap: int) -> float:
+    """Mean absolute difference of one picture's features `(C, H, W)`; a block of pixels at a time, so that it stays in the cache."""
+    a, b = (t.permute(1, 2, 0).flatten(0, 1) for t in (a, b))
+    total, count = 0.0, 0
+    for u, v in zip(a.split(PIXELS), b.split(PIXELS), strict=True):
+        if isinstance(network, LiteVgg19):
+            u, v = network.project(u, tap), network.project(v, tap)
+        total += float((u - v).abs_().sum())
+        count += u.numel()
+    return total / count
+
+
+def distance(network: nn.Module, x: Tensor, x_hat: Tensor, scales: Sequence[int] = SCALES) -> float:
+    """Two pictures `(1, 3, H, W)` in [0, 1]; both sides at least 16 * 8 for all scales. Not differentiable."""
+    total = 0.0
     for factor in scales:
         both = network(shrunk(torch.cat([x, x_hat]), factor).contiguous(memory_format=torch.channels_last))
-        for taps in both:
-            a, b = taps.chunk(2)
-            total = total + 10 * (a - b).abs().mean((1, 2, 3))
+        total += sum(10 * _difference(network, taps[0], taps[1], i) for i, taps in enumerate(both))
     return total
 
 
@@ -153,7 +169,7 @@ class MsVgg:
         network = "distilled VGG-19 (1/16)" if self.lite else "torchvision's VGG-19"
         self.contract = Contract(
             key, "msVGG-lite" if self.lite else "msVGG", "", False, "R'G'B' in [0, 1]", "mean over frames",
-            f"Siarohin et al. (2019), {network}",
+            f"Siarohin et al. (2019), {network}", True,
         )  # fmt: skip
 
     def unavailable(self) -> str | None:
@@ -171,5 +187,4 @@ class MsVgg:
         if min(x.size) < 16 * SCALES[-1]:
             raise UnavailableError(f"pictures of {x.size[0]}x{x.size[1]}; four scales need {16 * SCALES[-1]} pixels a side")
         network = lite() if self.lite else vgg19()
-        both = zip(x.rgb_batches(BATCH), x_hat.rgb_batches(BATCH), strict=True)
-        return mean_scores([v for a, b in both for v in distance(network, a, b).tolist()])
+        return mean_scores([distance(network, a, b) for a, b in zip(x.rgb_batches(1), x_hat.rgb_batches(1), strict=True)])

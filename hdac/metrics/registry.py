@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 
 from hdac.errors import UsageError
@@ -37,15 +38,32 @@ def find_metrics(keys: Iterable[str]) -> list[Metric]:
     return [METRICS[key] for key in keys]
 
 
-def measure(x: Clip, x_hat: Clip, keys: Iterable[str] = DEFAULT) -> dict[str, Scores | UnavailableError]:
-    """Scores by key; a metric that cannot be had is there with its reason. Raises `UsageError` for clips that do not match."""
+def measure(x: Clip, x_hat: Clip, keys: Iterable[str] = DEFAULT, every: int = 1) -> dict[str, Scores | UnavailableError]:
+    """Scores by key; a metric that cannot be had is there with its reason. `every` N: slow metrics on frames 0, N, 2 N, ... only.
+
+    Raises `UsageError` for clips that do not match.
+    """
     metrics = find_metrics(keys)
     check_pair(x, x_hat)
+    thinned = [Clip(c.pictures[::every], c.fps, c.matrix) if every > 1 else c for c in (x, x_hat)]
     out: dict[str, Scores | UnavailableError] = {}
     for metric in metrics:
         reason = metric.unavailable()
         try:
-            out[metric.contract.key] = UnavailableError(reason) if reason else metric.measure(x, x_hat)
+            if reason:
+                raise UnavailableError(reason)
+            slow = metric.contract.sampled and every > 1
+            scores = metric.measure(*thinned) if slow else metric.measure(x, x_hat)
+            out[metric.contract.key] = _spread(scores, every, len(x.pictures)) if slow else scores
         except UnavailableError as error:
             out[metric.contract.key] = error
     return out
+
+
+def _spread(scores: Scores, every: int, count: int) -> Scores:
+    """Per-frame values back in their places; the frames between have none."""
+    if scores.frames is None:
+        return scores
+    frames = [math.nan] * count
+    frames[::every] = scores.frames
+    return Scores(scores.value, tuple(frames))
