@@ -85,7 +85,7 @@ class Codec(Protocol):
 @dataclass(frozen=True)
 class AnchorRecipe:
     """One TOML file. In commands, `{input}` alone stands for FFmpeg's options that read the raw source; `{source}`, `{stream}`,
-    `{decoded}`, `{width}`, `{height}`, `{fps}`, `{frames}`, `{recipe}` (the folder of this file) and `{value}` (the rate
+    `{decoded}`, `{width}`, `{height}`, `{fps}`, `{fps_round}`, `{frames}`, `{recipe}` (the folder of this file) and `{value}` (the rate
     parameter) for what they say. `{cascade}` stands for x265 parameters of hdac's low-QP first picture and QP cascade at `value`.
     """
 
@@ -176,7 +176,7 @@ class Anchor:
     def _filled(self, template: tuple[str, ...], job: Job) -> list[str]:
         words = {
             "source": str(job.source), "stream": str(job.stream), "decoded": str(job.decoded), "width": str(job.width),
-            "height": str(job.height), "fps": str(job.fps), "fps_float": f"{float(job.fps):.6f}", "frames": str(job.frames),
+            "height": str(job.height), "fps": str(job.fps), "fps_round": str(round(job.fps)), "frames": str(job.frames),
             "recipe": str(self.folder), "value": f"{job.value:g}",
         }  # fmt: skip
         if any("{ffmpeg}" in part for part in template):
@@ -288,10 +288,11 @@ class Hdac:
         recipe = {k: v for k, v in vars(self.recipe).items() if k not in ("title", "points", "notes", "timeout")}
         model = None if self.recipe.mode == "base" else find_model(self.recipe.model).digest
         tools = {"tool": tool_version(find_ffmpeg())} if self.recipe.base_codec == "vvc" else {}
+        code = code_version("bitstream", "codec", "layers", "nets", "video/picture", "video/reader", "video/writer")
         return {
             "recipe": recipe,
             "weights": model,
-            "code": code_version("bitstream", "codec", "layers", "nets", "video/picture", "video/reader", "video/writer"),
+            "code": code,
             **tools,
         }
 

@@ -83,7 +83,7 @@ def about(run: Run) -> str:
         f"Codecs: {settings}.",
     ]
     slow = [m for m in run.metrics if METRICS[m].contract.sampled]
-    if a["every"] > 1 and slow:
+    if a.get("every", 1) > 1 and slow:
         lines.append(f"{', '.join(METRICS[m].contract.title for m in slow)}: mean over every {a['every']}th frame.")
     models = sorted({m for p in run.points.values() if (m := (p.record.get("decides") or {}).get("weights"))})
     if models:
