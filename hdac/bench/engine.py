@@ -9,6 +9,9 @@ from typing import Any, TypeVar
 
 from hdac.errors import UsageError
 
+#: How long a scheduler may take to answer.
+CONNECT_SECONDS = 20
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -25,14 +28,14 @@ def cluster(jobs: int, scheduler: str | None) -> Iterator[Any]:
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     if scheduler:
         try:
-            client = Client(scheduler, timeout="20s")
+            client = Client(scheduler, timeout=CONNECT_SECONDS)
         except (OSError, ValueError) as error:
             raise UsageError(f"--scheduler {scheduler}: no dask scheduler answers there ({error}); give tcp://HOST:PORT") from error
         with client:
             yield client
         return
     local = LocalCluster(
-        n_workers=jobs, threads_per_worker=1, processes=True, dashboard_address=None, memory_limit=0, silence_logs=logging.CRITICAL
+        n_workers=jobs, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0", memory_limit=0, silence_logs=logging.CRITICAL
     )
     with local, Client(local) as client:
         yield client

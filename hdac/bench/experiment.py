@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from hdac.bench.codecs import Codec, code_version, codec_from_table, load_codec
@@ -88,18 +89,26 @@ def load_experiment(name: str) -> Experiment:
         raise UsageError(f"{path}: frames = {recipe.frames}; 0 means all, else at least 1")
     if not 1 <= recipe.every <= 100:
         raise UsageError(f"{path}: every = {recipe.every}; allowed are 1 (each frame) to 100")
-    codecs = []
-    for codec in recipe.codecs:
-        given = inline.get(codec)
-        codecs.append(codec_from_table(codec, given, f"{path}, codec {codec}", path.parent) if given else load_codec(codec))
-    unknown = [n for n in (*recipe.anchors, *points, *inline) if n not in recipe.codecs]
+    codecs = [_codec(name, inline, path) for name in recipe.codecs]
+    names = [c.name for c in codecs]
+    if len(set(names)) < len(names):
+        raise UsageError(f"{path}: codecs = {', '.join(names)}; each name once")
+    unknown = [n for n in (*recipe.anchors, *points, *inline) if n not in names]
     if unknown:
-        raise UsageError(f"{path}: {', '.join(unknown)} in anchors, points or codec is not among codecs = {', '.join(recipe.codecs)}")
+        raise UsageError(f"{path}: {', '.join(unknown)} in anchors, points or codec is not among codecs = {', '.join(names)}")
     chosen = {c.name: tuple(points.get(c.name, c.points)) for c in codecs}
     for codec, values in chosen.items():
         if not values or not all(isinstance(v, int | float) for v in values) or len(set(values)) < len(values):
             raise UsageError(f"{path}: points of {codec} = {list(values)}; give different numbers")
     return Experiment(path.stem, recipe, tuple(codecs), chosen)
+
+
+def _codec(name: str, inline: dict[str, Any], experiment: Path) -> Codec:
+    """A codec that the recipe defines itself, one of `baselines/`, or a file (relative paths: from here, or from the recipe's folder)."""
+    if name in inline:
+        return codec_from_table(name, inline[name], f"{experiment}, codec {name}", experiment.parent)
+    beside = experiment.parent / name
+    return load_codec(str(beside) if name.endswith(".toml") and beside.is_file() and not Path(name).is_file() else name)
 
 
 def load_sources(experiment: Experiment, data: str | None) -> list[Source]:

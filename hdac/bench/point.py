@@ -27,6 +27,9 @@ from hdac.errors import HdacError, ToolError, UsageError
 from hdac.metrics.contract import Clip, Scores
 from hdac.metrics.registry import measure
 
+#: A program may take this long before its frames count.
+START_SECONDS = 60.0
+
 
 @dataclass(frozen=True)
 class PointTask:
@@ -125,7 +128,7 @@ def _execute(task: PointTask, folder: Path) -> PointOutcome:
     job = Job(folder / "source.yuv", folder / f"coded{codec.suffix}", folder / "decoded.yuv", width, height, clip.fps, count, task.value)
     with job.source.open("wb") as file:
         file.writelines(p.tobytes() for p in clip.pictures)
-    limit = 60 + codec.timeout * count
+    limit = START_SECONDS + codec.timeout * count
     encode, decode = codec.encode_command(job), codec.decode_command(job)
     encoded = None
     if task.stream is None:

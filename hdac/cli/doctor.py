@@ -15,6 +15,8 @@ import torch
 from hdac.cli.common import add_json, result
 from hdac.codec.fuser import pick_device
 from hdac.errors import HdacError
+from hdac.metrics.contract import Metric
+from hdac.metrics.registry import METRICS
 from hdac.nets.arithmetic import fast_dtype
 from hdac.nets.zoo import find_model, load_model, shipped
 from hdac.video.ffmpeg import encoders, find_ffmpeg
@@ -55,7 +57,12 @@ def _codec(name: str, mode: Literal["r", "w"]) -> Check:
 
 def _package(name: str, purpose: str) -> Check:
     present = importlib.util.find_spec(name) is not None
-    return Check(name, present, purpose if present else f"not installed ({purpose}): pip install {name}")
+    return Check(name, present, purpose if present else f"not installed ({purpose}): pip install 'hdac[bench]'")
+
+
+def _metric(metric: Metric) -> Check:
+    reason = metric.unavailable()
+    return Check(f"metric {metric.contract.key}", reason is None, reason or f"{metric.contract.title}: {metric.contract.source}")
 
 
 def _folder(variable: str, purpose: str) -> Check:
@@ -91,9 +98,10 @@ def checks() -> list[Check]:
         _codec("libx264", "w"),
         _try("device", _device),
         _try("weights", _models),
-        _package("pytorch_msssim", "metric ms-ssim-y"),
-        _package("lpips", "metrics lpips-*"),
-        _package("torchvision", "metric msvgg"),
+        *(_metric(metric) for metric in METRICS.values()),
+        _package("dask", "experiments, batches"),
+        _package("matplotlib", "figures"),
+        _package("plotly", "reports"),
         _folder("HDAC_DATA", "training and test clips"),
         _folder("HDAC_WEIGHTS", "networks of metrics and losses"),
     ]
@@ -105,6 +113,6 @@ ESSENTIAL = ("PyAV libx265", "PyAV hevc", "device", "weights")
 
 def run(options: argparse.Namespace) -> int:
     rows = checks()
-    lines = [f"{'usable' if c.usable else 'absent':7} {c.name:18} {c.detail}" for c in rows]
+    lines = [f"{'usable' if c.usable else 'absent':7} {c.name:22} {c.detail}" for c in rows]
     result(options, {"checks": [c._asdict() for c in rows]}, "\n".join(lines))
     return 0 if all(c.usable for c in rows if c.name in ESSENTIAL) else 1

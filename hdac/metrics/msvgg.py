@@ -123,7 +123,7 @@ def _difference(network: nn.Module, a: Tensor, b: Tensor, tap: int) -> float:
 
 
 def distance(network: nn.Module, x: Tensor, x_hat: Tensor, scales: Sequence[int] = SCALES) -> float:
-    """Two pictures `(1, 3, H, W)` in [0, 1]; both sides at least 16 * 8 for all scales. Not differentiable."""
+    """Two pictures `(1, 3, H, W)` in [0, 1]; both sides at least 16 * 8 (distilled: 32 * 8) for all scales. Not differentiable."""
     total = 0.0
     for factor in scales:
         both = network(shrunk(torch.cat([x, x_hat]), factor).contiguous(memory_format=torch.channels_last))
@@ -184,7 +184,9 @@ class MsVgg:
     @torch.inference_mode()
     def measure(self, x: Clip, x_hat: Clip) -> Scores:
         check_pair(x, x_hat)
-        if min(x.size) < 16 * SCALES[-1]:
-            raise UnavailableError(f"pictures of {x.size[0]}x{x.size[1]}; four scales need {16 * SCALES[-1]} pixels a side")
+        # relu5_1 is at 1/16 of 1/8 of the side; the distilled network pads by reflection, which needs 2 samples there
+        least = 16 * SCALES[-1] * (2 if self.lite else 1)
+        if min(x.size) < least:
+            raise UnavailableError(f"pictures of {x.size[0]}x{x.size[1]}; four scales need {least} pixels a side")
         network = lite() if self.lite else vgg19()
         return mean_scores([distance(network, a, b) for a, b in zip(x.rgb_batches(1), x_hat.rgb_batches(1), strict=True)])

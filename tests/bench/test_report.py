@@ -1,0 +1,199 @@
+"""The report as a reader has it: opened from disk in headless Chromium."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from hdac.bench.analysis import load
+from hdac.bench.codecs import load_codec
+from hdac.bench.compressai import read_extra
+from hdac.bench.datasets import find_sources
+from hdac.bench.experiment import load_experiment
+from hdac.bench.figures import averaged_points, extra_scores
+from hdac.bench.point import execute
+from hdac.bench.report import write_report
+from hdac.bench.results import Store, as_json, write_atomically
+from hdac.bench.runner import describe
+from hdac.bench.tables import write_tables
+from hdac.errors import UsageError
+from tests.conftest import Run
+
+TEXT = """
+schema = "hdac-experiment/1"
+title = "a small table </script>"
+set = "carphone"
+frames = 12
+codecs = ["x264-zerolatency", "hdac-base"]
+anchors = ["x264-zerolatency"]
+metrics = ["psnr-y", "flicker"]
+players_kbps = [40, 80]
+[points]
+x264-zerolatency = [24, 29, 34, 39]
+hdac-base = [28, 34, 40, 46]
+"""
+
+
+#: Mean of all samples of each small picture.
+MEANS = """[...document.querySelectorAll('#tiles canvas')].map((canvas) => {
+    const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+    return data.reduce((sum, v) => sum + v, 0) / data.length;
+})"""
+#: Moves the wipe slider; where the white line is then, 0 to 1.
+BORDER = """(value) => {
+    const slider = document.getElementById('slider'), wipe = document.getElementById('wipe');
+    slider.value = value;
+    slider.dispatchEvent(new Event('input'));
+    const row = wipe.getContext('2d').getImageData(0, wipe.height / 2, wipe.width, 1).data;
+    const white = (x) => row[4 * x] + row[4 * x + 1] + row[4 * x + 2] === 765;
+    for (let x = 0; x + 1 < wipe.width; x++) if (white(x) && white(x + 1)) return x / wipe.width;
+    return -1;
+}"""
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The points of a small experiment, made in this process."""
+    folder = tmp_path_factory.mktemp("report")
+    path = folder / "small.toml"
+    path.write_text(TEXT)
+    experiment, store = load_experiment(str(path)), Store(folder / "out")
+    tasks = experiment.tasks(find_sources("carphone"))
+    for outcome in map(execute, tasks):
+        assert outcome.error == ""
+        store.save(outcome)
+    write_atomically(store.folder / "experiment.json", as_json(describe(experiment, tasks, {"hm-ldb": "not here"})))
+    write_atomically(store.folder / "environment.json", b"{}")
+    return store.folder
+
+
+def test_figures_extra_curves_and_compressai(results: Path, hdac: Run, tmp_path: Path) -> None:
+    other = {"name": "theirs", "description": "d", "results": {"bitrate": [20, 40, 80], "psnr-y": [27.0, 29.0, 31.0], "note": ["x"]}}
+    (tmp_path / "theirs.json").write_text(json.dumps(other))
+    code, _, err = hdac("experiment", "report", results, "--extra", tmp_path / "theirs.json")
+    assert (code, err) == (0, "")
+    names = {p.name for p in (results / "figures").iterdir()}
+    assert {"rd_psnr-y.pdf", "rd_psnr-y.png", "rd_psnr-y_sequences.pdf", "layers_hdac-base.pdf"} <= names
+    assert b"/FontFile2" in (results / "figures" / "rd_psnr-y.pdf").read_bytes()  # TrueType, embedded
+    assert "theirs" in (results / "report.html").read_text()
+    for text, message in (("{}", "not CompressAI's format"), ("[", "not CompressAI's format")):
+        (tmp_path / "bad.json").write_text(text)
+        code, _, err = hdac("experiment", "report", results, "--extra", tmp_path / "bad.json")
+        assert (code, message in err) == (2, True)
+    code, _, err = hdac("experiment", "report", tmp_path)
+    assert (code, "no results of an experiment" in err) == (2, True)
+
+
+def parse_as_compressai(path: Path, metric: str) -> tuple[str, list[float], list[float]]:
+    """What compressai.utils.video.plot does with a file: needs results.bitrate and results[metric]."""
+    data = json.loads(path.read_text())
+    if "results" not in data or "bitrate" not in data["results"]:
+        raise ValueError(f'Invalid file "{path}"')
+    if metric not in data["results"]:
+        raise ValueError(f"Error: metric {metric} not available.")
+    return data.get("name", path.name.split(".")[0]), data["results"]["bitrate"], data["results"][metric]
+
+
+def test_aggregates_are_compressais(results: Path, hdac: Run) -> None:
+    hdac("experiment", "report", results)
+    name, rates, scores = parse_as_compressai(results / "hdac-base.json", "psnr-y")
+    assert name == "hdac-base"
+    assert rates == sorted(rates)
+    assert scores == sorted(scores)
+    assert len(rates) == len(scores) == 4
+    data = json.loads((results / "hdac-base.json").read_text())
+    assert {"name", "description", "results"} <= data.keys()
+    assert {"bpp", "encoding_time", "decoding_time"} <= data["results"].keys()
+    run, extra = load(results), read_extra(results / "hdac-base.json")
+    assert extra_scores(extra, "psnr-y") == pytest.approx(averaged_points(run, "hdac-base", "psnr-y")[1], abs=1e-6)
+    with pytest.raises(UsageError, match="give a JSON file"):
+        read_extra(results / "nothing.json")
+
+
+def test_private_clips_stay_out(results: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "private"
+    shutil.copytree(results, folder)
+    about = json.loads((folder / "experiment.json").read_text())
+    about["sequences"]["carphone"]["media"] = "private"
+    (folder / "experiment.json").write_text(json.dumps(about))
+    run = load(folder)
+    paths = write_report(run, write_tables(run), [])
+    assert [p.name for p in paths] == ["report.html", "report-players.html"]
+    assert "data:video" not in paths[0].read_text()
+    assert "may not be published" in paths[0].read_text()
+    assert "data:video" in paths[1].read_text()
+
+
+def test_without_coded_files_there_are_tables_but_no_players(results: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "committed"
+    shutil.copytree(results, folder, ignore=shutil.ignore_patterns("*.hdac", "*.h264", "*.log", "*.frames.json"))
+    run = load(folder)
+    paths = write_report(run, write_tables(run), [])
+    assert [p.name for p in paths] == ["report.html"]
+    assert "only the records were kept" in paths[0].read_text()
+
+
+def test_the_page_in_chromium(results: Path, hdac: Run) -> None:
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("no Chromium on PATH (Debian: apt install chromium)")
+    hdac("experiment", "report", results)
+    with sync_api.sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"])
+        page, wrong = browser.new_page(), []
+        page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.goto((results / "report.html").absolute().as_uri())
+        page.wait_for_function("document.body.dataset.ready === 'yes'", timeout=120000)
+        # curves: one trace a codec; another metric redraws them
+        assert page.evaluate("document.getElementById('curves').data.length") == 2
+        page.select_option("#metric", label="Flicker (levels)")
+        assert page.evaluate("document.getElementById('curves').layout.yaxis.title.text") == "Flicker (levels) (lower is better)"
+        # tables sort by number
+        head = page.locator("h2:text('Points') + div th").nth(3)
+        head.click()
+        rates = [float(t) for t in page.locator("h2:text('Points') + div tbody tr td:nth-child(4)").all_inner_texts()]
+        assert rates == sorted(rates)
+        head.click()
+        rates = [float(t) for t in page.locator("h2:text('Points') + div tbody tr td:nth-child(4)").all_inner_texts()]
+        assert rates == sorted(rates, reverse=True)
+        # players: they move on, every tile shows a picture
+        page.click("#play")
+        page.wait_for_function("document.getElementById('readout').textContent.match(/frame [1-9]/)", timeout=60000)
+        page.evaluate("document.getElementById('video').pause()")
+        means = page.evaluate(MEANS)
+        assert len(means) == 3
+        assert all(90 < m < 200 for m in means)
+        # seeking shows that frame's values
+        page.evaluate("const s = document.getElementById('seek'); s.value = 7; s.dispatchEvent(new Event('input'))")
+        page.wait_for_function("document.getElementById('readout').textContent.includes('frame 7 of 12')", timeout=60000)
+        name = re.search(r"hdac-base\s+([\d.]+) kbps\s+psnr-y ([\d.]+)", page.inner_text("#readout"))
+        assert name is not None
+        point = min(load(results).of("hdac-base"), key=lambda p: abs(p.kbps - float(name[1])))
+        frames = Store(results).frames(f"carphone_hdac-base_qp-base{point.value:g}")
+        assert float(name[2]) == pytest.approx(frames["psnr-y"][7], abs=0.01)
+        # the slider moves the border between the two pictures
+        assert page.evaluate(BORDER, 250) == pytest.approx(0.25, abs=0.02)
+        assert page.evaluate(BORDER, 750) == pytest.approx(0.75, abs=0.02)
+        page.select_option("#rate", label="80 kbps")
+        page.wait_for_function("document.getElementById('readout').textContent.includes('frame 0 of 12')", timeout=60000)
+        browser.close()
+    assert wrong == []
+
+
+def test_hybrid_bits_per_frame(head: list[object]) -> None:
+    from fractions import Fraction
+
+    from hdac.codec.config import EncoderConfig
+    from hdac.codec.files import encode, frame_bits, inspect
+
+    for settings in ({"qp_base": 40, "refresh": 3}, {"mode": "animation", "qp_ref": 40, "refresh": 3}, {"qp_base": 40, "frame_step": 2}):
+        data = encode(head[:7], 176, 144, Fraction(30), EncoderConfig(**settings))  # type: ignore[arg-type]
+        layers, bits = frame_bits(data), inspect(data).bits
+        assert [len(v) for v in layers.values()] == [7, 7]
+        assert sum(layers["base"]) == pytest.approx(bits.base + bits.reference, abs=1.5)
+        assert sum(layers["motion and fusion"]) == pytest.approx(bits.motion + bits.fusion, abs=1.5)
+    assert load_codec("hdac-base").suffix == ".hdac"
