@@ -7,9 +7,11 @@ Four scales (1, 1/2, 1/4, 1/8), five taps (relu1_1 to relu5_1), 10 * mean absolu
 from __future__ import annotations
 
 import hashlib
+import socket
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import torch
 import torch.nn.functional as F
@@ -131,21 +133,38 @@ def distance(network: nn.Module, x: Tensor, x_hat: Tensor, scales: Sequence[int]
     return total
 
 
+def _cached() -> Path:
+    return Path(torch.hub.get_dir()) / "checkpoints" / Path(URL).name
+
+
+def _no_vgg() -> str | None:
+    """Why torchvision's weights cannot be had; None if they are here, or a download may bring them."""
+    reason = missing(VGG19)
+    if reason is None or _cached().is_file():
+        return None
+    try:
+        socket.getaddrinfo(str(urlsplit(URL).hostname), 443)
+    except OSError as error:
+        return f"{reason}, and {Path(URL).name} (548 MB) cannot be downloaded ({error.strerror or error})"
+    return None
+
+
 def _whole_vgg() -> Path:
     """The file of torchvision's weights: from `HDAC_WEIGHTS`, torch's cache, or the network. Raises `UnavailableError`."""
     try:
         return find_weights(VGG19)
     except UnavailableError as error:
         reason = str(error)
-    cached = Path(torch.hub.get_dir()) / "checkpoints" / Path(URL).name
+    cached = _cached()
     if not cached.is_file():
-        cached.parent.mkdir(parents=True, exist_ok=True)
         try:
+            cached.parent.mkdir(parents=True, exist_ok=True)
             torch.hub.download_url_to_file(URL, str(cached), VGG19.digest, progress=False)
         except (OSError, RuntimeError) as error:
             raise UnavailableError(f"{reason}, and {Path(URL).name} (548 MB) could not be downloaded ({error})") from error
-    if not hashlib.sha256(cached.read_bytes()).hexdigest().startswith(VGG19.digest):
-        raise UnavailableError(f"{cached} is not {Path(URL).name}: its SHA-256 does not start with {VGG19.digest}; remove it")
+    with cached.open("rb") as file:
+        if not hashlib.file_digest(file, "sha256").hexdigest().startswith(VGG19.digest):
+            raise UnavailableError(f"{cached} is not {Path(URL).name}: its SHA-256 does not start with {VGG19.digest}; remove it")
     return cached
 
 
@@ -173,13 +192,7 @@ class MsVgg:
         )  # fmt: skip
 
     def unavailable(self) -> str | None:
-        if self.lite:
-            return missing(LITE)
-        try:
-            _whole_vgg()
-        except UnavailableError as error:
-            return str(error)
-        return None
+        return missing(LITE) if self.lite else _no_vgg()
 
     @torch.inference_mode()
     def measure(self, x: Clip, x_hat: Clip) -> Scores:

@@ -15,7 +15,7 @@ from hdac.errors import UsageError
 from hdac.metrics.contract import Clip, Scores, UnavailableError
 from hdac.metrics.identity import Identity
 from hdac.metrics.ms_ssim import decibels, ms_ssim_y, window
-from hdac.metrics.msvgg import distance, lite, shrunk
+from hdac.metrics.msvgg import Vgg19, distance, lite, shrunk
 from hdac.metrics.psnr import mean_psnr_y, psnr_y
 from hdac.metrics.registry import METRICS, find_metrics, measure
 from hdac.video.ffmpeg import run_ffmpeg
@@ -270,3 +270,43 @@ def test_measure_on_the_command_line(hdac: Run, clip: Path, head: list[Picture],
     code, out, _ = hdac("measure", clip, decoded, "--metrics", "lpips-alex,psnr-y")
     assert code == 0
     assert "psnr-y" in out
+
+
+def test_whole_vgg_on_weights_of_its_shape(head: list[Picture]) -> None:
+    """The real weights are 548 MB: shapes, order of taps and normalisation are tested on random ones."""
+    widths, weights, before, index = (64, 128, 256, 512, 512), {}, 3, 0
+    for width, count in zip(widths, (2, 2, 4, 4, 4), strict=True):
+        for _ in range(count):
+            weights |= {f"features.{index}.weight": torch.randn(width, before, 3, 3) * 0.05, f"features.{index}.bias": torch.zeros(width)}
+            before, index = width, index + 2
+        index += 1
+    network = Vgg19(weights)
+    x = next(Clip(head[:1]).rgb_batches(1))
+    with torch.inference_mode():
+        taps = network(x)
+        assert [t.shape[1] for t in taps] == list(widths)
+        assert [t.shape[2] for t in taps] == [144, 72, 36, 18, 9]
+        first = (x - network.mean) / network.std
+        plain = torch.relu(torch.nn.functional.conv2d(first, weights["features.0.weight"], padding=1))
+        assert torch.allclose(taps[0], plain, atol=1e-4)
+        assert distance(network, x, x) == 0
+        assert distance(network, x, 1 - x) > 0
+
+
+def test_vgg_is_not_fetched_to_say_that_it_could_be(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("HDAC_WEIGHTS", raising=False)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+
+    def offline(*_: object) -> None:
+        raise OSError(-2, "Name or service not known")
+
+    monkeypatch.setattr("socket.getaddrinfo", offline)
+    monkeypatch.setattr("torch.hub.download_url_to_file", offline)
+    assert "cannot be downloaded (Name or service not known)" in str(METRICS["msvgg"].unavailable())
+    found = measure(Clip(synthetic(1, 128, 128)), Clip(synthetic(1, 128, 128)), ["msvgg"])
+    assert "HDAC_WEIGHTS is not set" in str(found["msvgg"])
+    (tmp_path / "hub" / "checkpoints").mkdir(parents=True)
+    (tmp_path / "hub" / "checkpoints" / "vgg19-dcbb9e9d.pth").write_bytes(b"half a download")
+    assert METRICS["msvgg"].unavailable() is None
+    found = measure(Clip(synthetic(1, 128, 128)), Clip(synthetic(1, 128, 128)), ["msvgg"])
+    assert "is not vgg19-dcbb9e9d.pth: its SHA-256 does not start with dcbb9e9d; remove it" in str(found["msvgg"])
