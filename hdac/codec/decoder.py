@@ -195,7 +195,8 @@ class Decoder:
         if unit is None:
             fused = fuser.animate(held, frame.keypoints, levels) if frame.fused else held
             return self._next(fused, "fused" if frame.fused else "base")
-        shown = fuser.fuse(held, qp, frame.keypoints, levels) if frame.fused else held
+        better = fuser.fuse(held, qp, frame.keypoints, levels) if frame.fused or fuser.recurrent else None
+        shown = better if better is not None and frame.fused else held
         if self.header.frame_step > 1:
             shown = shown if isinstance(shown, Picture) else shown.result()
             fuser.set_anchor(shown, qp, frame.keypoints, levels)

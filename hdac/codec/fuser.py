@@ -10,7 +10,7 @@ from torch import Tensor
 
 from hdac.errors import UsageError
 from hdac.layers.motion import dequantise
-from hdac.nets.fusion import FusionNet, Reference
+from hdac.nets.fusion import FusionNet, Look, Reference, State
 from hdac.nets.keypoints import thumbnail
 from hdac.nets.planes import planes_from_yuv, yuv_from_planes
 from hdac.video.picture import Picture
@@ -51,7 +51,14 @@ class Fuser:
         self._anchor: Reference | None = None
         self.workers = workers if device.type == "cpu" else 1
         self._pool = ThreadPoolExecutor(self.workers, "fuse", _one_thread)
+        # what depends on the picture before runs here, in order, while the pool looks at the next pictures
+        self._line = ThreadPoolExecutor(1, "follow", _one_thread)
+        self._state: State | None = None
         self._side = ThreadPoolExecutor(1, "keypoints", _one_thread)
+
+    @property
+    def recurrent(self) -> bool:
+        return self.net.config.recurrent
 
     def keypoints(self, picture: Picture) -> Future[Tensor]:
         """Keypoints `(K, 2)` in [-1, 1] of a source picture, float32 on the CPU."""
@@ -59,6 +66,7 @@ class Fuser:
 
     def set_reference(self, picture: Picture, qp: int, integers: Tensor, levels: int) -> None:
         """The decoded picture and keypoints that are moved from now on (until the next refresh)."""
+        self._line.submit(self._forget).result()
         self._reference, self._anchor = self._pool.submit(self._known, picture, qp, integers, levels).result(), None
 
     def set_anchor(self, picture: Picture, qp: int, integers: Tensor, levels: int) -> None:
@@ -66,8 +74,14 @@ class Fuser:
         self._anchor = self._pool.submit(self._known, picture, qp, integers, levels).result()
 
     def fuse(self, base: Picture, qp: int, integers: Tensor, levels: int) -> Future[Picture]:
-        """Base picture (coded at `qp`) + reference -> fused picture."""
-        return self._pool.submit(self._run, self._reference, base, qp, integers, levels, 1.0)
+        """Base picture (coded at `qp`) + reference (+ the picture before, if the network is recurrent) -> fused picture.
+
+        A recurrent network must be given every picture, whether it is shown or not.
+        """
+        if not self.recurrent:
+            return self._pool.submit(self._run, self._reference, base, qp, integers, levels, 1.0)
+        look = self._pool.submit(self._look, self._reference, base, qp, integers, levels)
+        return self._line.submit(self._follow, look, base)
 
     def animate(self, like: Picture, integers: Tensor, levels: int) -> Future[Picture]:
         """Reference (or anchor) + keypoints -> picture; `like` gives only the size."""
@@ -89,6 +103,21 @@ class Fuser:
         here = dequantise(integers, levels)[None].to(self.device)
         fused = self.net(self._planes(base), self._qp(qp), reference, here, torch.full((1,), mask, device=self.device))
         return Picture(*yuv_from_planes(fused.planes.cpu(), base.height, base.width))
+
+    @torch.inference_mode()
+    def _look(self, reference: Reference | None, base: Picture, qp: int, integers: Tensor, levels: int) -> Look:
+        assert reference is not None, "a reference comes first"
+        here = dequantise(integers, levels)[None].to(self.device)
+        return self.net.look(self._planes(base), self._qp(qp), reference, here, torch.ones(1, device=self.device))
+
+    @torch.inference_mode()
+    def _follow(self, look: Future[Look], base: Picture) -> Picture:
+        fused = self.net.fuse(look.result(), self._state)
+        self._state = fused.state
+        return Picture(*yuv_from_planes(fused.planes.cpu(), base.height, base.width))
+
+    def _forget(self) -> None:
+        self._state = None
 
     def _planes(self, picture: Picture) -> Tensor:
         return planes_from_yuv(*picture).to(self.device)

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hdac.nets.blocks import ResBlock, conv3, warp
+from hdac.nets.blocks import ResBlock, conv3, correlation, warp
 from hdac.nets.keypoints import KeypointDetector
 from hdac.nets.motion import Matching, Motion, MotionPyramid, enlarge
 from hdac.nets.planes import luma
@@ -26,6 +26,7 @@ class FusionConfig:
     keypoints: int = 10
     widths: tuple[int, int, int, int] = (32, 64, 96, 128)  # channels at 1/2, 1/4, 1/8, 1/16
     match: int = 32  # channels of the matching features
+    recurrent: bool = False  # the picture before is a second source
 
 
 class Features(NamedTuple):
@@ -45,12 +46,36 @@ class Reference(NamedTuple):
     keypoints: Tensor  # (N, K, 2)
 
 
+class State(NamedTuple):
+    """What a recurrent network keeps of the picture before: what it showed, its features at 1/4, its base's matching features."""
+
+    planes: Tensor  # (N, 6, H/2, W/2) in [0, 1]
+    f4: Tensor
+    match: Matching
+
+
+class Look(NamedTuple):
+    """A picture as far as it does not depend on the one before: features after fusion at 1/8 (enlarged to 1/4), and what the
+    finer scales need. Several pictures can be looked at side by side."""
+
+    x: Tensor
+    here: Features
+    there4: Tensor  # the reference's features at 1/4, moved
+    moved: Tensor
+    motion: Motion
+    base: Tensor
+    qp: Tensor
+    mask: Tensor
+
+
 class Fused(NamedTuple):
-    """`planes` `(N, 6, H/2, W/2)` in [0, 1] before clipping; `warped`: the reference moved, same shape; `motion`."""
+    """`planes` `(N, 6, H/2, W/2)` in [0, 1] before clipping; `warped`: the reference moved, same shape; `motion`; `state` for the
+    next picture (recurrent networks)."""
 
     planes: Tensor
     warped: Tensor
     motion: Motion
+    state: State | None = None
 
 
 class FusionNet(nn.Module):
@@ -81,6 +106,13 @@ class FusionNet(nn.Module):
         nn.init.zeros_(self.out.weight)
         assert self.out.bias is not None
         nn.init.zeros_(self.out.bias)
+        if config.recurrent:
+            self.follow = Follow(config.match)
+            # what the picture before adds starts at zero: a trained network without recurrence can be continued
+            self.r4 = nn.Conv2d(w4 + 1, w4, 1, bias=False)
+            self.r2 = nn.Conv2d(7, w2, 3, padding=1, bias=False)
+            nn.init.zeros_(self.r4.weight)
+            nn.init.zeros_(self.r2.weight)
 
     def compute_dtype(self, device: torch.device) -> torch.dtype:
         """Type of the features: that of the weights, or autocast's. Pictures stay float32: bf16 has 8 bits of mantissa."""
@@ -105,9 +137,16 @@ class FusionNet(nn.Module):
         centred = x.float() - x.float().mean((2, 3), keepdim=True)
         return F.normalize(centred, dim=1, eps=1e-3).to(x.dtype)
 
-    def forward(self, base: Tensor, qp: Tensor, reference: Reference, keypoints: Tensor, mask: Tensor) -> Fused:
+    def forward(
+        self, base: Tensor, qp: Tensor, reference: Reference, keypoints: Tensor, mask: Tensor, before: State | None = None
+    ) -> Fused:
         """base: planes `(N, 6, H/2, W/2)` float32 in [0, 1] coded at `qp` `(N,)`; keypoints `(N, K, 2)` of the current
-        picture; mask `(N,)`: 1 fuses, 0 ignores the base layer and animates the reference alone."""
+        picture; mask `(N,)`: 1 fuses, 0 ignores the base layer and animates the reference alone; `before`: the `state` of the
+        picture before (None after a refresh, and where the base layer is ignored)."""
+        return self.fuse(self.look(base, qp, reference, keypoints, mask), before)
+
+    def look(self, base: Tensor, qp: Tensor, reference: Reference, keypoints: Tensor, mask: Tensor) -> Look:
+        """The part that does not depend on the picture before: encoding, motion, fusion at 1/16 and 1/8."""
         dtype = self.compute_dtype(base.device)
         mask = mask.float().view(-1, 1, 1, 1)
         m = mask.to(dtype)
@@ -124,15 +163,63 @@ class FusionNet(nn.Module):
         x = F.interpolate(self.u16(x), scale_factor=2.0)
         x = self.d8(torch.cat([x, here.f8, warp(there.f8, flow8 / 8) * trust8.to(dtype)], 1))
         x = F.interpolate(self.u8(x), scale_factor=2.0)
-        x = self.d4(torch.cat([x, here.f4, warp(there.f4, motion.flow / 4) * motion.trust.to(dtype)], 1))
-        x = F.interpolate(self.u4(x), scale_factor=2.0)
+        there4 = warp(there.f4, motion.flow / 4) * motion.trust.to(dtype)
+        return Look(x, here, there4, moved, motion, base, qp, mask)
 
-        start = base * mask + moved * (1 - mask)
+    def fuse(self, look: Look, before: State | None = None) -> Fused:
+        """The rest: fusion at 1/4 and 1/2, with the picture before where there is one."""
+        dtype, mask, motion = look.x.dtype, look.mask, look.motion
+        x = torch.cat([look.x, look.here.f4, look.there4], 1)
+        start = look.base * mask + look.moved * (1 - mask)
         trust = F.interpolate(motion.trust, scale_factor=2.0)
-        known = [start - 0.5, (moved - start) * trust, trust, (mask / 51) * qp.view(-1, 1, 1, 1) + 0 * trust, mask + 0 * trust]
-        fine = self.stem2(torch.cat(known, 1).to(dtype, memory_format=torch.channels_last))
-        residual = self.out(self.d2(torch.cat([x, fine], 1)))
-        return Fused(start + residual.float(), moved, motion)
+        known = [start - 0.5, (look.moved - start) * trust, trust]
+        known += [(mask / 51) * look.qp.view(-1, 1, 1, 1) + 0 * trust, mask + 0 * trust]
+        fine = torch.cat(known, 1).to(dtype, memory_format=torch.channels_last)
+        if before is None:
+            x, fine = F.relu(self.d4[0](x)), self.stem2(fine)
+        else:
+            flow, sure = self.follow(look.here.match, before.match)
+            sure = sure * mask  # nothing is added where the base layer, and with it the flow, is ignored
+            old = torch.cat([warp(before.f4, flow / 4) * sure.to(dtype), sure.to(dtype)], 1)
+            x = F.relu(self.d4[0](x) + self.r4(old))
+            sure2 = F.interpolate(sure, scale_factor=2.0)
+            shown = (warp_planes(before.planes, flow) - start) * sure2
+            fine = F.relu(self.stem2[0](fine) + self.r2(torch.cat([shown, sure2], 1).to(dtype, memory_format=torch.channels_last)))
+        f4 = self.d4[2:](x)
+        x = F.interpolate(self.u4(f4), scale_factor=2.0)
+        planes = start + self.out(self.d2(torch.cat([x, fine], 1))).float()
+        state = State(planes.clamp(0, 1), f4, look.here.match) if self.config.recurrent else None
+        return Fused(planes, look.moved, motion, state)
+
+
+class Follow(nn.Module):
+    """Motion from the picture before: soft-argmax over cost volumes of the two base pictures, at 1/8 and 1/4 of the frame.
+
+    Both are coded alike and lie close together, so that little has to be learned: how sharp the softmax is, how sure a match is.
+    """
+
+    def __init__(self, match: int, radius8: int = 3, radius4: int = 2) -> None:
+        super().__init__()
+        self.radii = (radius8, radius4)
+        self.sharpness = nn.Parameter(torch.tensor([3.0, 3.0]))
+        self.sure = nn.Sequential(nn.Conv2d(match + 3, 16, 1), nn.ReLU(inplace=True), nn.Conv2d(16, 1, 3, padding=1))
+        for name, radius in zip(("steps8", "steps4"), self.radii, strict=True):
+            side = torch.arange(-radius, radius + 1, dtype=torch.float32)
+            self.register_buffer(name, torch.stack(torch.meshgrid(side, side, indexing="xy")).reshape(2, -1), persistent=False)
+
+    def forward(self, here: Matching, before: Matching) -> tuple[Tensor, Tensor]:
+        """Flow `(N, 2, H/4, W/4)` in full-frame pixels, and trust `(N, 1, H/4, W/4)` in [0, 1]; both float32."""
+        chance = F.softmax(correlation(here.s8, before.s8, self.radii[0]).float() * self.sharpness[0].exp(), 1)
+        flow = enlarge(torch.einsum("nkhw,ck->nchw", chance, self.steps8.float()) * 8, 2)
+        moved = warp(before.s4, flow / 4)
+        cost = correlation(here.s4, moved, self.radii[1]).float()
+        chance = F.softmax(cost * self.sharpness[1].exp(), 1)
+        flow = flow + torch.einsum("nkhw,ck->nchw", chance, self.steps4.float()) * 4
+        peak = chance.square().sum(1, keepdim=True)
+        alike = (chance * cost).sum(1, keepdim=True)
+        numbers = torch.cat([peak, alike, flow.abs().sum(1, keepdim=True) / 16], 1)
+        known = torch.cat([(here.s4 - moved).abs(), numbers.to(moved.dtype)], 1)
+        return flow, torch.sigmoid(self.sure(known).float())
 
 
 def warp_planes(planes: Tensor, flow: Tensor) -> Tensor:

@@ -39,13 +39,13 @@ class Clip:
 
 
 class Batch(NamedTuple):
-    """Planes `(N, 6, h, w)` float32 in [0, 1]; QPs `(N,)`; `mask` 1 fuses, 0 animates."""
+    """Runs of T following pictures. Planes float32 in [0, 1]; `mask` `(N,)`: 1 fuses, 0 animates."""
 
-    target: Tensor
-    base: Tensor
-    reference: Tensor  # the decoded first picture
+    target: Tensor  # (T, N, 6, h, w)
+    base: Tensor  # (T, N, 6, h, w)
+    reference: Tensor  # (N, 6, h, w), the decoded first picture
     reference_original: Tensor
-    qp: Tensor
+    qp: Tensor  # (T, N)
     qp_ref: Tensor
     mask: Tensor
 
@@ -91,35 +91,38 @@ class Sampler:
     def __init__(self, clips: list[Clip], seed: int, animate: float = 0.2) -> None:
         self.clips, self.rng, self.animate = clips, random.Random(seed), animate
 
-    def batch(self, count: int, crop: int) -> Batch:
+    def batch(self, count: int, crop: int, length: int = 1) -> Batch:
         rng, rows = self.rng, []
         qps, refs, masks = [], [], []
         for _ in range(count):
             clip = rng.choice(self.clips)
             version, coded = rng.choice(clip.versions)
-            t = rng.randrange(1, len(coded.y))
+            t = rng.randrange(1, len(coded.y) - length + 1)
             height, width = coded.y.shape[1:]
             box = (2 * rng.randint(0, (height - crop) // 2), 2 * rng.randint(0, (width - crop) // 2), crop)
             flip = rng.random() < 0.5
             origin = version.start
-            four = torch.cat(
+            times = range(t, t + length)
+            planes = torch.cat(
                 [
-                    planes_of(clip.original, origin + t, box, flip),
-                    planes_of(coded, t, box, flip),
+                    *(planes_of(clip.original, origin + i, box, flip) for i in times),
+                    *(planes_of(coded, i, box, flip) for i in times),
                     planes_of(coded, 0, box, flip),
                     planes_of(clip.original, origin, box, flip),
                 ]
             ).float()
             gain = rng.uniform(0.75, 1.2)
             shift = rng.uniform(-20, 20)
-            four[:, :4] = ((four[:, :4] - 125) * gain + 125 + shift).clamp_(0, 255)
+            planes[:, :4] = ((planes[:, :4] - 125) * gain + 125 + shift).clamp_(0, 255)
             tint = torch.tensor([[rng.gauss(0, 6)], [rng.gauss(0, 6)]])
-            four[:, 4:] = ((four[:, 4:] - 128) * rng.uniform(0.7, 1.3) + 128 + tint[None, :, :, None]).clamp_(0, 255)
-            rows.append(four / 255)
+            planes[:, 4:] = ((planes[:, 4:] - 128) * rng.uniform(0.7, 1.3) + 128 + tint[None, :, :, None]).clamp_(0, 255)
+            rows.append(planes / 255)
             config = BaseConfig(width, height, Fraction(25), version.qp_ref, version.qp_base)
-            qps.append(config.qp(t))
+            qps.append([config.qp(i) for i in times])
             refs.append(version.qp_ref)
             masks.append(0.0 if rng.random() < self.animate else 1.0)
         stacked = torch.stack(rows, 1)
-        target, base, reference, original = (p.contiguous() for p in stacked)
-        return Batch(target, base, reference, original, torch.tensor(qps).float(), torch.tensor(refs).float(), torch.tensor(masks))
+        target, base = stacked[:length].contiguous(), stacked[length : 2 * length].contiguous()
+        reference, original = stacked[-2].contiguous(), stacked[-1].contiguous()
+        qp = torch.tensor(qps).float().T.contiguous()
+        return Batch(target, base, reference, original, qp, torch.tensor(refs).float(), torch.tensor(masks))

@@ -19,6 +19,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from hdac.errors import UsageError
 from hdac.layers.motion import STEP
 from hdac.nets.arithmetic import fast_dtype
 from hdac.nets.fusion import Fused, FusionConfig, FusionNet, Reference
@@ -34,6 +35,7 @@ class TrainConfig:
     minutes: float = 100.0
     batch: int = 6
     crop: int = 192
+    length: int = 1  # pictures of a run: more than 1 for recurrent networks
     lr: float = 5e-4
     lr_end: float = 1e-5
     warmup_steps: int = 200
@@ -60,33 +62,37 @@ def quantised(points: Tensor, generator: torch.Generator) -> Tensor:
     return points + noise * STEP
 
 
-def run_net(net: FusionNet, batch: Batch, generator: torch.Generator) -> tuple[Fused, Tensor, Tensor]:
-    """Network output, thumbnails and (unquantised) keypoints of the targets."""
-    thumbs = torch.cat([thumbnail(batch.target), thumbnail(batch.reference_original)])
+def run_net(net: FusionNet, batch: Batch, generator: torch.Generator) -> tuple[list[Fused], Tensor, Tensor]:
+    """Network outputs of the run, and thumbnails and (unquantised) keypoints of its first targets."""
+    length, n = batch.target.shape[:2]
+    thumbs = thumbnail(torch.cat([batch.target.flatten(0, 1), batch.reference_original]))
     points = net.detector(thumbs).float()
-    here, there = quantised(points, generator).chunk(2)
-    reference = Reference(batch.reference, net.encode(batch.reference, batch.qp_ref), there)
-    fused = net(batch.base, batch.qp, reference, here, batch.mask)
-    n = len(batch.target)
-    return fused, thumbs[:n], points[:n]
+    noisy = quantised(points, generator)
+    reference = Reference(batch.reference, net.encode(batch.reference, batch.qp_ref), noisy[length * n :])
+    run: list[Fused] = []
+    for t in range(length):
+        here = noisy[t * n : (t + 1) * n]
+        run.append(net(batch.base[t], batch.qp[t], reference, here, batch.mask, run[-1].state if run else None))
+    return run, thumbs[:n], points[:n]
 
 
 def losses(net: FusionNet, batch: Batch, config: TrainConfig, generator: torch.Generator) -> dict[str, Tensor]:
-    """The terms of a step; `total` is what is differentiated."""
+    """The terms of a step; `total` is what is differentiated. `gain` is that of the run's last picture."""
     device = batch.target.device.type
     with torch.autocast(device, torch.bfloat16, enabled=fast_dtype(device) is torch.bfloat16):
-        fused, thumbs, points = run_net(net, batch, generator)
+        run, thumbs, points = run_net(net, batch, generator)
         equivariance = equivariance_loss(net.detector, thumbs, points, generator)
-    picture = picture_loss(fused.planes, batch.target)
+    pictures = torch.stack([picture_loss(f.planes, target) for f, target in zip(run, batch.target, strict=True)])
     with torch.no_grad():
-        plain = picture_loss(batch.base, batch.target)
-    motion = photometric_loss(fused.motion, batch.reference_original, batch.target).mean()
-    smooth = smoothness_loss(fused.motion).mean()
-    total = picture.mean() + config.weight_motion * motion
+        plain = picture_loss(batch.base[-1], batch.target[-1])
+    first = run[0].motion
+    motion = photometric_loss(first, batch.reference_original, batch.target[0]).mean()
+    smooth = smoothness_loss(first).mean()
+    total = pictures.mean() + config.weight_motion * motion
     total = total + config.weight_smooth * smooth + config.weight_equivariance * equivariance
     m = batch.mask
-    gain = ((plain - picture) * m).sum() / m.sum().clamp_min(1)
-    animation = (picture * (1 - m)).sum() / (1 - m).sum().clamp_min(1)
+    gain = ((plain - pictures[-1]) * m).sum() / m.sum().clamp_min(1)
+    animation = (pictures.mean(0) * (1 - m)).sum() / (1 - m).sum().clamp_min(1)
     return {
         "total": total, "gain": gain, "animation": animation, "motion": motion, "smooth": smooth, "equivariance": equivariance,
     }  # fmt: skip
@@ -95,11 +101,24 @@ def losses(net: FusionNet, batch: Batch, config: TrainConfig, generator: torch.G
 class Trainer:
     """One run in one output folder; `resume` continues from `last.pt` where there is one."""
 
-    def __init__(self, out: Path, config: TrainConfig, net_config: FusionConfig, sampler: Sampler, device: str, resume: bool) -> None:
+    def __init__(
+        self,
+        out: Path,
+        config: TrainConfig,
+        net_config: FusionConfig,
+        sampler: Sampler,
+        device: str,
+        resume: bool,
+        start: dict[str, Tensor] | None = None,
+    ) -> None:
         self.out, self.config, self.sampler = out, config, sampler
         self.device = torch.device(device)
         torch.manual_seed(config.seed)
         self.net = FusionNet(net_config).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if start is not None:
+            unexpected = self.net.load_state_dict(start, strict=False).unexpected_keys
+            if unexpected:
+                raise UsageError(f"--start: the weights do not fit ({', '.join(unexpected[:3])}, ...); give weights of the same widths")
         self.ema = copy.deepcopy(self.net).requires_grad_(False)
         self.optimizer = torch.optim.AdamW(self.net.parameters(), lr=config.lr, betas=(0.9, 0.98), weight_decay=1e-4)
         self.generator = torch.Generator().manual_seed(config.seed)
@@ -137,7 +156,7 @@ class Trainer:
         config = self.config
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(config, self.step, self.minutes)
-        batch = Batch(*(t.to(self.device) for t in self.sampler.batch(config.batch, config.crop)))
+        batch = Batch(*(t.to(self.device) for t in self.sampler.batch(config.batch, config.crop, config.length)))
         terms = losses(self.net, batch, config, self.generator)
         self.optimizer.zero_grad(set_to_none=True)
         terms["total"].backward()

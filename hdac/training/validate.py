@@ -26,8 +26,11 @@ def picture_planes(frames: Frames, t: int) -> Tensor:
     return planes_of(frames, t, (0, 0, frames.y.shape[1]), False).float() / 255
 
 
-def validate(net: FusionNet, clips: list[Clip], pictures: int = 4) -> str:
-    """Mean gain over the base layer in PSNR-Y by `qp_base` (steps of 6); PSNR-Y of the animation and of the reference held."""
+def validate(net: FusionNet, clips: list[Clip], pictures: int = 3, run: int = 6) -> str:
+    """Mean gain over the base layer in PSNR-Y by `qp_base` (steps of 6); PSNR-Y of the animation and of the reference held.
+
+    Recurrent networks see `run` pictures before each that is measured.
+    """
     net = copy.deepcopy(net).eval().to("cpu", torch.float32)
     gains: dict[str, list[float]] = defaultdict(list)
 
@@ -44,9 +47,13 @@ def validate(net: FusionNet, clips: list[Clip], pictures: int = 4) -> str:
                 reference = Reference(held, net.encode(held, torch.tensor([float(version.qp_ref)])), there)
                 for i in range(1, pictures + 1):
                     t = i * (count - 1) // pictures
-                    target, base = picture_planes(clip.original, version.start + t), picture_planes(coded, t)
-                    qp, here = torch.tensor([float(config.qp(t))]), points(target)
-                    fused = net(base, qp, reference, here, torch.ones(1)).planes.clamp(0, 1)
+                    state = None
+                    for s in range(max(1, t - run) if net.config.recurrent else t, t + 1):
+                        target, base = picture_planes(clip.original, version.start + s), picture_planes(coded, s)
+                        qp, here = torch.tensor([float(config.qp(s))]), points(target)
+                        out = net(base, qp, reference, here, torch.ones(1), state)
+                        state = out.state
+                    fused = out.planes.clamp(0, 1)
                     moved = net(base, qp, reference, here, torch.zeros(1)).planes.clamp(0, 1)
                     gains[str(version.qp_base // 6 * 6)].append(psnr_y(fused, target) - psnr_y(base, target))
                     gains["animation"].append(psnr_y(moved, target))
