@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from hdac.atomic import write_atomically
 from hdac.bench.datasets import VIDEO_SUFFIXES
 from hdac.bench.engine import cluster, run_tasks
 from hdac.bench.point import run_command
-from hdac.bench.results import csv_text, write_atomically
+from hdac.bench.results import csv_text
 from hdac.errors import HdacError, UsageError
 
 #: Seconds that one file may take, plus this much a megabyte of input.

@@ -79,6 +79,28 @@ class Codec(Protocol):
     def decode_command(self, job: Job) -> list[str]: ...
 
 
+class _OfRecipe:
+    """What anchors and hdac take from their recipes."""
+
+    recipe: AnchorRecipe | HdacRecipe
+
+    @property
+    def title(self) -> str:
+        return self.recipe.title
+
+    @property
+    def parameter(self) -> str:
+        return self.recipe.parameter
+
+    @property
+    def points(self) -> tuple[float, ...]:
+        return self.recipe.points
+
+    @property
+    def timeout(self) -> float:
+        return self.recipe.timeout
+
+
 # ---- anchors
 
 
@@ -105,7 +127,7 @@ class AnchorRecipe:
 
 
 @dataclass(frozen=True)
-class Anchor:
+class Anchor(_OfRecipe):
     """An anchor of a recipe."""
 
     name: str
@@ -113,28 +135,12 @@ class Anchor:
     folder: Path
 
     @property
-    def title(self) -> str:
-        return self.recipe.title
-
-    @property
     def suffix(self) -> str:
         return self.recipe.suffix
 
     @property
-    def parameter(self) -> str:
-        return self.recipe.parameter
-
-    @property
-    def points(self) -> tuple[float, ...]:
-        return self.recipe.points
-
-    @property
     def decoded_format(self) -> str:
         return self.recipe.decoded_format
-
-    @property
-    def timeout(self) -> float:
-        return self.recipe.timeout
 
     def decides(self) -> dict[str, Any]:
         recipe = self.recipe
@@ -260,29 +266,13 @@ def code_version(*packages: str) -> str:
 
 
 @dataclass(frozen=True)
-class Hdac:
+class Hdac(_OfRecipe):
     """hdac in one of its modes, levels, models and base codecs."""
 
     name: str
     recipe: HdacRecipe
     suffix: str = ".hdac"
     decoded_format: str = "yuv420p"
-
-    @property
-    def title(self) -> str:
-        return self.recipe.title
-
-    @property
-    def parameter(self) -> str:
-        return self.recipe.parameter
-
-    @property
-    def points(self) -> tuple[float, ...]:
-        return self.recipe.points
-
-    @property
-    def timeout(self) -> float:
-        return self.recipe.timeout
 
     def decides(self) -> dict[str, Any]:
         recipe = {k: v for k, v in vars(self.recipe).items() if k not in ("title", "points", "notes", "timeout")}

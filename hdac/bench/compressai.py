@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from hdac.atomic import write_atomically
 from hdac.bench.analysis import Run
-from hdac.bench.results import as_json, write_atomically
+from hdac.bench.results import as_json
 from hdac.errors import UsageError
 
 

@@ -12,10 +12,10 @@ import av
 import numpy as np
 
 from hdac.bench.analysis import Run
-from hdac.bench.codecs import Codec, Job, codec_from_table
+from hdac.bench.codecs import Codec, codec_from_table
 from hdac.bench.datasets import Source, find_sources
-from hdac.bench.point import run_command
-from hdac.bench.raw import read_clip, read_raw
+from hdac.bench.point import code_clip
+from hdac.bench.raw import read_clip
 from hdac.bench.recipes import recipe_folder
 from hdac.bench.results import Point
 from hdac.codec.files import frame_bits
@@ -41,10 +41,7 @@ def decoded(run: Run, name: str, point: Point, clip: Clip) -> list[Picture]:
     if not stream.is_file():
         raise HdacError(f"{stream.name} is not there: only the records were kept")
     with tempfile.TemporaryDirectory(prefix="hdac-") as folder:
-        out = Path(folder) / "decoded.yuv"
-        job = Job(out, stream.absolute(), out, *clip.size, clip.fps, len(clip.pictures), point.value)
-        run_command(codec.decode_command(job), 120 + codec.timeout * len(clip.pictures), f"{point.codec}: decoding")
-        return list(read_raw(out, *clip.size, codec.decoded_format))
+        return code_clip(codec, clip, point.value, Path(folder), stream.read_bytes()).pictures
 
 
 def packet_bits(stream: Path) -> list[int]:

@@ -26,6 +26,7 @@ from hdac.codec.files import inspect
 from hdac.errors import HdacError, ToolError, UsageError
 from hdac.metrics.contract import Clip, Scores
 from hdac.metrics.registry import measure
+from hdac.video.picture import Picture
 
 #: A program may take this long before its frames count.
 START_SECONDS = 60.0
@@ -119,45 +120,65 @@ def execute(task: PointTask) -> PointOutcome:
         return PointOutcome(task, error=str(error) or type(error).__name__)
 
 
-def _execute(task: PointTask, folder: Path) -> PointOutcome:
-    codec = task.codec
+class Coded(NamedTuple):
+    """A clip at one rate point: the file, the pictures that a fresh process made of it, and how both were made."""
+
+    data: bytes
+    pictures: list[Picture]
+    encoded: _Ran | None
+    decoded: _Ran
+    commands: dict[str, str]
+
+
+def code_clip(codec: Codec, clip: Clip, value: float, folder: Path, stream: bytes | None = None) -> Coded:
+    """Encodes to a file and decodes that file in a fresh process; with `stream` only decodes.
+
+    Raises `ToolError` if the codec does not run here, fails, takes too long, or loses pictures; `UsageError` for a bad rate point.
+    """
     if reason := codec.unavailable():
         raise ToolError(f"{codec.name} does not run here: {reason}")
-    clip = read_clip(find_clip(task, folder), task.frames)
     (width, height), count = clip.size, len(clip.pictures)
-    job = Job(folder / "source.yuv", folder / f"coded{codec.suffix}", folder / "decoded.yuv", width, height, clip.fps, count, task.value)
-    with job.source.open("wb") as file:
-        file.writelines(p.tobytes() for p in clip.pictures)
+    job = Job(folder / "source.yuv", folder / f"coded{codec.suffix}", folder / "decoded.yuv", width, height, clip.fps, count, value)
     limit = START_SECONDS + codec.timeout * count
     encode, decode = codec.encode_command(job), codec.decode_command(job)
     encoded = None
-    if task.stream is None:
+    if stream is None:
+        with job.source.open("wb") as file:
+            file.writelines(p.tobytes() for p in clip.pictures)
         encoded = run_command(encode, limit, f"{codec.name}: encoding")
         if not job.stream.is_file() or not job.stream.stat().st_size:
             raise ToolError(f"{codec.name}: encoding left no file: {shown(encode)}")
+        job.source.unlink()
     else:
-        job.stream.write_bytes(task.stream)
-    job.source.unlink()
+        job.stream.write_bytes(stream)
     decoded = run_command(decode, limit, f"{codec.name}: decoding")
     pictures = list(read_raw(job.decoded, width, height, codec.decoded_format))
+    job.decoded.unlink()
     if len(pictures) != count:
         raise ToolError(f"{codec.name}: {len(pictures)} frames were decoded, {count} were coded")
-    scores = measure(clip, Clip(pictures, clip.fps, clip.matrix), task.metrics, task.every)
-    data = job.stream.read_bytes()
+    return Coded(job.stream.read_bytes(), pictures, encoded, decoded, {"encode": shown(encode), "decode": shown(decode)})
+
+
+def _execute(task: PointTask, folder: Path) -> PointOutcome:
+    clip = read_clip(find_clip(task, folder), task.frames)
+    (width, height), count = clip.size, len(clip.pictures)
+    coded = code_clip(task.codec, clip, task.value, folder, task.stream)
+    scores = measure(clip, Clip(coded.pictures, clip.fps, clip.matrix), task.metrics, task.every)
+    size = len(coded.data)
     record = {
-        **point_record(task, clip, data),
+        **point_record(task, clip, coded.data),
         "results": {
-            "bitrate": [round(len(data) * 8 * float(clip.fps) / count / 1000, 6)],
-            "bpp": [round(len(data) * 8 / (count * width * height), 8)],
+            "bitrate": [round(size * 8 * float(clip.fps) / count / 1000, 6)],
+            "bpp": [round(size * 8 / (count * width * height), 8)],
             **{k: [round(s.value, 6)] for k, s in scores.items() if isinstance(s, Scores)},
         },
         "unavailable": {k: str(s) for k, s in scores.items() if not isinstance(s, Scores)},
-        "seconds": {"encoding": _coding_seconds(encoded), "decoding": _coding_seconds(decoded)},
-        "commands": {"encode": shown(encode), "decode": shown(decode)},
+        "seconds": {"encoding": _coding_seconds(coded.encoded), "decoding": _coding_seconds(coded.decoded)},
+        "commands": coded.commands,
     }
     frames = {k: s.frames for k, s in scores.items() if isinstance(s, Scores) and s.frames is not None}
-    log = "\n".join(f"{r.stdout}{r.stderr}".strip() for r in (encoded, decoded) if r)
-    return PointOutcome(task, "", data, record, frames, log)
+    log = "\n".join(f"{r.stdout}{r.stderr}".strip() for r in (coded.encoded, coded.decoded) if r)
+    return PointOutcome(task, "", coded.data, record, frames, log)
 
 
 def _coding_seconds(ran: _Ran | None) -> float | None:

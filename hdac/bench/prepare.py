@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from hdac.atomic import write_atomically
 from hdac.bench.datasets import SCHEMA, Source, file_hash
-from hdac.bench.results import write_atomically
 from hdac.errors import UsageError
 from hdac.video.reader import VideoReader
 from hdac.video.writer import VideoWriter

@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from hdac.atomic import write_atomically
 from hdac.bench.analysis import Comparison, Run, higher_is_better, label, score
 from hdac.bench.bd import MIN_OVERLAP
 from hdac.bench.compressai import Extra
 from hdac.bench.figures import averaged_points, extra_scores
 from hdac.bench.players import players
 from hdac.bench.published import ROWS
-from hdac.bench.results import write_atomically
 from hdac.bench.tables import about, bd_rows, rd_head, rd_rows
 from hdac.errors import HdacError
 

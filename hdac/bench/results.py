@@ -5,14 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hdac.atomic import write_atomically
 from hdac.bench.point import PointOutcome, finite
-from hdac.errors import HdacError
 
 
 @dataclass(frozen=True)
@@ -32,20 +31,6 @@ class Point:
     def score(self, metric: str) -> float | None:
         found = self.record.get("results", {}).get(metric)
         return float(found[0]) if found else None
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """The file appears under its name when it is whole. Raises `HdacError` that says what is kept when the disk is full."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(data)
-        os.replace(part, path)
-    except OSError as error:
-        raise HdacError(f"{path.name} could not be written ({error.strerror or error}); what was finished before is kept: free space, "
-                        f"then start the same command again") from error  # fmt: skip
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def as_json(data: object) -> bytes:

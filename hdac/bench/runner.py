@@ -10,12 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from hdac.atomic import write_atomically
 from hdac.bench.codecs import Hdac
 from hdac.bench.engine import cluster, run_tasks
 from hdac.bench.environment import environment
 from hdac.bench.experiment import Experiment, load_sources, metric_code, to_do
 from hdac.bench.point import PointOutcome, PointTask, execute
-from hdac.bench.results import Store, as_json, write_atomically
+from hdac.bench.results import Store, as_json
 from hdac.metrics.registry import METRICS
 
 #: Clips up to this size travel to nodes that may not have them.

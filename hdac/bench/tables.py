@@ -9,9 +9,10 @@ from datetime import datetime
 
 import numpy as np
 
+from hdac.atomic import write_atomically
 from hdac.bench.analysis import Comparison, Run, comparisons, label
 from hdac.bench.published import ROWS
-from hdac.bench.results import Point, csv_text, frames_csv, write_atomically
+from hdac.bench.results import Point, csv_text, frames_csv
 from hdac.metrics.registry import METRICS
 
 Cells = Sequence[Sequence[str]]

@@ -1,18 +1,17 @@
-"""The HEVC anchor `x265-tuned` (evaluation protocol, section 4): libx265 veryslow through FFmpeg, low delay, fixed QP."""
+"""The HEVC anchor `x265-tuned` on pictures in memory: what `hdac demo` compares with, and a search for a rate."""
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from fractions import Fraction
+from pathlib import Path
 from typing import NamedTuple
 
-import av
-
-from hdac.layers.base import LibavDecoder
-from hdac.video.ffmpeg import run_ffmpeg
+from hdac.bench.codecs import load_codec
+from hdac.bench.point import code_clip
+from hdac.metrics.contract import Clip
 from hdac.video.picture import Picture
-
-PARAMS = "bframes=0:keyint=-1:scenecut=0:psy-rd=0:psy-rdoq=0:aq-mode=0:wpp=0:info=0:ref=4:rc-lookahead=0:frame-threads=1:log-level=none"
 
 
 class Anchor(NamedTuple):
@@ -25,28 +24,21 @@ class Anchor(NamedTuple):
         return float(len(self.data) * 8 * fps / len(self.pictures) / 1000)
 
 
-def x265_tuned(pictures: Sequence[Picture], fps: Fraction, qp: int, ffmpeg: str | None = None) -> Anchor:
+def x265_tuned(pictures: Sequence[Picture], fps: Fraction, qp: int) -> Anchor:
     """Codes and decodes all pictures at one QP. Raises `ToolError`."""
-    width, height = pictures[0].width, pictures[0].height
-    arguments = [
-        "-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", f"{width}x{height}", "-r", str(fps), "-i", "-", "-c:v", "libx265",
-        "-preset", "veryslow", "-tune", "psnr", "-x265-params", f"{PARAMS}:qp={qp}", "-f", "hevc", "-",
-    ]  # fmt: skip
-    data = run_ffmpeg(arguments, ffmpeg, b"".join(p.tobytes() for p in pictures), timeout=60 + 5.0 * len(pictures))
-    parser, decoder = av.CodecContext.create("hevc", "r"), LibavDecoder("hevc")
-    packets = [*parser.parse(data), *parser.parse(None)]
-    decoded = [picture for packet in packets for picture in decoder.push(bytes(packet))] + decoder.flush()
-    return Anchor(data, decoded)
+    with tempfile.TemporaryDirectory(prefix="hdac-") as folder:
+        coded = code_clip(load_codec("x265-tuned"), Clip(pictures, fps), qp, Path(folder))
+    return Anchor(coded.data, coded.pictures)
 
 
-def x265_at_rate(pictures: Sequence[Picture], fps: Fraction, kbps: float, ffmpeg: str | None = None) -> tuple[int, Anchor]:
+def x265_at_rate(pictures: Sequence[Picture], fps: Fraction, kbps: float) -> tuple[int, Anchor]:
     """The finest QP whose stream is not larger than `kbps` (else QP 51), and the anchor there. Bisection over the QP."""
     low, high, best = 0, 51, None
     while low < high:
         qp = (low + high) // 2
-        anchor = x265_tuned(pictures, fps, qp, ffmpeg)
+        anchor = x265_tuned(pictures, fps, qp)
         if anchor.kbps(fps) <= kbps:
             high, best = qp, (qp, anchor)
         else:
             low = qp + 1
-    return best if best and best[0] == low else (low, x265_tuned(pictures, fps, low, ffmpeg))
+    return best if best and best[0] == low else (low, x265_tuned(pictures, fps, low))

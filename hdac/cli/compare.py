@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
+from hdac.atomic import write_atomically
 from hdac.bitstream.container import SUFFIX, ContainerReader
-from hdac.cli.common import add_json, progress, read_stream, result, write_atomically
+from hdac.cli.common import add_json, progress, read_stream, result
 from hdac.cli.decode import video_info
 from hdac.codec.files import decode
 from hdac.errors import UsageError

@@ -11,6 +11,7 @@ import itertools
 import time
 from pathlib import Path
 
+from hdac.atomic import write_atomically
 from hdac.bitstream.container import SUFFIX, Colour
 from hdac.cli.common import (
     add_device,
@@ -21,7 +22,6 @@ from hdac.cli.common import (
     progress,
     result,
     say,
-    write_atomically,
 )
 from hdac.codec.config import BASE_CODECS, DEFAULT_QP_BASE, MODES, EncoderConfig
 from hdac.codec.files import encode, inspect

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import av
 
+from hdac.atomic import write_atomically
 from hdac.bitstream.container import ContainerReader
-from hdac.cli.common import add_json, read_stream, result, write_atomically
+from hdac.cli.common import add_json, read_stream, result
 from hdac.codec.files import base_units
 from hdac.errors import UsageError
 from hdac.video.writer import check_output

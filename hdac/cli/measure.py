@@ -10,8 +10,9 @@ import argparse
 import math
 from pathlib import Path
 
+from hdac.atomic import write_atomically
 from hdac.bench.raw import read_clip
-from hdac.bench.results import csv_text, write_atomically
+from hdac.bench.results import csv_text
 from hdac.cli.common import add_json, result
 from hdac.errors import UsageError
 from hdac.metrics.contract import Scores

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from hdac.atomic import write_atomically
 from hdac.bench.analysis import load
 from hdac.bench.codecs import load_codec
 from hdac.bench.compressai import read_extra
@@ -15,7 +16,7 @@ from hdac.bench.experiment import load_experiment
 from hdac.bench.figures import averaged_points, extra_scores
 from hdac.bench.point import execute
 from hdac.bench.report import write_report
-from hdac.bench.results import Store, as_json, write_atomically
+from hdac.bench.results import Store, as_json
 from hdac.bench.runner import describe
 from hdac.bench.tables import write_tables
 from hdac.errors import UsageError
