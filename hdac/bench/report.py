@@ -59,9 +59,13 @@ def _page(run: Run, found: list[Comparison], extra: Sequence[Extra], shown: list
     return template.render(
         title=run.about["title"], about=about(run), bd=tables, min_overlap=f"{100 * MIN_OVERLAP:.0f}",
         published={"head": ["system", "against", "PSNR", "MS-SSIM", "msVGG", "source"], "rows": [list(r) for r in ROWS]},
-        players=bool(shown), no_players=reason, points={"head": rd_head(run), "rows": [[str(c) for c in r] for r in rd_rows(run)]},
+        players=bool(shown), no_players=reason, points={"head": rd_head(run), "rows": [[_short(c) for c in r] for r in rd_rows(run)]},
         environment=where, plotly=get_plotlyjs(), data=json.dumps(data, allow_nan=False).replace("</", "<\\/"),
     )  # fmt: skip
+
+
+def _short(cell: object) -> str:
+    return f"{cell:.5g}" if isinstance(cell, float) else str(cell)
 
 
 def curves(run: Run, extra: Sequence[Extra]) -> dict[str, Any]:

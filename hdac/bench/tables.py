@@ -100,10 +100,12 @@ def about(run: Run) -> str:
 
 
 def summary_cell(c: Comparison) -> str:
+    """Mean and interval; no mean of a few clips: fewer than half with a number is n/a."""
     s = c.summary
-    if s.mean is None:
+    if s.mean is None or 2 * s.numbers < s.total:
         notes = sorted({b.note for b in c.rate.values()})
-        return notes[0] if len(notes) == 1 else f"n/a (overlap {100 * s.overlap:.0f} %)"
+        few = f", {s.numbers} of {s.total} clips" if s.numbers else ""
+        return notes[0] if len(notes) == 1 else f"n/a (overlap {100 * s.overlap:.0f} %{few})"
     assert s.low is not None
     assert s.high is not None
     some = "" if s.numbers == s.total else f" of {s.numbers}/{s.total} clips"

@@ -16,6 +16,7 @@ def millions(module: torch.nn.Module) -> float:
     return sum(p.numel() for p in module.parameters()) / 1e6
 
 
+@torch.no_grad()
 def run(net: PublishedNet, side: int, mask: float = 1.0) -> torch.Tensor:
     planes, qp = torch.full((1, 6, side // 2, side // 2), 0.5), torch.zeros(1)
     points = net.detector(thumbnail(planes))
@@ -28,7 +29,7 @@ def test_published_sizes(name: str) -> None:
         net = PublishedNet(PublishedConfig(name))
     assert millions(net) == pytest.approx(SIZES[name][0], abs=0.05)
     net = PublishedNet(PublishedConfig(name)).eval()
-    assert gmac_of(lambda: run(net, 256)) == pytest.approx(SIZES[name][1], abs=0.06)
+    assert gmac_of(lambda: run(net, 256)) == pytest.approx(SIZES[name][1], abs=0.1)
     assert (millions(net.detector), millions(net.motion)) == (pytest.approx(14.2, abs=0.06), pytest.approx(37.7, abs=0.05))
 
 
