@@ -7,7 +7,9 @@ The clips are those of HDAC_DATA (or --data): a folder with train/*.mp4 and val/
 from __future__ import annotations
 
 import argparse
+import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -16,28 +18,27 @@ from safetensors.torch import load_file
 from hdac.cli.common import say
 from hdac.codec.fuser import pick_device
 from hdac.errors import UsageError
-from hdac.nets.fusion import FusionConfig, FusionNet
-from hdac.nets.zoo import FOLDER, export_model
+from hdac.nets.zoo import FOLDER, CodecNet, build, export_model, find_model, load_model
 
 
 def add_arguments(sub: argparse.ArgumentParser) -> None:
-    actions = sub.add_subparsers(dest="action", required=True, metavar="pack|run|export")
+    actions = sub.add_subparsers(dest="action", required=True, metavar="pack|run|eval|export")
     pack = actions.add_parser("pack", help="code the base layers of all clips (about five minutes)")
     run_ = actions.add_parser("run", help="train")
-    for action in (pack, run_):
+    run_.add_argument("recipe", nargs="?", default="hdac-s", metavar="NAME|FILE", help="a recipe of experiments/train (default hdac-s)")
+    eval_ = actions.add_parser("eval", help="measure a model, or the network of a run, on val")
+    eval_.add_argument("model", metavar="MODEL|DIR", help="a model's name, a .safetensors file, or the folder of a run")
+    for action in (pack, run_, eval_):
         action.add_argument("--data", type=Path, help="folder with train/ and val/ (default: talking_heads under HDAC_DATA)")
         action.add_argument("--pack", type=Path, required=True, help="folder of the pack")
     pack.add_argument("--versions", type=int, default=2, help="coded versions of each training clip (default 2)")
     run_.add_argument("--out", type=Path, required=True, help="folder for checkpoints and log.csv")
     run_.add_argument("--minutes", type=float, required=True, help="stop after so many minutes")
-    run_.add_argument("--schedule", type=float, help="minutes of the whole schedule, over all resumed runs (default --minutes)")
+    run_.add_argument("--schedule", type=float, help="minutes of the whole schedule, over all resumed runs (default: the recipe's)")
     run_.add_argument("--resume", action="store_true", help="go on from the last checkpoint in --out")
     run_.add_argument("--device", default="auto", help="auto, cpu or cuda")
-    run_.add_argument("--batch", type=int, default=6)
-    run_.add_argument("--crop", type=int, default=192, help="side of the training crops in pixels (default 192)")
     export = actions.add_parser("export", help="write a checkpoint's EMA weights as a model file")
     export.add_argument("--out", type=Path, required=True, help="folder of the run")
-    export.add_argument("--name", default="hdac-s")
     export.add_argument("--note", required=True, help="how it was trained: kept in the file")
     export.add_argument("--folder", type=Path, default=FOLDER, help="where to write (default: the package's models)")
 
@@ -51,7 +52,7 @@ def data_folder(option: Path | None) -> Path:
 
 
 def run(options: argparse.Namespace) -> None:
-    {"pack": _pack, "run": _run, "export": _export}[options.action](options)
+    {"pack": _pack, "run": _run, "eval": _eval, "export": _export}[options.action](options)
 
 
 def _pack(options: argparse.Namespace) -> None:
@@ -65,23 +66,43 @@ def _pack(options: argparse.Namespace) -> None:
 
 def _run(options: argparse.Namespace) -> None:
     from hdac.training.clips import Sampler, load
-    from hdac.training.loop import TrainConfig, Trainer
+    from hdac.training.loop import Trainer
+    from hdac.training.recipe import load_recipe
     from hdac.training.validate import validate
 
+    recipe = load_recipe(options.recipe)
+    config = replace(recipe.training, minutes=options.schedule) if options.schedule else recipe.training
+    start = load_model(find_model(recipe.start)).state_dict() if recipe.start else None
     data = data_folder(options.data)
-    config = TrainConfig(minutes=options.schedule or options.minutes, batch=options.batch, crop=options.crop)
     val, train = (load(data / split, options.pack / split) for split in ("val", "train"))
     sampler = Sampler(train, config.seed, config.animate)
     device = pick_device(options.device).type
-    trainer = Trainer(options.out, config, FusionConfig(), sampler, device, options.resume)
-    say(f"{len(train)} clips in memory; {device}, {torch.get_num_threads()} threads; from step {trainer.step}")
+    trainer = Trainer(options.out, config, recipe.network, sampler, device, options.resume, start)
+    (options.out / "run.json").write_text(json.dumps({"name": recipe.name, "title": recipe.title, "network": recipe.network}))
+    say(f"{recipe.title}: {len(train)} clips in memory; {device}, {torch.get_num_threads()} threads; from step {trainer.step}")
     trainer.run(options.minutes, lambda net: validate(net, val), say)
 
 
+def _of_run(folder: Path) -> tuple[str, CodecNet]:
+    """Name and EMA network of a run. Raises `UsageError`."""
+    try:
+        about = json.loads((folder / "run.json").read_text())
+        state = load_file(folder / "ema.safetensors")
+    except OSError as error:
+        raise UsageError(f"{folder}: no run ({error}); `hdac train run --out {folder}` makes one") from error
+    net = build(about["network"])
+    net.load_state_dict({key: value.float() if value.is_floating_point() else value for key, value in state.items()})
+    return str(about["name"]), net
+
+
+def _eval(options: argparse.Namespace) -> None:
+    from hdac.training.clips import load
+    from hdac.training.validate import validate
+
+    net = _of_run(Path(options.model))[1] if Path(options.model).is_dir() else load_model(find_model(options.model))
+    print(validate(net, load(data_folder(options.data) / "val", options.pack / "val")))
+
+
 def _export(options: argparse.Namespace) -> None:
-    file = options.out / "ema.safetensors"
-    if not file.is_file():
-        raise UsageError(f"{file}: no such file; `hdac train run --out {options.out}` writes it")
-    net = FusionNet()
-    net.load_state_dict({key: value.float() for key, value in load_file(file).items()})
-    print(export_model(net, options.name, options.folder, options.note))
+    name, net = _of_run(options.out)
+    print(export_model(net, name, options.folder, options.note))

@@ -13,6 +13,7 @@ from hdac.layers.motion import dequantise
 from hdac.nets.fusion import FusionNet, Look, Reference, State
 from hdac.nets.keypoints import thumbnail
 from hdac.nets.planes import planes_from_yuv, yuv_from_planes
+from hdac.nets.zoo import CodecNet
 from hdac.video.picture import Picture
 
 
@@ -43,7 +44,7 @@ class Fuser:
     for one frame on two threads.
     """
 
-    def __init__(self, net: FusionNet, device: torch.device, bf16: bool, workers: int = CORES) -> None:
+    def __init__(self, net: CodecNet, device: torch.device, bf16: bool, workers: int = CORES) -> None:
         self.device, self.dtype = device, torch.bfloat16 if bf16 else torch.float32
         self.detector = copy.deepcopy(net.detector).to(device).eval()  # float32: what is coded should not depend on bf16
         self.net = net.to(device, self.dtype, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
@@ -108,10 +109,12 @@ class Fuser:
     def _look(self, reference: Reference | None, base: Picture, qp: int, integers: Tensor, levels: int) -> Look:
         assert reference is not None, "a reference comes first"
         here = dequantise(integers, levels)[None].to(self.device)
+        assert isinstance(self.net, FusionNet)
         return self.net.look(self._planes(base), self._qp(qp), reference, here, torch.ones(1, device=self.device))
 
     @torch.inference_mode()
     def _follow(self, look: Future[Look], base: Picture) -> Picture:
+        assert isinstance(self.net, FusionNet)
         fused = self.net.fuse(look.result(), self._state)
         self._state = fused.state
         return Picture(*yuv_from_planes(fused.planes.cpu(), base.height, base.width))

@@ -8,6 +8,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from hdac.nets.fusion import FusionNet, Reference
+from hdac.nets.published import PublishedNet
 
 
 def gmac_of(call: Callable[[], object]) -> float:
@@ -17,7 +18,7 @@ def gmac_of(call: Callable[[], object]) -> float:
     return float(counter.get_total_flops()) / 2e9
 
 
-def decoder_gmac(net: FusionNet, width: int, height: int) -> float:
+def decoder_gmac(net: FusionNet | PublishedNet, width: int, height: int) -> float:
     """GMAC per decoded frame: base encoder, motion and fusion. The reference's features are computed once per refresh, keypoints
     by the encoder alone; both are left out. Counts convolutions and matrix products."""
     planes = torch.zeros(1, 6, height // 2, width // 2)

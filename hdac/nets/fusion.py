@@ -7,7 +7,7 @@ network *is* its base layer. With the base layer masked out the same weights ani
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -42,7 +42,7 @@ class Reference(NamedTuple):
     """A reference picture with everything that is computed once per refresh."""
 
     planes: Tensor  # (N, 6, H/2, W/2) in [0, 1]
-    features: Features
+    features: Any  # what the network's own `encode` returned
     keypoints: Tensor  # (N, K, 2)
 
 
@@ -153,7 +153,7 @@ class FusionNet(nn.Module):
         here = self.encode(base, qp)
         if torch.is_grad_enabled() or not bool((mask == 1).all()):
             here = Features(here.f4 * m, here.f8 * m, here.f16 * m, Matching(*(s * m for s in here.match)))
-        there = reference.features
+        there: Features = reference.features
         motion = self.motion(keypoints, reference.keypoints, here.match, there.match, m)
 
         flow8, trust8 = F.avg_pool2d(motion.flow, 2), F.avg_pool2d(motion.trust, 2)

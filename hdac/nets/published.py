@@ -211,7 +211,7 @@ class PublishedNet(nn.Module):
         self, base: Tensor, qp: Tensor, reference: Reference, keypoints: Tensor, mask: Tensor, before: object | None = None
     ) -> Fused:
         """As `FusionNet.forward`; `before` is not used."""
-        there: Encoded = reference.features  # type: ignore[assignment]
+        there: Encoded = reference.features
         dtype = self.compute_dtype(base.device)
         flow, open_ = self.motion(there.small.to(dtype), keypoints, reference.keypoints)
         h, w = there.f4.shape[-2:]

@@ -10,18 +10,23 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
+from torch import Tensor
 
 from hdac.errors import UsageError
 from hdac.nets.fusion import FusionConfig, FusionNet
+from hdac.nets.published import PublishedConfig, PublishedNet
 
 FOLDER = Path(__file__).parent / "weights"
 DEFAULT = "hdac-s"
 LICENCE = "Apache-2.0 (code); trained on talking-head clips whose terms are for research use"
+
+
+#: What the codec runs: ours, or a published architecture behind the same interface.
+CodecNet: TypeAlias = FusionNet | PublishedNet
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,16 @@ def find_model(name: str, digest: str | None = None) -> ModelFile:
     return models[-1]
 
 
-def load_model(model: ModelFile) -> FusionNet:
+def build(settings: dict[str, Any]) -> CodecNet:
+    """An untrained network of a configuration: that of a published one has a `width`. Raises `TypeError` for unknown keys."""
+    if "width" in settings:
+        return PublishedNet(PublishedConfig(**settings))
+    if "widths" in settings:
+        settings = {**settings, "widths": tuple(settings["widths"])}
+    return FusionNet(FusionConfig(**settings))
+
+
+def load_model(model: ModelFile) -> CodecNet:
     """The network in float32, in evaluation mode. Raises `UsageError` if the file is not what its name says."""
     data = model.path.read_bytes()
     digest = hashlib.sha256(data).hexdigest()[:8]
@@ -74,25 +88,34 @@ def load_model(model: ModelFile) -> FusionNet:
     try:
         with safe_open(model.path, "pt") as file:
             metadata = file.metadata() or {}
-            state = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
+            state = {key: _single(file.get_tensor(key)) for key in file.keys()}  # noqa: SIM118
         settings: dict[str, Any] = json.loads(metadata["config"])
-        config = FusionConfig(**{**settings, "widths": tuple(settings["widths"])})
-        net = FusionNet(config)
+        net = build(settings)
         net.load_state_dict(state, strict=True)
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise UsageError(f"{model.path}: not the weights of an hdac network ({error})") from error
     return net.eval().requires_grad_(False)
 
 
-def export_model(net: FusionNet, name: str, folder: Path, note: str) -> Path:
+def export_model(net: CodecNet, name: str, folder: Path, note: str) -> Path:
     """Writes a network in fp16 under its hashed name; `note` says how it was trained."""
-    state = {k: v.detach().to("cpu", torch.float16).contiguous() for k, v in net.state_dict().items()}
+    state = {k: half(v) for k, v in net.state_dict().items()}
     metadata = {"config": json.dumps(asdict(net.config)), "licence": LICENCE, "note": note}
     data = save(state, metadata)
     path = folder / f"{name}-{hashlib.sha256(data).hexdigest()[:8]}.safetensors"
     folder.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
     return path
+
+
+def _single(value: Tensor) -> Tensor:
+    return value.float() if value.is_floating_point() else value
+
+
+def half(value: Tensor) -> Tensor:
+    """fp16 on the CPU, as weights are kept (counters stay integers)."""
+    value = value.detach().cpu()
+    return (value.half() if value.is_floating_point() else value).contiguous()
 
 
 def describe(model: ModelFile) -> dict[str, str]:

@@ -22,10 +22,11 @@ from torch import Tensor
 from hdac.errors import UsageError
 from hdac.layers.motion import STEP
 from hdac.nets.arithmetic import fast_dtype
-from hdac.nets.fusion import Fused, FusionConfig, FusionNet, Reference
+from hdac.nets.fusion import Fused, Reference, State
 from hdac.nets.keypoints import thumbnail
+from hdac.nets.zoo import CodecNet, build, half
 from hdac.training.clips import Batch, Sampler
-from hdac.training.losses import equivariance_loss, photometric_loss, picture_loss, smoothness_loss
+from hdac.training.losses import PerceptualLoss, equivariance_loss, photometric_loss, picture_loss, smoothness_loss
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class TrainConfig:
     lr_end: float = 1e-5
     warmup_steps: int = 200
     animate: float = 0.2
+    weight_picture: float = 1.0
+    weight_perceptual: float = 0.0  # above 0: msVGG and LPIPS too, from HDAC_WEIGHTS
     weight_motion: float = 0.7
     weight_smooth: float = 0.05
     weight_equivariance: float = 10.0
@@ -62,7 +65,7 @@ def quantised(points: Tensor, generator: torch.Generator) -> Tensor:
     return points + noise * STEP
 
 
-def run_net(net: FusionNet, batch: Batch, generator: torch.Generator) -> tuple[list[Fused], Tensor, Tensor]:
+def run_net(net: CodecNet, batch: Batch, generator: torch.Generator) -> tuple[list[Fused], Tensor, Tensor]:
     """Network outputs of the run, and thumbnails and (unquantised) keypoints of its first targets."""
     length, n = batch.target.shape[:2]
     thumbs = thumbnail(torch.cat([batch.target.flatten(0, 1), batch.reference_original]))
@@ -70,13 +73,17 @@ def run_net(net: FusionNet, batch: Batch, generator: torch.Generator) -> tuple[l
     noisy = quantised(points, generator)
     reference = Reference(batch.reference, net.encode(batch.reference, batch.qp_ref), noisy[length * n :])
     run: list[Fused] = []
+    state: State | None = None
     for t in range(length):
         here = noisy[t * n : (t + 1) * n]
-        run.append(net(batch.base[t], batch.qp[t], reference, here, batch.mask, run[-1].state if run else None))
+        run.append(net(batch.base[t], batch.qp[t], reference, here, batch.mask, state))
+        state = run[-1].state
     return run, thumbs[:n], points[:n]
 
 
-def losses(net: FusionNet, batch: Batch, config: TrainConfig, generator: torch.Generator) -> dict[str, Tensor]:
+def losses(
+    net: CodecNet, batch: Batch, config: TrainConfig, generator: torch.Generator, perceptual: PerceptualLoss | None = None
+) -> dict[str, Tensor]:
     """The terms of a step; `total` is what is differentiated. `gain` is that of the run's last picture."""
     device = batch.target.device.type
     with torch.autocast(device, torch.bfloat16, enabled=fast_dtype(device) is torch.bfloat16):
@@ -88,13 +95,18 @@ def losses(net: FusionNet, batch: Batch, config: TrainConfig, generator: torch.G
     first = run[0].motion
     motion = photometric_loss(first, batch.reference_original, batch.target[0]).mean()
     smooth = smoothness_loss(first).mean()
-    total = pictures.mean() + config.weight_motion * motion
+    total = config.weight_picture * pictures.mean() + config.weight_motion * motion
+    seen = torch.zeros(())
+    if perceptual is not None:  # one picture of the run: these networks cost more than ours
+        seen = perceptual(run[-1].planes, batch.target[-1]).mean()
+        total = total + config.weight_perceptual * seen
     total = total + config.weight_smooth * smooth + config.weight_equivariance * equivariance
     m = batch.mask
     gain = ((plain - pictures[-1]) * m).sum() / m.sum().clamp_min(1)
     animation = (pictures.mean(0) * (1 - m)).sum() / (1 - m).sum().clamp_min(1)
     return {
         "total": total, "gain": gain, "animation": animation, "motion": motion, "smooth": smooth, "equivariance": equivariance,
+        "perceptual": seen,
     }  # fmt: skip
 
 
@@ -105,7 +117,7 @@ class Trainer:
         self,
         out: Path,
         config: TrainConfig,
-        net_config: FusionConfig,
+        network: dict[str, Any],
         sampler: Sampler,
         device: str,
         resume: bool,
@@ -114,13 +126,14 @@ class Trainer:
         self.out, self.config, self.sampler = out, config, sampler
         self.device = torch.device(device)
         torch.manual_seed(config.seed)
-        self.net = FusionNet(net_config).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.net = build(network).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         if start is not None:
             unexpected = self.net.load_state_dict(start, strict=False).unexpected_keys
             if unexpected:
                 raise UsageError(f"--start: the weights do not fit ({', '.join(unexpected[:3])}, ...); give weights of the same widths")
         self.ema = copy.deepcopy(self.net).requires_grad_(False)
         self.optimizer = torch.optim.AdamW(self.net.parameters(), lr=config.lr, betas=(0.9, 0.98), weight_decay=1e-4)
+        self.perceptual = PerceptualLoss().to(self.device) if config.weight_perceptual > 0 else None
         self.generator = torch.Generator().manual_seed(config.seed)
         self.step, self.minutes = 0, 0.0
         out.mkdir(parents=True, exist_ok=True)
@@ -148,8 +161,7 @@ class Trainer:
         }  # fmt: skip
         torch.save(state, self.out / "last.pt.part")
         os.replace(self.out / "last.pt.part", self.out / "last.pt")
-        half = {k: v.half().contiguous().cpu() for k, v in self.ema.state_dict().items()}
-        save_file(half, self.out / "ema.safetensors.part")
+        save_file({k: half(v) for k, v in self.ema.state_dict().items()}, self.out / "ema.safetensors.part")
         os.replace(self.out / "ema.safetensors.part", self.out / "ema.safetensors")
 
     def train_step(self) -> dict[str, float]:
@@ -157,7 +169,7 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(config, self.step, self.minutes)
         batch = Batch(*(t.to(self.device) for t in self.sampler.batch(config.batch, config.crop, config.length)))
-        terms = losses(self.net, batch, config, self.generator)
+        terms = losses(self.net, batch, config, self.generator, self.perceptual)
         self.optimizer.zero_grad(set_to_none=True)
         terms["total"].backward()
         norm = torch.nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
@@ -167,9 +179,11 @@ class Trainer:
         decay = min(config.ema, (1 + self.step) / (10 + self.step))
         with torch.no_grad():
             torch._foreach_lerp_(list(self.ema.parameters()), list(self.net.parameters()), 1 - decay)
+            for ours, theirs in zip(self.ema.buffers(), self.net.buffers(), strict=True):
+                ours.copy_(theirs)
         return {**{k: float(v.detach()) for k, v in terms.items()}, "norm": float(norm)}
 
-    def run(self, minutes: float, validate: Callable[[FusionNet], str], say: Callable[[str], None]) -> None:
+    def run(self, minutes: float, validate: Callable[[CodecNet], str], say: Callable[[str], None]) -> None:
         """Trains for at most `minutes` more minutes or to the end of the schedule, then saves."""
         begin, start = time.monotonic(), self.minutes
         saved = checked = self.minutes

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from hdac.layers.base import BaseConfig
 from hdac.layers.motion import dequantise, quantise
-from hdac.nets.fusion import FusionNet, Reference
+from hdac.nets.fusion import Reference
 from hdac.nets.keypoints import thumbnail
+from hdac.nets.zoo import CodecNet
 from hdac.training.clips import Clip, Frames, planes_of
 
 
@@ -26,7 +27,7 @@ def picture_planes(frames: Frames, t: int) -> Tensor:
     return planes_of(frames, t, (0, 0, frames.y.shape[1]), False).float() / 255
 
 
-def validate(net: FusionNet, clips: list[Clip], pictures: int = 3, run: int = 6) -> str:
+def validate(net: CodecNet, clips: list[Clip], pictures: int = 3, run: int = 6) -> str:
     """Mean gain over the base layer in PSNR-Y by `qp_base` (steps of 6); PSNR-Y of the animation and of the reference held.
 
     Recurrent networks see `run` pictures before each that is measured.

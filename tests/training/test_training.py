@@ -6,14 +6,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from hdac.nets.fusion import FusionConfig
 from hdac.training.clips import Sampler, load
 from hdac.training.loop import TrainConfig, Trainer, learning_rate
 from hdac.training.pack import build, load_index
 from hdac.training.validate import psnr_y
 from tests.conftest import synthetic, write_video
 
-SMALL = FusionConfig(keypoints=4, widths=(8, 16, 16, 16), match=8)
+SMALL = {"keypoints": 4, "widths": (8, 16, 16, 16), "match": 8}
 CONFIG = TrainConfig(minutes=100, batch=1, crop=176, warmup_steps=2, seed=3)
 
 
@@ -42,7 +41,7 @@ def test_pack(pack: tuple[Path, Path]) -> None:
     assert len(coded.y) == 8 - version.start
     (pack[1] / "pack.json").read_text()
     batch = Sampler(clips, 1, animate=0.5).batch(4, 176)
-    assert batch.target.shape == (4, 6, 88, 88)
+    assert batch.target.shape == (1, 4, 6, 88, 88)
     assert set(batch.mask.tolist()) <= {0.0, 1.0}
     assert 0 <= float(batch.target.min()) <= float(batch.target.max()) <= 1
     assert psnr_y(batch.base, batch.target) > 20
