@@ -175,7 +175,7 @@ def vgg19() -> nn.Module:
 
 
 @cache
-def lite() -> LiteVgg19:
+def lite() -> nn.Module:
     """The distilled one. Raises `UnavailableError`."""
     return LiteVgg19(load_weights(LITE)).eval()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -22,6 +23,7 @@ from hdac.nets.published import PublishedConfig, PublishedNet
 
 FOLDER = Path(__file__).parent / "weights"
 DEFAULT = "hdac-s"
+VARIABLE = "HDAC_MODELS"
 LICENCE = "Apache-2.0 (code); trained on talking-head clips whose terms are for research use"
 
 
@@ -39,11 +41,13 @@ class ModelFile:
 
 
 def shipped() -> list[ModelFile]:
-    """The models in the package, by name."""
+    """The models in the package, by name; then those in the folders of `HDAC_MODELS`, under their hashed names."""
+    more = [Path(folder) for folder in os.environ.get(VARIABLE, "").split(os.pathsep) if folder]
     found = []
-    for path in sorted(FOLDER.glob("*.safetensors")):
-        name, _, digest = path.stem.rpartition("-")
-        found.append(ModelFile(name, digest, path))
+    for folder in (FOLDER, *more):
+        for path in sorted(folder.glob("*.safetensors")):
+            name, _, digest = path.stem.rpartition("-")
+            found.append(ModelFile(name, digest, path))
     return found
 
 
@@ -64,7 +68,8 @@ def find_model(name: str, digest: str | None = None) -> ModelFile:
     if not models:
         known = ", ".join(f"{m.name} ({m.digest})" for m in shipped()) or "none"
         wanted = name if digest is None else f"{name} ({digest})"
-        raise UsageError(f"unknown model {wanted}; here are: {known}. Install the hdac that has it, or give a .safetensors file")
+        way = f"Install the hdac that has it, or put its .safetensors file into a folder that {VARIABLE} names"
+        raise UsageError(f"unknown model {wanted}; here are: {known}. {way}")
     return models[-1]
 
 

@@ -7,8 +7,9 @@ import torch.nn.functional as F
 from pytorch_msssim import ms_ssim
 from torch import Tensor, nn
 
-from hdac.metrics.lpips import squeeze
-from hdac.metrics.msvgg import LiteVgg19, lite, shrunk
+from hdac.metrics.lpips import BACKBONE, HEADS, SqueezeLpips
+from hdac.metrics.msvgg import LITE, LiteVgg19, shrunk
+from hdac.metrics.weights import load_weights
 from hdac.nets.blocks import warp
 from hdac.nets.motion import Motion, enlarge
 from hdac.nets.planes import luma
@@ -78,8 +79,9 @@ class PerceptualLoss(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.vgg: LiteVgg19 = lite()
-        self.lpips = squeeze()
+        # not the metrics' own objects: those are made in inference mode, which has no gradients
+        self.vgg = LiteVgg19(load_weights(LITE)).eval()
+        self.lpips = SqueezeLpips(load_weights(BACKBONE), load_weights(HEADS)).eval()
 
     def forward(self, output: Tensor, target: Tensor) -> Tensor:
         """output, target: six planes `(N, 6, h, w)` in [0, 1]."""

@@ -8,7 +8,7 @@ from typing import Any
 from hdac.bench.recipes import check_schema, find_recipe, from_table, read_toml
 from hdac.errors import UsageError
 from hdac.nets.fusion import FusionConfig
-from hdac.nets.published import NAMES, PublishedConfig
+from hdac.nets.published import PublishedConfig
 from hdac.training.loop import TrainConfig
 
 SCHEMA = "hdac-train/1"
@@ -43,8 +43,6 @@ def load_recipe(name: str) -> TrainRecipe:
         raise UsageError(f"{path}: network.kind = {kind!r}; choose fusion or published")
     if kind == "published":
         checked: Any = from_table(PublishedConfig, network, f"{path}, network")
-        if checked.name not in NAMES:
-            raise UsageError(f"{path}: network.name = {checked.name!r}; choose from {', '.join(NAMES)}")
     else:
         checked = from_table(FusionConfig, network, f"{path}, network")
     return TrainRecipe(head.title, head.name, head.start, vars(checked), from_table(TrainConfig, training, f"{path}, training"))

@@ -21,7 +21,8 @@ from hdac.errors import DamagedError, UsageError
 from hdac.layers.base import LibavDecoder
 from hdac.layers.motion import LEVELS
 from hdac.metrics.psnr import mean_psnr_y
-from hdac.nets.zoo import find_model, load_model
+from hdac.nets.fusion import FusionConfig, FusionNet
+from hdac.nets.zoo import export_model, find_model, load_model
 from hdac.video.ffmpeg import encoders, find_ffmpeg
 from hdac.video.picture import Picture
 from tests.conftest import synthetic
@@ -136,6 +137,27 @@ def test_networks_run_on_one_thread(head: list[Picture]) -> None:
     for keypoints, fused in results[1:]:
         assert torch.equal(keypoints, results[0][0])
         assert equal(fused, results[0][1])
+
+
+@pytest.mark.parametrize("settings", [{}, {"packet_frames": 1}, {"frame_step": 2}, {"refresh": 4}], ids=str)
+def test_recurrent_network(head: list[Picture], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, object]) -> None:
+    """What is carried from picture to picture is the same in encoder and decoder, whether a picture is shown or not."""
+    torch.manual_seed(0)
+    net = FusionNet(FusionConfig(recurrent=True))
+    net.load_state_dict(load_model(find_model("hdac-s")).state_dict(), strict=False)
+    for layer in (net.r4, net.r2):
+        torch.nn.init.normal_(layer.weight, std=0.02)
+    file = export_model(net, "hdac-r", tmp_path, "random recurrence")
+    monkeypatch.setenv("HDAC_MODELS", str(tmp_path))
+    data, shown = coded(head[:8], qp_base=44, model="hdac-r", **settings)
+    frames = list(decode(data))
+    assert all(equal(f.picture, s) for f, s in zip(frames, shown, strict=True))
+    assert {"fused", "base"} == {f.level for f in frames}
+    plain, _ = coded(head[:8], qp_base=44, **settings)
+    assert any(not equal(f.picture, g.picture) for f, g in zip(frames, decode(plain), strict=True))
+    file.unlink()
+    with pytest.raises(UsageError, match=r"unknown model hdac-r .*HDAC_MODELS names"):
+        list(decode(data))
 
 
 def packets_of(head: list[Picture], **settings: object) -> tuple[Decoder, list[Packet], bytes]:

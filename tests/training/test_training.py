@@ -1,14 +1,24 @@
 """The training program on two synthetic clips: it learns, stops, and resumes to the step."""
 
 import csv
+import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
+from hdac.bench.recipes import recipe_names
+from hdac.errors import UsageError
+from hdac.nets.fusion import Reference
+from hdac.nets.zoo import build
 from hdac.training.clips import Sampler, load
 from hdac.training.loop import TrainConfig, Trainer, learning_rate
-from hdac.training.pack import build, load_index
+from hdac.training.losses import PerceptualLoss
+from hdac.training.pack import build as build_pack
+from hdac.training.pack import load_index
+from hdac.training.recipe import load_recipe
 from hdac.training.validate import psnr_y
 from tests.conftest import synthetic, write_video
 
@@ -22,7 +32,7 @@ def pack(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     for name in ("a", "b"):
         write_video(clips / f"{name}.mp4", synthetic(8, 192, 192))
     out = clips / "pack"
-    build(sorted(clips.glob("*.mp4")), out, versions=2, seed=1, workers=1)
+    build_pack(sorted(clips.glob("*.mp4")), out, versions=2, seed=1, workers=1)
     return clips, out
 
 
@@ -82,3 +92,92 @@ def test_learning_rate() -> None:
     assert learning_rate(config, 99, 0) == pytest.approx(1e-3)
     assert learning_rate(config, 99, 10) == pytest.approx(1e-5)
     assert learning_rate(config, 99, 99) == pytest.approx(1e-5)
+
+
+def test_recurrent_runs(pack: tuple[Path, Path], tmp_path: Path) -> None:
+    """Continued from a network without recurrence: the same pictures at first; then what carries over from picture to picture learns."""
+    config = replace(CONFIG, length=3, animate=0.0)
+    plain = build({**SMALL, "recurrent": False})
+    nn.init.normal_(plain.out.weight, std=0.01)
+    sampler = Sampler(load(*pack), 1, animate=0.0)
+    run = Trainer(tmp_path, config, {**SMALL, "recurrent": True}, sampler, "cpu", False, plain.state_dict())
+    batch = sampler.batch(1, 176, 3)
+    assert batch.target.shape == batch.base.shape == (3, 1, 6, 88, 88)
+    assert batch.qp.shape == (3, 1)
+    with torch.inference_mode():
+        keypoints = torch.zeros(1, 4, 2)
+        reference = Reference(batch.reference, plain.encode(batch.reference, batch.qp_ref), keypoints)
+        state = None
+        for t in range(3):
+            expected = plain(batch.base[t], batch.qp[t], reference, keypoints, torch.ones(1)).planes
+            out = run.net(batch.base[t], batch.qp[t], reference, keypoints, torch.ones(1), state)
+            state = out.state
+            torch.testing.assert_close(out.planes, expected)
+    before = {k: v.clone() for k, v in run.net.named_parameters()}
+    for _ in range(3):
+        run.train_step()
+    changed = {k for k, v in run.net.named_parameters() if not torch.equal(v, before[k])}
+    assert {"r4.weight", "r2.weight", "follow.sharpness", "follow.sure.0.weight"} <= changed
+
+
+def test_where_the_base_layer_is_ignored_nothing_carries_over() -> None:
+    net = build({**SMALL, "recurrent": True}).eval()
+    for layer in (net.r4, net.r2, net.out):
+        nn.init.normal_(layer.weight, std=0.1)
+    planes, other, qp, keypoints = torch.rand(1, 6, 32, 32), torch.rand(1, 6, 32, 32), torch.tensor([40.0]), torch.zeros(1, 4, 2)
+    with torch.inference_mode():
+        reference = Reference(planes, net.encode(planes, qp), keypoints)
+        first = net(other, qp, reference, keypoints, torch.ones(1))
+        alone = net(planes, qp, reference, keypoints, torch.zeros(1)).planes
+        assert torch.equal(net(planes, qp, reference, keypoints, torch.zeros(1), first.state).planes, alone)
+        fused = net(planes, qp, reference, keypoints, torch.ones(1)).planes
+        assert not torch.equal(net(planes, qp, reference, keypoints, torch.ones(1), first.state).planes, fused)
+
+
+def test_a_still_picture_follows_itself() -> None:
+    net = build({**SMALL, "recurrent": True}).eval()
+    picture = torch.rand(1, 6, 64, 64)
+    with torch.inference_mode():
+        match = net.encode(picture, torch.tensor([40.0])).match
+        flow, sure = net.follow(match, match)
+    assert flow.shape == (1, 2, 32, 32)
+    assert float(flow.abs().median()) < 2
+    assert 0 <= float(sure.min()) <= float(sure.max()) <= 1
+
+
+@pytest.mark.parametrize("name", recipe_names("experiments/train"))
+def test_every_recipe_is_read(name: str) -> None:
+    recipe = load_recipe(name)
+    with torch.device("meta"):
+        net = build(recipe.network)
+    assert net.config.keypoints == 10
+    assert recipe.training.minutes > 0
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[network]\nkind = 'gan'", "network.kind = 'gan'; choose fusion or published"),
+        ("[network]\nkind = 'published'\nname = 'fomm'", "network: name = .fomm.; expected typing.Literal"),
+        ("[network]\nwidth = 2", "network: unknown key 'width'"),
+        ("[training]\nlearning_rate = 1.0", "training: unknown key 'learning_rate'"),
+    ],
+)
+def test_bad_recipes(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "bad.toml"
+    path.write_text(f"schema = 'hdac-train/1'\ntitle = 't'\nname = 'n'\n{text}\n")
+    with pytest.raises(UsageError, match=message):
+        load_recipe(str(path))
+
+
+def test_perceptual_loss_has_gradients() -> None:
+    if "HDAC_WEIGHTS" not in os.environ:
+        pytest.skip("HDAC_WEIGHTS is not set: the losses' networks are not here")
+    loss, target = PerceptualLoss(), torch.rand(1, 6, 88, 88)
+    output = (target + 0.1 * torch.rand(1, 6, 88, 88)).requires_grad_(True)
+    value = loss(output, target)
+    assert value.shape == (1,)
+    value.sum().backward()
+    assert output.grad is not None
+    assert float(output.grad.abs().max()) > 0
+    assert float(loss(target, target)) < float(value)
