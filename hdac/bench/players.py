@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import os
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -71,23 +73,31 @@ def video_of(tiles: list[list[Picture]], fps: Fraction) -> bytes:
 
 def players(run: Run, data: str | None) -> list[dict[str, Any]]:
     """One entry for each sequence and rate. Raises `HdacError` if the clips or the coded files are not there."""
-    names = tuple(run.sequences)
-    sources = find_sources(run.about["set"], data, names)
+    sources = find_sources(run.about["set"], data, tuple(run.sequences))
     shown = [c for c in run.about["anchors"][:1] if c in run.codecs]
     shown += [c for c in run.codecs if run.about["codecs"][c]["kind"] == "hdac" and c not in shown]
-    return [_player(run, source, near, shown) for source in sources for near in run.about["players_kbps"]]
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:  # each decoder is a process of its own
+        return [entry for entries in pool.map(lambda s: _of_sequence(run, s, shown), sources) for entry in entries]
 
 
-def _player(run: Run, source: Source, near: float, shown: list[str]) -> dict[str, Any]:
+def _of_sequence(run: Run, source: Source, shown: list[str]) -> list[dict[str, Any]]:
+    """The entries of one clip; each file is decoded once."""
     clip = read_clip(source.path, run.about["frames"] or None)
+    made: dict[str, list[Picture]] = {}
+    return [_player(run, source.name, clip, near, shown, made) for near in run.about["players_kbps"]]
+
+
+def _player(run: Run, sequence: str, clip: Clip, near: float, shown: list[str], made: dict[str, list[Picture]]) -> dict[str, Any]:
     tiles: list[dict[str, Any]] = [{"name": "source", "codec": "", "kbps": 0, "frames": {}, "bits": {}}]
     pictures = [list(clip.pictures)]
     for codec in shown:
-        points = {n: p for n, p in run.points.items() if p.codec == codec and p.sequence == source.name and not p.error}
+        points = {n: p for n, p in run.points.items() if p.codec == codec and p.sequence == sequence and not p.error}
         if not points:
             continue
         name = min(points, key=lambda n: abs(np.log(points[n].kbps / near)))
-        pictures.append(decoded(run, name, points[name], clip))
+        if name not in made:
+            made[name] = decoded(run, name, points[name], clip)
+        pictures.append(made[name])
         stream = run.store.path(name, run.about["codecs"][codec]["suffix"])
         bits = frame_bits(stream.read_bytes()) if stream.suffix == ".hdac" else {"all": packet_bits(stream)}
         tiles.append({
@@ -96,6 +106,6 @@ def _player(run: Run, source: Source, near: float, shown: list[str]) -> dict[str
         })  # fmt: skip
     video = base64.b64encode(video_of(pictures, clip.fps)).decode()
     return {
-        "sequence": source.name, "near": near, "fps": float(clip.fps), "count": len(clip.pictures), "width": clip.size[0],
+        "sequence": sequence, "near": near, "fps": float(clip.fps), "count": len(clip.pictures), "width": clip.size[0],
         "height": clip.size[1], "tiles": tiles, "src": f"data:video/mp4;base64,{video}",
     }  # fmt: skip

@@ -22,24 +22,31 @@ from hdac.bench.tables import about, bd_rows, rd_head, rd_rows
 from hdac.errors import HdacError
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
+PRIVATE = (
+    "No players here: the clips of this set may not be published. On a machine that has them, `hdac experiment report` also writes "
+    "report-players.html."
+)
 _COLOURS = ("#D55E00", "#000000", "#0072B2", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#999999")
 _DASHES = ("solid", "solid", "dash", "dot", "dashdot", "solid", "dash", "dot")
 _SYMBOLS = ("circle", "square", "triangle-up", "triangle-down", "diamond", "cross", "x", "star")
 
 
-def write_report(run: Run, found: list[Comparison], extra: Sequence[Extra], data: str | None = None) -> list[Path]:
+def write_report(
+    run: Run, found: list[Comparison], extra: Sequence[Extra], data: str | None = None, with_players: bool = True
+) -> list[Path]:
     """Writes the page, and for a private set the one with players beside it; returns their paths."""
     private = any(s["media"] == "private" for s in run.about["sequences"].values())
     try:
-        shown, reason = players(run, data), ""
+        shown, reason = (players(run, data), "") if with_players else ([], "No players here: made with --no-players.")
     except HdacError as error:
         shown, reason = [], f"No players here: {error}"
     paths = [run.folder / "report.html"]
+    if private and not with_players:
+        reason = PRIVATE
     if private and shown:
         paths.append(run.folder / "report-players.html")
         write_atomically(paths[1], _page(run, found, extra, shown, "").encode())
-        shown, reason = [], "No players here: the clips of this set may not be published. On a machine that has them, " \
-            "`hdac experiment report` also writes report-players.html."  # fmt: skip
+        shown, reason = [], PRIVATE
     write_atomically(paths[0], _page(run, found, extra, shown, reason).encode())
     return paths
 

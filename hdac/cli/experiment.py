@@ -35,6 +35,8 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
     report.add_argument("folder", metavar="DIR", type=Path)
     report.add_argument("--data", metavar="DIR", help="where clips lie, for the players (default: HDAC_DATA)")
     report.add_argument("--extra", metavar="FILE.json", action="append", default=[], type=Path, help="CompressAI's format: plot it too")
+    for action in (go, report):
+        action.add_argument("--no-players", action="store_true", help="a page without videos: decoding them again takes minutes")
     add_json(report)
     add_json(actions.add_parser("list", help="the recipes that there are"))
 
@@ -79,7 +81,7 @@ def _report(options: argparse.Namespace, folder: Path, summary: dict[str, object
     found = write_tables(run)
     write_aggregates(run)
     write_figures(run, extra)
-    reports = write_report(run, found, extra, options.data)
+    reports = write_report(run, found, extra, options.data, not options.no_players)
     failed = sum(bool(p.error) for p in run.points.values())
     data = {**summary, "folder": str(folder), "points": len(run.points), "failed_points": failed, "reports": [str(p) for p in reports]}
     made = f"{summary['made']} points made, {summary['kept']} kept, " if summary else ""
