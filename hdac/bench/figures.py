@@ -91,7 +91,7 @@ def sequences_figure(run: Run, metric: str) -> Figure:
     for axes in flat[len(run.sequences) :]:
         axes.set_visible(False)
     handles, labels = flat[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 6))
+    figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 6))
     figure.supylabel(label(metric), fontsize=8)
     figure.supxlabel("rate (kbps)", fontsize=8)
     return figure
