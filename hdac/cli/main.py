@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
@@ -32,6 +33,7 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit code."""
     av.logging.set_level(av.logging.PANIC)
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")  # read when a metric imports cv2
     options = parser().parse_args(arguments)
     try:
         return int(options.run(options) or 0)
