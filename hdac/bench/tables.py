@@ -250,7 +250,9 @@ def write_tables(run: Run) -> list[Comparison]:
     write_atomically(folder / "rd.csv", csv_text(rd_head(run), rd_rows(run)).encode())
     sheets = {"BD": (DETAIL_HEAD, detail_rows(found)), "RD": (rd_head(run), rd_rows(run))}
     write_atomically(folder / "tables.xlsx", xlsx(sheets))
-    write_atomically(folder / "frames.csv", frames_csv(run.store, run.points.items(), tuple(run.metrics)).encode())
+    per_frame = frames_csv(run.store, run.points.items(), tuple(run.metrics))
+    if per_frame.count("\n") > 1 or not (folder / "frames.csv").exists():  # a clone has the table, not what it was made of
+        write_atomically(folder / "frames.csv", per_frame.encode())
     note = (
         "Milliseconds a frame on the machine of environment.json, one thread a process, several side by side; hdac: start-up excluded.\n\n"
     )

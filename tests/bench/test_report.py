@@ -130,8 +130,14 @@ def test_private_clips_stay_out(results: Path, tmp_path: Path) -> None:
 def test_without_coded_files_there_are_tables_but_no_players(results: Path, tmp_path: Path) -> None:
     folder = tmp_path / "committed"
     shutil.copytree(results, folder, ignore=shutil.ignore_patterns("*.hdac", "*.h264", "*.log", "*.frames.json"))
+    run = load(results)
+    write_tables(run)
+    before = (results / "frames.csv").read_bytes()
+    assert before.count(b"\n") == 1 + 8 * 12
+    (folder / "frames.csv").write_bytes(before)
     run = load(folder)
     paths = write_report(run, write_tables(run), [])
+    assert (folder / "frames.csv").read_bytes() == before
     assert [p.name for p in paths] == ["report.html"]
     assert "only the records were kept" in paths[0].read_text()
 
