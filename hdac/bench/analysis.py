@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from hdac.bench.bd import Bd, Curve, Summary, averaged, bd_quality, bd_rate, curve, summarise
 from hdac.bench.results import Point, Store
 from hdac.bench.runner import load_run
@@ -56,6 +58,10 @@ class Run:
         """The points of a codec that were made, in the order of its rate parameter."""
         return [p for p in self.points.values() if p.codec == codec and not p.error and sequence in (None, p.sequence)]
 
+    def at(self, codec: str, value: float) -> list[Point]:
+        """The points of a codec at one value of its rate parameter, one a sequence, failed ones too."""
+        return [p for p in self.points.values() if p.codec == codec and p.value == value]
+
     def curve(self, codec: str, sequence: str, metric: str) -> Curve | None:
         """None where a point is missing or failed: a curve with a hole is another curve."""
         key = (codec, sequence, metric)
@@ -100,6 +106,12 @@ def score(point: Point, metric: str) -> float | None:
     return decibels(found) if found is not None and metric.endswith(DB) else found
 
 
+def _mean_of(deltas: dict[str, Bd]) -> float | None:
+    """Over the sequences that have a number."""
+    numbers = [d.value for d in deltas.values() if d.value is not None]
+    return float(np.mean(numbers)) if numbers else None
+
+
 class Comparison(NamedTuple):
     """One codec against one anchor in one metric: per sequence, and of the averaged curves (`mean_curve`)."""
 
@@ -114,6 +126,14 @@ class Comparison(NamedTuple):
     @property
     def summary(self) -> Summary:
         return summarise(list(self.rate.values()))
+
+    @property
+    def mean_akima(self) -> float | None:
+        return _mean_of(self.akima)
+
+    @property
+    def mean_quality(self) -> float | None:
+        return _mean_of(self.quality)
 
 
 def comparisons(run: Run) -> Iterator[Comparison]:

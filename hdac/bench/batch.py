@@ -9,13 +9,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from hdac.atomic import write_atomically
 from hdac.bench.datasets import VIDEO_SUFFIXES
-from hdac.bench.engine import cluster, run_tasks
+from hdac.bench.engine import cluster, run_tasks, sendable
 from hdac.bench.point import run_command
 from hdac.bench.results import csv_text
 from hdac.errors import HdacError, UsageError
@@ -131,15 +131,10 @@ def run_batch(tasks: list[BatchTask], jobs: int, scheduler: str | None, force: b
 
     if waiting:
         if scheduler:
-            waiting = [_with_data(t) for t in waiting]
+            waiting = [replace(t, data=sendable(t.source)) for t in waiting]
         with cluster(min(jobs, len(waiting)), scheduler) as client:
             run_tasks(client, execute, waiting, lost, done)
     return summary
-
-
-def _with_data(task: BatchTask) -> BatchTask:
-    small = task.source.is_file() and task.source.stat().st_size <= 1 << 26
-    return BatchTask(**{**vars(task), "data": task.source.read_bytes()}) if small else task
 
 
 def write_list(path: Path, tasks: list[BatchTask], summary: BatchSummary) -> None:
@@ -169,5 +164,4 @@ def check_out(out: Path) -> Path:
     return out
 
 
-Action = Literal["encode", "decode"]
 INPUT_SUFFIXES: dict[str, tuple[str, ...]] = {"encode": VIDEO_SUFFIXES, "decode": (".hdac",)}

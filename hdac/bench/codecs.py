@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import json
 import shutil
 import subprocess
 import sys
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import hdac
-from hdac.bench.recipes import check_schema, find_recipe, from_table, read_toml, recipe_folder
+from hdac.bench.recipes import check_schema, find_recipe, from_table, read_toml
 from hdac.codec.operating import default_qp_ref
 from hdac.errors import HdacError, UsageError
 from hdac.layers.base import CASCADE, BaseConfig
@@ -332,10 +331,3 @@ def load_codec(name: str) -> Codec:
     """A codec of `baselines/`, by name or path. Raises `UsageError`."""
     path = find_recipe("baselines", name)
     return codec_from_table(path.stem, check_schema(read_toml(path), SCHEMA, str(path)), str(path), path.parent)
-
-
-def codec_digest(codec: Codec) -> str:
-    return hashlib.sha256(json.dumps(codec.decides(), sort_keys=True).encode()).hexdigest()
-
-
-__all__ = ["Anchor", "Codec", "Hdac", "Job", "code_version", "codec_digest", "codec_from_table", "load_codec", "recipe_folder"]

@@ -25,7 +25,7 @@ class Extra(NamedTuple):
 def aggregate(run: Run, codec: str) -> dict[str, object] | None:
     """Means over the sequences at each rate point, ascending in rate; None if a point is missing."""
     values = run.about["codecs"][codec]["points"]
-    groups = [[p for p in run.points.values() if p.codec == codec and p.value == v] for v in values]
+    groups = [run.at(codec, v) for v in values]
     if not groups or any(not g or any(p.error for p in g) for g in groups):
         return None
     groups.sort(key=lambda g: np.mean([p.kbps for p in g]))

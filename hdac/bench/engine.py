@@ -5,12 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 from hdac.errors import UsageError
 
 #: How long a scheduler may take to answer.
 CONNECT_SECONDS = 20
+
+#: Files up to this size travel to nodes that may not have them.
+SEND_BYTES = 1 << 26
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -39,6 +43,11 @@ def cluster(jobs: int, scheduler: str | None) -> Iterator[Any]:
     )
     with local, Client(local) as client:
         yield client
+
+
+def sendable(path: Path) -> bytes | None:
+    """What a task carries of a file for nodes without this disk; None for folders and large files."""
+    return path.read_bytes() if path.is_file() and path.stat().st_size <= SEND_BYTES else None
 
 
 def check_jobs(jobs: int) -> int:

@@ -27,7 +27,7 @@ def averaged_points(run: Run, codec: str, metric: str) -> tuple[list[float], lis
     """Means over the sequences at each rate point; a point that is not complete is left out."""
     rates, values = [], []
     for value in run.about["codecs"][codec]["points"]:
-        points = [p for p in run.points.values() if p.codec == codec and p.value == value]
+        points = run.at(codec, value)
         scores = [score(p, metric) if not p.error else None for p in points]
         present = [s for s in scores if s is not None]
         if points and len(present) == len(points):

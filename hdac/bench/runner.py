@@ -11,16 +11,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hdac.atomic import write_atomically
-from hdac.bench.codecs import Hdac
-from hdac.bench.engine import cluster, run_tasks
+from hdac.bench.codecs import Hdac, code_version
+from hdac.bench.engine import cluster, run_tasks, sendable
 from hdac.bench.environment import environment
 from hdac.bench.experiment import Experiment, load_sources, metric_code, to_do
 from hdac.bench.point import PointOutcome, PointTask, execute
 from hdac.bench.results import Store, as_json
+from hdac.errors import UsageError
 from hdac.metrics.registry import METRICS
-
-#: Clips up to this size travel to nodes that may not have them.
-SEND_BYTES = 1 << 26
 
 
 class RunSummary(NamedTuple):
@@ -70,7 +68,7 @@ def run(
     if waiting:
         told(0, len(waiting), "starting")
         if scheduler:
-            waiting = [_with_data(task) for task in waiting]
+            waiting = [replace(task, data=sendable(task.source.path)) for task in waiting]
         # the slow ones first: the last minutes are then shared by all workers
         waiting.sort(key=lambda t: -t.codec.timeout)
         with cluster(jobs, scheduler) as client:
@@ -80,24 +78,14 @@ def run(
     return RunSummary(count - len(failed), len(tasks) - len(waiting), failed, skipped)
 
 
-def _with_data(task: PointTask) -> PointTask:
-    path = task.source.path
-    small = path.is_file() and path.stat().st_size <= SEND_BYTES
-    return replace(task, data=path.read_bytes()) if small else task
-
-
 def node_version() -> tuple[str, str]:
     """Python and code of a node: results of another version would be filed under this one."""
-    from hdac.bench.codecs import code_version
-
     return f"{sys.version_info.major}.{sys.version_info.minor}", code_version(
         "bench/point", "bitstream", "codec", "layers", "metrics", "nets", "video"
     )
 
 
 def _check_nodes(client: Any) -> None:
-    from hdac.errors import UsageError
-
     here = node_version()
     for address, there in client.run(node_version).items():
         if tuple(there) != here:
@@ -147,8 +135,6 @@ def _minutes(seconds: float) -> str:
 
 def load_run(folder: Path) -> dict[str, Any]:
     """`experiment.json` of a results folder. Raises `UsageError`."""
-    from hdac.errors import UsageError
-
     try:
         found: dict[str, Any] = json.loads((folder / "experiment.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

@@ -127,10 +127,8 @@ def detail_rows(found: list[Comparison]) -> list[list[object]]:
             akima, quality = c.akima[sequence], c.quality[sequence]
             numbers = [_round(rate.value), _round(akima.value), _round(rate.overlap, 3), _round(quality.value, 5)]
             rows.append([c.metric, c.anchor, c.codec, sequence, *numbers, "", "", rate.note or quality.note])
-        s, akimas = c.summary, [b.value for b in c.akima.values() if b.value is not None]
-        qualities = [b.value for b in c.quality.values() if b.value is not None]
-        numbers = [_round(s.mean), _round(float(np.mean(akimas)) if akimas else None), _round(s.overlap, 3)]
-        numbers.append(_round(float(np.mean(qualities)) if qualities else None, 5))
+        s = c.summary
+        numbers = [_round(s.mean), _round(c.mean_akima), _round(s.overlap, 3), _round(c.mean_quality, 5)]
         note = f"{s.below_zero} wins, {s.numbers - s.below_zero} losses, {s.total - s.numbers} without a number"
         rows.append([c.metric, c.anchor, c.codec, "mean", *numbers, _round(s.low), _round(s.high), note])
         m = c.mean_curve
@@ -170,7 +168,7 @@ def mean_rows(run: Run) -> list[list[str]]:
     rows = []
     for codec in run.codecs:
         for value in run.about["codecs"][codec]["points"]:
-            points = [p for p in run.points.values() if p.codec == codec and p.value == value]
+            points = run.at(codec, value)
             if any(p.error for p in points) or not points:
                 rows.append([codec, f"{value:g}", "failed", *[""] * len(run.metrics), ""])
                 continue
@@ -269,8 +267,7 @@ def _second_rows(found: list[Comparison], anchor: str, metrics: Sequence[str]) -
         cells = []
         for metric in metrics:
             c = by[codec, metric]
-            akimas = [b.value for b in c.akima.values() if b.value is not None]
-            akima = f"{np.mean(akimas):+.1f} %" if akimas else "n/a"
+            akima = "n/a" if c.mean_akima is None else f"{c.mean_akima:+.1f} %"
             s = c.summary
             cells.append(f"{s.below_zero}/{s.numbers}, {100 * s.overlap:.0f} %, {akima}, {c.mean_curve.text()}")
         rows.append([codec, *cells])
