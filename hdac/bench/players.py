@@ -13,13 +13,14 @@ from typing import Any
 import av
 import numpy as np
 
-from hdac.bench.analysis import Run
+from hdac.bench.analysis import Run, higher_is_better
 from hdac.bench.codecs import Codec, codec_from_table
 from hdac.bench.datasets import Source, find_sources
 from hdac.bench.point import code_clip
 from hdac.bench.raw import read_clip
 from hdac.bench.recipes import recipe_folder
 from hdac.bench.results import Point
+from hdac.bench.worst import strips
 from hdac.codec.files import frame_bits
 from hdac.errors import HdacError
 from hdac.metrics.contract import Clip
@@ -104,8 +105,13 @@ def _player(run: Run, sequence: str, clip: Clip, near: float, shown: list[str], 
             "name": codec, "codec": codec, "kbps": points[name].kbps, "frames": run.store.frames(name),
             "bits": {layer: [round(b, 1) for b in values] for layer, values in bits.items() if any(values)},
         })  # fmt: skip
+    metric, worst = run.metrics[0], []
+    for i, tile in enumerate(tiles):
+        if tile["codec"] and run.about["codecs"][tile["codec"]]["kind"] == "hdac":
+            names = [t["name"] for t in tiles]
+            worst += strips(clip, names, pictures, i, tile["frames"].get(metric, []), higher_is_better(metric))
     video = base64.b64encode(video_of(pictures, clip.fps)).decode()
     return {
         "sequence": sequence, "near": near, "fps": float(clip.fps), "count": len(clip.pictures), "width": clip.size[0],
-        "height": clip.size[1], "tiles": tiles, "src": f"data:video/mp4;base64,{video}",
+        "height": clip.size[1], "tiles": tiles, "worst": worst, "src": f"data:video/mp4;base64,{video}",
     }  # fmt: skip

@@ -19,6 +19,7 @@ from hdac.bench.figures import averaged_points, extra_scores
 from hdac.bench.players import players
 from hdac.bench.published import ROWS
 from hdac.bench.tables import about, bd_rows, rd_head, rd_rows
+from hdac.bench.worst import worst_head, worst_rows
 from hdac.errors import HdacError
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
@@ -58,7 +59,9 @@ def _page(run: Run, found: list[Comparison], extra: Sequence[Extra], shown: list
     template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(TEMPLATE.read_text(encoding="utf-8"))
     anchors = [a for a in run.about["anchors"] if a in run.codecs]
     tables = [{"anchor": a, "head": ["codec", *map(label, run.compared)], "rows": bd_rows(found, a, run.compared)} for a in anchors]
-    data = {**curves(run, extra), "players": shown}
+    data = {**curves(run, extra), "players": [{k: v for k, v in player.items() if k != "worst"} for player in shown]}
+    worst = {"head": worst_head(run), "rows": [[_short(c) for c in r] for r in worst_rows(run)], "metric": label(run.metrics[0]),
+             "pictures": [{**picture, "clip": p["sequence"], "near": p["near"]} for p in shown for picture in p["worst"]]}  # fmt: skip
     try:
         where = (run.folder / "environment.json").read_text(encoding="utf-8")
     except OSError:
@@ -67,7 +70,7 @@ def _page(run: Run, found: list[Comparison], extra: Sequence[Extra], shown: list
         title=run.about["title"], about=about(run), bd=tables, min_overlap=f"{100 * MIN_OVERLAP:.0f}",
         published={"head": ["system", "against", "PSNR", "MS-SSIM", "msVGG", "source"], "rows": [list(r) for r in ROWS]},
         players=bool(shown), no_players=reason, points={"head": rd_head(run), "rows": [[_short(c) for c in r] for r in rd_rows(run)]},
-        environment=where, plotly=get_plotlyjs(), data=json.dumps(data, allow_nan=False).replace("</", "<\\/"),
+        worst=worst, environment=where, plotly=get_plotlyjs(), data=json.dumps(data, allow_nan=False).replace("</", "<\\/"),
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from hdac.atomic import write_atomically
 from hdac.bench.analysis import Comparison, Run, comparisons, label
 from hdac.bench.published import ROWS
 from hdac.bench.results import Point, csv_text, frames_csv
+from hdac.bench.worst import worst_head, worst_rows
 from hdac.metrics.registry import METRICS
 
 Cells = Sequence[Sequence[str]]
@@ -196,7 +197,7 @@ def time_rows(run: Run) -> list[list[str]]:
     """Seconds of this machine, one thread a process: not part of what two runs have in common."""
     from hdac.errors import HdacError
     from hdac.nets.cost import decoder_gmac
-    from hdac.nets.zoo import find_model, load_model
+    from hdac.nets.zoo import find_model, load_model, tuned
 
     rows = []
     for codec in run.codecs:
@@ -211,7 +212,8 @@ def time_rows(run: Run) -> list[list[str]]:
         if recipe.get("mode", "base") != "base":
             record = points[0].record
             try:
-                gmac = f"{decoder_gmac(load_model(find_model(recipe['model'])), record['height'], record['width']):.2f}"
+                model = find_model(tuned(recipe["model"], recipe.get("tune", "psnr")))
+                gmac = f"{decoder_gmac(load_model(model), record['height'], record['width']):.2f}"
             except HdacError:
                 gmac = "n/a"
         rows.append([codec, *cells, gmac])
@@ -251,6 +253,8 @@ def write_tables(run: Run) -> list[Comparison]:
     per_frame = frames_csv(run.store, run.points.items(), tuple(run.metrics))
     if per_frame.count("\n") > 1 or not (folder / "frames.csv").exists():  # a clone has the table, not what it was made of
         write_atomically(folder / "frames.csv", per_frame.encode())
+    if worst := worst_rows(run):
+        write_atomically(folder / "worst.csv", csv_text(worst_head(run), worst).encode())
     note = (
         "Milliseconds a frame on the machine of environment.json, one thread a process, several side by side; hdac: start-up excluded.\n\n"
     )
