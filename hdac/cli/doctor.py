@@ -13,11 +13,10 @@ import av
 import torch
 
 from hdac.cli.common import add_json, result
-from hdac.codec.fuser import pick_device
 from hdac.errors import HdacError
 from hdac.metrics.contract import Metric
 from hdac.metrics.registry import METRICS
-from hdac.nets.arithmetic import fast_dtype
+from hdac.nets.arithmetic import fast_dtype, pick_device
 from hdac.nets.zoo import find_model, load_model, shipped
 from hdac.video.ffmpeg import encoders, find_ffmpeg
 

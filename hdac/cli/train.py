@@ -1,7 +1,7 @@
 """Train a fusion network: `pack` codes the clips' base layers, `run` trains by minutes, `export` makes a model file.
 
-The clips are those of HDAC_DATA (or --data): a folder with train/*.mp4 and val/*.mp4, 8-bit 4:2:0. A run stops after
---minutes and goes on with --resume; the same command runs on CPU and GPU.
+The clips are those of HDAC_DATA (or --data): a folder with train/*.mp4 and val/*.mp4, 8-bit 4:2:0. Where they are not, the pack's own
+copies serve. A run stops after --minutes and goes on with --resume; the same command runs on CPU and GPU, and under torchrun on several.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ import torch
 from safetensors.torch import load_file
 
 from hdac.cli.common import say
-from hdac.codec.fuser import pick_device
 from hdac.errors import UsageError
+from hdac.nets.arithmetic import pick_device
 from hdac.nets.zoo import FOLDER, CodecNet, build, export_model, find_model, load_model
 
 
 def add_arguments(sub: argparse.ArgumentParser) -> None:
     actions = sub.add_subparsers(dest="action", required=True, metavar="pack|run|eval|export")
-    pack = actions.add_parser("pack", help="code the base layers of all clips (about five minutes)")
+    pack = actions.add_parser("pack", help="code the base layers of all clips (about 15 minutes on two cores)")
     run_ = actions.add_parser("run", help="train")
     run_.add_argument("recipe", nargs="?", default="hdac-s", metavar="NAME|FILE", help="a recipe of experiments/train (default hdac-s)")
     eval_ = actions.add_parser("eval", help="measure a model, or the network of a run, on val")
@@ -32,6 +32,8 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
         action.add_argument("--data", type=Path, help="folder with train/ and val/ (default: talking_heads under HDAC_DATA)")
         action.add_argument("--pack", type=Path, required=True, help="folder of the pack")
     pack.add_argument("--versions", type=int, default=2, help="coded versions of each training clip (default 2)")
+    pack.add_argument("--vvc", type=int, default=0, help="versions of each training clip on a VVC base layer, 64 pictures (default 0)")
+    pack.add_argument("--jobs", type=int, default=2, help="versions coded side by side (default 2)")
     run_.add_argument("--out", type=Path, required=True, help="folder for checkpoints and log.csv")
     run_.add_argument("--minutes", type=float, required=True, help="stop after so many minutes")
     run_.add_argument("--schedule", type=float, help="minutes of the whole schedule, over all resumed runs (default: the recipe's)")
@@ -43,9 +45,13 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
     export.add_argument("--folder", type=Path, default=FOLDER, help="where to write (default: the package's models)")
 
 
+def _data(option: Path | None) -> Path | None:
+    return option or (Path(os.environ["HDAC_DATA"]) / "talking_heads" if "HDAC_DATA" in os.environ else None)
+
+
 def data_folder(option: Path | None) -> Path:
     """The folder with train/ and val/. Raises `UsageError` if it is not there."""
-    root = option or (Path(os.environ["HDAC_DATA"]) / "talking_heads" if "HDAC_DATA" in os.environ else None)
+    root = _data(option)
     if root is None or not (root / "train").is_dir():
         raise UsageError(f"training clips: {root} has no folder train; give --data or set HDAC_DATA")
     return root
@@ -56,31 +62,48 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _pack(options: argparse.Namespace) -> None:
-    from hdac.training.pack import build
+    from hdac.training.pack import build, build_validation
 
+    for name, low in (("versions", 1), ("vvc", 0), ("jobs", 1)):
+        if getattr(options, name) < low:
+            raise UsageError(f"--{name} {getattr(options, name)}; at least {low} is needed")
     data = data_folder(options.data)
-    for split, versions, seed in (("train", options.versions, 0), ("val", 3, 1)):
-        clips = sorted((data / split).glob("*.mp4"))
-        say(f"{build(clips, options.pack / split, versions, seed)}: {len(clips)} clips")
+    clips = {split: sorted((data / split).glob("*.mp4")) for split in ("train", "val")}
+    build(clips["train"], options.pack / "train", options.versions, options.vvc, workers=options.jobs)
+    build_validation(clips["val"], options.pack / "val", workers=options.jobs)
+    for split, names in clips.items():
+        folder = options.pack / split
+        size = sum(p.stat().st_size for p in folder.iterdir()) / 1e6
+        say(f"{folder}: {len(names)} clips, {size:.1f} MB")
 
 
 def _run(options: argparse.Namespace) -> None:
     from hdac.training.clips import Sampler, load
     from hdac.training.loop import Trainer
+    from hdac.training.parallel import Workers
     from hdac.training.recipe import load_recipe
     from hdac.training.validate import validate
 
     recipe = load_recipe(options.recipe)
     config = replace(recipe.training, minutes=options.schedule) if options.schedule else recipe.training
     start = load_model(find_model(recipe.start)).state_dict() if recipe.start else None
-    data = data_folder(options.data)
-    val, train = (load(data / split, options.pack / split) for split in ("val", "train"))
-    sampler = Sampler(train, config.seed, config.animate)
-    device = pick_device(options.device).type
-    trainer = Trainer(options.out, config, recipe.network, sampler, device, options.resume, start)
-    (options.out / "run.json").write_text(json.dumps({"name": recipe.name, "title": recipe.title, "network": recipe.network}))
-    say(f"{recipe.title}: {len(train)} clips in memory; {device}, {torch.get_num_threads()} threads; from step {trainer.step}")
+    workers = Workers()
+    device = workers.start(pick_device(options.device))
+    val, train = (load(options.pack / split, _originals(options.data, split)) for split in ("val", "train"))
+    sampler = Sampler(train, config.seed + 7919 * workers.rank, config.animate)
+    trainer = Trainer(options.out, config, recipe.network, sampler, str(device), options.resume, start, workers)
+    if workers.rank == 0:
+        (options.out / "run.json").write_text(json.dumps({"name": recipe.name, "title": recipe.title, "network": recipe.network}))
+        many = f"{workers.count} processes, " if workers.count > 1 else ""
+        say(f"{recipe.title}: {len(train)} clips in memory; {device}, {many}{torch.get_num_threads()} threads; from step {trainer.step}")
     trainer.run(options.minutes, lambda net: validate(net, val), say)
+    workers.stop()
+
+
+def _originals(option: Path | None, split: str) -> Path | None:
+    """The clips themselves where they are at hand."""
+    root = _data(option)
+    return root / split if root is not None and (root / split).is_dir() else None
 
 
 def _of_run(folder: Path) -> tuple[str, CodecNet]:
@@ -100,7 +123,7 @@ def _eval(options: argparse.Namespace) -> None:
     from hdac.training.validate import validate
 
     net = _of_run(Path(options.model))[1] if Path(options.model).is_dir() else load_model(find_model(options.model))
-    print(validate(net, load(data_folder(options.data) / "val", options.pack / "val")))
+    print(validate(net, load(options.pack / "val", _originals(options.data, "val"))).text())
 
 
 def _export(options: argparse.Namespace) -> None:

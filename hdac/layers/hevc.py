@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import av
 
-from hdac.layers.base import GOP_MAX, BaseConfig, CodedPicture, LibavDecoder
+from hdac.layers.base import GOP_MAX, BaseConfig, CodedPicture
+from hdac.layers.libav import LibavDecoder
 from hdac.video.picture import Picture
 
 #: Rate at equal PSNR-Y (BD, PCHIP), on val clips: rd=6 takes 2.8 % off what rd=4 needs (5 clips, 120 frames; 12 against 6 ms a

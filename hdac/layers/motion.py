@@ -1,7 +1,4 @@
-"""The motion layer: keypoints, quantised, predicted from the last decoded ones and range coded.
-
-Decoder and encoder hold the same integers on every machine; floats appear only after dequantisation.
-"""
+"""The motion layer: keypoints, quantised (`quantiser.py`), predicted from the last decoded ones and range coded."""
 
 from __future__ import annotations
 
@@ -9,33 +6,7 @@ import torch
 from torch import Tensor
 
 from hdac.bitstream.rangecoder import Adaptive, Coder, Signed
-
-#: Quantiser levels per half side: a step is 1/128 of the frame's side (2 pixels of 256).
-LEVELS = 64
-STEP = 1 / LEVELS
-#: A coordinate keeps its last level until it is this many steps away (0.5 would be plain rounding).
-HYSTERESIS = 0.75
-#: The same in hybrid streams, where the base layer says most of the motion: on three val clips at qp_base 44 the motion layer takes
-#: 0.51 kbps at 0.75 steps and 0.18 at 4, and the fused picture loses 0.003 dB.
-HYBRID_HYSTERESIS = 4.0
-
-
-def quantise(points: Tensor, last: Tensor | None = None, levels: int = LEVELS, hysteresis: float = HYSTERESIS) -> Tensor:
-    """Keypoints `(K, 2)` in [-1, 1] -> integers `(K, 2)` in -levels .. levels.
-
-    `last`: the integers of the frame before; coordinates that moved by at most `hysteresis` steps keep theirs, so that the
-    detector's jitter costs no bits.
-    """
-    scaled = points.detach().float().cpu().clamp(-1, 1) * levels
-    rounded = torch.round(scaled).to(torch.int64)
-    if last is None:
-        return rounded
-    return torch.where((scaled - last).abs() <= hysteresis, last, rounded)
-
-
-def dequantise(integers: Tensor, levels: int = LEVELS) -> Tensor:
-    """Integers -> keypoints in [-1, 1], float32."""
-    return integers.to(torch.float32) / levels
+from hdac.layers.quantiser import LEVELS
 
 
 class KeypointCoder:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from itertools import pairwise
 
 from hdac.errors import ToolError
-from hdac.layers.base import BaseConfig, CodedPicture, LibavDecoder
+from hdac.layers.base import BaseConfig, CodedPicture
+from hdac.layers.libav import LibavDecoder
 from hdac.video.ffmpeg import encoders, find_ffmpeg, run_ffmpeg
 from hdac.video.picture import Picture
 

@@ -1,4 +1,4 @@
-"""Which number format convolutions are fastest in on this machine.
+"""Where networks run, and which number format convolutions are fastest in on this machine.
 
 Asking the processor is not enough: of two Xeons with bf16 instructions, one ran our 3x3 convolutions at 450 GFLOP/s in bf16 and
 228 in fp32, the other at 213 and 398. So both are timed, once a process (about 30 ms).
@@ -11,6 +11,8 @@ from functools import cache
 
 import torch
 import torch.nn.functional as F
+
+from hdac.errors import UsageError
 
 
 def convolution_rate(dtype: torch.dtype, device: str = "cpu", repeats: int = 6) -> float:
@@ -36,3 +38,13 @@ def fast_dtype(device: str) -> torch.dtype:
     if not torch.backends.mkldnn.is_available() or not torch.ops.mkldnn._is_mkldnn_bf16_supported():
         return torch.float32
     return torch.bfloat16 if convolution_rate(torch.bfloat16) > 1.15 * convolution_rate(torch.float32) else torch.float32
+
+
+def pick_device(name: str) -> torch.device:
+    """`auto`, `cpu` or `cuda` -> device. Raises `UsageError`."""
+    if name not in ("auto", "cpu", "cuda"):
+        raise UsageError(f"--device {name}; choose auto, cpu or cuda")
+    present = torch.cuda.is_available()
+    if name == "cuda" and not present:
+        raise UsageError("--device cuda: no CUDA device is usable here; choose auto or cpu")
+    return torch.device("cuda" if present and name != "cpu" else "cpu")

@@ -8,34 +8,23 @@ from __future__ import annotations
 import random
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hdac.layers.base import BaseConfig, LibavDecoder
-from hdac.training.pack import Version, load_index, read_clip
-from hdac.video.picture import Picture
-
-Stack = npt.NDArray[np.uint8]
-
-
-class Frames(NamedTuple):
-    """Planes of a run of pictures: y `(T, H, W)`, uv `(T, 2, H/2, W/2)` uint8."""
-
-    y: Stack
-    uv: Stack
+from hdac.training.pack import AnchorPoint, Version, load_index
+from hdac.training.reading import Frames, read_frames
 
 
 @dataclass(frozen=True)
 class Clip:
     original: Frames
     versions: tuple[tuple[Version, Frames], ...]
+    anchors: tuple[AnchorPoint, ...] = ()
 
 
 class Batch(NamedTuple):
@@ -50,28 +39,25 @@ class Batch(NamedTuple):
     mask: Tensor
 
 
-def _stack(pictures: list[Picture]) -> Frames:
-    return Frames(np.stack([p.y for p in pictures]), np.stack([np.stack([p.u, p.v]) for p in pictures]))
+def load_clip(original: Path, pack: Path, versions: list[Version], anchors: list[AnchorPoint]) -> Clip:
+    return Clip(read_frames(original), tuple((v, read_frames(pack / v.stream)) for v in versions), tuple(anchors))
 
 
-def load_clip(clip: Path, pack: Path, versions: list[Version]) -> Clip:
-    coded = []
-    for version in versions:
-        decoder, data, at, pictures = LibavDecoder("hevc"), (pack / version.stream).read_bytes(), 0, list[Picture]()
-        for size in version.sizes:
-            pictures += decoder.push(data[at : at + size])
-            at += size
-        coded.append((version, _stack(pictures)))
-    return Clip(_stack(read_clip(clip)), tuple(coded))
-
-
-def load(clips: Path, pack: Path) -> list[Clip]:
-    """All clips of a pack; `clips` is the folder of the originals."""
-    by_name: dict[str, list[Version]] = {}
-    for version in load_index(pack):
-        by_name.setdefault(version.clip, []).append(version)
+def load(pack: Path, originals: Path | None = None) -> list[Clip]:
+    """All clips of a pack; `originals`: folder of the clips themselves (None: the pack's copies). Raises `UsageError`."""
+    index = load_index(pack)
+    names = sorted({v.clip for v in index.versions})
+    jobs = [
+        (
+            originals / f"{name}.mp4" if originals else pack / index.originals[name],
+            pack,
+            [v for v in index.versions if v.clip == name],
+            [a for a in index.anchors if a.clip == name],
+        )
+        for name in names
+    ]
     with ThreadPoolExecutor(2) as pool:
-        return list(pool.map(lambda name: load_clip(clips / f"{name}.mp4", pack, by_name[name]), sorted(by_name)))
+        return list(pool.map(lambda job: load_clip(*job), jobs))
 
 
 def planes_of(frames: Frames, t: int, box: tuple[int, int, int], flip: bool) -> Tensor:
@@ -117,8 +103,7 @@ class Sampler:
             tint = torch.tensor([[rng.gauss(0, 6)], [rng.gauss(0, 6)]])
             planes[:, 4:] = ((planes[:, 4:] - 128) * rng.uniform(0.7, 1.3) + 128 + tint[None, :, :, None]).clamp_(0, 255)
             rows.append(planes / 255)
-            config = BaseConfig(width, height, Fraction(25), version.qp_ref, version.qp_base)
-            qps.append([config.qp(i) for i in times])
+            qps.append([version.qp(i) for i in times])
             refs.append(version.qp_ref)
             masks.append(0.0 if rng.random() < self.animate else 1.0)
         stacked = torch.stack(rows, 1)

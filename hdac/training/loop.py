@@ -1,7 +1,8 @@
-"""The training loop: by minutes, resumable to the step, CPU or GPU, EMA weights, a CSV log.
+"""The training loop: by minutes, resumable to the step, CPU or GPU or several (`torchrun`), EMA weights, CSV logs and a plot.
 
 A checkpoint (`last.pt` in the output folder, written atomically) holds weights, EMA, optimizer, step, elapsed
-minutes and random states; `ema.safetensors` beside it is always the latest usable network.
+minutes and random states; `ema.safetensors` beside it is always the latest usable network. Losses go to `log.csv`, validations to
+`validation.csv`, both into `curves.png`.
 """
 
 from __future__ import annotations
@@ -21,13 +22,16 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from hdac.errors import UsageError
-from hdac.layers.motion import STEP
+from hdac.layers.quantiser import STEP
 from hdac.nets.arithmetic import fast_dtype
 from hdac.nets.fusion import Fused, Reference, State
 from hdac.nets.keypoints import thumbnail
 from hdac.nets.zoo import CodecNet, build, half
 from hdac.training.clips import Batch, Sampler
+from hdac.training.curves import draw_curves
 from hdac.training.losses import PerceptualLoss, equivariance_loss, photometric_loss, picture_loss, smoothness_loss
+from hdac.training.parallel import Workers
+from hdac.training.validate import Validation
 
 
 @dataclass(frozen=True)
@@ -123,8 +127,10 @@ class Trainer:
         device: str,
         resume: bool,
         start: dict[str, Tensor] | None = None,
+        workers: Workers | None = None,
     ) -> None:
         self.out, self.config, self.sampler = out, config, sampler
+        self.workers = workers or Workers()
         self.device = torch.device(device)
         torch.manual_seed(config.seed)
         self.net = build(network).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -135,7 +141,7 @@ class Trainer:
         self.ema = copy.deepcopy(self.net).requires_grad_(False)
         self.optimizer = torch.optim.AdamW(self.net.parameters(), lr=config.lr, betas=(0.9, 0.98), weight_decay=1e-4)
         self.perceptual = PerceptualLoss().to(self.device) if config.weight_perceptual > 0 else None
-        self.generator = torch.Generator().manual_seed(config.seed)
+        self.generator = torch.Generator().manual_seed(config.seed + self.workers.rank)
         self.step, self.minutes = 0, 0.0
         out.mkdir(parents=True, exist_ok=True)
         if resume and (out / "last.pt").exists():
@@ -148,6 +154,10 @@ class Trainer:
         self.ema.load_state_dict(state["ema"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.minutes = state["step"], state["minutes"]
+        if self.workers.rank:  # the checkpoint holds the random states of the first worker
+            self.sampler.rng.seed(f"{self.workers.rank} {self.step}")
+            self.generator.manual_seed(self.config.seed + self.workers.rank + 1000 * self.step)
+            return
         self.generator.set_state(state["generator"].cpu())
         version, internal, gauss = state["sampler"]
         self.sampler.rng.setstate((version, tuple(internal), gauss))
@@ -173,6 +183,7 @@ class Trainer:
         terms = losses(self.net, batch, config, self.generator, self.perceptual)
         self.optimizer.zero_grad(set_to_none=True)
         terms["total"].backward()
+        self.workers.average([p.grad for p in self.net.parameters() if p.grad is not None])
         norm = torch.nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
         if torch.isfinite(norm):
             self.optimizer.step()
@@ -184,38 +195,53 @@ class Trainer:
                 ours.copy_(theirs)
         return {**{k: float(v.detach()) for k, v in terms.items()}, "norm": float(norm)}
 
-    def run(self, minutes: float, validate: Callable[[CodecNet], str], say: Callable[[str], None]) -> None:
-        """Trains for at most `minutes` more minutes or to the end of the schedule, then saves."""
+    def run(self, minutes: float, validate: Callable[[CodecNet], Validation], say: Callable[[str], None]) -> None:
+        """Trains for at most `minutes` more minutes or to the end of the schedule, then saves and validates."""
+        first = self.workers.rank == 0
         begin, start = time.monotonic(), self.minutes
         saved = checked = self.minutes
         sums: dict[str, float] = {}
         count, every = 0, 50
         while True:
-            self.minutes = start + (time.monotonic() - begin) / 60
+            self.minutes = self.workers.same(start + (time.monotonic() - begin) / 60)
             if self.minutes >= self.config.minutes or self.minutes - start >= minutes:
                 break
             for k, v in self.train_step().items():
                 sums[k] = sums.get(k, 0.0) + v
             count += 1
             if count == every:
-                self._log({k: v / count for k, v in sums.items()}, say)
+                if first:
+                    self._log({k: v / count for k, v in sums.items()}, say)
                 sums, count = {}, 0
             if self.minutes - saved > self.config.checkpoint_minutes:
-                self.save()
+                if first:
+                    self.save()
                 saved = self.minutes
             if self.minutes - checked > self.config.validate_minutes:
-                say(validate(self.ema))
+                if first:
+                    self._validate(validate, say)
                 checked = self.minutes
-        self.save()
-        say(validate(self.ema))
+        if first:
+            self.save()
+            self._validate(validate, say)
+
+    def _validate(self, validate: Callable[[CodecNet], Validation], say: Callable[[str], None]) -> None:
+        found = validate(self.ema)
+        self._append("validation.csv", found.row())
+        draw_curves(self.out)
+        say(found.text())
 
     def _log(self, row: dict[str, float], say: Callable[[str], None]) -> None:
-        path = self.out / "log.csv"
+        say(" ".join(f"{k} {v}" for k, v in self._append("log.csv", {k: round(v, 4) for k, v in row.items()}).items()))
+
+    def _append(self, name: str, row: dict[str, Any]) -> dict[str, Any]:
+        """One line more in a CSV file of the run; returns it, with step and minutes."""
+        path = self.out / name
         fresh = not path.exists()
-        record = {"step": self.step, "minutes": round(self.minutes, 2), **{k: round(v, 4) for k, v in row.items()}}
+        record = {"step": self.step, "minutes": round(self.minutes, 2), **row}
         with path.open("a", newline="") as file:
             writer = csv.DictWriter(file, list(record))
             if fresh:
                 writer.writeheader()
             writer.writerow(record)
-        say(" ".join(f"{k} {v}" for k, v in record.items()))
+        return record

@@ -1,7 +1,8 @@
-"""Training packs: every clip's base layer, coded with the codec's own settings at random operating points.
+"""Training packs: every clip and its base layers, coded with the codec's own settings, as small video files.
 
-A pack is a folder with `pack.json` and one HEVC elementary stream for each version of each clip. The originals stay
-where they are (`HDAC_DATA`).
+A pack is a folder for each split with `pack.json`, one HEVC elementary stream for each coded version of each clip and one mp4 for each
+original. It is all that a training machine needs (the whole training set in under 50 MB); where the clips themselves are at hand, those
+are the targets, else the pack's copies (x265, CRF 20).
 """
 
 from __future__ import annotations
@@ -12,51 +13,138 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
-
-import av
+from typing import NamedTuple
 
 from hdac.codec.operating import default_qp_ref
+from hdac.errors import UsageError
 from hdac.layers.base import BaseConfig
-from hdac.layers.hevc import HevcEncoder
-from hdac.video.picture import Picture
+
+SCHEMA = "hdac-pack/2"
+CRF = 20
+#: What validation measures: the first pictures of each clip, our base layer and the anchor x265-tuned at these QPs.
+VAL_PICTURES = 100
+VVC_PICTURES = 64
+VAL_QPS = (30, 37, 44, 51)
+ANCHOR_QPS = (31, 37, 43, 49)
 
 
 @dataclass(frozen=True)
 class Version:
-    """One coded version of a clip: the GOP starts at picture `start`; `sizes` are the access units' bytes."""
+    """One coded version of a clip: the GOP starts at picture `start`. kbps: of the thinned base layer; base_codec: hevc or vvc."""
 
     clip: str
     start: int
     qp_ref: int
     qp_base: int
     stream: str
-    sizes: tuple[int, ...]
+    kbps: float
+    base_codec: str = "hevc"
+
+    def qp(self, index: int) -> int:
+        """What the codec tells the network about picture `index`: HEVC's cascade is ours, libvvenc's is its own."""
+        if self.base_codec == "vvc":
+            return self.qp_base if index else self.qp_ref
+        return BaseConfig(0, 0, Fraction(25), self.qp_ref, self.qp_base).qp(index)
 
 
-def read_clip(path: Path) -> list[Picture]:
-    """All pictures of a clip that already is 8-bit 4:2:0 (as the training clips are)."""
+@dataclass(frozen=True)
+class AnchorPoint:
+    """x265-tuned on the first pictures of a clip: rate, and PSNR-Y of each picture."""
+
+    clip: str
+    qp: int
+    kbps: float
+    psnr_y: tuple[float, ...]
+
+
+class Index(NamedTuple):
+    """What `pack.json` lists; `originals`: file of each clip."""
+
+    originals: dict[str, str]
+    versions: list[Version]
+    anchors: list[AnchorPoint]
+
+
+class _Job(NamedTuple):
+    path: Path
+    out: Path
+    version: int
+    start: int
+    qp_ref: int
+    qp_base: int
+    pictures: int | None
+    base_codec: str = "hevc"
+
+
+def _rate_of(path: Path) -> Fraction:
+    import av
+
     with av.open(str(path)) as container:
-        return [Picture.from_av(frame) for frame in container.decode(video=0)]
+        return Fraction(container.streams.video[0].average_rate or 25).limit_denominator(1001)
 
 
-def code(path: Path, out: Path, name: str, start: int, qp_ref: int, qp_base: int) -> Version:
-    """Codes one version of one clip to `out/name`."""
-    pictures = read_clip(path)[start:]
-    config = BaseConfig(pictures[0].width, pictures[0].height, Fraction(25), qp_ref, qp_base)
-    encoder = HevcEncoder(config, len(pictures))
-    units = [coded.data for picture in pictures for coded in encoder.push(picture)]
-    (out / name).write_bytes(b"".join(units))
-    return Version(path.stem, start, qp_ref, qp_base, name, tuple(map(len, units)))
+def _code(job: _Job) -> Version:
+    """Codes one version of one clip."""
+    import av
+
+    from hdac.codec.encoder import VVC_CASCADE, open_base
+    from hdac.codec.syntax import BaseWriter
+    from hdac.video.picture import Picture
+
+    with av.open(str(job.path)) as container:
+        pictures = [Picture.from_av(frame) for frame in container.decode(video=0)]
+    pictures = pictures[job.start :][: job.pictures]
+    fps = _rate_of(job.path)
+    config = BaseConfig(pictures[0].width, pictures[0].height, fps, job.qp_ref, job.qp_base)
+    encoder = open_base(job.base_codec, config, None, len(pictures))
+    writer = BaseWriter(job.base_codec, len(VVC_CASCADE if job.base_codec == "vvc" else config.cascade))
+    writer.start(job.qp_ref, job.qp_base)
+    units = [coded.data for picture in pictures for coded in encoder.push(picture)] + [coded.data for coded in encoder.flush()]
+    for unit in units:
+        writer.add(unit)
+    size = sum(len(packet.tobytes()) for packet in writer.take())
+    name = f"{job.path.stem}_{job.version}.{job.base_codec}"
+    (job.out / name).write_bytes(b"".join(units))
+    kbps = round(float(size * 8 * fps / len(pictures) / 1000), 4)
+    return Version(job.path.stem, job.start, job.qp_ref, job.qp_base, name, kbps, job.base_codec)
 
 
-def build(clips: list[Path], out: Path, versions: int = 2, seed: int = 0, workers: int = 2) -> Path:
-    """Codes `versions` versions of each clip; returns the path of `pack.json`.
+def _copy(path: Path, out: Path) -> str:
+    """The pack's copy of an original."""
+    from hdac.video.ffmpeg import find_ffmpeg, run_ffmpeg
 
-    The first version starts at the clip's first picture, the others in its first third, so that references differ.
+    arguments = ["-y", "-i", str(path), "-an", "-c:v", "libx265", "-preset", "fast", "-crf", str(CRF), "-x265-params", "log-level=none",
+                 "-pix_fmt", "yuv420p", str(out / path.name)]  # fmt: skip
+    run_ffmpeg(arguments, find_ffmpeg(), timeout=600)
+    return path.name
+
+
+def _anchor(path: Path, qp: int) -> AnchorPoint:
+    import math
+
+    import av
+
+    from hdac.bench.x265 import x265_tuned
+    from hdac.layers.reference import luma_mse
+    from hdac.video.picture import Picture
+
+    with av.open(str(path)) as container:
+        pictures = [Picture.from_av(frame) for frame in container.decode(video=0)][:VAL_PICTURES]
+    fps = _rate_of(path)
+    coded = x265_tuned(pictures, fps, qp)
+    psnr = (round(10 * math.log10(255**2 / max(luma_mse(a, b), 0.01)), 4) for a, b in zip(pictures, coded.pictures, strict=True))
+    return AnchorPoint(path.stem, qp, round(coded.kbps(fps), 4), tuple(psnr))
+
+
+def build(clips: list[Path], out: Path, versions: int = 2, vvc: int = 0, seed: int = 0, workers: int = 2) -> Path:
+    """A training split: `versions` HEVC versions of each clip at random operating points; returns the path of `pack.json`.
+
+    The first version starts at the clip's first picture, the others in its first third, so that references differ. `vvc` more versions
+    are `VVC_PICTURES` pictures from anywhere, coded by libvvenc (which takes five times as long).
     """
-    out.mkdir(parents=True, exist_ok=True)
-    rng = random.Random(seed)
-    jobs = []
+    import av
+
+    rng, jobs = random.Random(seed), []
     for path in clips:
         with av.open(str(path)) as container:
             frames = container.streams.video[0].frames
@@ -64,17 +152,40 @@ def build(clips: list[Path], out: Path, versions: int = 2, seed: int = 0, worker
             start = 0 if version == 0 else rng.randrange(max(1, frames // 3))
             qp_base = rng.choice(range(30, 52))
             qp_ref = min(max(default_qp_ref(qp_base) + rng.randint(-7, 4), 16), 44)
-            jobs.append((path, out, f"{path.stem}_{version}.hevc", start, qp_ref, qp_base))
+            jobs.append(_Job(path, out, version, start, qp_ref, qp_base, None))
+        for version in range(versions, versions + vvc):
+            qp_base = rng.choice(range(28, 52))
+            qp_ref = qp_base - rng.randint(3, 10)
+            jobs.append(_Job(path, out, version, rng.randrange(max(1, frames - VVC_PICTURES)), qp_ref, qp_base, VVC_PICTURES, "vvc"))
+    return _build(clips, out, jobs, [], workers)
+
+
+def build_validation(clips: list[Path], out: Path, workers: int = 2) -> Path:
+    """A validation split: the first pictures of each clip at `VAL_QPS`, and the anchor's curve."""
+    jobs = [_Job(path, out, i, 0, default_qp_ref(qp), qp, VAL_PICTURES) for path in clips for i, qp in enumerate(VAL_QPS)]
+    return _build(clips, out, jobs, [(path, qp) for path in clips for qp in ANCHOR_QPS], workers)
+
+
+def _build(clips: list[Path], out: Path, jobs: list[_Job], anchors: list[tuple[Path, int]], workers: int) -> Path:
+    out.mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor(workers) as pool:
-        done = list(pool.map(code, *zip(*jobs, strict=True)))
+        originals = pool.map(_copy, clips, [out] * len(clips))
+        coded = pool.map(_code, jobs)
+        curves = pool.map(_anchor, *zip(*anchors, strict=True)) if anchors else iter(())
+        whole = Index({path.stem: name for path, name in zip(clips, originals, strict=True)}, list(coded), list(curves))
     index = out / "pack.json"
-    index.write_text(json.dumps({"schema": "hdac-pack/1", "versions": [asdict(v) for v in done]}))
+    rows = {"versions": [asdict(v) for v in whole.versions], "anchors": [asdict(a) for a in whole.anchors]}
+    index.write_text(json.dumps({"schema": SCHEMA, "originals": whole.originals, **rows}))
     return index
 
 
-def load_index(pack: Path) -> list[Version]:
-    """The versions listed in a pack."""
-    data = json.loads((pack / "pack.json").read_text())
-    if data.get("schema") != "hdac-pack/1":
-        raise ValueError(f"{pack}: schema {data.get('schema')!r}; expected 'hdac-pack/1'. Build it again with `hdac train pack`")
-    return [Version(**{**v, "sizes": tuple(v["sizes"])}) for v in data["versions"]]
+def load_index(pack: Path) -> Index:
+    """What a pack holds. Raises `UsageError` if there is none, or one of another version."""
+    try:
+        data = json.loads((pack / "pack.json").read_text())
+    except FileNotFoundError:
+        raise UsageError(f"{pack}: no pack.json; build the pack with `hdac train pack --pack DIR`") from None
+    if data.get("schema") != SCHEMA:
+        raise UsageError(f"{pack}: schema {data.get('schema')!r}; expected {SCHEMA!r}. Build it again with `hdac train pack`")
+    anchors = [AnchorPoint(**{**a, "psnr_y": tuple(a["psnr_y"])}) for a in data["anchors"]]
+    return Index(data["originals"], [Version(**v) for v in data["versions"]], anchors)

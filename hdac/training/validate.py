@@ -4,17 +4,47 @@ from __future__ import annotations
 
 import copy
 from collections import defaultdict
-from fractions import Fraction
+from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from hdac.layers.base import BaseConfig
-from hdac.layers.motion import dequantise, quantise
+from hdac.codec.operating import ENHANCEMENT_KBPS
+from hdac.layers.quantiser import dequantise, quantise
 from hdac.nets.fusion import Reference
 from hdac.nets.keypoints import thumbnail
 from hdac.nets.zoo import CodecNet
-from hdac.training.clips import Clip, Frames, planes_of
+from hdac.training.clips import Clip, planes_of
+from hdac.training.reading import Frames
+
+
+@dataclass(frozen=True)
+class Validation:
+    """gains: mean gain over the base layer in PSNR-Y, dB, by `qp_base`; animation, still: PSNR-Y of the animated and of the held
+    reference; worse: pictures that lost, of how many; bd_rate: mean BD-rate (PSNR-Y, %) against x265-tuned, None where the pack has
+    no anchor or bjontegaard is not installed."""
+
+    gains: dict[int, float]
+    animation: float
+    still: float
+    worse: int
+    pictures: int
+    bd_rate: float | None
+
+    def row(self) -> dict[str, float | int | str]:
+        """One line of `validation.csv`."""
+        gains = {f"gain_{qp}": round(gain, 4) for qp, gain in sorted(self.gains.items())}
+        rest = {"animation": round(self.animation, 3), "still": round(self.still, 3), "worse": self.worse, "pictures": self.pictures}
+        return {**gains, **rest, "bd_rate": "" if self.bd_rate is None else round(self.bd_rate, 2)}
+
+    def text(self) -> str:
+        gains = ", ".join(f"{gain:+.3f} dB at qp_base {qp}" for qp, gain in sorted(self.gains.items()))
+        bd = "n/a" if self.bd_rate is None else f"{self.bd_rate:+.2f} %"
+        return (
+            f"validation: {gains}; BD-rate (PSNR-Y, against x265-tuned) {bd}; animation {self.animation:.2f} dB, "
+            f"reference held {self.still:.2f} dB; {self.worse} of {self.pictures} pictures worse than the base layer"
+        )
 
 
 def psnr_y(a: Tensor, b: Tensor) -> float:
@@ -27,38 +57,59 @@ def picture_planes(frames: Frames, t: int) -> Tensor:
     return planes_of(frames, t, (0, 0, frames.y.shape[1]), False).float() / 255
 
 
-def validate(net: CodecNet, clips: list[Clip], pictures: int = 3, run: int = 6) -> str:
-    """Mean gain over the base layer in PSNR-Y by `qp_base` (steps of 6); PSNR-Y of the animation and of the reference held.
+def _bd_rate(clip: Clip, times: list[int], ours: dict[float, float]) -> float | None:
+    """Of one clip; `ours`: PSNR-Y by kbps."""
+    try:
+        from hdac.bench.bd import bd_rate, curve
+    except ImportError:
+        return None
+    anchors = clip.anchors
+    if not anchors:
+        return None
+    anchor = curve([a.kbps for a in anchors], [float(np.mean([a.psnr_y[t] for t in times])) for a in anchors])
+    return bd_rate(anchor, curve(list(ours), list(ours.values()))).value
 
-    Recurrent networks see `run` pictures before each that is measured.
-    """
+
+def validate(net: CodecNet, clips: list[Clip], pictures: int = 3, run: int = 6) -> Validation:
+    """`pictures` pictures of each version. Recurrent networks see `run` pictures before each that is measured."""
     net = copy.deepcopy(net).eval().to("cpu", torch.float32)
-    gains: dict[str, list[float]] = defaultdict(list)
+    recurrent = getattr(net.config, "recurrent", False)
+    gains: dict[int, list[float]] = defaultdict(list)
+    animation, still, rates = list[float](), list[float](), list[float]()
 
     def points(picture: Tensor) -> Tensor:
         return dequantise(quantise(net.detector(thumbnail(picture))[0]))[None]
 
     with torch.inference_mode():
         for clip in clips:
+            curve = dict[float, float]()
             for version, coded in clip.versions:
-                config = BaseConfig(256, 256, Fraction(25), version.qp_ref, version.qp_base)
-                count = len(coded.y)
+                times = [i * (len(coded.y) - 1) // pictures for i in range(1, pictures + 1)]
                 held = picture_planes(coded, 0)
                 there = points(picture_planes(clip.original, version.start))
                 reference = Reference(held, net.encode(held, torch.tensor([float(version.qp_ref)])), there)
-                for i in range(1, pictures + 1):
-                    t = i * (count - 1) // pictures
+                shown = list[float]()
+                for t in times:
                     state = None
-                    for s in range(max(1, t - run) if net.config.recurrent else t, t + 1):
+                    for s in range(max(1, t - run) if recurrent else t, t + 1):
                         target, base = picture_planes(clip.original, version.start + s), picture_planes(coded, s)
-                        qp, here = torch.tensor([float(config.qp(s))]), points(target)
+                        qp, here = torch.tensor([float(version.qp(s))]), points(target)
                         out = net(base, qp, reference, here, torch.ones(1), state)
                         state = out.state
-                    fused = out.planes.clamp(0, 1)
                     moved = net(base, qp, reference, here, torch.zeros(1)).planes.clamp(0, 1)
-                    gains[str(version.qp_base // 6 * 6)].append(psnr_y(fused, target) - psnr_y(base, target))
-                    gains["animation"].append(psnr_y(moved, target))
-                    gains["still"].append(psnr_y(held, target))
-    mean = {k: sum(v) / len(v) for k, v in gains.items()}
-    worse = sum(g < 0 for k, v in gains.items() if k.isdigit() for g in v)
-    return "validation " + " ".join(f"{k}: {mean[k]:.3f}" for k in sorted(mean)) + f" pictures worse: {worse}"
+                    shown.append(psnr_y(out.planes.clamp(0, 1), target))
+                    gains[version.qp_base].append(shown[-1] - psnr_y(base, target))
+                    animation.append(psnr_y(moved, target))
+                    still.append(psnr_y(held, target))
+                curve[version.kbps + ENHANCEMENT_KBPS] = float(np.mean(shown))
+            rate = _bd_rate(clip, times, curve)
+            rates += [] if rate is None else [rate]
+    each = [g for found in gains.values() for g in found]
+    return Validation(
+        {qp: float(np.mean(found)) for qp, found in gains.items()},
+        float(np.mean(animation)),
+        float(np.mean(still)),
+        sum(g < 0 for g in each),
+        len(each),
+        float(np.mean(rates)) if rates else None,
+    )

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from hdac.errors import ToolError
-from hdac.layers.base import BaseConfig, LibavDecoder
+from hdac.layers.base import BaseConfig
 from hdac.layers.hevc import HevcEncoder, x265_params
+from hdac.layers.libav import LibavDecoder
 from hdac.layers.resample import enlarge, pad_to, shrink
 from hdac.layers.vvc import VvcEncoder
 from hdac.metrics.psnr import psnr_y

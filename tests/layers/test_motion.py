@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from hdac.bitstream.rangecoder import Reader, Writer
 from hdac.errors import DamagedError
-from hdac.layers.motion import LEVELS, KeypointCoder, dequantise, quantise
+from hdac.layers.motion import KeypointCoder
+from hdac.layers.quantiser import LEVELS, dequantise, quantise
 
 
 def walk(frames: int, keypoints: int, jump: int, seed: int) -> list[torch.Tensor]:

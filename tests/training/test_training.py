@@ -2,9 +2,12 @@
 
 import csv
 import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -17,9 +20,11 @@ from hdac.training.clips import Sampler, load
 from hdac.training.loop import TrainConfig, Trainer, learning_rate
 from hdac.training.losses import PerceptualLoss
 from hdac.training.pack import build as build_pack
-from hdac.training.pack import load_index
+from hdac.training.pack import build_validation, load_index
+from hdac.training.parallel import Workers
+from hdac.training.reading import read_frames, with_opencv
 from hdac.training.recipe import load_recipe
-from hdac.training.validate import psnr_y
+from hdac.training.validate import Validation, psnr_y, validate
 from tests.conftest import synthetic, write_video
 
 SMALL = {"keypoints": 4, "widths": (8, 16, 16, 16), "match": 8}
@@ -37,19 +42,23 @@ def pack(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 def trainer(pack: tuple[Path, Path], out: Path, resume: bool) -> Trainer:
-    sampler = Sampler(load(*pack), CONFIG.seed, animate=0.5)
+    clips, packed = pack
+    sampler = Sampler(load(packed, clips), CONFIG.seed, animate=0.5)
     return Trainer(out, CONFIG, SMALL, sampler, "cpu", resume)
 
 
 def test_pack(pack: tuple[Path, Path]) -> None:
-    versions = load_index(pack[1])
-    assert [v.clip for v in versions] == ["a", "a", "b", "b"]
-    assert versions[0].start == 0
-    clips = load(*pack)
+    index = load_index(pack[1])
+    assert [v.clip for v in index.versions] == ["a", "a", "b", "b"]
+    assert index.versions[0].start == 0
+    assert all(v.kbps > 0 for v in index.versions)
+    clips = load(pack[1], pack[0])
     assert clips[0].original.y.shape == (8, 192, 192)
     version, coded = clips[0].versions[1]
     assert len(coded.y) == 8 - version.start
-    (pack[1] / "pack.json").read_text()
+    copies = load(pack[1])
+    assert copies[0].original.y.shape == (8, 192, 192)
+    assert 0 < float(np.abs(copies[0].original.y.astype(int) - clips[0].original.y).mean()) < 3
     batch = Sampler(clips, 1, animate=0.5).batch(4, 176)
     assert batch.target.shape == (1, 4, 6, 88, 88)
     assert set(batch.mask.tolist()) <= {0.0, 1.0}
@@ -76,14 +85,126 @@ def test_resume_is_the_same_run(pack: tuple[Path, Path], tmp_path: Path) -> None
 
 def test_run_ends_by_minutes_and_leaves_a_usable_network(pack: tuple[Path, Path], tmp_path: Path) -> None:
     run, said = trainer(pack, tmp_path, False), []
-    run.run(0.02, lambda net: f"validated {sum(p.numel() for p in net.parameters())}", said.append)
+    run.run(0.02, lambda net: Validation({44: 0.25}, 22.0, 21.0, 1, 9, None), said.append)
     assert (tmp_path / "ema.safetensors").exists()
-    assert said[-1].startswith("validated")
+    assert said[-1].startswith("validation: +0.250 dB at qp_base 44")
     assert run.step >= 1
     assert not list(tmp_path.glob("*.part"))
     run._log({"total": 1.0}, said.append)
     with (tmp_path / "log.csv").open() as file:
         assert next(iter(csv.DictReader(file)))["step"] == str(run.step)
+    with (tmp_path / "validation.csv").open() as file:
+        row = next(iter(csv.DictReader(file)))
+    assert (row["gain_44"], row["worse"], row["bd_rate"]) == ("0.25", "1", "")
+    assert (tmp_path / "curves.png").stat().st_size > 1000
+
+
+def test_opencv_reads_the_same_luma(pack: tuple[Path, Path]) -> None:
+    for path in (pack[0] / "a.mp4", pack[1] / "a_1.hevc"):
+        frames, others = read_frames(path), with_opencv(path)
+        assert np.array_equal(frames.y, others.y)
+        assert frames.uv.shape == others.uv.shape
+        assert float(np.abs(frames.uv.astype(int) - others.uv).mean()) < 2
+
+
+def test_reading_what_is_no_video(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    empty = tmp_path / "empty.mp4"
+    empty.write_bytes(b"")
+    with pytest.raises(OSError, match=r"no pictures could be read .Invalid data"):
+        read_frames(empty)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(OSError, match=r"empty\.mp4: no pictures could be read"):
+        read_frames(empty)
+
+
+def test_pack_of_another_version(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"no pack\.json; build the pack"):
+        load_index(tmp_path)
+    (tmp_path / "pack.json").write_text('{"schema": "hdac-pack/1"}')
+    with pytest.raises(UsageError, match="'hdac-pack/1'; expected 'hdac-pack/2'"):
+        load_index(tmp_path)
+
+
+def test_validation_has_a_bd_rate(pack: tuple[Path, Path], tmp_path: Path) -> None:
+    """An untrained network is its base layer: no gain, and the BD-rate of the base layer."""
+    build_validation([pack[0] / "a.mp4"], tmp_path, workers=1)
+    clips = load(tmp_path, pack[0])
+    assert [a.qp for a in clips[0].anchors] == [31, 37, 43, 49]
+    found = validate(build(SMALL), clips, pictures=2)
+    assert found.pictures == 8
+    assert found.gains == pytest.approx(dict.fromkeys((30, 37, 44, 51), 0), abs=1e-6)
+    assert found.bd_rate is not None
+    assert -90 < found.bd_rate < 200
+    better = replace(clips[0], anchors=tuple(replace(a, kbps=a.kbps * 2) for a in clips[0].anchors))
+    twice = validate(build(SMALL), [better], pictures=2).bd_rate
+    assert twice is not None
+    assert 1 + twice / 100 == pytest.approx((1 + found.bd_rate / 100) / 2, rel=0.01)
+
+
+BLOCKED = ("av", "constriction", "kornia", "rich", "skvideo", "bjontegaard", "imageio_ffmpeg", "pandas", "plotly", "distributed")
+
+
+def train_command(pack: Path, out: Path, *more: str) -> list[str]:
+    recipe = out.parent / "recipe.toml"
+    recipe.write_text(
+        "schema = 'hdac-train/1'\ntitle = 't'\nname = 'n'\n[network]\nkeypoints = 4\nwidths = [8, 16, 16, 16]\nmatch = 8\n"
+        "[training]\nbatch = 1\ncrop = 176\n"
+    )
+    return ["train", "run", str(recipe), "--pack", str(pack), "--out", str(out), "--minutes", "0.01", "--device", "cpu", *more]
+
+
+@pytest.fixture(scope="module")
+def whole_pack(pack: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("whole")
+    build_pack([pack[0] / "a.mp4"], out / "train", versions=1, workers=1)
+    build_pack([pack[0] / "b.mp4"], out / "val", versions=1, workers=1)
+    return out
+
+
+def test_training_needs_no_pyav(whole_pack: Path, tmp_path: Path) -> None:
+    """A machine with torch, OpenCV, safetensors and pytorch-msssim trains from the pack alone."""
+    code = (
+        "import sys, importlib.abc\n"
+        "class Block(importlib.abc.MetaPathFinder):\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name.partition('.')[0] in {BLOCKED}: raise ModuleNotFoundError(name)\n"
+        "import importlib.util\n"
+        "real = importlib.util.find_spec\n"
+        f"importlib.util.find_spec = lambda name, *a: None if name in {BLOCKED} else real(name, *a)\n"
+        "sys.meta_path.insert(0, Block())\n"
+        "from hdac.cli.main import main\n"
+        "raise SystemExit(main(sys.argv[1:]))\n"
+    )
+    environment = {k: v for k, v in os.environ.items() if k != "HDAC_DATA"}
+    command = [sys.executable, "-c", code, *train_command(whole_pack, tmp_path / "run")]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "validation:" in done.stderr
+    assert (tmp_path / "run" / "ema.safetensors").exists()
+
+
+def test_two_processes_hold_the_same_weights(whole_pack: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "hdac"]
+    environment = {**{k: v for k, v in os.environ.items() if k != "HDAC_DATA"}, "OMP_NUM_THREADS": "1"}
+    run = train_command(whole_pack, tmp_path / "run")
+    done = subprocess.run([*command, *run], capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "cpu, 2 processes" in done.stderr
+    assert (tmp_path / "run" / "ema.safetensors").exists()
+
+
+def test_workers_average(monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = Workers()
+    gradients = [torch.ones(2, 3)]
+    alone.average(gradients)
+    assert torch.equal(gradients[0], torch.ones(2, 3))
+    assert alone.same(1.5) == 1.5
+    monkeypatch.setattr("torch.distributed.all_reduce", lambda t: t.mul_(4))  # as if the other had three times ours
+    alone.count = 2
+    gradients = [torch.ones(2, 3), torch.full((4,), 2.0)]
+    alone.average(gradients)
+    assert torch.equal(gradients[0], torch.full((2, 3), 2.0))
+    assert torch.equal(gradients[1], torch.full((4,), 4.0))
 
 
 def test_learning_rate() -> None:
@@ -99,7 +220,7 @@ def test_recurrent_runs(pack: tuple[Path, Path], tmp_path: Path) -> None:
     config = replace(CONFIG, length=3, animate=0.0)
     plain = build({**SMALL, "recurrent": False})
     nn.init.normal_(plain.out.weight, std=0.01)
-    sampler = Sampler(load(*pack), 1, animate=0.0)
+    sampler = Sampler(load(pack[1], pack[0]), 1, animate=0.0)
     run = Trainer(tmp_path, config, {**SMALL, "recurrent": True}, sampler, "cpu", False, plain.state_dict())
     batch = sampler.batch(1, 176, 3)
     assert batch.target.shape == batch.base.shape == (3, 1, 6, 88, 88)
@@ -180,4 +301,4 @@ def test_perceptual_loss_has_gradients() -> None:
     value.sum().backward()
     assert output.grad is not None
     assert float(output.grad.abs().max()) > 0
-    assert float(loss(target, target)) < float(value)
+    assert float(loss(target, target)) < float(value.detach())

@@ -1,0 +1,27 @@
+"""Decoding of base layers by libavcodec."""
+
+from __future__ import annotations
+
+import av
+
+from hdac.video.picture import Picture
+
+
+class LibavDecoder:
+    """Base layer decoder over libavcodec (HEVC and VVC), single threaded, without output delay.
+
+    Raises `av.error.FFmpegError` on data that libavcodec refuses.
+    """
+
+    def __init__(self, codec: str) -> None:
+        context = av.CodecContext.create(codec, "r")
+        assert isinstance(context, av.VideoCodecContext)
+        self._context = context
+        self._context.thread_count = 1
+        self._context.flags |= av.codec.context.Flags.low_delay
+
+    def push(self, data: bytes) -> list[Picture]:
+        return [Picture.from_av(frame) for frame in self._context.decode(av.Packet(data))]
+
+    def flush(self) -> list[Picture]:
+        return [Picture.from_av(frame) for frame in self._context.decode(None)]
