@@ -22,7 +22,7 @@ from hdac.codec.operating import default_qp_ref
 from hdac.errors import HdacError, UsageError
 from hdac.layers.base import CASCADE, BaseConfig
 from hdac.layers.hevc import x265_params
-from hdac.nets.zoo import find_model
+from hdac.nets.zoo import find_model, tuned
 from hdac.video.ffmpeg import encoders, find_ffmpeg
 
 SCHEMA = "hdac-anchor/1"
@@ -238,6 +238,7 @@ class HdacRecipe:
     mode: Literal["hybrid", "animation", "base"] = "hybrid"
     level: Literal["fused", "base", "animation"] = "fused"
     model: str = "hdac-s"
+    tune: Literal["psnr", "perceptual"] = "psnr"
     base_codec: Literal["hevc", "vvc"] = "hevc"
     base_scale: int = 1
     frame_step: int = 1
@@ -275,7 +276,7 @@ class Hdac(_OfRecipe):
 
     def decides(self) -> dict[str, Any]:
         recipe = {k: v for k, v in vars(self.recipe).items() if k not in ("title", "points", "notes", "timeout")}
-        model = None if self.recipe.mode == "base" else find_model(self.recipe.model).digest
+        model = None if self.recipe.mode == "base" else find_model(tuned(self.recipe.model, self.recipe.tune)).digest
         tools = {"tool": tool_version(find_ffmpeg())} if self.recipe.base_codec == "vvc" else {}
         code = code_version("bitstream", "codec", "layers", "nets", "video/picture", "video/reader", "video/writer")
         return {
@@ -288,7 +289,7 @@ class Hdac(_OfRecipe):
     def unavailable(self) -> str | None:
         try:
             if self.recipe.mode != "base":
-                find_model(self.recipe.model)
+                find_model(tuned(self.recipe.model, self.recipe.tune))
         except HdacError as error:
             return str(error)
         return None
@@ -296,8 +297,8 @@ class Hdac(_OfRecipe):
     def encode_command(self, job: Job) -> list[str]:
         recipe = self.recipe
         settings: dict[str, object] = {
-            "mode": recipe.mode, "model": recipe.model, "base-codec": recipe.base_codec, "base-scale": recipe.base_scale,
-            "frame-step": recipe.frame_step, "refresh": recipe.refresh, "precision": recipe.precision,
+            "mode": recipe.mode, "model": recipe.model, "tune": recipe.tune, "base-codec": recipe.base_codec,
+            "base-scale": recipe.base_scale, "frame-step": recipe.frame_step, "refresh": recipe.refresh, "precision": recipe.precision,
             "qp-base": recipe.qp_base, "qp-ref": recipe.qp_ref,
         }  # fmt: skip
         settings[recipe.parameter.replace("_", "-")] = f"{job.value:g}k" if recipe.parameter == "bitrate" else f"{job.value:g}"

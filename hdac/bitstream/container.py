@@ -8,8 +8,8 @@ length and that many bytes.
     packet  := type u8 | chunk(payload)
     check   := type u8 (CHECK, or LAST in the last group) | varint 4 | crc32(all bytes of the group before it) u32
 
-    header  := number format u4 (0 fp32, 1 bf16), mode u4 | base codec u8 | log2 base scale u4, log2 frame step u4
-               | colour u8 * 3 (H.273 matrix, primaries, transfer)
+    header  := number format u4 (0 fp32, 1 bf16), mode u4 | tune u4 (0 psnr, 1 perceptual), base codec u4
+               | log2 base scale u4, log2 frame step u4 | colour u8 * 3 (H.273 matrix, primaries, transfer)
                | varint width | varint height | varint fps numerator | varint fps denominator
                | chunk(model name, ASCII) | model hash 4 bytes | varint K | varint keypoint levels per half side
                | varint cascade length | cascade offsets i8 * (length 0: 8, 6, 8, 0)
@@ -64,6 +64,13 @@ class BaseCodec(IntEnum):
     VVC = 1
 
 
+class Tune(IntEnum):
+    """What the encoder and its weights aim at: fidelity, or what people see."""
+
+    PSNR = 0
+    PERCEPTUAL = 1
+
+
 class PacketType(IntEnum):
     REFERENCE = 1
     BASE = 2
@@ -98,6 +105,7 @@ class Header:
     frame_step: int = 1  # every 1st, 2nd or 4th frame has a base picture
     cascade: tuple[int, ...] = (0,)
     colour: Colour = Colour()
+    tune: Tune = Tune.PSNR
     bf16: bool = False  # the encoder ran its networks in bf16 (else fp32); a decoder that does the same shows the same
 
 
@@ -156,7 +164,7 @@ def pack_header(header: Header) -> bytes:
     scale, step = header.base_scale.bit_length() - 1, header.frame_step.bit_length() - 1
     body = _FIXED.pack(
         header.bf16 << 4 | header.mode,
-        header.base_codec,
+        header.tune << 4 | header.base_codec,
         scale << 4 | step,
         header.colour.matrix,
         header.colour.primaries,
@@ -197,8 +205,9 @@ def parse_header(body: memoryview) -> Header:
     if not name.isascii():
         raise DamagedError(f"model name {name!r} is not ASCII: the stream is damaged")
     return Header(
-        _enum(Mode, mode & 15, "mode"), _enum(BaseCodec, codec, "base codec"), width, height, fps, name.decode(), digest,
-        keypoints, levels, 1 << (shifts >> 4), 1 << (shifts & 15), cascade, Colour(matrix, primaries, transfer), bool(mode >> 4),
+        _enum(Mode, mode & 15, "mode"), _enum(BaseCodec, codec & 15, "base codec"), width, height, fps, name.decode(), digest,
+        keypoints, levels, 1 << (shifts >> 4), 1 << (shifts & 15), cascade, Colour(matrix, primaries, transfer),
+        _enum(Tune, codec >> 4, "tune"), bool(mode >> 4),
     )  # fmt: skip
 
 

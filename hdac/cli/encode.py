@@ -23,7 +23,7 @@ from hdac.cli.common import (
     result,
     say,
 )
-from hdac.codec.config import BASE_CODECS, DEFAULT_QP_BASE, MODES, EncoderConfig
+from hdac.codec.config import BASE_CODECS, DEFAULT_QP_BASE, MODES, TUNES, EncoderConfig
 from hdac.codec.files import encode, inspect
 from hdac.errors import UsageError
 from hdac.nets.zoo import DEFAULT
@@ -39,6 +39,7 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--bitrate", metavar="8k", help="target rate in bit/s (k: kbit/s) instead of QPs")
     sub.add_argument("--mode", default="hybrid", help=f"{', '.join(MODES)} (default hybrid)")
     sub.add_argument("--model", default=DEFAULT, metavar="NAME", help=f"network, see `hdac models` (default {DEFAULT})")
+    sub.add_argument("--tune", default="psnr", help=f"aim at {' or '.join(TUNES)}: fidelity, or what people see (default psnr)")
     sub.add_argument("--base-codec", default="hevc", help=f"{', '.join(BASE_CODECS)} (default hevc; vvc is slow)")
     sub.add_argument("--base-scale", type=int, default=1, metavar="N", help="base layer at 1/N of the side: 1, 2 or 4")
     sub.add_argument("--frame-step", type=int, default=1, metavar="N", help="base pictures for every Nth frame: 1, 2 or 4")
@@ -60,6 +61,7 @@ def run(options: argparse.Namespace) -> None:
         qp_ref=options.qp_ref,
         kbps=parse_bitrate(options.bitrate) if options.bitrate else None,
         model=options.model,
+        tune=options.tune,
         base_codec=options.base_codec,
         refresh=parse_refresh(options.refresh),
         base_scale=options.base_scale,

@@ -10,10 +10,11 @@ from hdac.codec.syntax import MAX_FRAMES
 from hdac.errors import UsageError
 from hdac.layers.base import CASCADE, QP_MAX
 from hdac.layers.reference import Refresh, RefreshConfig
-from hdac.nets.zoo import DEFAULT
+from hdac.nets.zoo import DEFAULT, tuned
 
 PRECISIONS = ("auto", "fp32", "bf16")
 MODES = ("hybrid", "animation", "base")
+TUNES = ("psnr", "perceptual")
 BASE_CODECS = ("hevc", "vvc")
 DEFAULT_QP_BASE = 44
 
@@ -30,6 +31,7 @@ class EncoderConfig:
     qp_base, qp_ref: HEVC's scale, 0 (best) to 51; None: from `kbps`, else 44 and what goes with it.
     kbps: target bit rate, 1 kbps = 1000 bit/s; None: as the QPs give.
     base_scale: the base layer is coded at 1, 1/2 or 1/4 of the frame's side; frame_step: every 1st, 2nd or 4th frame has one.
+    tune: "psnr" for fidelity, "perceptual" for what people see: other weights of the same network, another switch to the base layer.
     precision: what the networks compute in; "auto": what is faster on this machine. The stream says it to the decoder.
     packet_frames: frames in a packet, 1 to 128; None: 1 in `Encoder` (live, a frame of delay at most), the most in files (fewest bytes).
     """
@@ -39,6 +41,7 @@ class EncoderConfig:
     qp_ref: int | None = None
     kbps: float | None = None
     model: str = DEFAULT
+    tune: Literal["psnr", "perceptual"] = "psnr"
     base_codec: Literal["hevc", "vvc"] = "hevc"
     refresh: Refresh = "auto"
     base_scale: int = 1
@@ -51,6 +54,7 @@ class EncoderConfig:
 
     def __post_init__(self) -> None:
         _one_of("--mode", self.mode, MODES)
+        _one_of("--tune", self.tune, TUNES)
         _one_of("--base-codec", self.base_codec, BASE_CODECS)
         _one_of("--base-scale", self.base_scale, (1, 2, 4))
         _one_of("--frame-step", self.frame_step, (1, 2, 4))
@@ -69,6 +73,11 @@ class EncoderConfig:
         if not self.cascade or not all(-QP_MAX <= o <= QP_MAX for o in self.cascade) or len(self.cascade) > 64:
             raise UsageError(f"cascade {self.cascade}; allowed are 1 to 64 offsets of -{QP_MAX} to {QP_MAX}")
         RefreshConfig(self.refresh)
+
+    @property
+    def weights(self) -> str:
+        """Name of the weights that serve `model` and `tune`."""
+        return tuned(self.model, self.tune)
 
     @property
     def animation_kbps(self) -> float | None:

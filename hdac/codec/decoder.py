@@ -8,11 +8,13 @@ from typing import Literal, NamedTuple
 import av
 
 from hdac.bitstream.container import Header, Mode, Packet, PacketType
-from hdac.codec.fuser import Fuser, pick_device
+from hdac.codec.fuser import Fuser
 from hdac.codec.syntax import BasePacket, BaseReader, EnhancedFrame, EnhancementReader
 from hdac.errors import DamagedError, UsageError
-from hdac.layers.base import BaseConfig, LibavDecoder
+from hdac.layers.base import BaseConfig
+from hdac.layers.libav import LibavDecoder
 from hdac.layers.resample import enlarge
+from hdac.nets.arithmetic import pick_device
 from hdac.nets.zoo import find_model, load_model
 from hdac.video.picture import Picture
 

@@ -12,24 +12,29 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from hdac.bitstream.container import BaseCodec, Colour, Header, Mode, Packet, PacketType, check_header
+from hdac.bitstream.container import BaseCodec, Colour, Header, Mode, Packet, PacketType, Tune, check_header
 from hdac.codec.config import EncoderConfig
-from hdac.codec.fuser import Fuser, pick_device
+from hdac.codec.fuser import Fuser
 from hdac.codec.operating import corrected_qp, default_qp_ref, point_for
 from hdac.codec.syntax import BaseWriter, EnhancementWriter, frames_limit
 from hdac.errors import UsageError
 from hdac.layers.base import GOP_MAX, BaseConfig, BaseEncoder, CodedPicture
 from hdac.layers.hevc import HevcEncoder
-from hdac.layers.motion import HYBRID_HYSTERESIS, HYSTERESIS, LEVELS, quantise
+from hdac.layers.quantiser import HYBRID_HYSTERESIS, HYSTERESIS, LEVELS, quantise
 from hdac.layers.reference import RefreshConfig, RefreshPolicy, luma_mse
 from hdac.layers.resample import enlarge, pad_to, shrink
 from hdac.layers.vvc import VvcEncoder
-from hdac.nets.arithmetic import fast_dtype
+from hdac.nets.arithmetic import fast_dtype, pick_device
 from hdac.nets.zoo import find_model, load_model
 from hdac.video.picture import Picture
 
 #: libvvenc has a cascade of its own, of period 8; its QPs are not ours to know picture by picture.
 VVC_CASCADE = (0,) * 8
+
+
+#: With `--tune perceptual` a fused picture is shown as long as its luma MSE is at most this many times that of its base picture
+#: (1 dB): detail that is not exactly in place costs PSNR, a broken picture costs far more.
+PERCEPTUAL_LOSS = 1.26
 
 
 class Shown(NamedTuple):
@@ -82,9 +87,10 @@ class Encoder:
             Mode[config.mode.upper()], BaseCodec[config.base_codec.upper()], width, height, fps,
             base_scale=config.base_scale, frame_step=config.frame_step if config.mode != "animation" else 1,
             cascade=VVC_CASCADE if config.base_codec == "vvc" else config.cascade, colour=colour or Colour(),
+            tune=Tune[config.tune.upper()],
         )  # fmt: skip
         if config.mode != "base":
-            model = find_model(config.model)
+            model = find_model(config.weights)
             net = load_model(model)
             device = pick_device(config.device)
             auto = config.precision == "auto"
@@ -98,6 +104,7 @@ class Encoder:
         self._in_flight = self._frames_in_flight()
         self._running: deque[_Running] = deque()
         self._qp_ref, self._qp_base = self._start_qps(width, height, fps)
+        self._allowed = PERCEPTUAL_LOSS if config.tune == "perceptual" else 1.0
         self._hysteresis = HYBRID_HYSTERESIS if config.mode == "hybrid" else HYSTERESIS
         self._policy = RefreshPolicy(RefreshConfig(config.refresh))
         kind = PacketType.REFERENCE if config.mode == "animation" else PacketType.BASE
@@ -245,7 +252,7 @@ class Encoder:
             better = running.better.result()
             its_error = luma_mse(better, frame.source)
             animated = self.config.mode == "animation"
-            if animated or its_error <= error:
+            if animated or its_error <= self._allowed * error:
                 shown, error = Shown(better, "animation" if animated else "fused"), its_error
         if running.data is not None or self.config.mode != "animation":
             self._base_writer.add(running.data)

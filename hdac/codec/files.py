@@ -13,13 +13,14 @@ from hdac.bitstream.container import Colour, ContainerReader, ContainerWriter, H
 from hdac.codec.config import DEFAULT_QP_BASE, EncoderConfig
 from hdac.codec.decoder import Decoder, Frame, Level
 from hdac.codec.encoder import Encoder, open_base, padding_multiple
-from hdac.codec.fuser import Fuser, pick_device
-from hdac.codec.operating import default_qp_ref, point_for
+from hdac.codec.fuser import Fuser
+from hdac.codec.operating import ENHANCEMENT_KBPS, default_qp_ref, point_for
 from hdac.codec.syntax import MAX_FRAMES, BaseReader, BaseWriter, EnhancementReader, EnhancementWriter
 from hdac.errors import UsageError
 from hdac.layers.base import QP_MAX, BaseConfig
-from hdac.layers.motion import LEVELS, quantise
+from hdac.layers.quantiser import LEVELS, quantise
 from hdac.layers.resample import pad_to, shrink
+from hdac.nets.arithmetic import pick_device
 from hdac.nets.zoo import find_model, load_model
 from hdac.video.picture import Picture
 
@@ -62,7 +63,7 @@ class StreamInfo:
             "kbps": round(self.kbps, 4), "bytes": self.bytes,
             "bits": {"header": b.header, "base": b.base, "reference": b.reference, "motion": b.motion, "fusion": b.fusion},
             "mode": h.mode.name.lower(), "model": f"{h.model}-{h.model_hash}" if h.model else None,
-            "base_codec": h.base_codec.name.lower(), "refreshes": self.refreshes,
+            "tune": h.tune.name.lower(), "base_codec": h.base_codec.name.lower(), "refreshes": self.refreshes,
             "base_scale": h.base_scale, "frame_step": h.frame_step, "keypoints": h.keypoints,
             "qp_ref": [q[0] for q in self.qps], "qp_base": [q[1] for q in self.qps],
         }  # fmt: skip
@@ -230,10 +231,6 @@ def _search(rate: Callable[[int], float], target: float, start: int) -> int:
     return min(known, key=lambda q: abs(math.log(known[q] / target)))
 
 
-#: Motion, switch flags and framing in hybrid mode, kbps at 25 frames per second (0.06 to 0.27 on three val clips).
-ENHANCEMENT_KBPS = 0.2
-
-
 def _enhancement_kbps(config: EncoderConfig, fps: Fraction) -> float:
     return 0.0 if config.mode == "base" else ENHANCEMENT_KBPS * float(fps) / 25
 
@@ -264,7 +261,7 @@ def _still_kbits(config: EncoderConfig, first: Picture, qp: int, width: int, hei
 
 def _motion_kbps(config: EncoderConfig, pictures: list[Picture], fps: Fraction) -> float:
     """Rate of the keypoints: 0.2 to 1 kbps, as much as the head moves."""
-    fuser = Fuser(load_model(find_model(config.model)), pick_device(config.device), bf16=False)
+    fuser = Fuser(load_model(find_model(config.weights)), pick_device(config.device), bf16=False)
     found = [fuser.keypoints(pad_to(p, padding_multiple(config.base_scale))) for p in pictures]
     writer, last = EnhancementWriter(fuser.net.config.keypoints, LEVELS, switched=False), None
     for future in found:

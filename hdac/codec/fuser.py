@@ -8,24 +8,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import torch
 from torch import Tensor
 
-from hdac.errors import UsageError
-from hdac.layers.motion import dequantise
+from hdac.layers.quantiser import dequantise
 from hdac.nets.fusion import FusionNet, Look, Reference, State
 from hdac.nets.keypoints import thumbnail
 from hdac.nets.planes import planes_from_yuv, yuv_from_planes
 from hdac.nets.zoo import CodecNet
 from hdac.video.picture import Picture
-
-
-def pick_device(name: str) -> torch.device:
-    """`auto`, `cpu` or `cuda` -> device. Raises `UsageError`."""
-    if name not in ("auto", "cpu", "cuda"):
-        raise UsageError(f"--device {name}; choose auto, cpu or cuda")
-    present = torch.cuda.is_available()
-    if name == "cuda" and not present:
-        raise UsageError("--device cuda: no CUDA device is usable here; choose auto or cpu")
-    return torch.device("cuda" if present and name != "cpu" else "cpu")
-
 
 #: Threads that this process may use, as torch found it at the start (`OMP_NUM_THREADS`, cores of the container).
 CORES = torch.get_num_threads()

@@ -73,6 +73,16 @@ def find_model(name: str, digest: str | None = None) -> ModelFile:
     return models[-1]
 
 
+def tuned(name: str, tune: str) -> str:
+    """The model that serves `name` with `tune` ("psnr" or "perceptual"): two sets of weights of one network.
+
+    A file's path, or a name that says its tune, stays as it is.
+    """
+    if tune == "psnr" or name.endswith((".safetensors", f"-{tune}")):
+        return name
+    return f"{name}-{tune}"
+
+
 def build(settings: dict[str, Any]) -> CodecNet:
     """An untrained network of a configuration: that of a published one has a `width`. Raises `TypeError` for unknown keys."""
     if "width" in settings:

@@ -18,6 +18,7 @@ from hdac.bitstream.container import (
     Mode,
     Packet,
     PacketType,
+    Tune,
     check_header,
     pack_header,
     read_header,
@@ -47,7 +48,7 @@ def test_golden_header() -> None:
     fields = "48444143 01 1d 00 00 00 060101 8002 8002 b0ea01 e907 06686461632d73 0123abcd 0a 40 00 418b95bd"
     assert pack_header(HEADER) == bytes.fromhex(fields)
     assert read_header(Cursor(pack_header(HEADER))) == HEADER
-    other = replace(HEADER, cascade=(4, 0), fps=Fraction(25), base_scale=2, frame_step=4)
+    other = replace(HEADER, cascade=(4, 0), fps=Fraction(25), base_scale=2, frame_step=4, base_codec=BaseCodec.VVC, tune=Tune.PERCEPTUAL)
     assert read_header(Cursor(pack_header(other))) == other
 
 

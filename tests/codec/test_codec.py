@@ -18,8 +18,8 @@ from hdac.codec.encoder import Encoder
 from hdac.codec.files import base_units, decode, encode, inspect
 from hdac.codec.fuser import Fuser
 from hdac.errors import DamagedError, UsageError
-from hdac.layers.base import LibavDecoder
-from hdac.layers.motion import LEVELS
+from hdac.layers.libav import LibavDecoder
+from hdac.layers.quantiser import LEVELS
 from hdac.metrics.psnr import mean_psnr_y
 from hdac.nets.fusion import FusionConfig, FusionNet
 from hdac.nets.zoo import export_model, find_model, load_model
@@ -160,6 +160,25 @@ def test_recurrent_network(head: list[Picture], tmp_path: Path, monkeypatch: pyt
         list(decode(data))
 
 
+def test_tune(head: list[Picture], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own weights, said in the header; a fused picture may lose a little PSNR there, and nothing without `--tune`."""
+    net = load_model(find_model("hdac-s"))
+    assert isinstance(net, FusionNet)
+    net.out.bias.data += 0.006  # 1.5 code values: worse in PSNR, by less than 1 dB where the base layer is coarse
+    monkeypatch.setenv("HDAC_MODELS", str(tmp_path))
+    with pytest.raises(UsageError, match="unknown model shifted-perceptual"):
+        coded(head[:4], qp_base=50, model="shifted", tune="perceptual")
+    file = export_model(net, "shifted-perceptual", tmp_path, "shifted")
+    data, shown = coded(head[:4], qp_base=50, model="shifted", tune="perceptual")
+    header = inspect(data).header
+    assert (header.tune.name, header.model, header.model_hash) == ("PERCEPTUAL", "shifted-perceptual", file.stem[-8:])
+    assert all(equal(f.picture, s) for f, s in zip(decode(data), shown, strict=True))
+    perceptual = [f.level for f in decode(data)]
+    faithful, _ = coded(head[:4], qp_base=50, model=str(file))
+    assert inspect(faithful).header.tune.name == "PSNR"
+    assert perceptual.count("fused") > [f.level for f in decode(faithful)].count("fused")
+
+
 def packets_of(head: list[Picture], **settings: object) -> tuple[Decoder, list[Packet], bytes]:
     data, _ = coded(head, packet_frames=2, **settings)
     reader = ContainerReader(data)
@@ -240,6 +259,7 @@ def test_bitrate_is_corrected_at_refreshes(head: list[Picture]) -> None:
         ({"qp_base": 99}, r"--qp-base 99; allowed are 0 .best. to 51"),
         ({"qp_ref": -1}, r"--qp-ref -1; allowed are 0"),
         ({"mode": "magic"}, r"--mode magic; choose one of hybrid, animation, base"),
+        ({"tune": "vmaf"}, r"--tune vmaf; choose one of psnr, perceptual"),
         ({"base_codec": "av1"}, r"--base-codec av1; choose one of hevc, vvc"),
         ({"kbps": 0.1}, r"--bitrate 0.1 kbps; allowed are 0.5k to 5000k"),
         ({"kbps": 8.0, "qp_base": 40}, "contradict each other"),
