@@ -14,8 +14,8 @@ from pathlib import Path
 
 from hdac.codec.config import EncoderConfig
 from hdac.codec.encoder import Encoder
-from hdac.codec.files import ENHANCEMENT_KBPS, encode, inspect
-from hdac.codec.operating import default_qp_ref
+from hdac.codec.files import encode, inspect
+from hdac.codec.operating import ENHANCEMENT_KBPS, default_qp_ref
 from hdac.metrics.psnr import mean_psnr_y
 from hdac.video.picture import Picture
 from hdac.video.reader import VideoReader
