@@ -84,7 +84,11 @@ class EncoderConfig:
         """Target of mode `animation`: the bit rate given, else the default unless `qp_ref` says it all."""
         return ANIMATION_KBPS if self.kbps is None and self.qp_ref is None else self.kbps
 
+    def ref_for(self, qp_base: int) -> int:
+        """QP of reference pictures: the one that was given, else what goes with `qp_base`."""
+        return default_qp_ref(qp_base, self.cascade, self.tune) if self.qp_ref is None else self.qp_ref
+
     def qps(self) -> tuple[int, int]:
         """(qp_ref, qp_base) where no bit rate is asked for."""
         qp_base = DEFAULT_QP_BASE if self.qp_base is None else self.qp_base
-        return default_qp_ref(qp_base, self.cascade) if self.qp_ref is None else self.qp_ref, qp_base
+        return self.ref_for(qp_base), qp_base

@@ -15,7 +15,7 @@ from torch import Tensor
 from hdac.bitstream.container import BaseCodec, Colour, Header, Mode, Packet, PacketType, Tune, check_header
 from hdac.codec.config import EncoderConfig
 from hdac.codec.fuser import Fuser
-from hdac.codec.operating import corrected_qp, default_qp_ref, point_for
+from hdac.codec.operating import corrected_qp, point_for
 from hdac.codec.syntax import BaseWriter, EnhancementWriter, frames_limit
 from hdac.errors import UsageError
 from hdac.layers.base import GOP_MAX, BaseConfig, BaseEncoder, CodedPicture
@@ -126,8 +126,8 @@ class Encoder:
         config = self.config
         if config.kbps is None or config.qp_base is not None:
             return config.qps()
-        point = point_for(config.kbps, width * height * float(fps))
-        return point.qp_ref if config.qp_ref is None else config.qp_ref, point.qp_base
+        qp_base = point_for(config.kbps, width * height * float(fps)).qp_base
+        return config.ref_for(qp_base), qp_base
 
     def _frames_in_flight(self) -> int:
         """Frames that may still be in the making when the next one comes: they are what several cores work on."""
@@ -172,10 +172,10 @@ class Encoder:
         config, header = self.config, self.header
         if config.kbps is not None and config.mode != "animation" and self._gop_frames >= 12:
             actual = self._gop_bits * float(header.fps) / self._gop_frames / 1000
-            shift = self._qp_ref - default_qp_ref(self._qp_base, config.cascade)
+            before = config.ref_for(self._qp_base)
             self._qp_base = corrected_qp(self._qp_base, actual, config.kbps)
             if config.qp_ref is None:
-                self._qp_ref = min(51, max(0, default_qp_ref(self._qp_base, config.cascade) + shift))
+                self._qp_ref = min(51, max(0, self._qp_ref + config.ref_for(self._qp_base) - before))
         multiple = padding_multiple(config.base_scale)
         width, height = (side + -side % multiple for side in (header.width, header.height))
         self._base_config = BaseConfig(

@@ -14,7 +14,7 @@ from hdac.codec.config import DEFAULT_QP_BASE, EncoderConfig
 from hdac.codec.decoder import Decoder, Frame, Level
 from hdac.codec.encoder import Encoder, open_base, padding_multiple
 from hdac.codec.fuser import Fuser
-from hdac.codec.operating import ENHANCEMENT_KBPS, default_qp_ref, point_for
+from hdac.codec.operating import ENHANCEMENT_KBPS, point_for
 from hdac.codec.syntax import MAX_FRAMES, BaseReader, BaseWriter, EnhancementReader, EnhancementWriter
 from hdac.errors import UsageError
 from hdac.layers.base import QP_MAX, BaseConfig
@@ -208,7 +208,7 @@ def fit_rate(
         return replace(config, kbps=None, qp_ref=qp, refresh=refresh), everything
     start = point_for(target, width * height * float(fps)).qp_base
     best = _search(lambda qp: _base_kbps(config, ahead, qp, config.qp_ref, width, height, fps), target, start)
-    ref = default_qp_ref(best, config.cascade) if config.qp_ref is None else config.qp_ref
+    ref = config.ref_for(best)
     if best == QP_MAX and config.qp_ref is None:  # very low rates: the first picture must give way too
         ref = max(ref, _search(lambda qp: _base_kbps(config, ahead, QP_MAX, qp, width, height, fps), target, ref))
     return replace(config, kbps=None, qp_base=best, qp_ref=ref), everything
@@ -239,7 +239,7 @@ def _base_kbps(
     config: EncoderConfig, pictures: list[Picture], qp: int, qp_ref: int | None, width: int, height: int, fps: Fraction
 ) -> float:
     """Rate of one GOP of all pictures, thinned."""
-    ref = default_qp_ref(qp, config.cascade) if qp_ref is None else qp_ref
+    ref = config.ref_for(qp) if qp_ref is None else qp_ref
     multiple, scale = padding_multiple(config.base_scale), config.base_scale
     w, h = (side + -side % multiple for side in (width, height))
     settings = BaseConfig(w // scale, h // scale, fps, ref, qp, config.cascade)

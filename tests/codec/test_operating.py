@@ -1,6 +1,7 @@
 import pytest
 
-from hdac.codec.operating import TABLE, corrected_qp, default_qp_ref, point_for
+from hdac.codec.config import EncoderConfig
+from hdac.codec.operating import PERCEPTUAL_FINER, TABLE, corrected_qp, default_qp_ref, point_for
 
 CLIP = 256 * 256 * 25.0
 
@@ -11,6 +12,14 @@ def test_table_is_monotone_and_met_at_its_points() -> None:
     for point in TABLE:
         assert point_for(point.kbps, CLIP)[1:] == point[1:]
         assert default_qp_ref(point.qp_base) == point.qp_ref
+
+
+def test_perceptual_reference_is_finer() -> None:
+    plain, perceptual = EncoderConfig(qp_base=44), EncoderConfig(qp_base=44, tune="perceptual")
+    assert plain.qps() == (38, 44)
+    assert perceptual.qps() == (38 - PERCEPTUAL_FINER, 44)
+    assert EncoderConfig(qp_base=44, qp_ref=35, tune="perceptual").qps() == (35, 44)
+    assert EncoderConfig(qp_base=3, tune="perceptual").qps()[0] == 0
 
 
 def test_between_and_beyond() -> None:
