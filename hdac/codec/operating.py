@@ -21,10 +21,10 @@ class OperatingPoint(NamedTuple):
     qp_base: int
 
 
-#: How much lower the first picture's QP is with `--tune perceptual`. Pictures predicted from it keep its texture: base layers of three
-#: val clips (200 pictures) need 8 to 17 % less rate at equal LPIPS with 4, 16 and 32 % less with 8 (two clips; the third leaves the
-#: range), and up to 6 and 19 % more at equal PSNR.
-PERCEPTUAL_FINER = 8
+#: How much lower the first picture's QP is with `--tune perceptual`: pictures predicted from it keep its texture. Rate of the base layers
+#: of two val clips (200 pictures) at equal LPIPS / msVGG-lite / PSNR-Y: with 4 lower -25 / -19 / -3 % and -17 / -3 / +6 %, with 6
+#: -37 / -21 / 0 % and -28 / -3 / +10 %, with 8 out of range / -23 / +8 % and -32 / +2 / +19 %.
+PERCEPTUAL_FINER = 6
 
 
 def default_qp_ref(qp_base: int, cascade: tuple[int, ...] = CASCADE, tune: str = "psnr") -> int:
