@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from hdac.video.picture import Picture
+if TYPE_CHECKING:
+    from hdac.video.picture import Picture
 
 QP_MAX = 51
 #: Offsets that the P pictures of a GOP add to `qp_base` in turn (period 4; chosen on `val`).

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors.torch import save_file
@@ -29,9 +29,12 @@ from hdac.nets.keypoints import thumbnail
 from hdac.nets.zoo import CodecNet, build, half
 from hdac.training.clips import Batch, Sampler
 from hdac.training.curves import draw_curves
-from hdac.training.losses import PerceptualLoss, equivariance_loss, photometric_loss, picture_loss, smoothness_loss
+from hdac.training.losses import equivariance_loss, photometric_loss, picture_loss, smoothness_loss
 from hdac.training.parallel import Workers
 from hdac.training.validate import Validation
+
+if TYPE_CHECKING:
+    from hdac.training.perceptual import PerceptualLoss
 
 
 @dataclass(frozen=True)
@@ -115,6 +118,12 @@ def losses(
     }  # fmt: skip
 
 
+def _perceptual_loss(device: torch.device) -> PerceptualLoss:
+    from hdac.training.perceptual import PerceptualLoss
+
+    return PerceptualLoss().to(device)
+
+
 class Trainer:
     """One run in one output folder; `resume` continues from `last.pt` where there is one."""
 
@@ -140,7 +149,7 @@ class Trainer:
                 raise UsageError(f"--start: the weights do not fit ({', '.join(unexpected[:3])}, ...); give weights of the same widths")
         self.ema = copy.deepcopy(self.net).requires_grad_(False)
         self.optimizer = torch.optim.AdamW(self.net.parameters(), lr=config.lr, betas=(0.9, 0.98), weight_decay=1e-4)
-        self.perceptual = PerceptualLoss().to(self.device) if config.weight_perceptual > 0 else None
+        self.perceptual = _perceptual_loss(self.device) if config.weight_perceptual > 0 else None
         self.generator = torch.Generator().manual_seed(config.seed + self.workers.rank)
         self.step, self.minutes = 0, 0.0
         out.mkdir(parents=True, exist_ok=True)

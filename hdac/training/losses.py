@@ -7,13 +7,9 @@ import torch.nn.functional as F
 from pytorch_msssim import ms_ssim
 from torch import Tensor, nn
 
-from hdac.metrics.lpips import BACKBONE, HEADS, SqueezeLpips
-from hdac.metrics.msvgg import LITE, LiteVgg19, shrunk
-from hdac.metrics.weights import load_weights
 from hdac.nets.blocks import warp
 from hdac.nets.motion import Motion, enlarge
 from hdac.nets.planes import luma
-from hdac.nets.published import rgb_from_planes
 
 
 def decibel(error: Tensor, floor: float) -> Tensor:
@@ -69,27 +65,3 @@ def equivariance_loss(detector: nn.Module, image: Tensor, points: Tensor, genera
     moved = F.grid_sample(image, grid, padding_mode="reflection", align_corners=False)
     back = detector(moved).float() @ theta[:, :, :2].transpose(1, 2) + theta[:, :, 2][:, None]
     return (back - points.detach()).abs().mean() + (back.detach() - points).abs().mean()
-
-
-class PerceptualLoss(nn.Module):
-    """msVGG on the distilled VGG-19 and LPIPS (squeeze), each in dB, per sample `(N,)`. Both networks come from `HDAC_WEIGHTS`.
-
-    Differs from the metric: without the scale 1/8, which crops of less than 256 pixels do not have.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        # not the metrics' own objects: those are made in inference mode, which has no gradients
-        self.vgg = LiteVgg19(load_weights(LITE)).eval()
-        self.lpips = SqueezeLpips(load_weights(BACKBONE), load_weights(HEADS)).eval()
-
-    def forward(self, output: Tensor, target: Tensor) -> Tensor:
-        """output, target: six planes `(N, 6, h, w)` in [0, 1]."""
-        x, y = (rgb_from_planes(p).clamp(0, 1) for p in (output, target))
-        distance = output.new_zeros(len(output))
-        for factor in (1, 2, 4):
-            pairs = zip(self.vgg(shrunk(x, factor)), self.vgg(shrunk(y, factor)), strict=True)
-            for tap, (a, b) in enumerate(pairs):
-                both = (self.vgg.project(t.permute(0, 2, 3, 1), tap) for t in (a, b))
-                distance = distance + 10 * (next(both) - next(both)).abs().mean((1, 2, 3))
-        return decibel(distance, 1.0) + decibel(self.lpips(2 * x - 1, 2 * y - 1), 0.01)

@@ -18,10 +18,10 @@ from hdac.nets.fusion import Reference
 from hdac.nets.zoo import build
 from hdac.training.clips import Sampler, load
 from hdac.training.loop import TrainConfig, Trainer, learning_rate
-from hdac.training.losses import PerceptualLoss
 from hdac.training.pack import build as build_pack
 from hdac.training.pack import build_validation, load_index
 from hdac.training.parallel import Workers
+from hdac.training.perceptual import PerceptualLoss
 from hdac.training.reading import read_frames, with_opencv
 from hdac.training.recipe import load_recipe
 from hdac.training.validate import Validation, psnr_y, validate
