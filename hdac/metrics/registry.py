@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 
 from hdac.errors import UsageError
+from hdac.metrics.activity import Activity
 from hdac.metrics.contract import Clip, Metric, Scores, UnavailableError, check_pair
 from hdac.metrics.filters import FfmpegFilter
 from hdac.metrics.flicker import Flicker
@@ -23,6 +24,7 @@ _ALL: tuple[Metric, ...] = (
     *map(FfmpegFilter, ("vmaf", "xpsnr")),
     Identity(),
     Flicker(),
+    Activity(),
 )
 METRICS: Mapping[str, Metric] = {metric.contract.key: metric for metric in _ALL}
 #: What `hdac measure` and an experiment measure when nothing else is asked for.

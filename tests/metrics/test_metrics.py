@@ -69,11 +69,26 @@ def test_luma_error_against_scikit_video(pair: tuple[Clip, Clip]) -> None:
     assert METRICS["flicker"].measure(*pair).value == pytest.approx(np.abs(change).mean(), rel=1e-6)
 
 
+def test_activity(pair: tuple[Clip, Clip]) -> None:
+    """A reconstruction that stands still has none; noise that is new in every picture adds to it."""
+    x, _ = pair
+    still = Clip([x.pictures[0]] * len(x.pictures), x.fps)
+    assert METRICS["activity"].measure(x, still).value == 0
+    rng = np.random.default_rng(0)
+    noisy = Clip([p._replace(y=np.clip(p.y + rng.integers(-8, 9, p.y.shape), 0, 255).astype(np.uint8)) for p in x.pictures], x.fps)
+    assert METRICS["activity"].measure(x, noisy).value > 1.5
+    with pytest.raises(UnavailableError, match="stands still"):
+        METRICS["activity"].measure(still, x)
+    with pytest.raises(UnavailableError, match="1 frame; activity needs 2"):
+        METRICS["activity"].measure(Clip(x.pictures[:1]), Clip(x.pictures[:1]))
+
+
 def test_identical_pictures(pair: tuple[Clip, Clip]) -> None:
     a = synthetic(1)[0]
     assert psnr_y(a, a) == 100
     x = pair[0]
     assert METRICS["flicker"].measure(x, x).value == 0
+    assert METRICS["activity"].measure(x, x).value == 1
     assert METRICS["ms-ssim-rgb"].measure(x, x).value == pytest.approx(1)
     assert decibels(1.0) == 60
 
@@ -209,7 +224,7 @@ def test_unavailable_says_why(monkeypatch: pytest.MonkeyPatch, pair: tuple[Clip,
 
 def test_registry() -> None:
     asked = "psnr-y apsnr-y psnr-rgb psnr-yuv ms-ssim-y ms-ssim-rgb msvgg msvgg-lite lpips-alex lpips-vgg lpips-squeeze vmaf xpsnr"
-    assert set(METRICS) == {*asked.split(), "identity", "flicker"}
+    assert set(METRICS) == {*asked.split(), "identity", "flicker", "activity"}
     for key, metric in METRICS.items():
         assert metric.contract.key == key
         assert metric.contract.averaging
