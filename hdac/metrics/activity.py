@@ -20,9 +20,7 @@ class Activity:
     """Mean over frames of mean |x_hat_t - x_hat_(t-1)|, divided by that of the source: above 1 it flickers more than the source does,
     below 1 it is smoother. Lower counts as better; a value for each frame would divide by nothing in still scenes, so there is none."""
 
-    contract = Contract(
-        "activity", "Activity", "of the source's", False, "Y', 8 bit", "ratio of the means over frames", "evaluation protocol"
-    )
+    contract = Contract("activity", "Activity", "", False, "Y', 8 bit", "ratio of the means over frames, 1: as the source", "hdac")
 
     def unavailable(self) -> str | None:
         return None
