@@ -14,21 +14,17 @@ from typing import Any
 
 import numpy as np
 import torch
+from operating_points import point
 from torch import Tensor, nn
 
 from hdac.bench.bd import bd_rate, curve
 from hdac.codec.config import EncoderConfig
-from hdac.codec.encoder import Encoder
-from hdac.codec.files import encode
 from hdac.layers.quantiser import dequantise, quantise
-from hdac.metrics.psnr import mean_psnr_y
 from hdac.nets.fusion import Fused, FusionNet, Matching, Reference, State
 from hdac.nets.keypoints import thumbnail
 from hdac.nets.zoo import find_model, load_model
 from hdac.training.clips import load
 from hdac.training.validate import Validation, validate
-from hdac.video.picture import Picture
-from hdac.video.reader import VideoReader
 
 NETWORK = (
     ("everything", "all"),
@@ -72,11 +68,11 @@ class Without(nn.Module):
         if part == "matching":
             silent = Matching(*(0 * s for s in reference.features.match))
             reference = reference._replace(features=reference.features._replace(match=silent))
+        if part == "reference":
+            reference = _without_features(reference)
         look = net.look(base, self._qp(qp), reference, keypoints, mask)
         if part == "reference":
-            still = look.motion._replace(trust=0 * look.motion.trust)
-            look = net.look(base, self._qp(qp), _without_features(reference), keypoints, mask)
-            look = look._replace(motion=still, there4=0 * look.there4)
+            look = look._replace(motion=look.motion._replace(trust=0 * look.motion.trust))
         if part == "scales":
             look = look._replace(x=0 * look.x)
         return net.fuse(look, None if part == "recurrence" else before)
@@ -97,15 +93,8 @@ def network_row(name: str, found: Validation, levels: tuple[tuple[int, int], ...
 
 def coded(path: Path, config: EncoderConfig) -> tuple[float, float]:
     """kbps and PSNR-Y of one clip."""
-    reader, shown = VideoReader(path), list[Picture]()
-    pictures, info = list(reader), reader.info
-
-    def watch(encoder: Encoder) -> None:
-        while encoder.shown:
-            shown.append(encoder.shown.popleft().picture)
-
-    data = encode(pictures, info.width, info.height, info.fps, config, frames=len(pictures), watch=watch)
-    return float(len(data) * 8 * info.fps / len(pictures) / 1000), mean_psnr_y(pictures, shown)
+    kbps, quality, _ = point(path, config)
+    return kbps, quality
 
 
 def main() -> None:

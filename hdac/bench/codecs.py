@@ -249,6 +249,11 @@ class HdacRecipe:
     timeout: float = 20.0
     notes: str = ""
 
+    @property
+    def weights(self) -> str:
+        """Name of the weights that serve `model` and `tune`."""
+        return tuned(self.model, self.tune)
+
 
 def code_version(*packages: str) -> str:
     """Hash of what the Python files of these packages do (comments, docstrings and layout left out)."""
@@ -276,7 +281,7 @@ class Hdac(_OfRecipe):
 
     def decides(self) -> dict[str, Any]:
         recipe = {k: v for k, v in vars(self.recipe).items() if k not in ("title", "points", "notes", "timeout")}
-        model = None if self.recipe.mode == "base" else find_model(tuned(self.recipe.model, self.recipe.tune)).digest
+        model = None if self.recipe.mode == "base" else find_model(self.recipe.weights).digest
         tools = {"tool": tool_version(find_ffmpeg())} if self.recipe.base_codec == "vvc" else {}
         code = code_version("bitstream", "codec", "layers", "nets", "video/picture", "video/reader", "video/writer")
         return {
@@ -289,7 +294,7 @@ class Hdac(_OfRecipe):
     def unavailable(self) -> str | None:
         try:
             if self.recipe.mode != "base":
-                find_model(tuned(self.recipe.model, self.recipe.tune))
+                find_model(self.recipe.weights)
         except HdacError as error:
             return str(error)
         return None

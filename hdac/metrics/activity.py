@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from hdac.metrics.contract import Clip, Contract, Scores, UnavailableError, chec
 from hdac.video.picture import Picture
 
 
-def _changes(pictures: list[Picture]) -> list[float]:
+def _changes(pictures: Sequence[Picture]) -> list[float]:
     """Mean absolute difference of Y' of each picture from the one before."""
     return [float(np.abs(b.y.astype(np.int16) - a.y).mean()) for a, b in itertools.pairwise(pictures)]
 
@@ -30,7 +31,7 @@ class Activity:
         check_pair(x, x_hat)
         if len(x.pictures) < 2:
             raise UnavailableError("1 frame; activity needs 2")
-        source, shown = (math.fsum(_changes(list(c.pictures))) for c in (x, x_hat))
+        source, shown = (math.fsum(_changes(c.pictures)) for c in (x, x_hat))
         if not source:
             raise UnavailableError("the source stands still; activity is relative to its changes")
         return Scores(shown / source)

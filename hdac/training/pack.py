@@ -76,25 +76,14 @@ class _Job(NamedTuple):
     base_codec: str = "hevc"
 
 
-def _rate_of(path: Path) -> Fraction:
-    import av
-
-    with av.open(str(path)) as container:
-        return Fraction(container.streams.video[0].average_rate or 25).limit_denominator(1001)
-
-
 def _code(job: _Job) -> Version:
     """Codes one version of one clip."""
-    import av
-
+    from hdac.bench.raw import read_clip
     from hdac.codec.encoder import VVC_CASCADE, open_base
     from hdac.codec.syntax import BaseWriter
-    from hdac.video.picture import Picture
 
-    with av.open(str(job.path)) as container:
-        pictures = [Picture.from_av(frame) for frame in container.decode(video=0)]
-    pictures = pictures[job.start :][: job.pictures]
-    fps = _rate_of(job.path)
+    clip = read_clip(job.path, None)
+    pictures, fps = clip.pictures[job.start :][: job.pictures], clip.fps
     config = BaseConfig(pictures[0].width, pictures[0].height, fps, job.qp_ref, job.qp_base)
     encoder = open_base(job.base_codec, config, None, len(pictures))
     writer = BaseWriter(job.base_codec, len(VVC_CASCADE if job.base_codec == "vvc" else config.cascade))
@@ -120,20 +109,14 @@ def _copy(path: Path, out: Path) -> str:
 
 
 def _anchor(path: Path, qp: int) -> AnchorPoint:
-    import math
-
-    import av
-
+    from hdac.bench.raw import read_clip
     from hdac.bench.x265 import x265_tuned
-    from hdac.layers.reference import luma_mse
-    from hdac.video.picture import Picture
+    from hdac.metrics.psnr import psnr_y
 
-    with av.open(str(path)) as container:
-        pictures = [Picture.from_av(frame) for frame in container.decode(video=0)][:VAL_PICTURES]
-    fps = _rate_of(path)
-    coded = x265_tuned(pictures, fps, qp)
-    psnr = (round(10 * math.log10(255**2 / max(luma_mse(a, b), 0.01)), 4) for a, b in zip(pictures, coded.pictures, strict=True))
-    return AnchorPoint(path.stem, qp, round(coded.kbps(fps), 4), tuple(psnr))
+    clip = read_clip(path, VAL_PICTURES)
+    coded = x265_tuned(clip.pictures, clip.fps, qp)
+    psnr = (round(psnr_y(a, b), 4) for a, b in zip(clip.pictures, coded.pictures, strict=True))
+    return AnchorPoint(path.stem, qp, round(coded.kbps(clip.fps), 4), tuple(psnr))
 
 
 def build(clips: list[Path], out: Path, versions: int = 2, vvc: int = 0, seed: int = 0, workers: int = 2) -> Path:

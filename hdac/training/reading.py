@@ -1,7 +1,7 @@
 """Reading the small video files of a pack: with PyAV where it is installed, else with OpenCV.
 
 OpenCV hands out the luma plane of a yuv420p file as it is (`CAP_PROP_CONVERT_RGB` off) but no chroma planes: those are made from its BGR
-pictures (on 10 training clips, 0.03 code values off on average).
+pictures (on one training clip 0.03 code values off on average, 14 at most).
 """
 
 from __future__ import annotations
@@ -44,9 +44,7 @@ def with_av(path: Path) -> Frames:
             pictures = [Picture.from_av(frame) for frame in container.decode(video=0)]
     except av.error.FFmpegError as error:
         raise OSError(f"{path}: no pictures could be read ({error.strerror})") from error
-    if not pictures:
-        return Frames(np.empty((0, 0, 0), np.uint8), np.empty((0, 2, 0, 0), np.uint8))
-    return Frames(np.stack([p.y for p in pictures]), np.stack([np.stack([p.u, p.v]) for p in pictures]))
+    return Frames(np.array([p.y for p in pictures]), np.array([[p.u, p.v] for p in pictures]))
 
 
 def with_opencv(path: Path) -> Frames:

@@ -73,7 +73,6 @@ def _bd_rate(clip: Clip, times: list[int], ours: dict[float, float]) -> float | 
 def validate(net: CodecNet, clips: list[Clip], pictures: int = 3, run: int = 6) -> Validation:
     """`pictures` pictures of each version. Recurrent networks see `run` pictures before each that is measured."""
     net = copy.deepcopy(net).eval().to("cpu", torch.float32)
-    recurrent = getattr(net.config, "recurrent", False)
     gains: dict[int, list[float]] = defaultdict(list)
     animation, still, rates = list[float](), list[float](), list[float]()
 
@@ -91,7 +90,7 @@ def validate(net: CodecNet, clips: list[Clip], pictures: int = 3, run: int = 6) 
                 shown = list[float]()
                 for t in times:
                     state = None
-                    for s in range(max(1, t - run) if recurrent else t, t + 1):
+                    for s in range(max(1, t - run) if net.config.recurrent else t, t + 1):
                         target, base = picture_planes(clip.original, version.start + s), picture_planes(coded, s)
                         qp, here = torch.tensor([float(version.qp(s))]), points(target)
                         out = net(base, qp, reference, here, torch.ones(1), state)
