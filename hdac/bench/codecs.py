@@ -22,7 +22,7 @@ from hdac.codec.operating import default_qp_ref
 from hdac.errors import HdacError, UsageError
 from hdac.layers.base import CASCADE, BaseConfig
 from hdac.layers.hevc import x265_params
-from hdac.nets.zoo import find_model, tuned
+from hdac.nets.zoo import find_model, serving
 from hdac.video.ffmpeg import encoders, find_ffmpeg
 
 SCHEMA = "hdac-anchor/1"
@@ -242,6 +242,8 @@ class HdacRecipe:
     base_codec: Literal["hevc", "vvc"] = "hevc"
     base_scale: int = 1
     frame_step: int = 1
+    keypoints: int | None = None
+    preset: str | None = None
     refresh: str = "auto"
     precision: Literal["fp32", "bf16"] = "fp32"
     qp_base: int | None = None
@@ -251,8 +253,8 @@ class HdacRecipe:
 
     @property
     def weights(self) -> str:
-        """Name of the weights that serve `model` and `tune`."""
-        return tuned(self.model, self.tune)
+        """Name of the weights that serve `model` in this mode and tune."""
+        return serving(self.model, self.mode, self.tune)
 
 
 def code_version(*packages: str) -> str:
@@ -304,7 +306,7 @@ class Hdac(_OfRecipe):
         settings: dict[str, object] = {
             "mode": recipe.mode, "model": recipe.model, "tune": recipe.tune, "base-codec": recipe.base_codec,
             "base-scale": recipe.base_scale, "frame-step": recipe.frame_step, "refresh": recipe.refresh, "precision": recipe.precision,
-            "qp-base": recipe.qp_base, "qp-ref": recipe.qp_ref,
+            "qp-base": recipe.qp_base, "qp-ref": recipe.qp_ref, "keypoints": recipe.keypoints, "preset": recipe.preset,
         }  # fmt: skip
         settings[recipe.parameter.replace("_", "-")] = f"{job.value:g}k" if recipe.parameter == "bitrate" else f"{job.value:g}"
         options = [word for key, value in settings.items() if value is not None for word in (f"--{key}", str(value))]

@@ -197,7 +197,7 @@ def time_rows(run: Run) -> list[list[str]]:
     """Seconds of this machine, one thread a process: not part of what two runs have in common."""
     from hdac.errors import HdacError
     from hdac.nets.cost import decoder_gmac
-    from hdac.nets.zoo import find_model, load_model, tuned
+    from hdac.nets.zoo import find_model, load_model, serving
 
     rows = []
     for codec in run.codecs:
@@ -212,7 +212,7 @@ def time_rows(run: Run) -> list[list[str]]:
         if recipe.get("mode", "base") != "base":
             record = points[0].record
             try:
-                model = find_model(tuned(recipe["model"], recipe.get("tune", "psnr")))
+                model = find_model(serving(recipe["model"], recipe["mode"], recipe.get("tune", "psnr")))
                 gmac = f"{decoder_gmac(load_model(model), record['height'], record['width']):.2f}"
             except HdacError:
                 gmac = "n/a"

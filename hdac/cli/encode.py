@@ -26,6 +26,7 @@ from hdac.cli.common import (
 from hdac.codec.config import BASE_CODECS, DEFAULT_QP_BASE, MODES, TUNES, EncoderConfig
 from hdac.codec.files import encode, inspect
 from hdac.errors import UsageError
+from hdac.layers.base import PRESETS
 from hdac.nets.zoo import DEFAULT
 from hdac.video.reader import VideoReader, parse_size
 from hdac.video.writer import check_output
@@ -43,6 +44,8 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--base-codec", default="hevc", help=f"{', '.join(BASE_CODECS)} (default hevc; vvc is slow)")
     sub.add_argument("--base-scale", type=int, default=1, metavar="N", help="base layer at 1/N of the side: 1, 2 or 4")
     sub.add_argument("--frame-step", type=int, default=1, metavar="N", help="base pictures for every Nth frame: 1, 2 or 4")
+    sub.add_argument("--keypoints", type=int, metavar="K", help="keypoints of a frame, 5 to 40, as the network takes them (default 10)")
+    sub.add_argument("--preset", help=f"effort of the base encoder: {', '.join(PRESETS)} (default: slow for hevc, medium for vvc)")
     sub.add_argument("--size", metavar="WxH", help="scale to this size; for .yuv: the size of its pictures")
     sub.add_argument("--fps", metavar="RATE", help="frame rate, overriding the source's, for example 25 or 30000/1001")
     sub.add_argument("--refresh", default="auto", help="new reference pictures: auto, never or every N frames")
@@ -66,6 +69,8 @@ def run(options: argparse.Namespace) -> None:
         refresh=parse_refresh(options.refresh),
         base_scale=options.base_scale,
         frame_step=options.frame_step,
+        keypoints=options.keypoints,
+        preset=options.preset,
         device=options.device,
         ffmpeg=options.ffmpeg,
         precision=options.precision,

@@ -8,9 +8,10 @@ from typing import Literal
 from hdac.codec.operating import ANIMATION_KBPS, default_qp_ref
 from hdac.codec.syntax import MAX_FRAMES
 from hdac.errors import UsageError
-from hdac.layers.base import CASCADE, QP_MAX
+from hdac.layers.base import CASCADE, PRESETS, QP_MAX
 from hdac.layers.reference import Refresh, RefreshConfig
-from hdac.nets.zoo import DEFAULT, tuned
+from hdac.nets.keypoints import MAX_KEYPOINTS, MIN_KEYPOINTS
+from hdac.nets.zoo import DEFAULT, serving
 
 PRECISIONS = ("auto", "fp32", "bf16")
 MODES = ("hybrid", "animation", "base")
@@ -32,6 +33,8 @@ class EncoderConfig:
     kbps: target bit rate, 1 kbps = 1000 bit/s; None: as the QPs give.
     base_scale: the base layer is coded at 1, 1/2 or 1/4 of the frame's side; frame_step: every 1st, 2nd or 4th frame has one.
     tune: "psnr" for fidelity, "perceptual" for what people see: other weights of the same network, another switch to the base layer.
+    keypoints: 5 to 40, as many as the network takes; None: 10.
+    preset: effort of the base encoder, "fast", "medium" or "slow"; None: slow for HEVC, medium for VVC.
     precision: what the networks compute in; "auto": what is faster on this machine. The stream says it to the decoder.
     packet_frames: frames in a packet, 1 to 128; None: 1 in `Encoder` (live, a frame of delay at most), the most in files (fewest bytes).
     """
@@ -47,6 +50,8 @@ class EncoderConfig:
     base_scale: int = 1
     frame_step: int = 1
     cascade: tuple[int, ...] = CASCADE
+    keypoints: int | None = None
+    preset: Literal["fast", "medium", "slow"] | None = None
     packet_frames: int | None = None
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     device: str = "auto"
@@ -59,6 +64,10 @@ class EncoderConfig:
         _one_of("--base-scale", self.base_scale, (1, 2, 4))
         _one_of("--frame-step", self.frame_step, (1, 2, 4))
         _one_of("--precision", self.precision, PRECISIONS)
+        if self.preset is not None:
+            _one_of("--preset", self.preset, PRESETS)
+        if self.keypoints is not None and not MIN_KEYPOINTS <= self.keypoints <= MAX_KEYPOINTS:
+            raise UsageError(f"--keypoints {self.keypoints}; allowed are {MIN_KEYPOINTS} to {MAX_KEYPOINTS}")
         for name, qp in (("--qp-base", self.qp_base), ("--qp-ref", self.qp_ref)):
             if qp is not None and not 0 <= qp <= QP_MAX:
                 raise UsageError(f"{name} {qp}; allowed are 0 (best) to {QP_MAX} (smallest)")
@@ -76,8 +85,8 @@ class EncoderConfig:
 
     @property
     def weights(self) -> str:
-        """Name of the weights that serve `model` and `tune`."""
-        return tuned(self.model, self.tune)
+        """Name of the weights that serve `model` in this mode and tune."""
+        return serving(self.model, self.mode, self.tune)
 
     @property
     def animation_kbps(self) -> float | None:

@@ -65,7 +65,10 @@ class Decoder:
         self._moves = header.mode is Mode.ANIMATION or level == "animation"
         self._fuser: Fuser | None = None
         if header.mode is not Mode.BASE and level != "base":
-            self._fuser = Fuser(load_model(find_model(header.model, header.model_hash)), pick_device(device), header.bf16)
+            net = load_model(find_model(header.model, header.model_hash))
+            if not net.takes(header.keypoints):
+                raise DamagedError(f"the header says {header.keypoints} keypoints, which {header.model} does not take: it is damaged")
+            self._fuser = Fuser(net, pick_device(device), header.bf16, keypoints=header.keypoints)
         self._base_reader, self._enhancement_reader = BaseReader(header), EnhancementReader(header)
         self._libav = LibavDecoder(header.base_codec.name.lower())
         self._pending: BasePacket | None = None

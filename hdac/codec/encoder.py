@@ -95,8 +95,8 @@ class Encoder:
             device = pick_device(config.device)
             auto = config.precision == "auto"
             bf16 = fast_dtype(device.type) is torch.bfloat16 if auto else config.precision == "bf16"
-            self._fuser = Fuser(net, device, bf16)
-            k = net.config.keypoints
+            self._fuser = Fuser(net, device, bf16, keypoints=config.keypoints)
+            k = self._fuser.count
             header = replace(header, model=model.name, model_hash=model.digest, keypoints=k, keypoint_levels=LEVELS, bf16=bf16)
         self.header = check_header(header)
         self.shown: deque[Shown] = deque()
@@ -179,7 +179,7 @@ class Encoder:
         multiple = padding_multiple(config.base_scale)
         width, height = (side + -side % multiple for side in (header.width, header.height))
         self._base_config = BaseConfig(
-            width // config.base_scale, height // config.base_scale, header.fps, self._qp_ref, self._qp_base, header.cascade
+            width // config.base_scale, height // config.base_scale, header.fps, self._qp_ref, self._qp_base, header.cascade, config.preset
         )
         pictures = 1 if config.mode == "animation" else min(GOP_MAX, self.frames_ahead)
         self._base = open_base(config.base_codec, self._base_config, config.ffmpeg, pictures)

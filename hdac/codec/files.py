@@ -242,7 +242,7 @@ def _base_kbps(
     ref = config.ref_for(qp) if qp_ref is None else qp_ref
     multiple, scale = padding_multiple(config.base_scale), config.base_scale
     w, h = (side + -side % multiple for side in (width, height))
-    settings = BaseConfig(w // scale, h // scale, fps, ref, qp, config.cascade)
+    settings = BaseConfig(w // scale, h // scale, fps, ref, qp, config.cascade, config.preset)
     base = open_base(config.base_codec, settings, config.ffmpeg, len(pictures))
     writer = BaseWriter(config.base_codec, len(config.cascade))
     writer.start(ref, qp)
@@ -261,9 +261,9 @@ def _still_kbits(config: EncoderConfig, first: Picture, qp: int, width: int, hei
 
 def _motion_kbps(config: EncoderConfig, pictures: list[Picture], fps: Fraction) -> float:
     """Rate of the keypoints: 0.2 to 1 kbps, as much as the head moves."""
-    fuser = Fuser(load_model(find_model(config.weights)), pick_device(config.device), bf16=False)
+    fuser = Fuser(load_model(find_model(config.weights)), pick_device(config.device), bf16=False, keypoints=config.keypoints)
     found = [fuser.keypoints(pad_to(p, padding_multiple(config.base_scale))) for p in pictures]
-    writer, last = EnhancementWriter(fuser.net.config.keypoints, LEVELS, switched=False), None
+    writer, last = EnhancementWriter(fuser.count, LEVELS, switched=False), None
     for future in found:
         last = quantise(future.result(), last)
         writer.add(last, True)

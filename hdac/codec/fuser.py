@@ -8,15 +8,21 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import torch
 from torch import Tensor
 
+from hdac.errors import UsageError
 from hdac.layers.quantiser import dequantise
 from hdac.nets.fusion import FusionNet, Look, Reference, State
-from hdac.nets.keypoints import thumbnail
+from hdac.nets.keypoints import MIN_KEYPOINTS, USUAL_KEYPOINTS, thumbnail
 from hdac.nets.planes import planes_from_yuv, yuv_from_planes
 from hdac.nets.zoo import CodecNet
 from hdac.video.picture import Picture
 
 #: Threads that this process may use, as torch found it at the start (`OMP_NUM_THREADS`, cores of the container).
 CORES = torch.get_num_threads()
+
+
+def usual_keypoints(net: CodecNet) -> int:
+    """Keypoints to code where nobody asked for another number."""
+    return USUAL_KEYPOINTS if net.takes(USUAL_KEYPOINTS) else net.config.keypoints
 
 
 def _one_thread() -> None:
@@ -32,7 +38,11 @@ class Fuser:
     for one frame on two threads.
     """
 
-    def __init__(self, net: CodecNet, device: torch.device, bf16: bool, workers: int = CORES) -> None:
+    def __init__(self, net: CodecNet, device: torch.device, bf16: bool, workers: int = CORES, keypoints: int | None = None) -> None:
+        self.count = usual_keypoints(net) if keypoints is None else keypoints
+        if not net.takes(self.count):
+            allowed = f"{MIN_KEYPOINTS} to {net.config.keypoints}" if net.takes(MIN_KEYPOINTS) else str(net.config.keypoints)
+            raise UsageError(f"{self.count} keypoints; this network takes {allowed}")
         self.device, self.dtype = device, torch.bfloat16 if bf16 else torch.float32
         self.detector = copy.deepcopy(net.detector).to(device).eval()  # float32: what is coded should not depend on bf16
         self.net = net.to(device, self.dtype, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
@@ -79,7 +89,7 @@ class Fuser:
     @torch.inference_mode()
     def _keypoints(self, picture: Picture) -> Tensor:
         found: Tensor = self.detector(thumbnail(self._planes(picture)))
-        return found[0].cpu()
+        return found[0, : self.count].cpu()
 
     @torch.inference_mode()
     def _known(self, picture: Picture, qp: int, integers: Tensor, levels: int) -> Reference:

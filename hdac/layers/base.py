@@ -18,6 +18,8 @@ QP_MAX = 51
 CASCADE = (8, 6, 8, 0)
 #: A GOP is closed after this many pictures at the latest (x265's per-picture QPs are listed ahead).
 GOP_MAX = 2048
+#: Effort of the base encoder, fewest bits last: names of presets that x265 and vvenc share.
+PRESETS = ("fast", "medium", "slow")
 
 
 class CodedPicture(NamedTuple):
@@ -37,6 +39,7 @@ class BaseConfig:
     qp_ref: int
     qp_base: int
     cascade: tuple[int, ...] = CASCADE
+    preset: str | None = None  # of `PRESETS`; None: the codec's own default
 
     def qp(self, index: int) -> int:
         """QP of picture `index` of a GOP (0 is the intra picture)."""

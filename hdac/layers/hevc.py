@@ -14,8 +14,10 @@ from hdac.video.picture import Picture
 PRESET = "slow"
 FIXED = (
     "bframes=0:rc-lookahead=0:frame-threads=1:pools=none:scenecut=0:keyint=-1:wpp=0:info=0:aq-mode=0:psy-rd=0:psy-rdoq=0"
-    ":ref=4:weightp=0:rd=6:rdoq-level=2:repeat-headers=1:log-level=none"
+    ":ref=4:weightp=0:rd={rd}:rdoq-level=2:repeat-headers=1:log-level=none"
 )
+#: x265's rd of each preset.
+RD = {"fast": 3, "medium": 4, "slow": 6}
 
 
 def x265_params(config: BaseConfig, pictures: int = GOP_MAX) -> str:
@@ -28,7 +30,8 @@ def x265_params(config: BaseConfig, pictures: int = GOP_MAX) -> str:
     ratio = 2 ** ((usual - config.qp_ref) / 6)
     zones = [(i + 1, config.qp(i)) for i in range(1, pictures) if config.qp(i) != usual]
     listed = "".join(f"/{i},{i},q={qp}" for i, qp in zones)
-    return f"{FIXED}:qp={usual}:ipratio={ratio:.9f}" + (f":zones={listed[1:]}" if listed else "")
+    fixed = FIXED.format(rd=RD[config.preset or PRESET])
+    return f"{fixed}:qp={usual}:ipratio={ratio:.9f}" + (f":zones={listed[1:]}" if listed else "")
 
 
 class HevcEncoder:
@@ -41,7 +44,7 @@ class HevcEncoder:
         context.width, context.height, context.pix_fmt = config.width, config.height, "yuv420p"
         context.framerate, context.time_base = config.fps, 1 / config.fps
         context.thread_count = 1
-        context.options = {"preset": PRESET, "tune": "psnr", "x265-params": x265_params(config, pictures)}
+        context.options = {"preset": config.preset or PRESET, "tune": "psnr", "x265-params": x265_params(config, pictures)}
         self._context = context
         self._decoder = LibavDecoder("hevc")
         self._count = 0

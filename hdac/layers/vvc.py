@@ -66,7 +66,7 @@ class VvcEncoder:
         params = f"{PARAMS}:IntraQPOffset={config.qp_ref - config.qp_base}"
         arguments = [
             "-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", f"{config.width}x{config.height}", "-r", str(config.fps), "-i", "-",
-            "-pix_fmt", "yuv420p10le", "-c:v", "libvvenc", "-preset", PRESET, "-qp", str(config.qp_base), "-qpa", "0",
+            "-pix_fmt", "yuv420p10le", "-c:v", "libvvenc", "-preset", config.preset or PRESET, "-qp", str(config.qp_base), "-qpa", "0",
             "-vvenc-params", params, "-f", "vvc", "-",
         ]  # fmt: skip
         stream = run_ffmpeg(arguments, self.ffmpeg, b"".join(p.tobytes() for p in pictures), timeout=60 + 5.0 * len(pictures))

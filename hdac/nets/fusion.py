@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hdac.nets.blocks import ResBlock, conv3, correlation, warp
-from hdac.nets.keypoints import KeypointDetector
+from hdac.nets.keypoints import MIN_KEYPOINTS, KeypointDetector
 from hdac.nets.motion import Matching, Motion, MotionPyramid, enlarge
 from hdac.nets.planes import luma
 
@@ -26,7 +26,10 @@ class FusionConfig:
     keypoints: int = 10
     widths: tuple[int, int, int, int] = (32, 64, 96, 128)  # channels at 1/2, 1/4, 1/8, 1/16
     match: int = 32  # channels of the matching features
+    blocks: tuple[int, int, int] = (1, 2, 1)  # residual blocks of the fusion at 1/2, 1/4, 1/8
+    coarsest: int = 16  # fusion starts at 1/16, or at 1/8
     recurrent: bool = False  # the picture before is a second source
+    nested: bool = False  # trained to work with its first k keypoints alone, too
 
 
 class Features(NamedTuple):
@@ -94,14 +97,17 @@ class FusionNet(nn.Module):
         self.e16 = nn.Sequential(conv3(w8, w16, 2), nn.Conv2d(w16, w16, 1), nn.ReLU(inplace=True))
         self.m4, self.m8, self.m16 = (nn.Conv2d(w, config.match, 1) for w in (w4, w8, w16))
         # fusion, coarse to fine
-        self.d16 = nn.Sequential(nn.Conv2d(2 * w16, w16, 1), nn.ReLU(inplace=True))
-        self.u16 = nn.Conv2d(w16, w8, 1)
-        self.d8 = nn.Sequential(nn.Conv2d(3 * w8, w8, 1), nn.ReLU(inplace=True), ResBlock(w8))
+        b2, b4, b8 = config.blocks
+        if config.coarsest == 16:
+            self.d16 = nn.Sequential(nn.Conv2d(2 * w16, w16, 1), nn.ReLU(inplace=True))
+            self.u16 = nn.Conv2d(w16, w8, 1)
+        sources = 3 if config.coarsest == 16 else 2
+        self.d8 = nn.Sequential(nn.Conv2d(sources * w8, w8, 1), nn.ReLU(inplace=True), *(ResBlock(w8) for _ in range(b8)))
         self.u8 = nn.Conv2d(w8, w4, 1)
-        self.d4 = nn.Sequential(nn.Conv2d(3 * w4, w4, 1), nn.ReLU(inplace=True), ResBlock(w4), ResBlock(w4))
+        self.d4 = nn.Sequential(nn.Conv2d(3 * w4, w4, 1), nn.ReLU(inplace=True), *(ResBlock(w4) for _ in range(b4)))
         self.u4 = nn.Conv2d(w4, w2, 1)
         self.stem2 = conv3(15, w2)
-        self.d2 = nn.Sequential(conv3(2 * w2, w2), ResBlock(w2))
+        self.d2 = nn.Sequential(conv3(2 * w2, w2), *(ResBlock(w2) for _ in range(b2)))
         self.out = nn.Conv2d(w2, 6, 3, padding=1)
         nn.init.zeros_(self.out.weight)
         assert self.out.bias is not None
@@ -113,6 +119,11 @@ class FusionNet(nn.Module):
             self.r2 = nn.Conv2d(7, w2, 3, padding=1, bias=False)
             nn.init.zeros_(self.r4.weight)
             nn.init.zeros_(self.r2.weight)
+
+    def takes(self, keypoints: int) -> bool:
+        """Whether it works with so many keypoints."""
+        count = self.config.keypoints
+        return MIN_KEYPOINTS <= keypoints <= count if self.config.nested else keypoints == count
 
     def compute_dtype(self, device: torch.device) -> torch.dtype:
         """Type of the features: that of the weights, or autocast's. Pictures stay float32: bf16 has 8 bits of mantissa."""
@@ -159,9 +170,11 @@ class FusionNet(nn.Module):
         flow8, trust8 = F.avg_pool2d(motion.flow, 2), F.avg_pool2d(motion.trust, 2)
         flow16, trust16 = F.avg_pool2d(flow8, 2), F.avg_pool2d(trust8, 2)
         moved = warp_planes(reference.planes, motion.flow)
-        x = self.d16(torch.cat([here.f16, warp(there.f16, flow16 / 16) * trust16.to(dtype)], 1))
-        x = F.interpolate(self.u16(x), scale_factor=2.0)
-        x = self.d8(torch.cat([x, here.f8, warp(there.f8, flow8 / 8) * trust8.to(dtype)], 1))
+        known8 = [here.f8, warp(there.f8, flow8 / 8) * trust8.to(dtype)]
+        if self.config.coarsest == 16:
+            x = self.d16(torch.cat([here.f16, warp(there.f16, flow16 / 16) * trust16.to(dtype)], 1))
+            known8.insert(0, F.interpolate(self.u16(x), scale_factor=2.0))
+        x = self.d8(torch.cat(known8, 1))
         x = F.interpolate(self.u8(x), scale_factor=2.0)
         there4 = warp(there.f4, motion.flow / 4) * motion.trust.to(dtype)
         return Look(x, here, there4, moved, motion, base, qp, mask)

@@ -47,6 +47,7 @@ class SparseMotion(nn.Module):
 
     def __init__(self, keypoints: int, match: int, width: int = 64) -> None:
         super().__init__()
+        self.keypoints = keypoints
         self.fine = conv3(keypoints + 2 * match + 1, width)
         self.down = conv3(width, width, 2)
         self.coarse = nn.Sequential(conv3(width, width), conv3(width, width))
@@ -54,13 +55,16 @@ class SparseMotion(nn.Module):
         self.masks = nn.Conv2d(width, keypoints + 1, 3, padding=1)
 
     def forward(self, here: Tensor, there: Tensor, base: Tensor, reference: Tensor, mask: Tensor) -> Tensor:
-        """here, there: keypoints of the current picture and of the reference, `(N, K, 2)` in [-1, 1];
+        """here, there: keypoints of the current picture and of the reference, `(N, k, 2)` in [-1, 1], k of K;
         base, reference: matching features at 1/8; mask `(N, 1, 1, 1)`: 1 with, 0 without a base layer."""
         n, _, h, w = reference.shape
+        count = here.shape[1]
         heat = (gaussians(here, h, w) - gaussians(there, h, w)).to(reference.dtype)
+        if count < self.keypoints:
+            heat = torch.cat([heat, heat.new_zeros(n, self.keypoints - count, h, w)], 1)
         x = self.fine(torch.cat([heat, base, reference, mask.expand(n, 1, h, w)], 1))
         y = enlarge(self.coarse(self.down(x)), 2)
-        weight = F.softmax(self.masks(self.join(torch.cat([x, y], 1))).float(), 1)
+        weight = F.softmax(self.masks(self.join(torch.cat([x, y], 1)))[:, : count + 1].float(), 1)
         shift = (there - here) * here.new_tensor([w * 4.0, h * 4.0])  # [-1, 1] spans 8 w by 8 h pixels
         return torch.einsum("nkhw,nkc->nchw", weight[:, 1:], shift)  # mask 0 is the still background
 

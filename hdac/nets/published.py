@@ -195,6 +195,10 @@ class PublishedNet(nn.Module):
             self.skip2, self.skip1 = nn.Conv2d(c128, c128, 3, padding=1), nn.Conv2d(c64, c64, 3, padding=1)
         self.last = nn.Conv2d(c64, 3, 7, padding=3)
 
+    def takes(self, keypoints: int) -> bool:
+        """As `FusionNet.takes`."""
+        return keypoints == self.config.keypoints
+
     def compute_dtype(self, device: torch.device) -> torch.dtype:
         if torch.is_autocast_enabled(device.type):
             return torch.get_autocast_dtype(device.type)

@@ -83,13 +83,20 @@ def tuned(name: str, tune: str) -> str:
     return f"{name}-{tune}"
 
 
+def serving(name: str, mode: str, tune: str) -> str:
+    """The model that serves `name` in a mode: animation has weights of its own where somebody trained them."""
+    own = f"{name}-animation"
+    if mode == "animation" and any(model.name == own for model in shipped()):
+        return own
+    return tuned(name, tune)
+
+
 def build(settings: dict[str, Any]) -> CodecNet:
     """An untrained network of a configuration: that of a published one has a `width`. Raises `TypeError` for unknown keys."""
     if "width" in settings:
         return PublishedNet(PublishedConfig(**settings))
-    if "widths" in settings:
-        settings = {**settings, "widths": tuple(settings["widths"])}
-    return FusionNet(FusionConfig(**settings))
+    plain: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()}
+    return FusionNet(FusionConfig(**plain))
 
 
 def load_model(model: ModelFile) -> CodecNet:

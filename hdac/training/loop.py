@@ -49,6 +49,7 @@ class TrainConfig:
     lr_end: float = 1e-5
     warmup_steps: int = 200
     animate: float = 0.2
+    keypoints: tuple[int, ...] = ()  # counts to choose from in each step (nested networks); empty: all
     weight_picture: float = 1.0
     weight_perceptual: float = 0.0  # above 0: msVGG and LPIPS too, from HDAC_WEIGHTS
     weight_motion: float = 0.7
@@ -73,12 +74,15 @@ def quantised(points: Tensor, generator: torch.Generator) -> Tensor:
     return points + noise * STEP
 
 
-def run_net(net: CodecNet, batch: Batch, generator: torch.Generator) -> tuple[list[Fused], Tensor, Tensor]:
-    """Network outputs of the run, and thumbnails and (unquantised) keypoints of its first targets."""
+def run_net(net: CodecNet, batch: Batch, generator: torch.Generator, counts: tuple[int, ...] = ()) -> tuple[list[Fused], Tensor, Tensor]:
+    """Network outputs of the run, from as many keypoints as one of `counts` (empty: all); thumbnails and (unquantised) keypoints of
+    its first targets."""
     length, n = batch.target.shape[:2]
     thumbs = thumbnail(torch.cat([batch.target.flatten(0, 1), batch.reference_original]))
     points = net.detector(thumbs).float()
     noisy = quantised(points, generator)
+    if counts:
+        noisy = noisy[:, : counts[int(torch.randint(len(counts), (1,), generator=generator))]]
     reference = Reference(batch.reference, net.encode(batch.reference, batch.qp_ref), noisy[length * n :])
     run: list[Fused] = []
     state: State | None = None
@@ -89,13 +93,41 @@ def run_net(net: CodecNet, batch: Batch, generator: torch.Generator) -> tuple[li
     return run, thumbs[:n], points[:n]
 
 
+def with_more_keypoints(state: dict[str, Tensor], net: CodecNet) -> dict[str, Tensor]:
+    """Weights of a `FusionNet`, to be continued by one with more keypoints: the first ones do what they did.
+
+    Raises `UsageError` where other shapes differ.
+    """
+    fresh, out = net.state_dict(), {}
+    before, now = (len(weights["detector.head.bias"]) if "detector.head.bias" in weights else 0 for weights in (state, fresh))
+    for name, value in state.items():
+        wanted = fresh.get(name, value)
+        if wanted.shape == value.shape:
+            out[name] = value
+            continue
+        grown = wanted.clone()
+        if name in _PER_KEYPOINT and wanted.shape[1:] == value.shape[1:]:
+            grown[: len(value)] = value
+        elif name == "motion.sparse.fine.0.weight" and wanted.shape[1] - value.shape[1] == now - before:  # heat maps come first
+            grown[:, :before], grown[:, before:now], grown[:, now:] = value[:, :before], 0, value[:, before:]
+        else:
+            shapes = f"{tuple(value.shape)}, the network's {tuple(wanted.shape)}"
+            raise UsageError(f"--start: {name} is {shapes}; give weights of the same widths")
+        out[name] = grown
+    return out
+
+
+#: One row a keypoint (the masks' first is the background).
+_PER_KEYPOINT = ("detector.head.weight", "detector.head.bias", "motion.sparse.masks.weight", "motion.sparse.masks.bias")
+
+
 def losses(
     net: CodecNet, batch: Batch, config: TrainConfig, generator: torch.Generator, perceptual: PerceptualLoss | None = None
 ) -> dict[str, Tensor]:
     """The terms of a step; `total` is what is differentiated. `gain` is that of the run's last picture."""
     device = batch.target.device.type
     with torch.autocast(device, torch.bfloat16, enabled=fast_dtype(device) is torch.bfloat16):
-        run, thumbs, points = run_net(net, batch, generator)
+        run, thumbs, points = run_net(net, batch, generator, config.keypoints)
         equivariance = equivariance_loss(net.detector, thumbs, points, generator)
     pictures = torch.stack([picture_loss(f.planes, target) for f, target in zip(run, batch.target, strict=True)])
     with torch.no_grad():
@@ -144,7 +176,7 @@ class Trainer:
         torch.manual_seed(config.seed)
         self.net = build(network).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         if start is not None:
-            unexpected = self.net.load_state_dict(start, strict=False).unexpected_keys
+            unexpected = self.net.load_state_dict(with_more_keypoints(start, self.net), strict=False).unexpected_keys
             if unexpected:
                 raise UsageError(f"--start: the weights do not fit ({', '.join(unexpected[:3])}, ...); give weights of the same widths")
         self.ema = copy.deepcopy(self.net).requires_grad_(False)

@@ -3,6 +3,7 @@
 import itertools
 import subprocess
 import sys
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from hdac.layers.quantiser import LEVELS
 from hdac.metrics.psnr import mean_psnr_y
 from hdac.nets.fusion import FusionConfig, FusionNet
 from hdac.nets.zoo import export_model, find_model, load_model
+from hdac.training.loop import with_more_keypoints
 from hdac.video.ffmpeg import encoders, find_ffmpeg
 from hdac.video.picture import Picture
 from tests.conftest import synthetic
@@ -51,6 +53,7 @@ CASES = [
     {"qp_base": 40},
     {"qp_base": 40, "packet_frames": 1},
     {"qp_base": 34, "refresh": 4},
+    {"qp_base": 44, "preset": "fast"},
     {"qp_base": 36, "base_scale": 2},
     {"qp_base": 36, "frame_step": 2, "refresh": 5},
     {"mode": "base", "qp_base": 40},
@@ -179,6 +182,32 @@ def test_tune(head: list[Picture], tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert perceptual.count("fused") > [f.level for f in decode(faithful)].count("fused")
 
 
+def test_fewer_keypoints(head: list[Picture], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A nested network codes its first ones, in mode animation under a name of its own; the motion layer costs what it codes."""
+    shipped = load_model(find_model("hdac-s"))
+    assert isinstance(shipped, FusionNet)
+    net = FusionNet(replace(shipped.config, keypoints=14, nested=True))
+    net.load_state_dict(with_more_keypoints(shipped.state_dict(), net), strict=False)
+    monkeypatch.setenv("HDAC_MODELS", str(tmp_path))
+    export_model(net, "own", tmp_path, "plain")
+    export_model(net, "own-animation", tmp_path, "nested")
+    found = {}
+    for count in (5, None, 14):
+        data, shown = coded(head[:9], mode="animation", qp_ref=34, model="own", keypoints=count)
+        assert all(equal(f.picture, s) for f, s in zip(decode(data), shown, strict=True))
+        found[count] = inspect(data)
+    assert [i.header.keypoints for i in found.values()] == [5, 10, 14]
+    assert {i.header.model for i in found.values()} == {"own-animation"}
+    assert found[5].bits.motion < found[None].bits.motion < found[14].bits.motion
+    assert EncoderConfig(model="own").weights == "own"
+    with pytest.raises(UsageError, match="20 keypoints; this network takes 5 to 14"):
+        coded(head[:2], model="own", keypoints=20)
+    with pytest.raises(UsageError, match="12 keypoints; this network takes 10"):
+        coded(head[:2], keypoints=12)
+    with pytest.raises(DamagedError, match="the header says 15 keypoints"):
+        Decoder(replace(found[5].header, keypoints=15))
+
+
 def packets_of(head: list[Picture], **settings: object) -> tuple[Decoder, list[Packet], bytes]:
     data, _ = coded(head, packet_frames=2, **settings)
     reader = ContainerReader(data)
@@ -260,6 +289,8 @@ def test_bitrate_is_corrected_at_refreshes(head: list[Picture]) -> None:
         ({"qp_ref": -1}, r"--qp-ref -1; allowed are 0"),
         ({"mode": "magic"}, r"--mode magic; choose one of hybrid, animation, base"),
         ({"tune": "vmaf"}, r"--tune vmaf; choose one of psnr, perceptual"),
+        ({"preset": "placebo"}, r"--preset placebo; choose one of fast, medium, slow"),
+        ({"keypoints": 4}, r"--keypoints 4; allowed are 5 to 40"),
         ({"base_codec": "av1"}, r"--base-codec av1; choose one of hevc, vvc"),
         ({"kbps": 0.1}, r"--bitrate 0.1 kbps; allowed are 0.5k to 5000k"),
         ({"kbps": 8.0, "qp_base": 40}, "contradict each other"),

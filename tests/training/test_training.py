@@ -1,6 +1,7 @@
 """The training program on two synthetic clips: it learns, stops, and resumes to the step."""
 
 import csv
+import math
 import os
 import subprocess
 import sys
@@ -14,10 +15,11 @@ from torch import nn
 
 from hdac.bench.recipes import recipe_names
 from hdac.errors import UsageError
-from hdac.nets.fusion import Reference
+from hdac.nets.fusion import FusionNet, Reference
+from hdac.nets.keypoints import thumbnail
 from hdac.nets.zoo import build
 from hdac.training.clips import Sampler, load
-from hdac.training.loop import TrainConfig, Trainer, learning_rate
+from hdac.training.loop import TrainConfig, Trainer, learning_rate, with_more_keypoints
 from hdac.training.pack import build as build_pack
 from hdac.training.pack import build_validation, load_index
 from hdac.training.parallel import Workers
@@ -266,12 +268,36 @@ def test_a_still_picture_follows_itself() -> None:
     assert 0 <= float(sure.min()) <= float(sure.max()) <= 1
 
 
+def test_more_keypoints(pack: tuple[Path, Path], tmp_path: Path) -> None:
+    """The first ones do what they did; training with several counts runs; other shapes are refused."""
+    torch.manual_seed(0)
+    few = {**SMALL, "keypoints": 5}
+    old = build(few).eval()
+    assert isinstance(old, FusionNet)
+    torch.nn.init.normal_(old.out.weight, std=0.01)
+    sampler = Sampler(load(pack[1], pack[0]), CONFIG.seed, animate=1.0)
+    config = replace(CONFIG, keypoints=(5, 8))
+    run = Trainer(tmp_path, config, {**few, "keypoints": 8, "nested": True}, sampler, "cpu", False, old.state_dict())
+    new = run.net.eval()
+    picture, still, qp, none = torch.rand(1, 6, 32, 32), torch.rand(1, 6, 32, 32), torch.tensor([40.0]), torch.zeros(1)
+    with torch.inference_mode():
+        points = old.detector(thumbnail(picture))
+        torch.testing.assert_close(new.detector(thumbnail(picture))[:, :5], points)
+        results = [n(picture, qp, Reference(still, n.encode(still, qp), points * 0.5), points, none).planes for n in (old, new)]
+    torch.testing.assert_close(results[0], results[1])
+    for _ in range(2):
+        assert math.isfinite(run.train_step()["total"])
+    with pytest.raises(UsageError, match="give weights of the same widths"):
+        with_more_keypoints(build({**few, "match": 16}).state_dict(), new)
+
+
 @pytest.mark.parametrize("name", recipe_names("experiments/train"))
 def test_every_recipe_is_read(name: str) -> None:
     recipe = load_recipe(name)
     with torch.device("meta"):
         net = build(recipe.network)
-    assert net.config.keypoints == 10
+    assert net.takes(10)
+    assert all(net.takes(count) for count in recipe.training.keypoints)
     assert recipe.training.minutes > 0
 
 
