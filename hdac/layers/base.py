@@ -18,7 +18,7 @@ QP_MAX = 51
 CASCADE = (8, 6, 8, 0)
 #: A GOP is closed after this many pictures at the latest (x265's per-picture QPs are listed ahead).
 GOP_MAX = 2048
-#: Effort of the base encoder, fewest bits last: names of presets that x265 and vvenc share.
+#: Effort of the base encoder, fewest bits last.
 PRESETS = ("fast", "medium", "slow")
 
 
