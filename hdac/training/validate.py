@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections import defaultdict
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from hdac.nets.fusion import Reference
 from hdac.nets.keypoints import thumbnail
 from hdac.nets.zoo import CodecNet
 from hdac.training.clips import Clip, planes_of
+from hdac.training.pack import Version
 from hdac.training.reading import Frames
 
 
@@ -70,37 +72,51 @@ def _bd_rate(clip: Clip, times: list[int], ours: dict[float, float]) -> float | 
     return bd_rate(anchor, curve(list(ours), list(ours.values()))).value
 
 
+class _Measured(NamedTuple):
+    """PSNR-Y of pictures of one coded version, dB: fused, of the base layer, animated, of the reference held."""
+
+    fused: list[float]
+    base: list[float]
+    animated: list[float]
+    held: list[float]
+
+
+def _measure(net: CodecNet, clip: Clip, version: Version, coded: Frames, times: list[int], run: int) -> _Measured:
+    def points(picture: Tensor) -> Tensor:
+        return dequantise(quantise(net.detector(thumbnail(picture))[0]))[None]
+
+    held = picture_planes(coded, 0)
+    there = points(picture_planes(clip.original, version.start))
+    reference = Reference(held, net.encode(held, torch.tensor([float(version.qp_ref)])), there)
+    found = _Measured([], [], [], [])
+    for t in times:
+        state = None
+        for s in range(max(1, t - run) if net.config.recurrent else t, t + 1):
+            target, base = picture_planes(clip.original, version.start + s), picture_planes(coded, s)
+            qp, here = torch.tensor([float(version.qp(s))]), points(target)
+            out = net(base, qp, reference, here, torch.ones(1), state)
+            state = out.state
+        moved = net(base, qp, reference, here, torch.zeros(1)).planes
+        for values, picture in zip(found, (out.planes.clamp(0, 1), base, moved.clamp(0, 1), held), strict=True):
+            values.append(psnr_y(picture, target))
+    return found
+
+
 def validate(net: CodecNet, clips: list[Clip], pictures: int = 3, run: int = 6) -> Validation:
     """`pictures` pictures of each version. Recurrent networks see `run` pictures before each that is measured."""
     net = copy.deepcopy(net).eval().to("cpu", torch.float32)
     gains: dict[int, list[float]] = defaultdict(list)
     animation, still, rates = list[float](), list[float](), list[float]()
-
-    def points(picture: Tensor) -> Tensor:
-        return dequantise(quantise(net.detector(thumbnail(picture))[0]))[None]
-
     with torch.inference_mode():
         for clip in clips:
             curve = dict[float, float]()
             for version, coded in clip.versions:
                 times = [i * (len(coded.y) - 1) // pictures for i in range(1, pictures + 1)]
-                held = picture_planes(coded, 0)
-                there = points(picture_planes(clip.original, version.start))
-                reference = Reference(held, net.encode(held, torch.tensor([float(version.qp_ref)])), there)
-                shown = list[float]()
-                for t in times:
-                    state = None
-                    for s in range(max(1, t - run) if net.config.recurrent else t, t + 1):
-                        target, base = picture_planes(clip.original, version.start + s), picture_planes(coded, s)
-                        qp, here = torch.tensor([float(version.qp(s))]), points(target)
-                        out = net(base, qp, reference, here, torch.ones(1), state)
-                        state = out.state
-                    moved = net(base, qp, reference, here, torch.zeros(1)).planes.clamp(0, 1)
-                    shown.append(psnr_y(out.planes.clamp(0, 1), target))
-                    gains[version.qp_base].append(shown[-1] - psnr_y(base, target))
-                    animation.append(psnr_y(moved, target))
-                    still.append(psnr_y(held, target))
-                curve[version.kbps + ENHANCEMENT_KBPS] = float(np.mean(shown))
+                found = _measure(net, clip, version, coded, times, run)
+                gains[version.qp_base] += [fused - base for fused, base in zip(found.fused, found.base, strict=True)]
+                animation += found.animated
+                still += found.held
+                curve[version.kbps + ENHANCEMENT_KBPS] = float(np.mean(found.fused))
             rate = _bd_rate(clip, times, curve)
             rates += [] if rate is None else [rate]
     each = [g for found in gains.values() for g in found]
