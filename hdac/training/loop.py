@@ -51,6 +51,7 @@ class TrainConfig:
     animate: float = 0.2
     keypoints: tuple[int, ...] = ()  # counts to choose from in each step (nested networks); empty: all
     weight_picture: float = 1.0
+    weight_chroma: float = 0.2  # within the picture's loss
     weight_perceptual: float = 0.0  # above 0: msVGG and LPIPS too, from HDAC_WEIGHTS
     weight_motion: float = 0.7
     weight_smooth: float = 0.05
@@ -129,16 +130,16 @@ def losses(
     with torch.autocast(device, torch.bfloat16, enabled=fast_dtype(device) is torch.bfloat16):
         run, thumbs, points = run_net(net, batch, generator, config.keypoints)
         equivariance = equivariance_loss(net.detector, thumbs, points, generator)
-    pictures = torch.stack([picture_loss(f.planes, target) for f, target in zip(run, batch.target, strict=True)])
+    pictures = torch.stack([picture_loss(f.planes, target, config.weight_chroma) for f, target in zip(run, batch.target, strict=True)])
     with torch.no_grad():
-        plain = picture_loss(batch.base[-1], batch.target[-1])
+        plain = picture_loss(batch.base[-1], batch.target[-1], config.weight_chroma)
     first = run[0].motion
     motion = photometric_loss(first, batch.reference_original, batch.target[0]).mean()
     smooth = smoothness_loss(first).mean()
     total = config.weight_picture * pictures.mean() + config.weight_motion * motion
     seen = torch.zeros(())
     if perceptual is not None:  # one picture of the run: these networks cost more than ours
-        seen = perceptual(run[-1].planes, batch.target[-1]).mean()
+        seen = perceptual(run[-1].planes, batch.target[-1], generator).mean()
         total = total + config.weight_perceptual * seen
     total = total + config.weight_smooth * smooth + config.weight_equivariance * equivariance
     m = batch.mask

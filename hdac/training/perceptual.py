@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from hdac.metrics.lpips import BACKBONE, HEADS, SqueezeLpips
@@ -9,6 +10,20 @@ from hdac.metrics.msvgg import LITE, LiteVgg19, shrunk
 from hdac.metrics.weights import load_weights
 from hdac.nets.published import rgb_from_planes
 from hdac.training.losses import decibel
+
+#: The losses see a part of the picture that lies up to so many pixels further right and further down.
+SHIFT = 8
+
+
+def shifted(pictures: tuple[Tensor, Tensor], generator: torch.Generator) -> list[Tensor]:
+    """The same part of both, `SHIFT` pixels smaller, at a random place.
+
+    Both losses' networks halve the picture in fixed steps. Where these always fall on the same pixels, a network learns to please
+    them with a grid of that period: invisible to the losses, visible on skin.
+    """
+    down, right = torch.randint(SHIFT, (2,), generator=generator).tolist()
+    height, width = pictures[0].shape[-2:]
+    return [p[..., down : height - SHIFT + down, right : width - SHIFT + right] for p in pictures]
 
 
 class PerceptualLoss(nn.Module):
@@ -23,9 +38,9 @@ class PerceptualLoss(nn.Module):
         self.vgg = LiteVgg19(load_weights(LITE)).eval()
         self.lpips = SqueezeLpips(load_weights(BACKBONE), load_weights(HEADS)).eval()
 
-    def forward(self, output: Tensor, target: Tensor) -> Tensor:
+    def forward(self, output: Tensor, target: Tensor, generator: torch.Generator) -> Tensor:
         """output, target: six planes `(N, 6, h, w)` in [0, 1]."""
-        x, y = (rgb_from_planes(p).clamp(0, 1) for p in (output, target))
+        x, y = shifted((rgb_from_planes(output).clamp(0, 1), rgb_from_planes(target).clamp(0, 1)), generator)
         distance = output.new_zeros(len(output))
         for factor in (1, 2, 4):
             pairs = zip(self.vgg(shrunk(x, factor)), self.vgg(shrunk(y, factor)), strict=True)
