@@ -70,7 +70,7 @@ def test_budget_of_hdac_s() -> None:
     for name in ("hdac-s", "hdac-s-perceptual"):
         (file,) = [m.path for m in shipped() if m.name == name]
         assert file.stat().st_size <= 3_000_000
-        assert load_model(find_model(name)).config == net.config
+        assert decoder_gmac(load_model(find_model(name)), 256, 256) <= 4
 
 
 def test_keypoints_see_the_thumbnail_only() -> None:
