@@ -94,6 +94,10 @@ def run_net(net: CodecNet, batch: Batch, generator: torch.Generator, counts: tup
     return run, thumbs[:n], points[:n]
 
 
+#: One row a keypoint (the masks' first is the background).
+_PER_KEYPOINT = ("detector.head.weight", "detector.head.bias", "motion.sparse.masks.weight", "motion.sparse.masks.bias")
+
+
 def with_more_keypoints(state: dict[str, Tensor], net: CodecNet) -> dict[str, Tensor]:
     """Weights of a `FusionNet`, to be continued by one with more keypoints: the first ones do what they did.
 
@@ -113,13 +117,9 @@ def with_more_keypoints(state: dict[str, Tensor], net: CodecNet) -> dict[str, Te
             grown[:, :before], grown[:, before:now], grown[:, now:] = value[:, :before], 0, value[:, before:]
         else:
             shapes = f"{tuple(value.shape)}, the network's {tuple(wanted.shape)}"
-            raise UsageError(f"--start: {name} is {shapes}; give weights of the same widths")
+            raise UsageError(f"start: {name} is {shapes}; give weights of the same widths")
         out[name] = grown
     return out
-
-
-#: One row a keypoint (the masks' first is the background).
-_PER_KEYPOINT = ("detector.head.weight", "detector.head.bias", "motion.sparse.masks.weight", "motion.sparse.masks.bias")
 
 
 def losses(
@@ -179,7 +179,7 @@ class Trainer:
         if start is not None:
             unexpected = self.net.load_state_dict(with_more_keypoints(start, self.net), strict=False).unexpected_keys
             if unexpected:
-                raise UsageError(f"--start: the weights do not fit ({', '.join(unexpected[:3])}, ...); give weights of the same widths")
+                raise UsageError(f"start: the weights do not fit ({', '.join(unexpected[:3])}, ...); give weights of the same widths")
         self.ema = copy.deepcopy(self.net).requires_grad_(False)
         self.optimizer = torch.optim.AdamW(self.net.parameters(), lr=config.lr, betas=(0.9, 0.98), weight_decay=1e-4)
         self.perceptual = _perceptual_loss(self.device) if config.weight_perceptual > 0 else None
