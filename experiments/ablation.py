@@ -1,6 +1,6 @@
 """Prints docs/ablation.md: what each part of the network and of the codec is worth, on `val`.
 
-    python experiments/ablation.py --data DIR --pack DIR [--codec-clips 5] > docs/ablation.md
+    python experiments/ablation.py --data DIR [--pack DIR] [--codec-clips 5] > docs/ablation.md
 
 Network: parts are switched off in the trained weights (nothing is trained again), gains over the base layer on the pictures of the
 pack's `val` split. Codec: whole files of some clips of `val`, BD-rate against the default settings.
@@ -22,7 +22,7 @@ from hdac.codec.config import EncoderConfig
 from hdac.layers.quantiser import dequantise, quantise
 from hdac.nets.fusion import Fused, FusionNet, Matching, Reference, State
 from hdac.nets.keypoints import thumbnail
-from hdac.nets.zoo import find_model, load_model
+from hdac.nets.zoo import ModelFile, find_model, load_model
 from hdac.training.clips import load
 from hdac.training.validate import Validation, validate
 
@@ -33,7 +33,7 @@ NETWORK = (
     ("without matching (motion from keypoints alone)", "matching"),
     ("without recurrence", "recurrence"),
     ("without the QP map (QP 40 everywhere)", "qp"),
-    ("finest scale only (nothing from 1/8 and 1/16)", "scales"),
+    ("finest scales only (nothing from 1/8 and coarser)", "scales"),
     ("keypoints derived from the base picture instead of coded", "derived"),
 )
 CODEC: tuple[tuple[str, dict[str, Any]], ...] = (
@@ -97,20 +97,14 @@ def coded(path: Path, config: EncoderConfig) -> tuple[float, float]:
     return kbps, quality
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder with val/")
-    parser.add_argument("--pack", type=Path, required=True)
-    parser.add_argument("--model", default="hdac-s")
-    parser.add_argument("--codec-clips", type=int, default=5, help="whole clips for the codec's rows (default 5; 0: none)")
-    options = parser.parse_args()
-    model = find_model(options.model)
+def print_network(model: ModelFile, pack: Path, data: Path) -> None:
     net = load_model(model)
     assert isinstance(net, FusionNet)
-    clips = load(options.pack / "val", options.data / "val")
+    clips = load(pack / "val", data / "val")
     levels = ((30, 35), (36, 41), (42, 47), (48, 51))
-    print(f"# Ablation on val\n\nModel {model.name}-{model.digest}. Printed by experiments/ablation.py.\n\n## The network\n")
-    print(f"{len(clips)} clips, {sum(len(c.versions) for c in clips)} coded versions, 3 pictures of each; HEVC base layer.")
+    print(
+        f"## The network\n\n{len(clips)} clips, {sum(len(c.versions) for c in clips)} coded versions, 3 pictures of each; HEVC base layer."
+    )
     print("Parts are switched off in the trained weights: nothing was trained again, so this says what the network leans on.\n")
     print(f"| gain over the base layer, PSNR-Y, dB, at qp_base | {' | '.join(f'{a}-{b}' for a, b in levels)} | animation, dB | worse |")
     print("|---|" + "---|" * (len(levels) + 2))
@@ -118,25 +112,42 @@ def main() -> None:
         if part == "recurrence" and not net.config.recurrent:
             continue
         print(network_row(name, validate(Without(net, part), clips), levels), flush=True)  # type: ignore[arg-type]
-    if not options.codec_clips:
-        return
-    paths = sorted((options.data / "val").glob("*.mp4"))
-    paths = paths[:: max(1, len(paths) // options.codec_clips)][: options.codec_clips]
-    print(f"\n## The codec\n\nWhole files, clips {', '.join(p.stem for p in paths)}, qp_base 30, 37, 44, 51. Mean BD-rate, PSNR-Y.\n")
+
+
+def print_codec(model: str, data: Path, clips: int) -> None:
+    paths = sorted((data / "val").glob("*.mp4"))
+    paths = paths[:: max(1, len(paths) // clips)][:clips]
+    print(f"## The codec\n\nWhole files, clips {', '.join(p.stem for p in paths)}, qp_base 30, 37, 44, 51. Mean BD-rate, PSNR-Y.\n")
     print("| setting | against the default settings, % | kbps at qp_base 51 | PSNR-Y there, dB |\n|---|---|---|---|")
-    default = {p: [coded(p, EncoderConfig(qp_base=qp, model=options.model)) for qp in (30, 37, 44, 51)] for p in paths}
+    default = {p: [coded(p, EncoderConfig(qp_base=qp, model=model)) for qp in (30, 37, 44, 51)] for p in paths}
     for name, settings in (("default", {}), *CODEC):
         rates, ends = [], []
         for path in paths:
             points = default[path]
             if settings:
-                points = [coded(path, EncoderConfig(qp_base=qp, model=options.model, **settings)) for qp in (30, 37, 44, 51)]
+                points = [coded(path, EncoderConfig(qp_base=qp, model=model, **settings)) for qp in (30, 37, 44, 51)]
             delta = bd_rate(curve(*zip(*default[path], strict=True)), curve(*zip(*points, strict=True)))
             rates += [] if delta.value is None else [delta.value]
             ends.append(points[-1])
         rate, quality = np.mean(ends, axis=0)
         mean = f"{np.mean(rates):+.1f} ({len(rates)} clips)" if rates else "n/a"
         print(f"| {name} | {mean} | {rate:.2f} | {quality:.2f} |", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder with val/")
+    parser.add_argument("--pack", type=Path, help="the training pack (without one: only the codec's rows)")
+    parser.add_argument("--model", default="hdac-s")
+    parser.add_argument("--codec-clips", type=int, default=5, help="whole clips for the codec's rows (default 5; 0: none)")
+    options = parser.parse_args()
+    model = find_model(options.model)
+    print(f"# Ablation on val\n\nModel {model.name}-{model.digest}. Printed by experiments/ablation.py.\n")
+    if options.pack:
+        print_network(model, options.pack, options.data)
+        print()
+    if options.codec_clips:
+        print_codec(options.model, options.data, options.codec_clips)
 
 
 if __name__ == "__main__":
