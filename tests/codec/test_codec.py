@@ -22,7 +22,7 @@ from hdac.errors import DamagedError, UsageError
 from hdac.layers.libav import LibavDecoder
 from hdac.layers.quantiser import LEVELS
 from hdac.metrics.psnr import mean_psnr_y
-from hdac.nets.fusion import FusionConfig, FusionNet
+from hdac.nets.fusion import FusionNet
 from hdac.nets.zoo import export_model, find_model, load_model
 from hdac.training.loop import with_more_keypoints
 from hdac.video.ffmpeg import encoders, find_ffmpeg
@@ -146,8 +146,10 @@ def test_networks_run_on_one_thread(head: list[Picture]) -> None:
 def test_recurrent_network(head: list[Picture], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, object]) -> None:
     """What is carried from picture to picture is the same in encoder and decoder, whether a picture is shown or not."""
     torch.manual_seed(0)
-    net = FusionNet(FusionConfig(recurrent=True))
-    net.load_state_dict(load_model(find_model("hdac-s")).state_dict(), strict=False)
+    trained = load_model(find_model("hdac-s"))
+    assert isinstance(trained, FusionNet)
+    net = FusionNet(replace(trained.config, recurrent=True))
+    net.load_state_dict(trained.state_dict(), strict=False)
     for layer in (net.r4, net.r2):
         torch.nn.init.normal_(layer.weight, std=0.02)
     file = export_model(net, "hdac-r", tmp_path, "random recurrence")

@@ -17,7 +17,7 @@ from hdac.bench.recipes import recipe_names
 from hdac.errors import UsageError
 from hdac.nets.fusion import FusionNet, Reference
 from hdac.nets.keypoints import thumbnail
-from hdac.nets.zoo import build
+from hdac.nets.zoo import build, find_model, load_model, shipped
 from hdac.training.clips import Sampler, load
 from hdac.training.loop import TrainConfig, Trainer, learning_rate, with_more_keypoints
 from hdac.training.pack import build as build_pack
@@ -299,6 +299,10 @@ def test_every_recipe_is_read(name: str) -> None:
     assert net.takes(10)
     assert all(net.takes(count) for count in recipe.training.keypoints)
     assert recipe.training.minutes > 0
+    if recipe.start in {model.name for model in shipped()}:
+        start = load_model(find_model(recipe.start)).state_dict()
+        net.to_empty(device="cpu")
+        assert not net.load_state_dict(with_more_keypoints(start, net), strict=False).unexpected_keys
 
 
 @pytest.mark.parametrize(
