@@ -102,9 +102,8 @@ def print_network(model: ModelFile, pack: Path, data: Path) -> None:
     assert isinstance(net, FusionNet)
     clips = load(pack / "val", data / "val")
     levels = ((30, 35), (36, 41), (42, 47), (48, 51))
-    print(
-        f"## The network\n\n{len(clips)} clips, {sum(len(c.versions) for c in clips)} coded versions, 3 pictures of each; HEVC base layer."
-    )
+    versions = sum(len(c.versions) for c in clips)
+    print(f"## The network\n\n{len(clips)} clips, {versions} coded versions, 3 pictures of each; HEVC base layer.")
     print("Parts are switched off in the trained weights: nothing was trained again, so this says what the network leans on.\n")
     print(f"| gain over the base layer, PSNR-Y, dB, at qp_base | {' | '.join(f'{a}-{b}' for a, b in levels)} | animation, dB | worse |")
     print("|---|" + "---|" * (len(levels) + 2))

@@ -1,4 +1,4 @@
-"""The fusion network `hdac-s`: base picture + warped reference -> picture, at 1/2, 1/4, 1/8 and 1/16 of the frame.
+"""The fusion network `hdac-s`: base picture + warped reference -> picture, at 1/2, 1/4, 1/8 (and 1/16) of the frame.
 
 Ours. The motion comes from `motion.py`; the residual on top of the base layer starts at zero, so that the untrained
 network *is* its base layer. With the base layer masked out the same weights animate the reference from keypoints.
@@ -157,7 +157,7 @@ class FusionNet(nn.Module):
         return self.fuse(self.look(base, qp, reference, keypoints, mask), before)
 
     def look(self, base: Tensor, qp: Tensor, reference: Reference, keypoints: Tensor, mask: Tensor) -> Look:
-        """The part that does not depend on the picture before: encoding, motion, fusion at 1/16 and 1/8."""
+        """The part that does not depend on the picture before: encoding, motion, fusion at 1/8 (and 1/16)."""
         dtype = self.compute_dtype(base.device)
         mask = mask.float().view(-1, 1, 1, 1)
         m = mask.to(dtype)
