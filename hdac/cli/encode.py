@@ -45,7 +45,10 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--base-scale", type=int, default=1, metavar="N", help="base layer at 1/N of the side: 1, 2 or 4")
     sub.add_argument("--frame-step", type=int, default=1, metavar="N", help="base pictures for every Nth frame: 1, 2 or 4")
     sub.add_argument("--keypoints", type=int, metavar="K", help="keypoints of a frame, 5 to 40, as the network takes them (default 10)")
-    sub.add_argument("--preset", help=f"effort of the base encoder: {', '.join(PRESETS)} (default: slow for hevc, medium for vvc)")
+    sub.add_argument(
+        "--preset",
+        help=f"effort: {', '.join(PRESETS)} (default: slow for hevc, medium for vvc); fast also tries fusion on every third picture only",
+    )
     sub.add_argument("--size", metavar="WxH", help="scale to this size; for .yuv: the size of its pictures")
     sub.add_argument("--fps", metavar="RATE", help="frame rate, overriding the source's, for example 25 or 30000/1001")
     sub.add_argument("--refresh", default="auto", help="new reference pictures: auto, never or every N frames")

@@ -34,7 +34,8 @@ class EncoderConfig:
     base_scale: the base layer is coded at 1, 1/2 or 1/4 of the frame's side; frame_step: every 1st, 2nd or 4th frame has one.
     tune: "psnr" for fidelity, "perceptual" for what people see: other weights of the same network, another switch to the base layer.
     keypoints: 5 to 40, as many as the network takes; None: 10.
-    preset: effort of the base encoder, "fast", "medium" or "slow"; None: slow for HEVC, medium for VVC.
+    preset: effort of the base encoder, "fast", "medium" or "slow"; None: slow for HEVC, medium for VVC. With "fast" the encoder fuses
+        every third picture only, and shows the others as that one (fused or base): live at 25 frames per second on two cores.
     precision: what the networks compute in; "auto": what is faster on this machine. The stream says it to the decoder.
     packet_frames: frames in a packet, 1 to 128; None: 1 in `Encoder` (live, a frame of delay at most), the most in files (fewest bytes).
     """

@@ -37,10 +37,18 @@ VVC_CASCADE = (0,) * 8
 PERCEPTUAL_LOSS = 1.26
 
 
-class Shown(NamedTuple):
-    """What the decoder will show of one frame; `level` is "fused", "base" or "animation"."""
+#: With `--preset fast` one picture in so many is fused by the encoder too, and the switch of the others is set as its was: real time.
+#: 3 has no factor in common with the period of the cascade.
+LOOK_EVERY = 3
 
-    picture: Picture
+
+class Shown(NamedTuple):
+    """What the decoder will show of one frame; `level` is "fused", "base" or "animation".
+
+    `picture` is None where the encoder did not make it: fused pictures between those that `--preset fast` looks at.
+    """
+
+    picture: Picture | None
     level: str
 
 
@@ -54,12 +62,20 @@ class _Waiting(NamedTuple):
 
 
 class _Running(NamedTuple):
-    """A frame that is being fused or animated (`better`; None: it shows its base picture)."""
+    """A frame that is being fused or animated (`better`; None: it shows its base picture, or is `unseen`)."""
 
     frame: _Waiting
     base: Picture
     better: Future[Picture] | None
     data: bytes | None  # its access unit
+    unseen: bool = False  # goes the way of the last frame that was fused here
+
+
+class _Verdict(NamedTuple):
+    """Of the last frame that was fused here: what it shows, and its squared error relative to its base picture's."""
+
+    level: str
+    ratio: float
 
 
 def padding_multiple(base_scale: int) -> int:
@@ -103,6 +119,9 @@ class Encoder:
         self._packet_frames = min(config.packet_frames or 1, frames_limit(width, height))
         self._in_flight = self._frames_in_flight()
         self._running: deque[_Running] = deque()
+        self._verdict = _Verdict("base", 1.0)
+        free = self._fuser is not None and not self._fuser.recurrent and config.frame_step == 1  # no picture needs the one before
+        self._look_every = LOOK_EVERY if config.preset == "fast" and free else 1
         self._qp_ref, self._qp_base = self._start_qps(width, height, fps)
         self._allowed = PERCEPTUAL_LOSS if config.tune == "perceptual" else 1.0
         self._hysteresis = HYBRID_HYSTERESIS if config.mode == "hybrid" else HYSTERESIS
@@ -210,17 +229,21 @@ class Encoder:
         qp = self._base_config.qp(self._base_index)
         self._base_index += 1
         base = enlarge(coded.picture, self.config.base_scale)
-        self._held, better = base, None
+        self._held, better, unseen = base, None, False
         if frame.keypoints is not None:
             assert self._fuser is not None
             if frame.first:
                 self._fuser.set_reference(base, qp, frame.keypoints, LEVELS)
-            else:
+            elif self._base_index % self._look_every == 2 % self._look_every:  # the second picture, and so on
                 better = self._fuser.fuse(base, qp, frame.keypoints, LEVELS)
-        self._running.append(_Running(frame, base, better, coded.data))
+            else:
+                unseen = True
+        self._running.append(_Running(frame, base, better, coded.data, unseen))
         packets = self._settle(self._in_flight)
         if self.header.frame_step > 1 and frame.keypoints is not None and self._fuser is not None and not frame.first:
-            self._fuser.set_anchor(self.shown[-1].picture, qp, frame.keypoints, LEVELS)
+            anchor = self.shown[-1].picture
+            assert anchor is not None, "with frame steps every picture is fused"
+            self._fuser.set_anchor(anchor, qp, frame.keypoints, LEVELS)
         return packets
 
     def _code_without_base(self) -> list[Packet]:
@@ -253,7 +276,14 @@ class Encoder:
             its_error = luma_mse(better, frame.source)
             animated = self.config.mode == "animation"
             if animated or its_error <= self._allowed * error:
-                shown, error = Shown(better, "animation" if animated else "fused"), its_error
+                shown = Shown(better, "animation" if animated else "fused")
+                self._verdict = _Verdict(shown.level, its_error / max(error, 0.01))
+                error = its_error
+            else:
+                self._verdict = _Verdict("base", 1.0)
+        elif running.unseen:
+            error *= self._verdict.ratio
+            shown = Shown(None if self._verdict.level == "fused" else running.base, self._verdict.level)
         if running.data is not None or self.config.mode != "animation":
             self._base_writer.add(running.data)
         bits = 0 if running.data is None else 8 * len(running.data)

@@ -3,9 +3,11 @@
 import itertools
 import subprocess
 import sys
+from concurrent.futures import Future
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,9 +38,9 @@ def equal(a: Picture, b: Picture) -> bool:
     return all(np.array_equal(p, q) for p, q in zip(a, b, strict=True))
 
 
-def coded(pictures: list[Picture], **settings: object) -> tuple[bytes, list[Picture]]:
-    """A stream, and what the encoder says the decoder will show."""
-    shown: list[Picture] = []
+def coded(pictures: list[Picture], **settings: object) -> tuple[bytes, list[Picture | None]]:
+    """A stream, and what the encoder says the decoder will show (None: it does not say)."""
+    shown: list[Picture | None] = []
 
     def watch(encoder: Encoder) -> None:
         while encoder.shown:
@@ -68,7 +70,8 @@ def test_decoder_shows_what_the_encoder_said(head: list[Picture], settings: dict
     data, shown = coded(pictures, **settings)
     frames = list(decode(data))
     assert [f.number for f in frames] == list(range(9))
-    assert all(equal(f.picture, s) for f, s in zip(frames, shown, strict=True))
+    assert all(s is None or equal(f.picture, s) for f, s in zip(frames, shown, strict=True))
+    assert shown.count(None) == (5 if settings.get("preset") == "fast" else 0)  # it sees pictures 0, 1, 4 and 7
     info = inspect(data)
     assert info.frames == 9
     assert sum(vars(info.bits).values()) == 8 * len(data)
@@ -103,6 +106,22 @@ def test_vvc(head: list[Picture]) -> None:
     data, shown = coded(head[:9], qp_base=38, base_codec="vvc", refresh=6)
     assert all(equal(f.picture, s) for f, s in zip(decode(data), shown, strict=True))
     assert inspect(data).refreshes == 1
+
+
+def test_preset_fast_looks_at_every_third_picture(head: list[Picture], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it saw there holds for the two pictures behind it, be it for fusion or against it."""
+    fused, seen = Fuser.fuse, []
+
+    def fuse(self: Fuser, base: Picture, *more: Any) -> Future[Picture]:
+        seen.append(base)
+        return fused(self, Picture(255 - base.y, base.u, base.v) if len(seen) == 2 else base, *more)  # the second look fails
+
+    monkeypatch.setattr(Fuser, "fuse", fuse)
+    data, shown = coded(head[:10], qp_base=46, preset="fast", refresh="never")
+    monkeypatch.undo()
+    assert len(seen) == 3
+    assert [f.level for f in decode(data)] == ["base", *["fused"] * 3, *["base"] * 3, *["fused"] * 3]
+    assert [s is None for s in shown] == [False, False, True, True, False, False, False, False, True, True]
 
 
 def test_live_use_has_a_delay_of_one_frame_at_most(head: list[Picture]) -> None:
