@@ -37,7 +37,7 @@ from typing import BinaryIO, TypeVar
 from hdac.errors import DamagedError, StreamError, TruncatedError, UsageError
 
 MAGIC = b"HDAC"
-VERSION = 1
+VERSION = 2  # 2: slices of HEVC are recoded
 SUFFIX = ".hdac"
 
 MIN_SIDE, MAX_SIDE = 16, 4096

@@ -20,10 +20,16 @@ from hdac.errors import DamagedError
 # constriction's submodules are attributes of its extension module, not importable names
 Categorical = constriction.stream.model.Categorical
 Uniform = constriction.stream.model.Uniform
+Bernoulli = constriction.stream.model.Bernoulli
 RangeEncoder = constriction.stream.queue.RangeEncoder
 RangeDecoder = constriction.stream.queue.RangeDecoder
 
 _LIMIT = 2048  # total count at which an adaptive model halves its counts
+
+#: Models of bins by the probability of 1 in units of 1 / 4096, and what a 0 and a 1 cost in bits.
+HALF = 2048
+_BINS = [Bernoulli(p / 4096, perfect=False) for p in range(4096)]
+_COSTS = [[-math.log2(max(1, q) / 4096) for q in (4096 - p, p)] for p in range(4096)]
 
 
 class Adaptive:
@@ -62,6 +68,10 @@ class Coder(Protocol):
         """Codes 0 <= value < size <= 2^16 with equal probabilities."""
         ...
 
+    def bit(self, p: int, value: int | None) -> int:
+        """Codes 0 or 1; 1 has the probability `p` / 4096, 0 < p < 4096."""
+        ...
+
 
 class Writer:
     """A `Coder` that writes; `finish` returns the bytes."""
@@ -84,6 +94,12 @@ class Writer:
         if size > 1:
             self.spent += math.log2(size)
             self._encoder.encode(value, Uniform(size))
+        return value
+
+    def bit(self, p: int, value: int | None) -> int:
+        assert value is not None
+        self.spent += _COSTS[p][value]
+        self._encoder.encode(value, _BINS[p])
         return value
 
     def finish(self) -> bytes:
@@ -130,6 +146,11 @@ class Reader:
             return 0
         self.spent += math.log2(size)
         return self._decode(Uniform(size))
+
+    def bit(self, p: int, value: int | None) -> int:
+        value = self._decode(_BINS[p])
+        self.spent += _COSTS[p][value]
+        return value
 
     def _decode(self, model: Any) -> int:
         try:

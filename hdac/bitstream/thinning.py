@@ -2,8 +2,9 @@
 
 Of the 30 bytes of a P frame at QP 49, 10.8 are start code, NAL header and an all but constant slice header. Here NAL units
 lose their start codes and emulation prevention bytes; their first bytes are range coded against what earlier NAL units
-of the same kind predict, position by position; the rest is stored as it is. What does not fit (trailing zeros,
-emulation bytes that cannot be re-made) is stored verbatim. The exact bytes come back.
+of the same kind predict, position by position. The data of HEVC slices is recoded (`recoding.py`) where that gives its exact bytes
+back; the rest is stored as it is. What does not fit (trailing zeros, emulation bytes that cannot be re-made) is stored verbatim.
+The exact bytes come back.
 
 (Annex B and emulation prevention: Rec. ITU-T H.265, clauses B.1 and 7.4.2.)
 """
@@ -14,6 +15,7 @@ import re
 from typing import NamedTuple
 
 from hdac.bitstream.rangecoder import Adaptive, Coder, Integer
+from hdac.bitstream.recoding import Heard, Recoder
 from hdac.errors import DamagedError
 
 _START = re.compile(rb"\x00\x00\x01")
@@ -23,6 +25,7 @@ _PREVENTED = re.compile(rb"\x00\x00\x03")
 SLICE_BYTES = 12  # predicted bytes of a NAL unit that carries a slice, the NAL header included
 HEADER_BYTES = 96  # predicted bytes of any other NAL unit (parameter sets, SEI)
 MAX_UNITS = 64
+MAX_HEADER = 128  # bytes of the header of a recoded slice
 RANKS = 3  # predictions tried before the byte is coded as it is
 LAGS = (1, 2, 4, 8)
 
@@ -41,10 +44,10 @@ class Unit(NamedTuple):
     payload: bytes
 
 
-def split(data: bytes) -> list[Unit] | None:
-    """The NAL units of Annex B bytes, or None if `join` would not give exactly `data` back."""
+def split(data: bytes, limit: int = MAX_UNITS) -> list[Unit] | None:
+    """The NAL units of Annex B bytes, or None if they are more than `limit` or if `join` would not give exactly `data` back."""
     starts = [m.start() for m in _START.finditer(data)]
-    if not starts or len(starts) > MAX_UNITS or starts[0] > 1:
+    if not starts or len(starts) > limit or starts[0] > 1:
         return None
     units = []
     for i, at in enumerate(starts):
@@ -65,6 +68,14 @@ def join(units: list[Unit]) -> bytes:
 def is_slice(first: int, second: int, codec: str) -> bool:
     """Whether a NAL header is that of coded picture data (H.265 table 7-1; H.266 table 5)."""
     return second >> 3 < 12 if codec == "vvc" else (first >> 1 & 63) < 32
+
+
+class _Head(NamedTuple):
+    """What is range coded of a NAL unit: all of a recoded slice, else the first bytes; `left` more are stored."""
+
+    long_start: bool
+    payload: bytes
+    left: int
 
 
 class _Position:
@@ -136,6 +147,9 @@ class Thinner:
         self._bodies: dict[bytes, Predictor] = {}
         self._sizes: dict[tuple[bytes, int], Integer] = {}
         self._size = Integer()
+        self._recoder = Recoder() if codec == "hevc" else None
+        self._recoded = Adaptive(2, (1, 7))
+        self._header_size = Integer()
         self._pictures = 0
         for text in TEMPLATES:
             unit = bytes.fromhex(text)
@@ -152,8 +166,9 @@ class Thinner:
         self._count.code(coder, len(units))
         rest = []
         for index, unit in enumerate(units):
-            _, _, head = self._head(coder, index, unit)
-            rest.append(unit.payload[len(head) :])
+            head = self._head(coder, index, unit)
+            rest.append(unit.payload[-head.left :] if head.left else b"")
+            self._remember(unit.payload)
         self._pictures += 1
         return b"".join(rest)
 
@@ -168,15 +183,19 @@ class Thinner:
             raise DamagedError(f"{count} NAL units in an access unit; at most {MAX_UNITS} are allowed: the stream is damaged")
         units, at = [], 0
         for index in range(count):
-            long_start, size, head = self._head(coder, index)
-            take = size - len(head)
-            units.append(Unit(long_start, head + bytes(_take(stored, at, take))))
-            at += take
+            head = self._head(coder, index)
+            units.append(Unit(head.long_start, head.payload + bytes(_take(stored, at, head.left))))
+            self._remember(units[-1].payload)
+            at += head.left
         self._pictures += 1
         return join(units), at
 
-    def _head(self, coder: Coder, index: int, unit: Unit | None = None) -> tuple[bool, int, bytes]:
-        """Start code, size and predicted first bytes of a NAL unit; `unit` is given when writing."""
+    def _remember(self, payload: bytes) -> None:
+        if self._recoder is not None and not is_slice(payload[0], payload[1], self.codec):
+            self._recoder.parameters(payload)
+
+    def _head(self, coder: Coder, index: int, unit: Unit | None = None) -> _Head:
+        """Start code, size and first bytes of a NAL unit, or all of a recoded slice; `unit` is given when writing."""
         payload = None if unit is None else unit.payload
         long_start = bool(coder.symbol(self._starts[index > 0], None if unit is None else int(unit.long_start)))
         header = self._headers.setdefault(index, Predictor())
@@ -185,14 +204,34 @@ class Thinner:
             head.append(header.code(coder, at, None if payload is None else payload[at]))
         kind = bytes(head)
         header.remember(kind)
+        body = self._bodies.setdefault(kind, Predictor())
         picture = is_slice(head[0], head[1], self.codec)
+        if picture and self._recoder is not None:
+            heard = None if payload is None else self._recoder.hear(payload)
+            if coder.symbol(self._recoded, None if payload is None else int(heard is not None)):
+                return _Head(long_start, self._recode(coder, self._recoder, head, body, heard, payload), 0)
+            self._recoder.skip()
         sizes = self._sizes.setdefault((kind, self._pictures % self.period if picture else 0), Integer())
         size = sizes.code(coder, None if payload is None else len(payload) - 2) + 2
-        body = self._bodies.setdefault(kind, Predictor())
         for at in range(2, min(size, SLICE_BYTES if picture else HEADER_BYTES)):
             head.append(body.code(coder, at, None if payload is None else payload[at]))
         body.remember(bytes(head))
-        return long_start, size, bytes(head)
+        return _Head(long_start, bytes(head), size - len(head))
+
+    def _recode(
+        self, coder: Coder, recoder: Recoder, head: bytearray, body: Predictor, heard: Heard | None, payload: bytes | None
+    ) -> bytes:
+        """A slice: its header by prediction, its data by recoding."""
+        size = self._header_size.code(coder, None if heard is None else heard.head.first - 2) + 2
+        if size > MAX_HEADER:
+            raise DamagedError(f"a slice header of {size} bytes; at most {MAX_HEADER} are allowed: the stream is damaged")
+        for at in range(2, size):
+            head.append(body.code(coder, at, None if payload is None else payload[at]))
+        body.remember(bytes(head))
+        if heard is None or payload is None:
+            return bytes(head) + recoder.read(coder, bytes(head))
+        recoder.write(coder, heard)
+        return payload
 
 
 def _take(stored: memoryview, at: int, size: int) -> memoryview:

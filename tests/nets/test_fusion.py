@@ -58,8 +58,8 @@ def test_gradients_reach_every_weight() -> None:
 def test_budget_of_hdac_l() -> None:
     """Design: at most 25 GMAC per 256x256 frame at the decoder, at most 40 MB in fp16."""
     net = build(load_recipe("hdac-l").network)
-    assert decoder_gmac(net, 256, 256) == pytest.approx(21.48, abs=0.05)
-    assert 2 * sum(p.numel() for p in net.parameters()) == pytest.approx(10.320e6, rel=0.001)
+    assert decoder_gmac(net, 256, 256) == pytest.approx(11.21, abs=0.01)
+    assert sum(p.numel() for p in net.parameters()) == 3_423_946
 
 
 def test_budget_of_hdac_s() -> None:

@@ -1,0 +1,281 @@
+"""Parameter sets and slice headers of HEVC, as far as slice data depends on them.
+
+What hardly any encoder of ours writes (tiles, wavefronts, several slices, B slices, range extensions, PCM, lossless blocks, scaling lists
+that are sent) is refused with `UnsupportedError`.
+
+(Rec. ITU-T H.265, clauses 7.3.2 and 7.3.6.)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+I_SLICE, P_SLICE = 2, 1
+SPS_UNIT, PPS_UNIT = 33, 34
+_MAX_SIDE = 4160  # the codec's largest picture, padded
+
+
+class UnsupportedError(Exception):
+    """A stream that is legal, but that this reader does not know, or no HEVC at all."""
+
+
+class Bits:
+    """Bits of a NAL unit's payload (without emulation prevention), most significant first."""
+
+    def __init__(self, data: bytes) -> None:
+        self._value, self._left = int.from_bytes(data, "big"), 8 * len(data)
+        self.at = 0
+
+    def take(self, count: int) -> int:
+        if count > self._left:
+            raise UnsupportedError("a header ends too early")
+        self._left -= count
+        self.at += count
+        return self._value >> self._left & (1 << count) - 1
+
+    def flag(self) -> bool:
+        return bool(self.take(1))
+
+    def ue(self) -> int:
+        """Exp-Golomb code (clause 9.2)."""
+        zeros = 0
+        while not self.take(1):
+            zeros += 1
+            if zeros > 20:
+                raise UnsupportedError("an Exp-Golomb code of more than 20 zeros")
+        return (1 << zeros) - 1 + self.take(zeros)
+
+    def se(self) -> int:
+        value = self.ue()
+        return (value + 1) // 2 if value & 1 else -(value // 2)
+
+
+def _refuse(wrong: object, what: str) -> None:
+    if wrong:
+        raise UnsupportedError(what)
+
+
+@dataclass(frozen=True)
+class Sps:
+    """Sizes are base-2 logarithms of sides in luma samples; `poc_bits` of the picture order count in slice headers."""
+
+    width: int
+    height: int
+    poc_bits: int
+    min_block: int
+    tree_block: int
+    min_transform: int
+    max_transform: int
+    depth_inter: int
+    depth_intra: int
+    asymmetric: bool
+    sao: bool
+    reference_sets: tuple[int, ...]  # number of pictures in each
+    temporal_mvp: bool
+
+
+@dataclass(frozen=True)
+class Pps:
+    extra_bits: int
+    output_flag: bool
+    hides_signs: bool
+    init_flag: bool
+    references: int
+    qp: int
+    transform_skip: bool
+    qp_delta: int | None  # log2 difference of quantisation groups to tree blocks
+    chroma_offsets: bool
+    weighted: bool
+    loop_across: bool
+    deblocking_override: bool
+    deblocking_off: bool
+    lists_modified: bool
+    header_extension: bool
+
+
+@dataclass(frozen=True)
+class Slice:
+    """A slice that covers its picture; `first` is the byte of the unit where its data starts."""
+
+    sps: Sps
+    pps: Pps
+    intra: bool
+    kind: int  # `initType`
+    qp: int
+    sao_luma: bool
+    sao_chroma: bool
+    references: int
+    merge_candidates: int
+    first: int
+
+
+def _profile(bits: Bits, layers: int) -> None:
+    bits.take(88)
+    bits.take(8)
+    present = [(bits.flag(), bits.flag()) for _ in range(layers)]
+    if layers:
+        bits.take(2 * (8 - layers))
+    for profile, level in present:
+        bits.take(88 * profile)
+        bits.take(8 * level)
+
+
+def _reference_set(bits: Bits, index: int, counts: list[int], last: bool) -> int:
+    """The number of pictures in a short-term reference picture set (clause 7.3.7); `last`: in a slice header."""
+    if index and bits.flag():
+        back = bits.ue() + 1 if last else 1
+        _refuse(back > index, "a reference set before the first")
+        bits.take(1)
+        bits.ue()
+        total = 0
+        for _ in range(counts[index - back] + 1):
+            used = bits.flag()
+            total += used or bits.flag()
+        return total
+    negative, positive = bits.ue(), bits.ue()
+    _refuse(negative + positive > 16, "more than 16 references")
+    for _ in range(negative + positive):
+        bits.ue()
+        bits.take(1)
+    return negative + positive
+
+
+def read_sps(payload: bytes) -> Sps:
+    """`payload`: the NAL unit with its header of two bytes. Raises `UnsupportedError`."""
+    bits = Bits(payload[2:])
+    bits.take(4)
+    layers = bits.take(3)
+    bits.take(1)
+    _profile(bits, layers)
+    _refuse(bits.ue(), "a second sequence parameter set")
+    _refuse(bits.ue() != 1, "other sampling than 4:2:0")
+    width, height = bits.ue(), bits.ue()
+    _refuse(not (8 <= width <= _MAX_SIDE and 8 <= height <= _MAX_SIDE), "sizes out of range")
+    if bits.flag():
+        for _ in range(4):
+            bits.ue()
+    _refuse(bits.ue() or bits.ue(), "more than 8 bits a sample")
+    poc_bits = bits.ue() + 4
+    _refuse(poc_bits > 16, "a picture order count of more than 16 bits")
+    for _ in range(layers + 1 if bits.flag() else 1):
+        for _ in range(3):
+            bits.ue()
+    min_block = bits.ue() + 3
+    tree_block = min_block + bits.ue()
+    min_transform = bits.ue() + 2
+    max_transform = min_transform + bits.ue()
+    _refuse(not (tree_block <= 6 and min_transform < min_block and max_transform <= min(5, tree_block)), "block sizes out of range")
+    _refuse(width % (1 << min_block) or height % (1 << min_block), "a size that is no multiple of the smallest block")
+    depth_inter, depth_intra = bits.ue(), bits.ue()
+    _refuse(max(depth_inter, depth_intra) > 4, "transform trees out of range")
+    _refuse(bits.flag() and bits.flag(), "scaling lists that are sent")
+    asymmetric, sao = bits.flag(), bits.flag()
+    _refuse(bits.flag(), "PCM blocks")
+    count = bits.ue()
+    _refuse(count > 64, "more than 64 reference sets")
+    counts: list[int] = []
+    for index in range(count):
+        counts.append(_reference_set(bits, index, counts, last=False))
+    _refuse(bits.flag(), "long-term references")
+    temporal_mvp = bits.flag()
+    return Sps(
+        width, height, poc_bits, min_block, tree_block, min_transform, max_transform, depth_inter, depth_intra, asymmetric, sao,
+        tuple(counts), temporal_mvp,
+    )  # fmt: skip
+
+
+def read_pps(payload: bytes) -> Pps:
+    """`payload`: the NAL unit with its header of two bytes. Raises `UnsupportedError`."""
+    bits = Bits(payload[2:])
+    _refuse(bits.ue() or bits.ue(), "a second parameter set")
+    _refuse(bits.flag(), "dependent slices")
+    output_flag, extra_bits = bits.flag(), bits.take(3)
+    hides_signs, init_flag = bits.flag(), bits.flag()
+    references = bits.ue() + 1
+    bits.ue()
+    qp = 26 + bits.se()
+    bits.take(1)
+    transform_skip = bits.flag()
+    qp_delta = bits.ue() if bits.flag() else None
+    bits.se()
+    bits.se()
+    chroma_offsets, weighted = bits.flag(), bits.flag()
+    bits.take(1)
+    _refuse(bits.flag(), "lossless blocks")
+    _refuse(bits.flag() or bits.flag(), "tiles or wavefronts")
+    loop_across = bits.flag()
+    deblocking_override = deblocking_off = False
+    if bits.flag():
+        deblocking_override, deblocking_off = bits.flag(), bits.flag()
+        if not deblocking_off:
+            bits.se()
+            bits.se()
+    _refuse(bits.flag(), "scaling lists that are sent")
+    lists_modified = bits.flag()
+    bits.ue()
+    header_extension = bits.flag()
+    _refuse(bits.flag(), "extensions")
+    return Pps(
+        extra_bits, output_flag, hides_signs, init_flag, references, qp, transform_skip, qp_delta, chroma_offsets, weighted, loop_across,
+        deblocking_override, deblocking_off, lists_modified, header_extension,
+    )  # fmt: skip
+
+
+def read_slice(payload: bytes, sps: Sps, pps: Pps) -> Slice:
+    """The header of a slice's NAL unit. Raises `UnsupportedError`."""
+    bits = Bits(payload[2:])
+    unit = payload[0] >> 1 & 63
+    _refuse(not bits.flag(), "several slices in a picture")
+    if 16 <= unit <= 23:
+        bits.take(1)
+    _refuse(bits.ue(), "a second picture parameter set")
+    bits.take(pps.extra_bits)
+    kind = bits.ue()
+    _refuse(kind not in (I_SLICE, P_SLICE), "B slices")
+    if pps.output_flag:
+        bits.take(1)
+    pictures, temporal_mvp = 0, False
+    if unit not in (19, 20):
+        bits.take(sps.poc_bits)
+        sets = sps.reference_sets
+        if not bits.flag():
+            pictures = _reference_set(bits, len(sets), list(sets), last=True)
+        else:
+            _refuse(not sets, "no reference set to choose from")
+            index = bits.take((len(sets) - 1).bit_length())
+            _refuse(index >= len(sets), "a reference set that is not there")
+            pictures = sets[index]
+        temporal_mvp = sps.temporal_mvp and bits.flag()
+    sao_luma = sps.sao and bits.flag()
+    sao_chroma = sps.sao and bits.flag()
+    references, merge, init_flag = pps.references, 1, False
+    if kind == P_SLICE:
+        if bits.flag():
+            references = bits.ue() + 1
+        _refuse(references > 16, "more than 16 references")
+        _refuse(pps.lists_modified and pictures > 1, "reordered references")
+        init_flag = pps.init_flag and bits.flag()
+        if temporal_mvp and references > 1:
+            bits.ue()
+        _refuse(pps.weighted, "weighted prediction")
+        merge = 5 - bits.ue()
+        _refuse(not 1 <= merge <= 5, "merge candidates out of range")
+    qp = pps.qp + bits.se()
+    if pps.chroma_offsets:
+        bits.se()
+        bits.se()
+    deblocking_off = pps.deblocking_off
+    if pps.deblocking_override and bits.flag():
+        deblocking_off = bits.flag()
+        if not deblocking_off:
+            bits.se()
+            bits.se()
+    if pps.loop_across and (sao_luma or sao_chroma or not deblocking_off):
+        bits.take(1)
+    if pps.header_extension:
+        bits.take(8 * bits.ue())
+    _refuse(not bits.flag(), "no alignment bit")
+    _refuse(bits.take(-bits.at % 8), "alignment bits that are not zero")
+    intra = kind == I_SLICE
+    init = 0 if intra else 2 if init_flag else 1
+    return Slice(sps, pps, intra, init, qp, sao_luma, sao_chroma, references, merge, 2 + bits.at // 8)
