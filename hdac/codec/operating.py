@@ -36,15 +36,15 @@ def default_qp_ref(qp_base: int, cascade: tuple[int, ...] = CASCADE, tune: str =
 
 #: Median rates on every second clip of `val`, hybrid mode (experiments/operating_points.py prints them).
 TABLE = (
-    OperatingPoint(5.3, 40, 51),  # PSNR-Y of the base layer 27.13 dB
-    OperatingPoint(6.3, 39, 48),  # 27.96 dB
-    OperatingPoint(7.9, 38, 45),  # 29.05 dB
-    OperatingPoint(10.6, 36, 42),  # 30.46 dB
-    OperatingPoint(14.9, 34, 39),  # 32.10 dB
-    OperatingPoint(21.5, 30, 36),  # 33.84 dB
-    OperatingPoint(31.5, 28, 33),  # 35.57 dB
-    OperatingPoint(49.2, 24, 30),  # 37.30 dB
-    OperatingPoint(88.0, 20, 26),  # 39.57 dB
+    OperatingPoint(4.1, 40, 51),  # PSNR-Y of the base layer 27.05 dB
+    OperatingPoint(5.0, 39, 48),  # 27.99 dB
+    OperatingPoint(6.6, 38, 45),  # 29.06 dB
+    OperatingPoint(9.4, 36, 42),  # 30.46 dB
+    OperatingPoint(13.5, 34, 39),  # 32.10 dB
+    OperatingPoint(20.2, 30, 36),  # 33.84 dB
+    OperatingPoint(30.2, 28, 33),  # 35.52 dB
+    OperatingPoint(48.0, 24, 30),  # 37.28 dB
+    OperatingPoint(86.7, 20, 26),  # 39.55 dB
 )
 
 
