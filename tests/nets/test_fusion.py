@@ -60,6 +60,8 @@ def test_budget_of_hdac_l() -> None:
     net = build(load_recipe("hdac-l").network)
     assert decoder_gmac(net, 256, 256) == pytest.approx(11.21, abs=0.01)
     assert sum(p.numel() for p in net.parameters()) == 3_423_946
+    (file,) = [m.path for m in shipped() if m.name == "hdac-l"]
+    assert file.stat().st_size <= 40_000_000
 
 
 def test_budget_of_hdac_s() -> None:
@@ -67,7 +69,7 @@ def test_budget_of_hdac_s() -> None:
     net = build(load_recipe("hdac-s").network)
     assert decoder_gmac(net, 256, 256) == pytest.approx(3.584, abs=0.01)
     assert sum(p.numel() for p in net.parameters()) == 1_448_458
-    for name in ("hdac-s", "hdac-s-perceptual"):
+    for name in ("hdac-s", "hdac-s-perceptual", "hdac-s-animation"):
         (file,) = [m.path for m in shipped() if m.name == name]
         assert file.stat().st_size <= 3_000_000
         assert decoder_gmac(load_model(find_model(name)), 256, 256) <= 4
