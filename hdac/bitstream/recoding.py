@@ -79,9 +79,10 @@ class Mixer:
         self._models: dict[int, list[int]] = {}
         self._weights: dict[int, list[int]] = {}
         self._intra, self._qp = False, 0
+        self._present: dict[int, tuple[list[int], list[int], list[int]]] = {}  # of this slice's kinds of bins: two models, their weights
 
     def start(self, head: Slice) -> None:
-        self._intra, self._qp = head.intra, head.qp
+        self._intra, self._qp, self._present = head.intra, head.qp, {}
 
     def _model(self, key: int) -> list[int]:
         found = self._models.get(key)
@@ -89,14 +90,19 @@ class Mixer:
             found = self._models[key] = list(_priors().get(key, (1 << 21, 0)))
         return found
 
+    def _find(self, model: int, known: int) -> tuple[list[int], list[int], list[int]]:
+        weights = self._weights.setdefault(2 * model + self._intra, [_START, _START])
+        return self._model(near_key(self._intra, model, known)), self._model(qp_key(self._intra, model, self._qp)), weights
+
     def code(self, coder: Coder, model: int, known: int, value: int | None) -> int:
         """Codes one bin (`value` None: reads it) and learns from it."""
         if model == EVEN:
             return coder.bit(HALF, value)
-        one, two = self._model(near_key(self._intra, model, known)), self._model(qp_key(self._intra, model, self._qp))
-        weights = self._weights.get(2 * model + self._intra)
-        if weights is None:
-            weights = self._weights[2 * model + self._intra] = [_START, _START]
+        key = known * MODELS + model
+        found = self._present.get(key)
+        if found is None:
+            found = self._present[key] = self._find(model, known)
+        one, two, weights = found
         s1, s2 = _STRETCH[one[0] >> 10], _STRETCH[two[0] >> 10]
         p = _SQUASH[min(4095, max(1, (weights[0] * s1 + weights[1] * s2 >> 16) + 2048))]
         value = coder.bit(p, value)
@@ -104,9 +110,10 @@ class Mixer:
         weights[0] += error * s1 + 32768 >> 16
         weights[1] += error * s2 + 32768 >> 16
         for state in (one, two):
-            state[0] += ((value << 22) - state[0]) * _RATE[state[1]] >> 16
-            if state[1] < _LIMIT:
-                state[1] += 1
+            p, seen = state
+            state[0] = p + (((value << 22) - p) * _RATE[seen] >> 16)
+            if seen < _LIMIT:
+                state[1] = seen + 1
         return value
 
 

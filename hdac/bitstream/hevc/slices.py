@@ -91,7 +91,6 @@ class SliceData:
         self.before = before if before is not None and (before.width, before.height) == (width, height) else Maps(width, height)
         self.merged = 0  # the last merge index, at most 2
         self.modes = [[_DC] * (sps.width >> 2) for _ in range(sps.height >> 2)]
-        self.intra = [0] * (width * height)
         side = 1 << sps.tree_block
         across, down = -(-sps.width // side), -(-sps.height // side)
         for at in range(across * down):
@@ -181,7 +180,6 @@ class SliceData:
         is_intra = self.head.intra or bool(self.bin(c.PRED_MODE, size - 3))
         smallest = size == self.sps.min_block
         if is_intra:
-            self._fill(self.intra, x, y, size, 1)
             quarters = smallest and not self.bin(c.PART_MODE, size)
             luma = self._luma_modes(x, y, 1 << size, 2 if quarters else 1)
             chroma = self._chroma_mode(luma)
