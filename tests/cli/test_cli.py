@@ -213,7 +213,7 @@ def test_damage_leaves_no_output(hdac: Run, stream: Path, tmp_path: Path) -> Non
 def test_unknown_model(hdac: Run, clip: Path, tmp_path: Path) -> None:
     code, _, err = hdac("encode", clip, "-o", tmp_path / "a.hdac", "--model", "hdac-xl")
     assert code == 2
-    assert "unknown model hdac-xl; here are: hdac-s (" in err
+    assert "unknown model hdac-xl; here are: hdac-l (" in err
 
 
 @pytest.mark.parametrize(
