@@ -1,6 +1,6 @@
 """Lossless recoding of HEVC slice data.
 
-CABAC starts every slice from fixed guesses and spends two to three bytes of a P picture of 15 on learning them again and on its end.
+CABAC starts every slice from fixed guesses and spends three to four bytes of a P picture of 15 on learning them again and on its end.
 Here the same bins are coded under models that last for a GOP, know more of their surroundings (the picture before, the slice's QP) and
 start from what other talking heads taught them (`priors.npy`, made by `experiments/hevc_priors.py`). CABAC's own bytes are made again
 from the bins: the exact slice comes back.
