@@ -239,6 +239,7 @@ class HdacRecipe:
     level: Literal["fused", "base", "animation"] = "fused"
     model: str = "hdac-s"
     tune: Literal["psnr", "perceptual"] = "psnr"
+    allow_loss: float | None = None
     base_codec: Literal["hevc", "vvc"] = "hevc"
     base_scale: int = 1
     frame_step: int = 1
@@ -307,6 +308,7 @@ class Hdac(_OfRecipe):
             "mode": recipe.mode, "model": recipe.model, "tune": recipe.tune, "base-codec": recipe.base_codec,
             "base-scale": recipe.base_scale, "frame-step": recipe.frame_step, "refresh": recipe.refresh, "precision": recipe.precision,
             "qp-base": recipe.qp_base, "qp-ref": recipe.qp_ref, "keypoints": recipe.keypoints, "preset": recipe.preset,
+            "allow-loss": recipe.allow_loss,
         }  # fmt: skip
         settings[recipe.parameter.replace("_", "-")] = f"{job.value:g}k" if recipe.parameter == "bitrate" else f"{job.value:g}"
         options = [word for key, value in settings.items() if value is not None for word in (f"--{key}", str(value))]

@@ -20,7 +20,7 @@ from hdac.bitstream.hevc.cabac import CabacReader, CabacWriter, initial_states
 from hdac.bitstream.hevc.parameters import PPS_UNIT, SPS_UNIT, Pps, Slice, Sps, UnsupportedError, read_pps, read_slice, read_sps
 from hdac.bitstream.hevc.slices import EVEN, MODELS, SliceData
 from hdac.bitstream.rangecoder import HALF, Coder
-from hdac.errors import DamagedError
+from hdac.errors import DamagedError, ToolError
 
 #: Slices of more bins stay as they are: they take time (5 us a bin) and gain least.
 MAX_BINS = 80_000
@@ -58,7 +58,10 @@ _STRETCH = _inverse()
 @cache
 def _priors() -> dict[int, tuple[int, int]]:
     """Key of a model -> its first probability (22 bits) and the number of bins that this guess counts for."""
-    rows = np.load(PRIORS, allow_pickle=False) if PRIORS.exists() else np.zeros((0, 3), np.uint32)
+    try:
+        rows = np.load(PRIORS, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise ToolError(f"{PRIORS.name} is missing from hdac/bitstream/hevc, or damaged ({error}): install hdac again") from error
     return {int(key): (int(p) << 6, int(count)) for key, p, count in rows}
 
 

@@ -41,6 +41,10 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--mode", default="hybrid", help=f"{', '.join(MODES)} (default hybrid)")
     sub.add_argument("--model", default=DEFAULT, metavar="NAME", help=f"network, see `hdac models` (default {DEFAULT})")
     sub.add_argument("--tune", default="psnr", help=f"aim at {' or '.join(TUNES)}: fidelity, or what people see (default psnr)")
+    sub.add_argument(
+        "--allow-loss", type=float, metavar="DB",
+        help="a fused picture may lose this to its base picture in PSNR-Y and still be shown (default 0, perceptual 1; 100: always fused)",
+    )  # fmt: skip
     sub.add_argument("--base-codec", default="hevc", help=f"{', '.join(BASE_CODECS)} (default hevc; vvc is slow)")
     sub.add_argument("--base-scale", type=int, default=1, metavar="N", help="base layer at 1/N of the side: 1, 2 or 4")
     sub.add_argument("--frame-step", type=int, default=1, metavar="N", help="base pictures for every Nth frame: 1, 2 or 4")
@@ -68,6 +72,7 @@ def run(options: argparse.Namespace) -> None:
         kbps=parse_bitrate(options.bitrate) if options.bitrate else None,
         model=options.model,
         tune=options.tune,
+        allow_loss=options.allow_loss,
         base_codec=options.base_codec,
         refresh=parse_refresh(options.refresh),
         base_scale=options.base_scale,

@@ -18,6 +18,10 @@ MODES = ("hybrid", "animation", "base")
 TUNES = ("psnr", "perceptual")
 BASE_CODECS = ("hevc", "vvc")
 DEFAULT_QP_BASE = 44
+#: Decibels that a fused picture may lose to its base picture in PSNR-Y and still be shown, by `tune`: detail that is not exactly in place
+#: costs PSNR, a broken picture costs far more.
+LOSS = {"psnr": 0.0, "perceptual": 1.0}
+MAX_LOSS = 100.0  # more than any two 8-bit pictures can differ by: the network's picture is always shown
 
 
 def _one_of(name: str, value: object, allowed: tuple[object, ...]) -> None:
@@ -33,6 +37,8 @@ class EncoderConfig:
     kbps: target bit rate, 1 kbps = 1000 bit/s; None: as the QPs give.
     base_scale: the base layer is coded at 1, 1/2 or 1/4 of the frame's side; frame_step: every 1st, 2nd or 4th frame has one.
     tune: "psnr" for fidelity, "perceptual" for what people see: other weights of the same network, another switch to the base layer.
+    allow_loss: decibels that a fused picture may lose to its base picture in PSNR-Y and still be shown, 0 to 100 (always shown); None:
+        0 with tune "psnr", 1 with "perceptual".
     keypoints: 5 to 40, as many as the network takes; None: 10.
     preset: effort of the base encoder, "fast", "medium" or "slow"; None: slow for HEVC, medium for VVC. With "fast" the encoder fuses
         every third picture only, and shows the others as that one (fused or base): live at 25 frames per second on two cores.
@@ -51,6 +57,7 @@ class EncoderConfig:
     base_scale: int = 1
     frame_step: int = 1
     cascade: tuple[int, ...] = CASCADE
+    allow_loss: float | None = None
     keypoints: int | None = None
     preset: Literal["fast", "medium", "slow"] | None = None
     packet_frames: int | None = None
@@ -69,6 +76,8 @@ class EncoderConfig:
             _one_of("--preset", self.preset, PRESETS)
         if self.keypoints is not None and not MIN_KEYPOINTS <= self.keypoints <= MAX_KEYPOINTS:
             raise UsageError(f"--keypoints {self.keypoints}; allowed are {MIN_KEYPOINTS} to {MAX_KEYPOINTS}")
+        if self.allow_loss is not None and not 0 <= self.allow_loss <= MAX_LOSS:
+            raise UsageError(f"--allow-loss {self.allow_loss:g}; allowed are 0 (never worse) to {MAX_LOSS:g} dB (always fused)")
         for name, qp in (("--qp-base", self.qp_base), ("--qp-ref", self.qp_ref)):
             if qp is not None and not 0 <= qp <= QP_MAX:
                 raise UsageError(f"{name} {qp}; allowed are 0 (best) to {QP_MAX} (smallest)")
@@ -88,6 +97,11 @@ class EncoderConfig:
     def weights(self) -> str:
         """Name of the weights that serve `model` in this mode and tune."""
         return serving(self.model, self.mode, self.tune)
+
+    @property
+    def loss(self) -> float:
+        """Decibels that a fused picture may lose."""
+        return LOSS[self.tune] if self.allow_loss is None else self.allow_loss
 
     @property
     def animation_kbps(self) -> float | None:

@@ -32,11 +32,6 @@ from hdac.video.picture import Picture
 VVC_CASCADE = (0,) * 8
 
 
-#: With `--tune perceptual` a fused picture is shown as long as its luma MSE is at most this many times that of its base picture
-#: (1 dB): detail that is not exactly in place costs PSNR, a broken picture costs far more.
-PERCEPTUAL_LOSS = 1.26
-
-
 #: With `--preset fast` one picture in so many is fused by the encoder too, and the switch of the others is set as its was: real time.
 #: 3 has no factor in common with the period of the cascade.
 LOOK_EVERY = 3
@@ -123,7 +118,7 @@ class Encoder:
         free = self._fuser is not None and not self._fuser.recurrent and config.frame_step == 1  # no picture needs the one before
         self._look_every = LOOK_EVERY if config.preset == "fast" and free else 1
         self._qp_ref, self._qp_base = self._start_qps(width, height, fps)
-        self._allowed = PERCEPTUAL_LOSS if config.tune == "perceptual" else 1.0
+        self._allowed = 10 ** (config.loss / 10)
         self._hysteresis = HYBRID_HYSTERESIS if config.mode == "hybrid" else HYSTERESIS
         self._policy = RefreshPolicy(RefreshConfig(config.refresh))
         kind = PacketType.REFERENCE if config.mode == "animation" else PacketType.BASE

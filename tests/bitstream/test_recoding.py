@@ -3,17 +3,19 @@
 import random
 import subprocess
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hdac.bitstream import recoding
 from hdac.bitstream.hevc.cabac import CONTEXTS, CabacReader, CabacWriter, initial_states
 from hdac.bitstream.rangecoder import Reader, Writer
 from hdac.bitstream.recoding import _NODES, _SQUASH, _STRETCH, PRIORS, Mixer, Recoder
 from hdac.bitstream.thinning import Thinner, Unit, is_slice, split
-from hdac.errors import DamagedError
+from hdac.errors import DamagedError, ToolError
 from hdac.layers.base import BaseConfig
 from hdac.layers.hevc import HevcEncoder
 from hdac.video.ffmpeg import encoders, find_ffmpeg
@@ -190,3 +192,9 @@ def test_priors_are_there() -> None:
     assert rows.shape[1] == 3
     assert len(rows) > 1000
     assert 0 < rows[:, 1].min() <= rows[:, 1].max() < 65536
+
+
+def test_missing_priors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hdac.bitstream.recoding.PRIORS", tmp_path / "priors.npy")
+    with pytest.raises(ToolError, match=r"priors.npy is missing .*install hdac again"):
+        recoding._priors.__wrapped__()  # what is loaded already stays

@@ -201,6 +201,13 @@ def test_tune(head: list[Picture], tmp_path: Path, monkeypatch: pytest.MonkeyPat
     faithful, _ = coded(head[:4], qp_base=50, model=str(file))
     assert inspect(faithful).header.tune.name == "PSNR"
     assert perceptual.count("fused") > [f.level for f in decode(faithful)].count("fused")
+    net.out.bias.data += 0.1
+    file = export_model(net, "broken", tmp_path, "far brighter")
+    for allowed, level in ((None, "base"), (1.0, "base"), (100.0, "fused")):
+        data, shown = coded(head[:4], qp_base=50, model="broken", allow_loss=allowed)
+        frames = list(decode(data))
+        assert {f.level for f in frames[1:]} == {level}
+        assert all(equal(f.picture, s) for f, s in zip(frames, shown, strict=True))
 
 
 def test_fewer_keypoints(head: list[Picture], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -310,6 +317,8 @@ def test_bitrate_is_corrected_at_refreshes(head: list[Picture]) -> None:
         ({"qp_ref": -1}, r"--qp-ref -1; allowed are 0"),
         ({"mode": "magic"}, r"--mode magic; choose one of hybrid, animation, base"),
         ({"tune": "vmaf"}, r"--tune vmaf; choose one of psnr, perceptual"),
+        ({"allow_loss": -1.0}, r"--allow-loss -1; allowed are 0 .never worse. to 100 dB .always fused."),
+        ({"allow_loss": float("nan")}, r"--allow-loss nan; allowed are 0"),
         ({"preset": "placebo"}, r"--preset placebo; choose one of fast, medium, slow"),
         ({"keypoints": 4}, r"--keypoints 4; allowed are 5 to 40"),
         ({"base_codec": "av1"}, r"--base-codec av1; choose one of hevc, vvc"),

@@ -25,6 +25,16 @@ _AFTER_LPS = (
     27, 28, 29, 29, 30, 30, 30, 31, 32, 32, 33, 33, 33, 34, 34, 35, 35, 35, 36, 36, 36, 37, 37, 37, 38, 38, 63,
 )  # fmt: skip
 
+
+def _after(state: int, value: int) -> int:
+    if value == state & 1:
+        return min(state + 2, 124 + value)
+    return 1 - state if state < 2 else 2 * _AFTER_LPS[state >> 1] + (state & 1)
+
+
+#: `2 * state + most probable symbol` after a bin of 0 or 1.
+_AFTER = [(_after(state, 0), _after(state, 1)) for state in range(126)]
+
 #: First context of each syntax element.
 SAO_MERGE, SAO_TYPE, SPLIT_CU, BYPASS_CU, SKIP, PRED_MODE, PART_MODE, LUMA_MODE, CHROMA_MODE, MERGE_FLAG, MERGE_INDEX = (
     0, 1, 2, 5, 6, 9, 10, 14, 15, 16, 17,
@@ -86,11 +96,6 @@ class CabacReader:
         self._at = 9  # bits taken
         self._range, self._offset = 510, self._value >> self._bits - 9
 
-    @property
-    def position(self) -> int:
-        """Bits taken so far."""
-        return self._at
-
     def _more(self, count: int) -> None:
         self._at += count
         if self._at > self._bits:
@@ -106,11 +111,10 @@ class CabacReader:
             self._offset -= rest
             shift = 9 - lps.bit_length()
             self._range = lps << shift
-            self.states[context] = 1 - state if state < 2 else 2 * _AFTER_LPS[state >> 1] + (state & 1)
+            self.states[context] = _AFTER[state][value]
             self._more(shift)
             return value
-        if state < 124:
-            self.states[context] = state + 2
+        self.states[context] = _AFTER[state][state & 1]
         if rest < 256:
             self._range = rest << 1
             self._more(1)
@@ -174,9 +178,7 @@ class CabacWriter:
         if value != state & 1:
             self._low += self._range
             self._range = lps
-            self.states[context] = 1 - state if state < 2 else 2 * _AFTER_LPS[state >> 1] + (state & 1)
-        elif state < 124:
-            self.states[context] = state + 2
+        self.states[context] = _AFTER[state][value]
         self._renormalise()
 
     def bypass(self, value: int) -> None:
