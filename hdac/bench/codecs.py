@@ -240,7 +240,7 @@ class HdacRecipe:
     model: str = "hdac-s"
     tune: Literal["psnr", "perceptual"] = "psnr"
     allow_loss: float | None = None
-    base_codec: Literal["hevc", "vvc"] = "hevc"
+    base_codec: Literal["hevc", "vvc", "mixed"] = "hevc"
     base_scale: int = 1
     frame_step: int = 1
     keypoints: int | None = None
@@ -285,7 +285,7 @@ class Hdac(_OfRecipe):
     def decides(self) -> dict[str, Any]:
         recipe = {k: v for k, v in vars(self.recipe).items() if k not in ("title", "points", "notes", "timeout")}
         model = None if self.recipe.mode == "base" else find_model(self.recipe.weights).digest
-        tools = {"tool": tool_version(find_ffmpeg())} if self.recipe.base_codec == "vvc" else {}
+        tools = {"tool": tool_version(find_ffmpeg())} if self.recipe.base_codec != "hevc" else {}
         code = code_version("bitstream", "codec", "layers", "nets", "video/picture", "video/reader", "video/writer")
         return {
             "recipe": recipe,

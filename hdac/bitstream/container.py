@@ -8,7 +8,7 @@ length and that many bytes.
     packet  := type u8 | chunk(payload)
     check   := type u8 (CHECK, or LAST in the last group) | varint 4 | crc32(all bytes of the group before it) u32
 
-    header  := number format u4 (0 fp32, 1 bf16), mode u4 | tune u4 (0 psnr, 1 perceptual), base codec u4
+    header  := number format u4 (0 fp32, 1 bf16), mode u4 | tune u4 (0 psnr, 1 perceptual), base codec u4 (0 HEVC, 1 VVC, 2 mixed: `layers/mixed.py`)
                | log2 base scale u4, log2 frame step u4 | colour u8 * 3 (H.273 matrix, primaries, transfer)
                | varint width | varint height | varint fps numerator | varint fps denominator
                | chunk(model name, ASCII) | model hash 4 bytes | varint K | varint keypoint levels per half side
@@ -37,7 +37,7 @@ from typing import BinaryIO, TypeVar
 from hdac.errors import DamagedError, StreamError, TruncatedError, UsageError
 
 MAGIC = b"HDAC"
-VERSION = 2  # 2: slices of HEVC are recoded
+VERSION = 3  # 2: slices of HEVC are recoded; 3: mixed base layers, parameter sets of VVC are expected
 SUFFIX = ".hdac"
 
 MIN_SIDE, MAX_SIDE = 16, 4096
@@ -62,6 +62,7 @@ class Mode(IntEnum):
 class BaseCodec(IntEnum):
     HEVC = 0
     VVC = 1
+    MIXED = 2  # first pictures VVC, the others HEVC
 
 
 class Tune(IntEnum):

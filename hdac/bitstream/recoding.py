@@ -140,6 +140,12 @@ class _Heard:
         self.bins.append((model, known, value))
         return value
 
+    def pcm(self, x: int, y: int, size: int) -> bool:
+        if self._reader.terminate():
+            raise UnsupportedError("a PCM block")
+        self.writer.terminate(0)
+        return False
+
     def terminate(self, last: bool) -> None:
         value = self._reader.terminate()
         self.writer.terminate(value)
@@ -166,6 +172,10 @@ class _Told:
         self.writer.bypass(value)
         self._left -= 1
         return value
+
+    def pcm(self, x: int, y: int, size: int) -> bool:
+        self.writer.terminate(0)
+        return False
 
     def terminate(self, last: bool) -> None:
         if self._left < 0:

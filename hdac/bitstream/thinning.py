@@ -23,18 +23,29 @@ _EMULATED = re.compile(rb"\x00\x00(?=[\x00-\x03])")
 _PREVENTED = re.compile(rb"\x00\x00\x03")
 
 SLICE_BYTES = 12  # predicted bytes of a NAL unit that carries a slice, the NAL header included
-HEADER_BYTES = 96  # predicted bytes of any other NAL unit (parameter sets, SEI)
+HEADER_BYTES = 128  # predicted bytes of any other NAL unit (parameter sets, SEI)
 MAX_UNITS = 64
 MAX_HEADER = 128  # bytes of the header of a recoded slice
 RANKS = 3  # predictions tried before the byte is coded as it is
 LAGS = (1, 2, 4, 8)
 
-#: First guesses for parameter sets: those that x265 writes for the settings of `layers.hevc` at 256x256.
-TEMPLATES = (
-    "40010c01ffff01600000009000000000003c968090",
-    "42010101600000009000000000003ca008080405965a924cae680800000008000000c840",
-    "4401c1718112",
+_VPS, _PPS = "40010c01ffff01600000009000000000003c968090", "4401c1718112"
+_VVC_MEDIUM = (
+    "0079000d022080008020201011a802fa6dd32348a4de709b2b1820413821a2e2222225f11112ea22225dc4444b9222225cb11112e68888973c44456fc9f97fcbfa97f7"
+    "2fe497f2cbf9a5fcf2fe225f5112fb8897c9112f96225f3444be788bff4bb2ff3920000000200000032620"
 )
+_VVC_SLOW = (
+    "0079000d022080008020201011a802fa23744234ca4c99c26cac608104e0868b88888897c4444ba888897711112e48888972c4444b9a22225cf11115bf27e5ff2fea5f"
+    "dcbf925fcb2fe697f3cbf8897d444bee225f2444be58897cd112f9e22fffbbe4fce4800000008000000c9880"
+)
+_VVC_PPS = "008100001010080884207ec080"
+#: First guesses for parameter sets, by codec: those that x265 and libvvenc write for the settings of `layers` at
+#: 256x256 and 25 frames per second; the last of a kind is tried first.
+TEMPLATES = {
+    "hevc": (_VPS, "42010101600000009000000000003ca008080405965a924cae680800000008000000c840", _PPS),
+    "vvc": (_VVC_SLOW, _VVC_MEDIUM, _VVC_PPS),
+    "mixed": (_VPS, "42010101600000009000000000003ca008080405965a924cddef7340400000004000000642", _PPS, _VVC_MEDIUM, _VVC_SLOW, _VVC_PPS),
+}
 
 
 class Unit(NamedTuple):
@@ -67,7 +78,17 @@ def join(units: list[Unit]) -> bytes:
 
 def is_slice(first: int, second: int, codec: str) -> bool:
     """Whether a NAL header is that of coded picture data (H.265 table 7-1; H.266 table 5)."""
-    return second >> 3 < 12 if codec == "vvc" else (first >> 1 & 63) < 32
+    return second >> 3 < 12 if is_vvc(first, codec) else (first >> 1 & 63) < 32
+
+
+def is_vvc(first: int, codec: str) -> bool:
+    """Whether a NAL unit is VVC's. In a "mixed" stream VVC's start with 0, and HEVC's, as x265 writes them, do not."""
+    return codec == "vvc" or (codec == "mixed" and first == 0)
+
+
+def is_parameters(first: int) -> bool:
+    """Whether a NAL unit of a "mixed" stream is one of HEVC's parameter sets."""
+    return first >> 1 & 63 in (32, 33, 34)
 
 
 class _Head(NamedTuple):
@@ -81,16 +102,20 @@ class _Head(NamedTuple):
 class _Position:
     """Models of one byte position of one kind of NAL unit."""
 
-    def __init__(self, lags: int) -> None:
-        self.hit = [Adaptive(2, (4, 4), step=16) for _ in range(RANKS)]
+    def __init__(self, lags: int, sure: bool) -> None:
+        self.hit = [Adaptive(2, (1, 15) if sure else (4, 4), step=16) for _ in range(RANKS)]
         self.score = [0.0] * lags
 
 
 class Predictor:
-    """Codes bytes at fixed positions of similar units; learns which earlier unit, or which trend, predicts each position."""
+    """Codes bytes at fixed positions of similar units; learns which earlier unit, or which trend, predicts each position.
 
-    def __init__(self) -> None:
+    sure: the first units will be like those of `history`.
+    """
+
+    def __init__(self, sure: bool = False) -> None:
         self.history: list[bytes] = []
+        self._sure = sure
         self._positions: dict[int, _Position] = {}
 
     def _guesses(self, at: int) -> list[int]:
@@ -114,7 +139,7 @@ class Predictor:
     def code(self, coder: Coder, at: int, value: int | None) -> int:
         """Codes byte `at` of the present unit."""
         guesses = self._guesses(at)
-        position = self._positions.setdefault(at, _Position(len(guesses)))
+        position = self._positions.setdefault(at, _Position(len(guesses), self._sure))
         order = sorted(range(len(guesses)), key=lambda i: (-position.score[i], i))
         ranked = list(dict.fromkeys(guesses[i] for i in order if guesses[i] >= 0))[:RANKS]
         for rank, guess in enumerate(ranked):
@@ -147,13 +172,13 @@ class Thinner:
         self._bodies: dict[bytes, Predictor] = {}
         self._sizes: dict[tuple[bytes, int], Integer] = {}
         self._size = Integer()
-        self._recoder = Recoder() if codec == "hevc" else None
+        self._recoder = None if codec == "vvc" else Recoder()
         self._recoded = Adaptive(2, (1, 7))
         self._header_size = Integer()
         self._pictures = 0
-        for text in TEMPLATES:
+        for text in TEMPLATES[codec]:
             unit = bytes.fromhex(text)
-            self._bodies.setdefault(unit[:2], Predictor()).remember(unit[:HEADER_BYTES])
+            self._bodies.setdefault(unit[:2], Predictor(sure=True)).remember(unit[:HEADER_BYTES])
 
     def write(self, coder: Coder, data: bytes) -> bytes:
         """Codes one access unit; returns the bytes to store beside the range-coded ones."""
@@ -206,7 +231,7 @@ class Thinner:
         header.remember(kind)
         body = self._bodies.setdefault(kind, Predictor())
         picture = is_slice(head[0], head[1], self.codec)
-        if picture and self._recoder is not None:
+        if picture and self._recoder is not None and not is_vvc(head[0], self.codec):
             heard = None if payload is None else self._recoder.hear(payload)
             if coder.symbol(self._recoded, None if payload is None else int(heard is not None)):
                 return _Head(long_start, self._recode(coder, self._recoder, head, body, heard, payload), 0)

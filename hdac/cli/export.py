@@ -1,4 +1,7 @@
-"""Export the base layer of an .hdac file for any player: .hevc or .vvc (Annex B, the exact bytes) or .mp4."""
+"""Export the base layer of an .hdac file for any player: .hevc or .vvc (Annex B, the exact bytes) or .mp4.
+
+A mixed base layer comes out as plain HEVC whose first pictures are not compressed.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from pathlib import Path
 import av
 
 from hdac.atomic import write_atomically
-from hdac.bitstream.container import ContainerReader
+from hdac.bitstream.container import BaseCodec, ContainerReader
 from hdac.cli.common import add_json, read_stream, result
 from hdac.codec.files import base_units
 from hdac.errors import UsageError
@@ -27,7 +30,7 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     data = read_stream(options.input)
     header = ContainerReader(data).header
-    codec = header.base_codec.name.lower()
+    codec = "vvc" if header.base_codec is BaseCodec.VVC else "hevc"
     check_output(options.output, options.force, (f".{codec}", ".mp4"))
     units = list(base_units(data))
     if options.output.suffix.lower() == ".mp4":

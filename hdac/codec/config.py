@@ -16,7 +16,7 @@ from hdac.nets.zoo import DEFAULT, serving
 PRECISIONS = ("auto", "fp32", "bf16")
 MODES = ("hybrid", "animation", "base")
 TUNES = ("psnr", "perceptual")
-BASE_CODECS = ("hevc", "vvc")
+BASE_CODECS = ("hevc", "vvc", "mixed")
 DEFAULT_QP_BASE = 44
 #: Decibels that a fused picture may lose to its base picture in PSNR-Y and still be shown, by `tune`: detail that is not exactly in place
 #: costs PSNR, a broken picture costs far more.
@@ -40,7 +40,8 @@ class EncoderConfig:
     allow_loss: decibels that a fused picture may lose to its base picture in PSNR-Y and still be shown, 0 to 100 (always shown); None:
         0 with tune "psnr", 1 with "perceptual".
     keypoints: 5 to 40, as many as the network takes; None: 10.
-    preset: effort of the base encoder, "fast", "medium" or "slow"; None: slow for HEVC, medium for VVC. With "fast" the encoder fuses
+    base_codec: "hevc", "vvc", or "mixed": the first picture of a GOP VVC (1 to 3 s each), the others HEVC, which takes fewest bits.
+    preset: effort of the base encoder, "fast", "medium" or "slow"; None: slow, but medium for VVC. With "fast" the encoder fuses
         every third picture only, and shows the others as that one (fused or base): live at 25 frames per second on two cores.
     precision: what the networks compute in; "auto": what is faster on this machine. The stream says it to the decoder.
     packet_frames: frames in a packet, 1 to 128; None: 1 in `Encoder` (live, a frame of delay at most), the most in files (fewest bytes).
@@ -52,7 +53,7 @@ class EncoderConfig:
     kbps: float | None = None
     model: str = DEFAULT
     tune: Literal["psnr", "perceptual"] = "psnr"
-    base_codec: Literal["hevc", "vvc"] = "hevc"
+    base_codec: Literal["hevc", "vvc", "mixed"] = "hevc"
     refresh: Refresh = "auto"
     base_scale: int = 1
     frame_step: int = 1
@@ -97,6 +98,11 @@ class EncoderConfig:
     def weights(self) -> str:
         """Name of the weights that serve `model` in this mode and tune."""
         return serving(self.model, self.mode, self.tune)
+
+    @property
+    def codec(self) -> str:
+        """Base codec of this mode: where only first pictures are coded, "mixed" is VVC."""
+        return "vvc" if self.base_codec == "mixed" and self.mode == "animation" else self.base_codec
 
     @property
     def loss(self) -> float:

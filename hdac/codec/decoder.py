@@ -12,7 +12,7 @@ from hdac.codec.fuser import Fuser
 from hdac.codec.syntax import BasePacket, BaseReader, EnhancedFrame, EnhancementReader
 from hdac.errors import DamagedError, UsageError
 from hdac.layers.base import BaseConfig
-from hdac.layers.libav import LibavDecoder
+from hdac.layers.mixed import open_decoder
 from hdac.layers.resample import enlarge
 from hdac.nets.arithmetic import pick_device
 from hdac.nets.zoo import find_model, load_model
@@ -70,7 +70,7 @@ class Decoder:
                 raise DamagedError(f"the header says {header.keypoints} keypoints, which {header.model} does not take: it is damaged")
             self._fuser = Fuser(net, pick_device(device), header.bf16, keypoints=header.keypoints)
         self._base_reader, self._enhancement_reader = BaseReader(header), EnhancementReader(header)
-        self._libav = LibavDecoder(header.base_codec.name.lower())
+        self._libav = open_decoder(header.base_codec.name.lower())
         self._pending: BasePacket | None = None
         self._config: BaseConfig | None = None
         self._held: Picture | None = None
@@ -104,7 +104,7 @@ class Decoder:
         scale = header.base_scale
         self._config = BaseConfig(width // scale, height // scale, header.fps, packet.qp_ref, packet.qp_base, header.cascade)
         self._gop_index, self._referenced = 0, False
-        self._libav = LibavDecoder(header.base_codec.name.lower())
+        self._libav = open_decoder(header.base_codec.name.lower())
 
     def _decode(self, unit: bytes) -> Picture:
         """One access unit -> its picture, at full size."""

@@ -20,6 +20,7 @@ from hdac.codec.syntax import BaseWriter, EnhancementWriter, frames_limit
 from hdac.errors import UsageError
 from hdac.layers.base import GOP_MAX, BaseConfig, BaseEncoder, CodedPicture
 from hdac.layers.hevc import HevcEncoder
+from hdac.layers.mixed import MixedEncoder
 from hdac.layers.quantiser import HYBRID_HYSTERESIS, HYSTERESIS, LEVELS, quantise
 from hdac.layers.reference import RefreshConfig, RefreshPolicy, luma_mse
 from hdac.layers.resample import enlarge, pad_to, shrink
@@ -80,6 +81,8 @@ def padding_multiple(base_scale: int) -> int:
 
 def open_base(codec: str, config: BaseConfig, ffmpeg: str | None = None, pictures: int = GOP_MAX) -> BaseEncoder:
     """A base layer encoder for one GOP."""
+    if codec == "mixed":
+        return MixedEncoder(config, ffmpeg, pictures)
     return VvcEncoder(config, ffmpeg) if codec == "vvc" else HevcEncoder(config, pictures)
 
 
@@ -95,9 +98,9 @@ class Encoder:
         self.config = config = config or EncoderConfig()
         self._fuser: Fuser | None = None
         header = Header(
-            Mode[config.mode.upper()], BaseCodec[config.base_codec.upper()], width, height, fps,
+            Mode[config.mode.upper()], BaseCodec[config.codec.upper()], width, height, fps,
             base_scale=config.base_scale, frame_step=config.frame_step if config.mode != "animation" else 1,
-            cascade=VVC_CASCADE if config.base_codec == "vvc" else config.cascade, colour=colour or Colour(),
+            cascade=VVC_CASCADE if config.codec == "vvc" else config.cascade, colour=colour or Colour(),
             tune=Tune[config.tune.upper()],
         )  # fmt: skip
         if config.mode != "base":
@@ -122,7 +125,7 @@ class Encoder:
         self._hysteresis = HYBRID_HYSTERESIS if config.mode == "hybrid" else HYSTERESIS
         self._policy = RefreshPolicy(RefreshConfig(config.refresh))
         kind = PacketType.REFERENCE if config.mode == "animation" else PacketType.BASE
-        self._base_writer = BaseWriter(config.base_codec, len(header.cascade), kind)
+        self._base_writer = BaseWriter(config.codec, len(header.cascade), kind)
         self._enhancement = EnhancementWriter(header.keypoints, LEVELS, switched=config.mode == "hybrid")
         self._base: BaseEncoder | None = None
         self._base_config: BaseConfig | None = None
@@ -196,7 +199,7 @@ class Encoder:
             width // config.base_scale, height // config.base_scale, header.fps, self._qp_ref, self._qp_base, header.cascade, config.preset
         )
         pictures = 1 if config.mode == "animation" else min(GOP_MAX, self.frames_ahead)
-        self._base = open_base(config.base_codec, self._base_config, config.ffmpeg, pictures)
+        self._base = open_base(config.codec, self._base_config, config.ffmpeg, pictures)
         self._base_writer.start(self._qp_ref, self._qp_base)
         self._enhancement.start()
         self._index = self._base_index = 0

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from hdac.bitstream.container import Colour, ContainerReader, ContainerWriter, Header, Mode, PacketType
+from hdac.bitstream.container import BaseCodec, Colour, ContainerReader, ContainerWriter, Header, Mode, PacketType
 from hdac.codec.config import DEFAULT_QP_BASE, EncoderConfig
 from hdac.codec.decoder import Decoder, Frame, Level
 from hdac.codec.encoder import Encoder, open_base, padding_multiple
@@ -18,6 +18,7 @@ from hdac.codec.operating import ENHANCEMENT_KBPS, point_for
 from hdac.codec.syntax import MAX_FRAMES, BaseReader, BaseWriter, EnhancementReader, EnhancementWriter
 from hdac.errors import UsageError
 from hdac.layers.base import QP_MAX, BaseConfig
+from hdac.layers.mixed import MixedDecoder
 from hdac.layers.quantiser import LEVELS, quantise
 from hdac.layers.resample import pad_to, shrink
 from hdac.nets.arithmetic import pick_device
@@ -126,12 +127,17 @@ def decode(data: bytes, level: Level = "fused", device: str = "auto") -> Iterato
 
 
 def base_units(data: bytes) -> Iterator[bytes]:
-    """The base layer's access units, exactly as the base encoder wrote them (Annex B)."""
+    """The base layer's access units, exactly as the base encoder wrote them (Annex B); of a mixed one, as plain HEVC."""
     reader = ContainerReader(data)
-    base = BaseReader(reader.header)
+    base, mixed = BaseReader(reader.header), MixedDecoder()
     for packet in reader.packets():
         if packet.type in (PacketType.BASE, PacketType.REFERENCE):
-            yield from base.read(packet).units
+            read = base.read(packet)
+            if reader.header.base_codec is not BaseCodec.MIXED:
+                yield from read.units
+                continue
+            mixed = MixedDecoder() if read.gop_start else mixed
+            yield from map(mixed.plain, read.units)
 
 
 def inspect(data: bytes) -> StreamInfo:
@@ -243,8 +249,8 @@ def _base_kbps(
     multiple, scale = padding_multiple(config.base_scale), config.base_scale
     w, h = (side + -side % multiple for side in (width, height))
     settings = BaseConfig(w // scale, h // scale, fps, ref, qp, config.cascade, config.preset)
-    base = open_base(config.base_codec, settings, config.ffmpeg, len(pictures))
-    writer = BaseWriter(config.base_codec, len(config.cascade))
+    base = open_base(config.codec, settings, config.ffmpeg, len(pictures))
+    writer = BaseWriter(config.codec, len(config.cascade))
     writer.start(ref, qp)
     coded = [c for p in pictures[:: config.frame_step] for c in base.push(shrink(pad_to(p, multiple), scale))] + base.flush()
     for picture in coded:

@@ -54,13 +54,17 @@ class HevcEncoder:
         self._count = 0
 
     def push(self, picture: Picture) -> list[CodedPicture]:
-        frame = picture.to_av()
-        frame.pts = self._count
-        self._count += 1
-        data = b"".join(bytes(packet) for packet in self._context.encode(frame))
+        data = self.code(picture)
         decoded = self._decoder.push(data)
         assert len(decoded) == 1, "x265 with zero delay returns one access unit a picture"
         return [CodedPicture(data, decoded[0])]
+
+    def code(self, picture: Picture) -> bytes:
+        """The access unit of the next picture, not decoded."""
+        frame = picture.to_av()
+        frame.pts = self._count
+        self._count += 1
+        return b"".join(bytes(packet) for packet in self._context.encode(frame))
 
     def flush(self) -> list[CodedPicture]:
         assert not self._context.encode(None), "zero delay leaves nothing behind"

@@ -1,7 +1,7 @@
 """Parameter sets and slice headers of HEVC, as far as slice data depends on them.
 
-What hardly any encoder of ours writes (tiles, wavefronts, several slices, B slices, range extensions, PCM, lossless blocks, scaling lists
-that are sent) is refused with `UnsupportedError`.
+What hardly any encoder of ours writes (tiles, wavefronts, several slices, B slices, range extensions, lossless blocks, scaling lists that
+are sent) is refused with `UnsupportedError`.
 
 (Rec. ITU-T H.265, clauses 7.3.2 and 7.3.6.)
 """
@@ -57,7 +57,10 @@ def _refuse(wrong: object, what: str) -> None:
 
 @dataclass(frozen=True)
 class Sps:
-    """Sizes are base-2 logarithms of sides in luma samples; `poc_bits` of the picture order count in slice headers."""
+    """Sizes are base-2 logarithms of sides in luma samples; `poc_bits` of the picture order count in slice headers.
+
+    pcm: sizes of blocks that may be PCM; pcm_at: the bit behind the NAL header that says whether there are any.
+    """
 
     width: int
     height: int
@@ -70,6 +73,8 @@ class Sps:
     depth_intra: int
     asymmetric: bool
     sao: bool
+    pcm_at: int
+    pcm: range
     reference_sets: tuple[int, ...]  # number of pictures in each
     temporal_mvp: bool
 
@@ -170,7 +175,13 @@ def read_sps(payload: bytes) -> Sps:
     _refuse(max(depth_inter, depth_intra) > 4, "transform trees out of range")
     _refuse(bits.flag() and bits.flag(), "scaling lists that are sent")
     asymmetric, sao = bits.flag(), bits.flag()
-    _refuse(bits.flag(), "PCM blocks")
+    pcm_at, pcm = bits.at, range(0)
+    if bits.flag():
+        _refuse(bits.take(8) != 0x77, "PCM samples of other than 8 bits")
+        smallest = bits.ue() + 3
+        pcm = range(smallest, smallest + bits.ue() + 1)
+        bits.take(1)
+        _refuse(smallest < min_block or pcm[-1] > min(5, tree_block), "PCM blocks out of range")
     count = bits.ue()
     _refuse(count > 64, "more than 64 reference sets")
     counts: list[int] = []
@@ -180,7 +191,7 @@ def read_sps(payload: bytes) -> Sps:
     temporal_mvp = bits.flag()
     return Sps(
         width, height, poc_bits, min_block, tree_block, min_transform, max_transform, depth_inter, depth_intra, asymmetric, sao,
-        tuple(counts), temporal_mvp,
+        pcm_at, pcm, tuple(counts), temporal_mvp,
     )  # fmt: skip
 
 

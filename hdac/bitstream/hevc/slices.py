@@ -29,6 +29,9 @@ class Bins(Protocol):
 
     def bypass(self, model: int, known: int = 0) -> int: ...
 
+    def pcm(self, x: int, y: int, size: int) -> bool:
+        """The flag of a block of side `1 << size` that may be PCM; if it is, its samples too."""
+
     def terminate(self, last: bool) -> None:
         """The bin behind a coding tree unit, which is `last`."""
 
@@ -181,6 +184,8 @@ class SliceData:
         smallest = size == self.sps.min_block
         if is_intra:
             quarters = smallest and not self.bin(c.PART_MODE, size)
+            if not quarters and size in self.sps.pcm and self.bins.pcm(x, y, size):
+                return
             luma = self._luma_modes(x, y, 1 << size, 2 if quarters else 1)
             chroma = self._chroma_mode(luma)
             self._transforms(x, y, size, True, chroma, quarters, whole=True)

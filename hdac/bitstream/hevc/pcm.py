@@ -1,0 +1,143 @@
+"""Pictures of PCM blocks: an HEVC picture whose samples are exactly given, for others to predict from.
+
+A sequence that has such pictures says so in its parameter set, and then every intra block that could be PCM carries a flag: `allow_pcm`
+and `with_flags` make them of a sequence without.
+
+(Rec. ITU-T H.265, clauses 7.3.2.2.1, 7.3.8.5, 7.3.8.7 and 9.3.2.5.)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hdac.bitstream.hevc.cabac import SPLIT_CU, CabacReader, CabacWriter, initial_states
+from hdac.bitstream.hevc.parameters import Pps, Sps, UnsupportedError, read_slice, read_sps
+from hdac.bitstream.hevc.slices import SliceData
+
+if TYPE_CHECKING:
+    from hdac.video.picture import Picture
+
+_IDR = bytes([19 << 1, 1])  # NAL header
+_MAX_BLOCK = 5  # log2 of the largest PCM block's side that HEVC allows
+
+
+def _unsigned(value: int) -> str:
+    """Exp-Golomb code, as a text of bits."""
+    text = f"{value + 1:b}"
+    return "0" * (len(text) - 1) + text
+
+
+def _bytes(text: str) -> bytes:
+    """Bits and the trailing ones (clause 7.3.2.11)."""
+    text += "1"
+    text += "0" * (-len(text) % 8)
+    return int(text, 2).to_bytes(len(text) // 8, "big")
+
+
+def allow_pcm(payload: bytes) -> bytes:
+    """A sequence parameter set without PCM blocks -> the same with, of every size, not deblocked. Raises `UnsupportedError`."""
+    sps = read_sps(payload)
+    if sps.pcm:
+        raise UnsupportedError("a sequence that has PCM blocks already")
+    text = "".join(f"{byte:08b}" for byte in payload[2:]).rstrip("0")[:-1]
+    largest = min(sps.tree_block, _MAX_BLOCK)
+    sizes = _unsigned(sps.min_block - 3) + _unsigned(largest - sps.min_block)
+    return payload[:2] + _bytes(f"{text[: sps.pcm_at]}1{7:04b}{7:04b}{sizes}1{text[sps.pcm_at + 1 :]}")
+
+
+class _Flagging:
+    """`Bins` of a slice of a sequence without PCM blocks: listens, and writes the slice with a flag of 0 where one could be."""
+
+    def __init__(self, data: bytes, kind: int, qp: int) -> None:
+        self._reader, self.writer = CabacReader(data, initial_states(kind, qp)), CabacWriter(initial_states(kind, qp))
+
+    def bin(self, context: int, known: int = 0) -> int:
+        value = self._reader.bin(context)
+        self.writer.bin(context, value)
+        return value
+
+    def bypass(self, model: int, known: int = 0) -> int:
+        value = self._reader.bypass()
+        self.writer.bypass(value)
+        return value
+
+    def pcm(self, x: int, y: int, size: int) -> bool:
+        self.writer.terminate(0)
+        return False
+
+    def terminate(self, last: bool) -> None:
+        value = self._reader.terminate()
+        self.writer.terminate(value)
+        if value != last:
+            raise UnsupportedError("a slice that does not cover its picture")
+
+
+def with_flags(payload: bytes, sps: Sps, pps: Pps) -> bytes:
+    """A slice's NAL unit of a sequence without PCM blocks -> the same slice under `sps`, the sequence with them.
+
+    Raises `UnsupportedError`, or `DamagedError` where it ends too early.
+    """
+    head = read_slice(payload, sps, pps)
+    bins = _Flagging(payload[head.first :], head.kind, head.qp)
+    SliceData().walk(head, bins)
+    return payload[: head.first] + bins.writer.finish()
+
+
+class _Samples:
+    """`Bins` that write a picture: blocks as large as PCM blocks may be, smaller ones at its edges."""
+
+    def __init__(self, picture: Picture, sps: Sps, qp: int) -> None:
+        across, down = sps.width - picture.width, sps.height - picture.height
+        self._luma = np.pad(picture.y, ((0, down), (0, across)), mode="edge")
+        self._chroma = [np.pad(plane, ((0, down // 2), (0, across // 2)), mode="edge") for plane in (picture.u, picture.v)]
+        self._depth = sps.tree_block - sps.pcm[-1]
+        self._states, self._done = initial_states(0, qp), bytearray()
+        self._writer = CabacWriter(self._states)
+
+    def bin(self, context: int, known: int = 0) -> int:
+        splits = SPLIT_CU <= context < SPLIT_CU + 3
+        value = int(known >> 2 < self._depth) if splits else 1  # the other kind of bin: blocks of the smallest size are not cut in four
+        self._writer.bin(context, value)
+        return value
+
+    def bypass(self, model: int, known: int = 0) -> int:
+        raise AssertionError("a picture of PCM blocks has no such bins")
+
+    def pcm(self, x: int, y: int, size: int) -> bool:
+        self._writer.terminate(1)
+        self._done += self._writer.finish()
+        side, half = 1 << size, 1 << size - 1
+        self._done += self._luma[y : y + side, x : x + side].tobytes()
+        for plane in self._chroma:
+            self._done += plane[y // 2 : y // 2 + half, x // 2 : x // 2 + half].tobytes()
+        self._writer = CabacWriter(self._states)
+        return True
+
+    def terminate(self, last: bool) -> None:
+        self._writer.terminate(int(last))
+
+    def finish(self) -> bytes:
+        return bytes(self._done) + self._writer.finish()
+
+
+def pcm_picture(picture: Picture, sps: Sps, pps: Pps) -> bytes:
+    """The NAL unit of an IDR picture that decodes to exactly `picture` under a sequence that allows PCM blocks of all sizes.
+
+    Raises `UnsupportedError` if `picture` is not of the sequence's size, padding left out.
+    """
+    across, down = sps.width - picture.width, sps.height - picture.height
+    if not (0 <= across < 1 << sps.min_block and 0 <= down < 1 << sps.min_block and sps.pcm and sps.pcm[0] == sps.min_block):
+        raise UnsupportedError(f"a sequence of {sps.width}x{sps.height} for a picture of {picture.width}x{picture.height}")
+    text = "101" + "0" * pps.extra_bits + "011"  # the only slice, earlier pictures may be shown, parameter set 0; an I slice
+    text += "1" * pps.output_flag + "00" * sps.sao + "1"  # no sample adaptive offset; the parameter set's QP
+    text += "11" * pps.chroma_offsets + "0" * pps.deblocking_override
+    text += "0" * (pps.loop_across and not pps.deblocking_off) + "1" * pps.header_extension
+    unit = _IDR + _bytes(text)
+    head = read_slice(unit, sps, pps)
+    bins = _Samples(picture, sps, head.qp)
+    SliceData().walk(head, bins)
+    return unit + bins.finish()
+
+
