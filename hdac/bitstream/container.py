@@ -8,7 +8,8 @@ length and that many bytes.
     packet  := type u8 | chunk(payload)
     check   := type u8 (CHECK, or LAST in the last group) | varint 4 | crc32(all bytes of the group before it) u32
 
-    header  := number format u4 (0 fp32, 1 bf16), mode u4 | tune u4 (0 psnr, 1 perceptual), base codec u4 (0 HEVC, 1 VVC, 2 mixed: `layers/mixed.py`)
+    header  := number format u4 (0 fp32, 1 bf16), mode u4 | tune u4 (0 psnr, 1 perceptual), base codec u4 (0 HEVC, 1 VVC,
+                 2 first pictures VVC, the others HEVC)
                | log2 base scale u4, log2 frame step u4 | colour u8 * 3 (H.273 matrix, primaries, transfer)
                | varint width | varint height | varint fps numerator | varint fps denominator
                | chunk(model name, ASCII) | model hash 4 bytes | varint K | varint keypoint levels per half side

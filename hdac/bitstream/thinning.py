@@ -116,6 +116,7 @@ class Predictor:
     def __init__(self, sure: bool = False) -> None:
         self.history: list[bytes] = []
         self._sure = sure
+        self._run: list[float] = []  # how well each predictor has done in the present unit
         self._positions: dict[int, _Position] = {}
 
     def _guesses(self, at: int) -> list[int]:
@@ -140,7 +141,8 @@ class Predictor:
         """Codes byte `at` of the present unit."""
         guesses = self._guesses(at)
         position = self._positions.setdefault(at, _Position(len(guesses), self._sure))
-        order = sorted(range(len(guesses)), key=lambda i: (-position.score[i], i))
+        run = self._run = self._run or [0.0] * len(guesses)
+        order = sorted(range(len(guesses)), key=lambda i: (-run[i], -position.score[i], i))
         ranked = list(dict.fromkeys(guesses[i] for i in order if guesses[i] >= 0))[:RANKS]
         for rank, guess in enumerate(ranked):
             if coder.symbol(position.hit[rank], None if value is None else int(value == guess)):
@@ -150,10 +152,11 @@ class Predictor:
             value = coder.uniform(256, value)
         for i, guess in enumerate(guesses):
             position.score[i] = 0.8 * position.score[i] + (guess == value)
+            run[i] = 0.8 * run[i] + (guess == value) if self._sure else 0.0
         return value
 
     def remember(self, unit: bytes) -> None:
-        self.history = [*self.history[-2 * max(LAGS) :], unit]
+        self.history, self._run = [*self.history[-2 * max(LAGS) :], unit], []
 
 
 class Thinner:

@@ -45,7 +45,11 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
         "--allow-loss", type=float, metavar="DB",
         help="a fused picture may lose this to its base picture in PSNR-Y and still be shown (default 0, perceptual 1; 100: always fused)",
     )  # fmt: skip
-    sub.add_argument("--base-codec", default="hevc", help=f"{', '.join(BASE_CODECS)} (default hevc; vvc is slow; mixed, first pictures VVC, takes fewest bits)")
+    sub.add_argument(
+        "--base-codec",
+        default="hevc",
+        help=f"{', '.join(BASE_CODECS)} (default hevc; vvc is slow; mixed: first pictures VVC, the others HEVC, fewest bits)",
+    )
     sub.add_argument("--base-scale", type=int, default=1, metavar="N", help="base layer at 1/N of the side: 1, 2 or 4")
     sub.add_argument("--frame-step", type=int, default=1, metavar="N", help="base pictures for every Nth frame: 1, 2 or 4")
     sub.add_argument("--keypoints", type=int, metavar="K", help="keypoints of a frame, 5 to 40, as the network takes them (default 10)")

@@ -45,7 +45,7 @@ HEADER = Header(
 
 def test_golden_header() -> None:
     """Magic, version, length 29, mode, codec, scale, colour, sizes, rate, model, hash, K, levels, usual cascade, CRC-32."""
-    fields = "48444143 02 1d 00 00 00 060101 8002 8002 b0ea01 e907 06686461632d73 0123abcd 0a 40 00 52a3acce"
+    fields = "48444143 03 1d 00 00 00 060101 8002 8002 b0ea01 e907 06686461632d73 0123abcd 0a 40 00 5c44441f"
     assert pack_header(HEADER) == bytes.fromhex(fields)
     assert read_header(Cursor(pack_header(HEADER))) == HEADER
     other = replace(HEADER, cascade=(4, 0), fps=Fraction(25), base_scale=2, frame_step=4, base_codec=BaseCodec.VVC, tune=Tune.PERCEPTUAL)
@@ -106,7 +106,7 @@ def test_not_ours() -> None:
 def test_newer_version() -> None:
     data = bytearray(stream(GROUPS))
     data[4] = 9
-    with pytest.raises(StreamError, match=r"version 9.*reads version 2.*newer hdac"):
+    with pytest.raises(StreamError, match=r"version 9.*reads version 3.*newer hdac"):
         ContainerReader(bytes(data))
 
 

@@ -108,6 +108,21 @@ def test_vvc(head: list[Picture]) -> None:
     assert inspect(data).refreshes == 1
 
 
+def test_mixed(head: list[Picture]) -> None:
+    """Two GOPs of VVC and HEVC; the base layer is exported as plain HEVC. In mode animation there is nothing but VVC."""
+    if "libvvenc" not in encoders(find_ffmpeg()):
+        pytest.skip("this FFmpeg has no libvvenc")
+    data, shown = coded(head[:9], qp_base=38, base_codec="mixed", preset="medium", refresh=6)
+    assert all(equal(f.picture, s) for f, s in zip(decode(data), shown, strict=True))
+    assert inspect(data).refreshes == 1
+    decoder = LibavDecoder("hevc")
+    plain = [picture for unit in base_units(data) for picture in decoder.push(unit)]
+    assert all(equal(a, f.picture) for a, f in zip(plain, decode(data, "base"), strict=True))
+    still, shown = coded(head[:4], mode="animation", qp_ref=30, base_codec="mixed", preset="medium")
+    assert inspect(still).header.base_codec.name == "VVC"
+    assert all(equal(f.picture, s) for f, s in zip(decode(still), shown, strict=True))
+
+
 def test_preset_fast_looks_at_every_third_picture(head: list[Picture], monkeypatch: pytest.MonkeyPatch) -> None:
     """What it saw there holds for the two pictures behind it, be it for fusion or against it."""
     fused, seen = Fuser.fuse, []
@@ -321,7 +336,7 @@ def test_bitrate_is_corrected_at_refreshes(head: list[Picture]) -> None:
         ({"allow_loss": float("nan")}, r"--allow-loss nan; allowed are 0"),
         ({"preset": "placebo"}, r"--preset placebo; choose one of fast, medium, slow"),
         ({"keypoints": 4}, r"--keypoints 4; allowed are 5 to 40"),
-        ({"base_codec": "av1"}, r"--base-codec av1; choose one of hevc, vvc"),
+        ({"base_codec": "av1"}, r"--base-codec av1; choose one of hevc, vvc, mixed"),
         ({"kbps": 0.1}, r"--bitrate 0.1 kbps; allowed are 0.5k to 5000k"),
         ({"kbps": 8.0, "qp_base": 40}, "contradict each other"),
         ({"base_scale": 3}, r"--base-scale 3; choose one of 1, 2, 4"),

@@ -139,5 +139,3 @@ def pcm_picture(picture: Picture, sps: Sps, pps: Pps) -> bytes:
     bins = _Samples(picture, sps, head.qp)
     SliceData().walk(head, bins)
     return unit + bins.finish()
-
-
