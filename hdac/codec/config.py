@@ -116,7 +116,7 @@ class EncoderConfig:
 
     def ref_for(self, qp_base: int) -> int:
         """QP of reference pictures: the one that was given, else what goes with `qp_base`."""
-        return default_qp_ref(qp_base, self.cascade, self.tune) if self.qp_ref is None else self.qp_ref
+        return default_qp_ref(qp_base, self.cascade, self.tune, self.codec) if self.qp_ref is None else self.qp_ref
 
     def qps(self) -> tuple[int, int]:
         """(qp_ref, qp_base) where no bit rate is asked for."""
