@@ -19,7 +19,7 @@ def test_perceptual_reference_is_finer() -> None:
     assert plain.qps() == (38, 44)
     assert perceptual.qps() == (38 - PERCEPTUAL_FINER, 44)
     assert EncoderConfig(qp_base=44, qp_ref=35, tune="perceptual").qps() == (35, 44)
-    assert EncoderConfig(qp_base=44, base_codec="mixed").qps()[0] == plain.qps()[0] - MIXED_FINER
+    assert EncoderConfig(qp_base=44, base_codec="mixed").qps()[0] == plain.qps()[0] - MIXED_FINER["psnr"]
     assert EncoderConfig(qp_base=3, tune="perceptual").qps()[0] == 0
 
 
