@@ -28,8 +28,8 @@ PERCEPTUAL_FINER = 6
 
 
 #: How much lower it is in mixed base layers, by tune: their first picture costs less. Rate of the base layers of four val clips (100
-#: pictures) at equal PSNR-Y, against HEVC: with 0 lower -3.5 %, with 2 -6.4 %, with 4 -7.8 %, with 6 -7.4 %. With tune "perceptual", two val
-#: clips (100 pictures): with 3 lower LPIPS and identity are worse than HEVC's at equal QPs, with 6 better at the same rate.
+#: pictures) at equal PSNR-Y, against HEVC: with 0 lower -3.5 %, with 2 -6.4 %, with 4 -7.8 %, with 6 -7.4 %. With tune "perceptual", two
+#: val clips (100 pictures): with 3 lower LPIPS and identity are worse than HEVC's at equal QPs, with 6 better at the same rate.
 MIXED_FINER = {"psnr": 4, "perceptual": 5}
 
 
