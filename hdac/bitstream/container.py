@@ -20,6 +20,9 @@ length and that many bytes.
                        | chunk(range-coded bytes) | rest of the NAL units
     payload of ENHANCEMENT: flags u8 (bit 0: a GOP starts; bit 1: switch flags present) | varint frames | range-coded bytes
 
+Base codec 2: a GOP's first access unit is HEVC's parameter sets (which allow PCM blocks of all sizes) and then a VVC access unit of one
+picture; the others are HEVC's, and predict from it as from an HEVC picture of PCM blocks.
+
 A BASE packet with a starting GOP (animation mode: a REFERENCE packet) is an entry point. Range-coder models live from the
 start of a GOP to its end. ENHANCEMENT packets may be dropped: what follows up to the next entry point decodes at level
 `base`. In a hybrid stream the ENHANCEMENT packet of some frames follows their BASE packet.
