@@ -21,7 +21,8 @@ length and that many bytes.
     payload of ENHANCEMENT: flags u8 (bit 0: a GOP starts; bit 1: switch flags present) | varint frames | range-coded bytes
 
 Base codec 2: a GOP's first access unit is HEVC's parameter sets (which allow PCM blocks of all sizes) and then a VVC access unit of one
-picture; the others are HEVC's, and predict from it as from an HEVC picture of PCM blocks.
+picture; the others are HEVC's, and predict from it as from an HEVC picture of PCM blocks: its 10-bit samples v become (v + 2) >> 2, at most
+255, repeated at the edges up to the size that HEVC's parameter sets give.
 
 A BASE packet with a starting GOP (animation mode: a REFERENCE packet) is an entry point. Range-coder models live from the
 start of a GOP to its end. ENHANCEMENT packets may be dropped: what follows up to the next entry point decodes at level
@@ -264,7 +265,12 @@ def read_header(cursor: Cursor) -> Header:
         raise StreamError(f"not an .hdac stream: it starts with {bytes(prefix[:4])!r}, expected {MAGIC!r}")
     if len(prefix) < _PREFIX.size:
         raise TruncatedError(f"file header: needed {_PREFIX.size} bytes, had {len(prefix)}; the stream is cut short")
-    if prefix[4] != VERSION:
+    if prefix[4] < VERSION:
+        raise StreamError(
+            f"format version {prefix[4]}; this hdac reads version {VERSION}: "
+            "decode it with the hdac that made it, or encode the source again"
+        )
+    if prefix[4] > VERSION:
         raise StreamError(f"format version {prefix[4]}; this hdac reads version {VERSION}: install a newer hdac")
     body = cursor.chunk("header", MAX_HEADER)
     (crc,) = _CRC.unpack(cursor.take(_CRC.size, "header checksum"))

@@ -162,7 +162,7 @@ class Predictor:
 class Thinner:
     """The state of one GOP's thinning; `code` is the syntax of one access unit, the same for both directions.
 
-    codec: "hevc" or "vvc" (decides which NAL units carry slices; any other stream still round-trips).
+    codec: "hevc", "vvc" or "mixed" (decides which NAL units carry slices; any other stream still round-trips).
     period: length of the QP cascade; frame sizes repeat with it.
     """
 

@@ -29,7 +29,7 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
     encode.add_argument("--bitrate", metavar="5k,10k", help="one file for each target rate")
     encode.add_argument("--mode", default="hybrid", help=f"{', '.join(MODES)} (default hybrid)")
     encode.add_argument("--model", default=DEFAULT, metavar="NAME", help=f"network (default {DEFAULT})")
-    encode.add_argument("--base-codec", default="hevc", help=f"{', '.join(BASE_CODECS)} (default hevc)")
+    encode.add_argument("--base-codec", default="hevc", help=f"{', '.join(BASE_CODECS)} (default hevc, see `hdac encode --help`)")
     decode = actions.add_parser("decode", help=".hdac files to videos")
     decode.add_argument("--level", default="fused", help=f"{', '.join(LEVELS)} (default fused)")
     decode.add_argument("--format", default="mp4", help=f"{', '.join(FORMATS)} (default mp4; mkv, y4m and yuv are lossless)")

@@ -16,7 +16,7 @@ from hdac.atomic import write_atomically
 from hdac.bitstream.container import BaseCodec, ContainerReader
 from hdac.cli.common import add_json, read_stream, result
 from hdac.codec.files import base_units
-from hdac.errors import DamagedError, UsageError
+from hdac.errors import UsageError
 from hdac.video.writer import check_output
 
 
@@ -32,10 +32,7 @@ def run(options: argparse.Namespace) -> None:
     header = ContainerReader(data).header
     codec = "vvc" if header.base_codec is BaseCodec.VVC else "hevc"
     check_output(options.output, options.force, (f".{codec}", ".mp4"))
-    try:
-        units = list(base_units(data))
-    except av.error.FFmpegError as error:
-        raise DamagedError(f"{options.input}: a first picture does not decode ({error})") from error
+    units = list(base_units(data))
     if options.output.suffix.lower() == ".mp4":
         if codec != "hevc":
             raise UsageError(f"{options.output}: VVC in MP4 is not written; export to .vvc")

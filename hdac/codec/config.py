@@ -40,7 +40,7 @@ class EncoderConfig:
     allow_loss: decibels that a fused picture may lose to its base picture in PSNR-Y and still be shown, 0 to 100 (always shown); None:
         0 with tune "psnr", 1 with "perceptual".
     keypoints: 5 to 40, as many as the network takes; None: 10.
-    base_codec: "hevc", "vvc", or "mixed": the first picture of a GOP VVC (1 to 3 s each), the others HEVC, which takes fewest bits.
+    base_codec: "hevc", "vvc", or "mixed": the first picture of a GOP VVC (1 to 3 s each, so not live), the others HEVC; fewest bits.
     preset: effort of the base encoder, "fast", "medium" or "slow"; None: slow, but medium for VVC. With "fast" the encoder fuses
         every third picture only, and shows the others as that one (fused or base): live at 25 frames per second on two cores.
     precision: what the networks compute in; "auto": what is faster on this machine. The stream says it to the decoder.
@@ -100,7 +100,7 @@ class EncoderConfig:
         return serving(self.model, self.mode, self.tune)
 
     @property
-    def codec(self) -> str:
+    def codec(self) -> Literal["hevc", "vvc", "mixed"]:
         """Base codec of this mode: where only first pictures are coded, "mixed" is VVC."""
         return "vvc" if self.base_codec == "mixed" and self.mode == "animation" else self.base_codec
 

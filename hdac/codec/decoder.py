@@ -9,10 +9,10 @@ import av
 
 from hdac.bitstream.container import Header, Mode, Packet, PacketType
 from hdac.codec.fuser import Fuser
-from hdac.codec.syntax import BasePacket, BaseReader, EnhancedFrame, EnhancementReader
+from hdac.codec.syntax import BasePacket, BaseReader, EnhancedFrame, EnhancementReader, base_size
 from hdac.errors import DamagedError, UsageError
 from hdac.layers.base import BaseConfig
-from hdac.layers.mixed import open_decoder
+from hdac.layers.codecs import open_decoder
 from hdac.layers.resample import enlarge
 from hdac.nets.arithmetic import pick_device
 from hdac.nets.zoo import find_model, load_model
@@ -70,14 +70,12 @@ class Decoder:
                 raise DamagedError(f"the header says {header.keypoints} keypoints, which {header.model} does not take: it is damaged")
             self._fuser = Fuser(net, pick_device(device), header.bf16, keypoints=header.keypoints)
         self._base_reader, self._enhancement_reader = BaseReader(header), EnhancementReader(header)
-        self._libav = open_decoder(header.base_codec.name.lower())
+        self._base_decoder = open_decoder(header.base_codec.name.lower(), *base_size(header))
         self._pending: BasePacket | None = None
         self._config: BaseConfig | None = None
         self._held: Picture | None = None
         self._referenced = False  # the present GOP's reference is set
         self._index = self._gop_index = 0
-        multiple = 2 * header.base_scale
-        self._size = (header.width + -header.width % multiple, header.height + -header.height % multiple)
 
     def push(self, packet: Packet) -> list[Frame]:
         """Decodes one packet."""
@@ -100,17 +98,16 @@ class Decoder:
     # ---- GOPs
 
     def _start_gop(self, packet: BasePacket) -> None:
-        header, (width, height) = self.header, self._size
-        scale = header.base_scale
-        self._config = BaseConfig(width // scale, height // scale, header.fps, packet.qp_ref, packet.qp_base, header.cascade)
+        header = self.header
+        self._config = BaseConfig(*base_size(header), header.fps, packet.qp_ref, packet.qp_base, header.cascade)
         self._gop_index, self._referenced = 0, False
-        self._libav = open_decoder(header.base_codec.name.lower())
+        self._base_decoder = open_decoder(header.base_codec.name.lower(), *base_size(header))
 
     def _decode(self, unit: bytes) -> Picture:
         """One access unit -> its picture, at full size."""
         assert self._config is not None
         try:
-            pictures = self._libav.push(unit)
+            pictures = self._base_decoder.push(unit)
         except (av.error.FFmpegError, ValueError) as error:
             raise DamagedError(f"the base layer of frame {self._index} does not decode ({error})") from error
         if len(pictures) != 1:

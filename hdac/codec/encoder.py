@@ -19,12 +19,10 @@ from hdac.codec.operating import corrected_qp, point_for
 from hdac.codec.syntax import BaseWriter, EnhancementWriter, frames_limit
 from hdac.errors import UsageError
 from hdac.layers.base import GOP_MAX, BaseConfig, BaseEncoder, CodedPicture
-from hdac.layers.hevc import HevcEncoder
-from hdac.layers.mixed import MixedEncoder
+from hdac.layers.codecs import open_base
 from hdac.layers.quantiser import HYBRID_HYSTERESIS, HYSTERESIS, LEVELS, quantise
 from hdac.layers.reference import RefreshConfig, RefreshPolicy, luma_mse
 from hdac.layers.resample import enlarge, pad_to, shrink
-from hdac.layers.vvc import VvcEncoder
 from hdac.nets.arithmetic import fast_dtype, pick_device
 from hdac.nets.zoo import find_model, load_model
 from hdac.video.picture import Picture
@@ -79,16 +77,10 @@ def padding_multiple(base_scale: int) -> int:
     return 2 * base_scale
 
 
-def open_base(codec: str, config: BaseConfig, ffmpeg: str | None = None, pictures: int = GOP_MAX) -> BaseEncoder:
-    """A base layer encoder for one GOP."""
-    if codec == "mixed":
-        return MixedEncoder(config, ffmpeg, pictures)
-    return VvcEncoder(config, ffmpeg) if codec == "vvc" else HevcEncoder(config, pictures)
-
-
 class Encoder:
     """`push` pictures, `flush` at the end; both return the packets that are ready. With `packet_frames` 1 a frame's packets
-    come at once where there is one core, and with the next frame where there are more: two frames are in the making then.
+    come at once where there is one core, and with the next frame where there are more: two frames are in the making then. The first
+    frame of a GOP takes 1 to 3 s with base codec "mixed"; with "vvc" nothing comes before the GOP is complete.
 
     width, height: the source's size in pixels (odd sizes: pictures come padded to even); fps: frames per second.
     Pictures are 8-bit limited-range 4:2:0. `shown` collects what the decoder will show, frame by frame: take from its left.

@@ -12,13 +12,14 @@ from fractions import Fraction
 from hdac.bitstream.container import BaseCodec, Colour, ContainerReader, ContainerWriter, Header, Mode, PacketType
 from hdac.codec.config import DEFAULT_QP_BASE, EncoderConfig
 from hdac.codec.decoder import Decoder, Frame, Level
-from hdac.codec.encoder import Encoder, open_base, padding_multiple
+from hdac.codec.encoder import Encoder, padding_multiple
 from hdac.codec.fuser import Fuser
 from hdac.codec.operating import ENHANCEMENT_KBPS, point_for
-from hdac.codec.syntax import MAX_FRAMES, BaseReader, BaseWriter, EnhancementReader, EnhancementWriter
+from hdac.codec.syntax import MAX_FRAMES, BaseReader, BaseWriter, EnhancementReader, EnhancementWriter, base_size
 from hdac.errors import UsageError
 from hdac.layers.base import QP_MAX, BaseConfig
-from hdac.layers.mixed import MixedDecoder
+from hdac.layers.codecs import open_base
+from hdac.layers.mixed import PlainHevc
 from hdac.layers.quantiser import LEVELS, quantise
 from hdac.layers.resample import pad_to, shrink
 from hdac.nets.arithmetic import pick_device
@@ -127,17 +128,19 @@ def decode(data: bytes, level: Level = "fused", device: str = "auto") -> Iterato
 
 
 def base_units(data: bytes) -> Iterator[bytes]:
-    """The base layer's access units, exactly as the base encoder wrote them (Annex B); of a mixed one, as plain HEVC."""
+    """The base layer's access units, exactly as the base encoder wrote them (Annex B); of a mixed one, as plain HEVC.
+
+    Raises `StreamError`.
+    """
     reader = ContainerReader(data)
-    base, mixed = BaseReader(reader.header), MixedDecoder()
+    base, plain = BaseReader(reader.header), PlainHevc(*base_size(reader.header))
     for packet in reader.packets():
         if packet.type in (PacketType.BASE, PacketType.REFERENCE):
             read = base.read(packet)
-            if reader.header.base_codec is not BaseCodec.MIXED:
-                yield from read.units
-                continue
-            mixed = MixedDecoder() if read.gop_start else mixed
-            yield from map(mixed.plain, read.units)
+            if read.gop_start:
+                plain = PlainHevc(plain.width, plain.height)
+            mixed = reader.header.base_codec is BaseCodec.MIXED
+            yield from map(plain.convert, read.units) if mixed else read.units
 
 
 def inspect(data: bytes) -> StreamInfo:
@@ -261,7 +264,7 @@ def _base_kbps(
 
 def _still_kbits(config: EncoderConfig, first: Picture, qp: int, width: int, height: int, fps: Fraction) -> float:
     """Size of the file without its keypoints, kbit."""
-    single = replace(config, frame_step=1, mode="base")
+    single = replace(config, frame_step=1, mode="base", base_codec=config.codec)
     return _base_kbps(single, [first], DEFAULT_QP_BASE, qp, width, height, fps) / float(fps)
 
 

@@ -28,6 +28,13 @@ def frames_limit(width: int, height: int) -> int:
     return max(1, min(MAX_FRAMES, MAX_PIXELS // (width * height)))
 
 
+def base_size(header: Header) -> tuple[int, int]:
+    """Width and height of the base layer's pictures."""
+    multiple = 2 * header.base_scale
+    width, height = ((side + -side % multiple) // header.base_scale for side in (header.width, header.height))
+    return width, height
+
+
 class BasePacket(NamedTuple):
     """A BASE or REFERENCE packet, read. `units`: Annex B access units; `intra_bits`: bits of the GOP's first picture;
     `frame_bits`: of each frame (0 where it has no base picture)."""

@@ -50,11 +50,12 @@ class HevcEncoder:
         context.thread_count = 1
         context.options = {"preset": _effort(config)[0], "tune": "psnr", "x265-params": x265_params(config, pictures)}
         self._context = context
-        self._decoder = LibavDecoder("hevc")
+        self._decoder: LibavDecoder | None = None
         self._count = 0
 
     def push(self, picture: Picture) -> list[CodedPicture]:
         data = self.code(picture)
+        self._decoder = self._decoder or LibavDecoder("hevc")
         decoded = self._decoder.push(data)
         assert len(decoded) == 1, "x265 with zero delay returns one access unit a picture"
         return [CodedPicture(data, decoded[0])]

@@ -6,6 +6,9 @@ import av
 
 from hdac.video.picture import Picture
 
+#: Larger pictures are refused before memory is taken for them: the codec's largest, padded.
+MAX_PIXELS = 4160 * 4160
+
 
 class LibavDecoder:
     """Base layer decoder over libavcodec (HEVC and VVC), single threaded, without output delay.
@@ -16,6 +19,7 @@ class LibavDecoder:
     def __init__(self, codec: str) -> None:
         context = av.CodecContext.create(codec, "r")
         assert isinstance(context, av.VideoCodecContext)
+        context.options = {"max_pixels": str(MAX_PIXELS)}
         self._context = context
         self._context.thread_count = 1
         self._context.flags |= av.codec.context.Flags.low_delay

@@ -11,94 +11,120 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from itertools import chain
 
-from hdac.bitstream.hevc.parameters import PPS_UNIT, SPS_UNIT, UnsupportedError, read_pps, read_sps
+import av
+
+from hdac.bitstream.hevc.parameters import PPS_UNIT, SPS_UNIT, Pps, Sps, UnsupportedError, read_pps, read_sps
 from hdac.bitstream.hevc.pcm import allow_pcm, pcm_picture, with_flags
 from hdac.bitstream.thinning import Unit, is_parameters, join, split
-from hdac.errors import DamagedError, ToolError
-from hdac.layers.base import GOP_MAX, BaseConfig, BaseDecoder, CodedPicture
+from hdac.errors import DamagedError, ToolError, UsageError
+from hdac.layers.base import GOP_MAX, BaseConfig, CodedPicture
 from hdac.layers.hevc import HevcEncoder
 from hdac.layers.libav import LibavDecoder
 from hdac.layers.vvc import VvcEncoder
 from hdac.video.picture import Picture
 
-#: A VVC picture's QP is this much above `qp_ref`.
-FINER = 5
-#: What x265 codes the VVC picture with, to predict from: as good as exactly.
+#: A VVC picture's QP is this much above `qp_ref`: about as good as an HEVC picture at `qp_ref` (7 val clips, PSNR-Y).
+QP_ABOVE = 5
+#: What x265 codes the VVC picture with, to predict from: less than 0.3 levels away from it (RMS).
 EXACT_QP = 4
+MIN_SIDE = 16
 
 
-def open_decoder(codec: str) -> BaseDecoder:
-    """A decoder of one GOP: "hevc", "vvc" or "mixed"."""
-    return MixedDecoder() if codec == "mixed" else LibavDecoder(codec)
+def _sets(units: list[Unit]) -> tuple[Sps, Pps]:
+    """HEVC's parameter sets among NAL units. Raises `UnsupportedError`."""
+    found = {unit.payload[0] >> 1 & 63: unit.payload for unit in units if is_parameters(unit.payload[0])}
+    if SPS_UNIT not in found or PPS_UNIT not in found:
+        raise UnsupportedError("no parameter sets of HEVC")
+    return read_sps(found[SPS_UNIT]), read_pps(found[PPS_UNIT])
 
 
-def _kind(unit: Unit) -> int:
-    return unit.payload[0] >> 1 & 63
+class PlainHevc:
+    """Makes one GOP's access units those of a plain HEVC stream, for any decoder (its first picture takes 1.5 bytes a pixel)."""
 
+    def __init__(self, width: int, height: int) -> None:
+        self.width, self.height = width, height
+        self._started = False
 
-class MixedDecoder:
-    """Decodes one GOP. Raises `DamagedError`, or `av.error.FFmpegError` on data that libavcodec refuses."""
-
-    def __init__(self) -> None:
-        self._hevc, self._started = LibavDecoder("hevc"), False
-
-    def push(self, data: bytes) -> list[Picture]:
-        return self._hevc.push(self.plain(data))
-
-    def flush(self) -> list[Picture]:
-        return self._hevc.flush()
-
-    def plain(self, data: bytes) -> bytes:
-        """An access unit -> one of a plain HEVC stream, for any decoder (a first picture takes a byte a sample)."""
+    def convert(self, data: bytes) -> bytes:
+        """The next access unit. Raises `DamagedError`."""
         if self._started:
             return data
         self._started = True
         units = split(data) or []
-        sets = [unit for unit in units if is_parameters(unit.payload[0])]
-        vvc = LibavDecoder("vvc")
-        found = vvc.push(join([unit for unit in units if unit not in sets])) + vvc.flush()
+        vvc = [unit for unit in units if not is_parameters(unit.payload[0])]
+        if not vvc:
+            raise DamagedError("a mixed base layer's first access unit has no VVC picture: the stream is damaged")
+        decoder = LibavDecoder("vvc")
         try:
-            sps = next(read_sps(unit.payload) for unit in sets if _kind(unit) == SPS_UNIT)
-            pps = next(read_pps(unit.payload) for unit in sets if _kind(unit) == PPS_UNIT)
-            (picture,) = found
-            return join([*sets, Unit(True, pcm_picture(picture, sps, pps))])
-        except (StopIteration, ValueError, UnsupportedError) as error:
-            raise DamagedError(f"a mixed base layer's first picture is not one VVC picture and HEVC's parameter sets ({error})") from error
+            sps, pps = _sets(units)
+            (picture,) = chain(decoder.push(join(vvc)), decoder.flush())
+            if (picture.width, picture.height) != (self.width, self.height):
+                raise UnsupportedError(f"a picture of {picture.width}x{picture.height} instead of {self.width}x{self.height}")
+            first = pcm_picture(picture, sps, pps)
+        except (av.error.FFmpegError, ValueError, UnsupportedError) as error:
+            raise DamagedError(f"a mixed base layer's first picture does not decode ({error}): the stream is damaged") from error
+        return join([*(unit for unit in units if is_parameters(unit.payload[0])), Unit(True, first)])
+
+
+class MixedDecoder:
+    """Decodes one GOP of pictures of this size. Raises `DamagedError`, or `av.error.FFmpegError` on data that libavcodec refuses."""
+
+    def __init__(self, width: int, height: int) -> None:
+        self._plain, self._hevc = PlainHevc(width, height), LibavDecoder("hevc")
+
+    def push(self, data: bytes) -> list[Picture]:
+        return self._hevc.push(self._plain.convert(data))
+
+    def flush(self) -> list[Picture]:
+        return self._hevc.flush()
 
 
 class MixedEncoder:
-    """One GOP; `push` returns exactly one coded picture for each picture. Raises `ToolError` where FFmpeg has no libvvenc."""
+    """One GOP; `push` returns exactly one coded picture for each picture, the first one after 0.4 to 3 s.
+
+    Raises `ToolError` where FFmpeg has no libvvenc, `UsageError` for pictures that libvvenc finds too small.
+    """
 
     def __init__(self, config: BaseConfig, ffmpeg: str | None = None, pictures: int = GOP_MAX) -> None:
-        qp = config.qp_ref + FINER
+        if min(config.width, config.height) < MIN_SIDE:
+            raise UsageError(
+                f"a mixed base layer of {config.width}x{config.height}; sides of {MIN_SIDE} or more are needed: "
+                "use --base-codec hevc, or a smaller --base-scale"
+            )
+        qp = config.qp_ref + QP_ABOVE
         still = replace(config, qp_ref=qp, qp_base=qp, fps=Fraction(25), preset=config.preset or "slow")  # a picture alone has no rate
         self._still = VvcEncoder(still, ffmpeg)
-        self._moving = HevcEncoder(replace(config, qp_ref=EXACT_QP), pictures)
-        self._decoder = MixedDecoder()
-        self._sets: list[Unit] = []
+        self._moving = HevcEncoder(replace(config, qp_ref=min(EXACT_QP, config.qp_base)), pictures)
+        self._decoder = MixedDecoder(config.width, config.height)
+        self._parameters: tuple[Sps, Pps] | None = None
 
     def push(self, picture: Picture) -> list[CodedPicture]:
         try:
-            data = self._next(picture) if self._sets else self._first(picture)
-        except (UnsupportedError, DamagedError) as error:
-            raise ToolError(f"x265 wrote {error}, which a mixed base layer cannot take: use --base-codec hevc") from error
-        (decoded,) = self._decoder.push(data)
+            data = self._first(picture) if self._parameters is None else self._next(picture, *self._parameters)
+            (decoded,) = self._decoder.push(data)
+        except (av.error.FFmpegError, ValueError, UnsupportedError, DamagedError) as error:
+            raise ToolError(f"x265 or libvvenc wrote what a mixed base layer cannot take ({error}): use --base-codec hevc") from error
         return [CodedPicture(data, decoded)]
 
     def flush(self) -> list[CodedPicture]:
         return self._moving.flush()
 
+    def _units(self, picture: Picture) -> list[Unit]:
+        """The NAL units of x265's next access unit."""
+        units = split(self._moving.code(picture))
+        if units is None:
+            raise UnsupportedError("an access unit that does not come back from its NAL units")
+        return units
+
     def _first(self, picture: Picture) -> bytes:
         self._still.push(picture)
         (still,) = self._still.flush()
-        for unit in split(self._moving.code(still.picture)) or []:
-            if is_parameters(unit.payload[0]):
-                self._sets.append(unit if _kind(unit) != SPS_UNIT else Unit(unit.long_start, allow_pcm(unit.payload)))
-        self._sps = next(read_sps(unit.payload) for unit in self._sets if _kind(unit) == SPS_UNIT)
-        self._pps = next(read_pps(unit.payload) for unit in self._sets if _kind(unit) == PPS_UNIT)
-        return join(self._sets) + still.data
+        sets = [unit for unit in self._units(still.picture) if is_parameters(unit.payload[0])]
+        sets = [Unit(u.long_start, allow_pcm(u.payload) if u.payload[0] >> 1 == SPS_UNIT else u.payload) for u in sets]
+        self._parameters = _sets(sets)
+        return join(sets) + still.data
 
-    def _next(self, picture: Picture) -> bytes:
-        units = split(self._moving.code(picture)) or []
-        return join([Unit(unit.long_start, with_flags(unit.payload, self._sps, self._pps)) for unit in units])
+    def _next(self, picture: Picture, sps: Sps, pps: Pps) -> bytes:
+        return join([Unit(unit.long_start, with_flags(unit.payload, sps, pps)) for unit in self._units(picture)])

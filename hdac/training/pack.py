@@ -79,8 +79,9 @@ class _Job(NamedTuple):
 def _code(job: _Job) -> Version:
     """Codes one version of one clip."""
     from hdac.bench.raw import read_clip
-    from hdac.codec.encoder import VVC_CASCADE, open_base
+    from hdac.codec.encoder import VVC_CASCADE
     from hdac.codec.syntax import BaseWriter
+    from hdac.layers.codecs import open_base
 
     clip = read_clip(job.path, None)
     pictures, fps = clip.pictures[job.start :][: job.pictures], clip.fps

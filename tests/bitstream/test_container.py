@@ -103,6 +103,13 @@ def test_not_ours() -> None:
         ContainerReader(b"")
 
 
+def test_older_version() -> None:
+    data = bytearray(stream(GROUPS))
+    data[4] = 2
+    with pytest.raises(StreamError, match="version 2; this hdac reads version 3: decode it with the hdac that made it"):
+        ContainerReader(bytes(data))
+
+
 def test_newer_version() -> None:
     data = bytearray(stream(GROUPS))
     data[4] = 9

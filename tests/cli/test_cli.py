@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hdac.bitstream.container import VERSION
-from hdac.video.ffmpeg import run_ffmpeg
+from hdac.video.ffmpeg import encoders, find_ffmpeg, run_ffmpeg
 from hdac.video.reader import VideoReader
 from tests.conftest import Run, synthetic, write_video
 
@@ -59,7 +59,14 @@ def test_lossless_outputs_agree(hdac: Run, stream: Path, tmp_path: Path) -> None
     assert all(np.array_equal(p, q) for a, b in pairs for p, q in zip(a, b, strict=True))
 
 
-def test_export_plays_anywhere(hdac: Run, stream: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("codec", ["hevc", "mixed"])
+def test_export_plays_anywhere(hdac: Run, clip: Path, stream: Path, tmp_path: Path, codec: str) -> None:
+    if codec == "mixed":
+        if "libvvenc" not in encoders(find_ffmpeg()):
+            pytest.skip("this FFmpeg has no libvvenc")
+        stream = tmp_path / "mixed.hdac"
+        assert hdac("encode", clip, "-o", stream, "--base-codec", codec, "--preset", "fast")[0] == 0
+        assert "cannot write .vvc; choose one of .hevc, .mp4" in hdac("export", stream, "-o", tmp_path / "base.vvc")[2]
     assert hdac("export", stream, "-o", tmp_path / "base.hevc")[0] == 0
     assert hdac("export", stream, "-o", tmp_path / "base.mp4")[0] == 0
     assert hdac("decode", stream, "-o", tmp_path / "base.yuv", "--level", "base")[0] == 0

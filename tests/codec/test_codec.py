@@ -118,6 +118,11 @@ def test_mixed(head: list[Picture]) -> None:
     decoder = LibavDecoder("hevc")
     plain = [picture for unit in base_units(data) for picture in decoder.push(unit)]
     assert all(equal(a, f.picture) for a, f in zip(plain, decode(data, "base"), strict=True))
+    for settings in ({"base_scale": 2}, {"frame_step": 2}, {"packet_frames": 1}):
+        small, shown = coded(head[:5], qp_base=38, base_codec="mixed", preset="fast", **settings)
+        assert all(s is None or equal(f.picture, s) for f, s in zip(decode(small), shown, strict=True))
+    aimed, _ = coded(head[:24], mode="animation", kbps=30.0, base_codec="mixed", preset="fast")
+    assert 24 < inspect(aimed).kbps < 36
     still, shown = coded(head[:4], mode="animation", qp_ref=30, base_codec="mixed", preset="medium")
     assert inspect(still).header.base_codec.name == "VVC"
     assert all(equal(f.picture, s) for f, s in zip(decode(still), shown, strict=True))

@@ -12,11 +12,11 @@ from hdac.bitstream.hevc.parameters import UnsupportedError, read_pps, read_sps
 from hdac.bitstream.hevc.pcm import allow_pcm, pcm_picture, with_flags
 from hdac.bitstream.rangecoder import Reader, Writer
 from hdac.bitstream.thinning import Thinner, Unit, is_parameters, join, split
-from hdac.errors import DamagedError, StreamError
+from hdac.errors import DamagedError, StreamError, ToolError, UsageError
 from hdac.layers.base import BaseConfig
 from hdac.layers.hevc import HevcEncoder
 from hdac.layers.libav import LibavDecoder
-from hdac.layers.mixed import MixedDecoder, MixedEncoder
+from hdac.layers.mixed import MixedDecoder, MixedEncoder, PlainHevc
 from hdac.layers.reference import luma_mse
 from hdac.video.ffmpeg import encoders, find_ffmpeg
 from hdac.video.picture import Picture
@@ -41,10 +41,11 @@ def units(head: list[Picture]) -> list[bytes]:
     return [coded.data for picture in head[:8] for coded in encoder.push(picture)]
 
 
-@pytest.mark.parametrize(("width", "height"), [(176, 144), (136, 104)])
-def test_pictures_after_pcm(head: list[Picture], width: int, height: int) -> None:
+@pytest.mark.parametrize(("width", "height", "qp", "preset"), [(176, 144, 24, None), (136, 104, 12, "medium"), (176, 144, 43, "fast")])
+def test_pictures_after_pcm(head: list[Picture], width: int, height: int, qp: int, preset: str | None) -> None:
     """x265's stream with its first picture as PCM and flags in the others: libavcodec shows exactly what it shows of x265's own."""
-    encoder, decoder, changed = HevcEncoder(replace(CONFIG, width=width, height=height, qp_base=24)), LibavDecoder("hevc"), 0
+    config = replace(CONFIG, width=width, height=height, qp_base=qp, preset=preset)
+    encoder, decoder, changed = HevcEncoder(config), LibavDecoder("hevc"), 0
     for index, picture in enumerate(cropped(p, width, height) for p in head):
         (coded,) = encoder.push(picture)
         found = split(coded.data)
@@ -59,7 +60,7 @@ def test_pictures_after_pcm(head: list[Picture], width: int, height: int) -> Non
             changed += data != coded.data
         (shown,) = decoder.push(data)
         assert equal(shown, coded.picture)
-    assert changed > 3  # pictures with intra blocks
+    assert changed  # pictures with intra blocks
 
 
 @pytest.mark.parametrize(("width", "height"), [(176, 144), (130, 98), (64, 16)])
@@ -82,7 +83,7 @@ def test_pcm_is_exact(head: list[Picture], width: int, height: int) -> None:
 
 def test_first_picture_is_vvc(head: list[Picture], units: list[bytes]) -> None:
     """It is VVC's picture to the bit, and the pictures after it are predicted from it."""
-    decoder = MixedDecoder()
+    decoder = MixedDecoder(176, 144)
     shown = [decoder.push(unit)[0] for unit in units]
     first = split(units[0])
     assert first
@@ -126,16 +127,48 @@ def test_damaged(units: list[bytes]) -> None:
     first = split(units[0])
     assert first
     sets, vvc = [u for u in first if is_parameters(u.payload[0])], [u for u in first if not is_parameters(u.payload[0])]
-    for broken in (sets, vvc, sets[:1] + vvc, sets[:2] + vvc, sets + vvc[:2]):
-        with pytest.raises((DamagedError, av.error.FFmpegError)):
-            MixedDecoder().push(join(broken))
+    for broken in (sets, vvc, sets[:1] + vvc, sets[:2] + vvc, sets + vvc[:2], sets + vvc + vvc):
+        with pytest.raises(DamagedError, match="mixed base layer"):
+            PlainHevc(176, 144).convert(join(broken))
+    with pytest.raises(DamagedError, match=r"176x144 instead of 64x64"):
+        PlainHevc(64, 64).convert(units[0])
+    sps = read_sps(sets[1].payload)
+    text = "".join(f"{byte:08b}" for byte in sets[1].payload[2:])
+    sizes = text.index("1", sps.pcm_at + 9 + 1) + 1  # behind the smallest size's code, which is "1"
+    for other in ("1", "010"):  # blocks of one size, of two
+        changed = text[:sizes] + other + text[sizes + 3 :]
+        body = int(changed.ljust(-(-len(changed) // 8) * 8, "0"), 2).to_bytes(-(-len(changed) // 8), "big")
+        sets[1] = Unit(True, sets[1].payload[:2] + body)
+        with pytest.raises(DamagedError, match=r"PCM blocks of all sizes|does not decode"):
+            PlainHevc(176, 144).convert(join(sets + vvc))
     chance = random.Random(5)
     for _ in range(40):
         data = bytearray(units[0])
         for _ in range(chance.randint(1, 4)):
             data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
         try:
-            pictures = MixedDecoder().push(bytes(data))
-        except (StreamError, av.error.FFmpegError, ValueError):
+            pictures = MixedDecoder(176, 144).push(bytes(data))
+        except (StreamError, av.error.FFmpegError):
             continue
         assert len(pictures) <= 1
+
+
+@pytest.mark.parametrize(("width", "height"), [(66, 50), (130, 98)])
+def test_padded_sizes(head: list[Picture], width: int, height: int) -> None:
+    if "libvvenc" not in encoders(find_ffmpeg()):
+        pytest.skip("this FFmpeg has no libvvenc")
+    encoder = MixedEncoder(replace(CONFIG, width=width, height=height, qp_base=30, preset="fast"))
+    for picture in (cropped(p, width, height) for p in head[:6]):
+        (coded,) = encoder.push(picture)
+        assert 10 * np.log10(255**2 / luma_mse(coded.picture, picture)) > 31
+
+
+def test_bad_input(monkeypatch: pytest.MonkeyPatch, head: list[Picture]) -> None:
+    with pytest.raises(UsageError, match="8x64; sides of 16 or more are needed: use --base-codec hevc"):
+        MixedEncoder(replace(CONFIG, width=8, height=64))
+    if "libvvenc" not in encoders(find_ffmpeg()):
+        pytest.skip("this FFmpeg has no libvvenc")
+    monkeypatch.setattr("hdac.layers.hevc.FIXED", "bframes=0:rc-lookahead=0:keyint=-1:wpp=1:slices=2:rd={rd}:repeat-headers=1")
+    encoder = MixedEncoder(replace(CONFIG, preset="fast"))
+    with pytest.raises(ToolError, match=r"cannot take .*: use --base-codec hevc"):
+        [encoder.push(picture) for picture in head[:3]]

@@ -92,15 +92,23 @@ class CabacReader:
 
     def __init__(self, data: bytes, states: list[int]) -> None:
         self.states = states
-        self._value, self._bits = int.from_bytes(data + b"\0\0", "big"), 8 * len(data) + 16
-        self._at = 9  # bits taken
-        self._range, self._offset = 510, self._value >> self._bits - 9
+        self._data, self._next, self._limit = data, 0, 8 * len(data) + 16
+        self._window, self._have = 0, 0  # bits that were taken from `data` and not yet used, and their number
+        self._at = 0  # bits used
+        self._range, self._offset = 510, 0
+        self._more(9)
 
     def _more(self, count: int) -> None:
         self._at += count
-        if self._at > self._bits:
+        if self._at > self._limit:
             raise DamagedError("slice data ends too early")
-        self._offset = self._offset << count | self._value >> self._bits - self._at & (1 << count) - 1
+        if self._have < count:
+            eight = self._data[self._next : self._next + 8]
+            self._window = self._window << 64 | int.from_bytes(eight.ljust(8, b"\0"), "big")
+            self._next, self._have = self._next + 8, self._have + 64
+        self._have -= count
+        self._offset = self._offset << count | self._window >> self._have
+        self._window &= (1 << self._have) - 1
 
     def bin(self, context: int) -> int:
         state = self.states[context]
@@ -145,7 +153,8 @@ class CabacWriter:
     def __init__(self, states: list[int]) -> None:
         self.states = states
         self._low, self._range = 0, 510
-        self._value, self._count = 0, -1  # bits written; the first one is not kept
+        self._done = bytearray()
+        self._value, self._count = 0, -1  # bits written after those; the first one is not kept
         self._waiting = 0
 
     def _put(self, bit: int) -> None:
@@ -157,6 +166,10 @@ class CabacWriter:
             tail = (1 << self._waiting) - 1 if not bit else 0
             self._value, self._count = self._value << self._waiting | tail, self._count + self._waiting
             self._waiting = 0
+        if self._count >= 512:
+            rest = self._count % 8
+            self._done += (self._value >> rest).to_bytes(self._count // 8, "big")
+            self._value, self._count = self._value & (1 << rest) - 1, rest
 
     def _renormalise(self) -> None:
         while self._range < 256:
@@ -206,4 +219,4 @@ class CabacWriter:
         for bit in (self._low >> 8 & 1, 1):
             self._put(bit)
         self._value <<= -self._count % 8
-        return self._value.to_bytes(-(-self._count // 8), "big")
+        return bytes(self._done) + self._value.to_bytes(-(-self._count // 8), "big")

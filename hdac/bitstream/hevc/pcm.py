@@ -8,16 +8,17 @@ and `with_flags` make them of a sequence without.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from hdac.bitstream.hevc.cabac import SPLIT_CU, CabacReader, CabacWriter, initial_states
 from hdac.bitstream.hevc.parameters import Pps, Sps, UnsupportedError, read_slice, read_sps
 from hdac.bitstream.hevc.slices import SliceData
 
-if TYPE_CHECKING:
-    from hdac.video.picture import Picture
+#: Luma `(H, W)` and two chroma planes `(H/2, W/2)`, uint8.
+Planes: TypeAlias = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8], npt.NDArray[np.uint8]]
 
 _IDR = bytes([19 << 1, 1])  # NAL header
 _MAX_BLOCK = 5  # log2 of the largest PCM block's side that HEVC allows
@@ -88,10 +89,11 @@ def with_flags(payload: bytes, sps: Sps, pps: Pps) -> bytes:
 class _Samples:
     """`Bins` that write a picture: blocks as large as PCM blocks may be, smaller ones at its edges."""
 
-    def __init__(self, picture: Picture, sps: Sps, qp: int) -> None:
-        across, down = sps.width - picture.width, sps.height - picture.height
-        self._luma = np.pad(picture.y, ((0, down), (0, across)), mode="edge")
-        self._chroma = [np.pad(plane, ((0, down // 2), (0, across // 2)), mode="edge") for plane in (picture.u, picture.v)]
+    def __init__(self, picture: Planes, sps: Sps, qp: int) -> None:
+        luma, *chroma = picture
+        down, across = sps.height - luma.shape[0], sps.width - luma.shape[1]
+        self._luma = np.pad(luma, ((0, down), (0, across)), mode="edge")
+        self._chroma = [np.pad(plane, ((0, down // 2), (0, across // 2)), mode="edge") for plane in chroma]
         self._depth = sps.tree_block - sps.pcm[-1]
         self._states, self._done = initial_states(0, qp), bytearray()
         self._writer = CabacWriter(self._states)
@@ -122,14 +124,17 @@ class _Samples:
         return bytes(self._done) + self._writer.finish()
 
 
-def pcm_picture(picture: Picture, sps: Sps, pps: Pps) -> bytes:
+def pcm_picture(picture: Planes, sps: Sps, pps: Pps) -> bytes:
     """The NAL unit of an IDR picture that decodes to exactly `picture` under a sequence that allows PCM blocks of all sizes.
 
-    Raises `UnsupportedError` if `picture` is not of the sequence's size, padding left out.
+    `picture` is repeated at its edges up to the sequence's size, a multiple of the smallest block. Raises `UnsupportedError` if it is of
+    another size.
     """
-    across, down = sps.width - picture.width, sps.height - picture.height
-    if not (0 <= across < 1 << sps.min_block and 0 <= down < 1 << sps.min_block and sps.pcm and sps.pcm[0] == sps.min_block):
-        raise UnsupportedError(f"a sequence of {sps.width}x{sps.height} for a picture of {picture.width}x{picture.height}")
+    height, width = picture[0].shape
+    if not (0 <= sps.width - width < 1 << sps.min_block and 0 <= sps.height - height < 1 << sps.min_block):
+        raise UnsupportedError(f"a sequence of {sps.width}x{sps.height} for a picture of {width}x{height}")
+    if sps.pcm != range(sps.min_block, min(sps.tree_block, _MAX_BLOCK) + 1):
+        raise UnsupportedError("a sequence that does not allow PCM blocks of all sizes")
     text = "101" + "0" * pps.extra_bits + "011"  # the only slice, earlier pictures may be shown, parameter set 0; an I slice
     text += "1" * pps.output_flag + "00" * sps.sao + "1"  # no sample adaptive offset; the parameter set's QP
     text += "11" * pps.chroma_offsets + "0" * pps.deblocking_override

@@ -1,0 +1,21 @@
+"""The base codecs by name: "hevc", "vvc", "mixed"."""
+
+from __future__ import annotations
+
+from hdac.layers.base import GOP_MAX, BaseConfig, BaseDecoder, BaseEncoder
+from hdac.layers.hevc import HevcEncoder
+from hdac.layers.libav import LibavDecoder
+from hdac.layers.mixed import MixedDecoder, MixedEncoder
+from hdac.layers.vvc import VvcEncoder
+
+
+def open_base(codec: str, config: BaseConfig, ffmpeg: str | None = None, pictures: int = GOP_MAX) -> BaseEncoder:
+    """A base layer encoder for one GOP of at most `pictures` pictures."""
+    if codec == "mixed":
+        return MixedEncoder(config, ffmpeg, pictures)
+    return VvcEncoder(config, ffmpeg) if codec == "vvc" else HevcEncoder(config, pictures)
+
+
+def open_decoder(codec: str, width: int, height: int) -> BaseDecoder:
+    """A base layer decoder for one GOP of pictures of this size."""
+    return MixedDecoder(width, height) if codec == "mixed" else LibavDecoder(codec)
