@@ -1,6 +1,7 @@
 """Export the base layer of an .hdac file for any player: .hevc or .vvc (Annex B, the exact bytes) or .mp4.
 
-A mixed base layer comes out as plain HEVC whose first pictures are not compressed.
+A mixed base layer comes out as plain HEVC whose first pictures are not compressed: any software player shows it, a hardware decoder
+may find such pictures too large for its level.
 """
 
 from __future__ import annotations
