@@ -163,10 +163,10 @@ def test_the_page_in_chromium(results: Path, hdac: Run) -> None:
         assert page.evaluate("document.getElementById('curves').layout.yaxis.title.text") == "Flicker (levels) (lower is better)"
         # tables sort by number
         head = page.locator("h2:text('Points') + div th").nth(3)
-        head.click()
+        head.evaluate("cell => cell.click()")  # by the page itself: a click by coordinates may meet a layout that still moves
         rates = [float(t) for t in page.locator("h2:text('Points') + div tbody tr td:nth-child(4)").all_inner_texts()]
         assert rates == sorted(rates)
-        head.click()
+        head.evaluate("cell => cell.click()")
         rates = [float(t) for t in page.locator("h2:text('Points') + div tbody tr td:nth-child(4)").all_inner_texts()]
         assert rates == sorted(rates, reverse=True)
         # players: they move on, every tile shows a picture
