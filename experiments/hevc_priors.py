@@ -1,71 +1,105 @@
 """First guesses of the models that recode HEVC slices (`hdac/bitstream/recoding.py`), from the base layers of a training pack.
 
-    python experiments/hevc_priors.py --pack runs/pack --out hdac/bitstream/hevc/priors.npy
+    python experiments/hevc_priors.py --pack runs/pack --out hdac/bitstream/hevc/priors.npz
 
-Only the pack's training clips are looked at. Each row is a model's key, its probability of 1 in units of 1 / 65536, and the number of
-bins that this guess counts for.
+Only the pack's training clips are looked at. `models`: a row a model, with its key, its probability of 1 in units of 1 / 65536, and the
+number of bins that this guess counts for. `weights`: a row a kind of bin, with its key and what its views weigh at first.
 """
 
 from __future__ import annotations
 
 import argparse
 import random
-import time
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
 from hdac.bitstream.hevc.slices import EVEN
-from hdac.bitstream.recoding import Recoder, near_key, qp_key
+from hdac.bitstream.rangecoder import Writer
+from hdac.bitstream.recoding import VIEWS, Heard, Mixer, Priors, Recoder, keys
 from hdac.bitstream.thinning import is_slice, split
 
 #: No guess counts for more bins than this, nor for more than half of those that were seen.
 MOST = 24
+ROUNDS = 2  # of learning the weights
 
 
-def count(stream: bytes, totals: dict[int, list[float]]) -> None:
-    """Adds the bins of an Annex B stream. Each stream weighs as the root of its bins: large ones would drown small ones."""
-    recoder, seen = Recoder(), defaultdict(lambda: [0, 0])
+def hear(stream: bytes) -> list[Heard]:
+    """The slices of an Annex B stream."""
+    recoder, slices = Recoder(), []
     for unit in split(stream, limit=1 << 20) or []:
-        if not is_slice(unit.payload[0], unit.payload[1], "hevc"):
+        if is_slice(unit.payload[0], unit.payload[1], "hevc"):
+            slices.append(recoder.hear(unit.payload))
+        else:
             recoder.parameters(unit.payload)
-            continue
-        heard = recoder.hear(unit.payload)
-        for model, known, value in heard.bins if heard else []:
-            if model != EVEN:
-                seen[near_key(heard.head.intra, model, known)][value] += 1
-                seen[qp_key(heard.head.intra, model, heard.head.qp)][value] += 1
-    weight = 100 / max(1, sum(map(sum, seen.values()))) ** 0.5
-    for key, (zeros, ones) in seen.items():
-        total = totals[key]
-        total[0] += weight * zeros
-        total[1] += weight * ones
-        total[2] += zeros + ones
+    return [heard for heard in slices if heard is not None]
+
+
+def count(streams: Iterable[list[Heard]]) -> dict[int, tuple[int, int]]:
+    """Key of a model -> its probability (16 bits) and what it counts for.
+
+    Each stream weighs as the root of its bins: large ones would drown small ones.
+    """
+    totals: dict[int, list[float]] = defaultdict(lambda: [0.0, 0.0, 0.0])
+    for stream in streams:
+        weight = 100 / max(1, sum(len(heard.bins) for heard in stream)) ** 0.5
+        for heard in stream:
+            for model, known, wider, value in heard.bins:
+                for key in keys(heard.head, model, known, wider) if model != EVEN else []:
+                    total = totals[key]
+                    total[value] += weight
+                    total[2] += 1
+    found = {}
+    for key, (zeros, ones, bins) in sorted(totals.items()):
+        if bins > 1:
+            p = (ones + 0.4) / (zeros + ones + 0.8)
+            found[key] = min(65535, max(1, round(65536 * p))), min(MOST, int(bins) // 2)
+    return found
+
+
+def learn(streams: Iterable[list[Heard]], priors: Priors) -> dict[int, tuple[np.ndarray, float]]:
+    """Key of a kind of bin -> the sum of what its views weighed in the end, and the number of such ends (by the root of the bins)."""
+    ends: dict[int, tuple[np.ndarray, float]] = {}
+    for stream in streams:
+        mixer, writer, bins = Mixer(priors), Writer(), defaultdict(int)  # type: ignore[var-annotated]
+        for heard in stream:
+            mixer.write(writer, heard)
+            for model, _, _, _ in heard.bins:
+                bins[2 * model + heard.head.intra] += 1
+        for key, weights in mixer.weights.items():
+            share = bins[key] ** 0.5
+            total, shares = ends.get(key, (0.0, 0.0))
+            ends[key] = total + share * np.array(weights), shares + share
+    return ends
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pack", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=30)
     options = parser.parse_args()
-    streams = sorted((options.pack / "train").glob("*.hevc"))
-    random.Random(1).shuffle(streams)
-    totals: dict[int, list[float]] = defaultdict(lambda: [0.0, 0.0, 0.0])
-    start = time.monotonic()
-    used = 0
-    for path in streams:
-        if time.monotonic() - start > 60 * options.minutes:
-            break
-        count(path.read_bytes(), totals)
-        used += 1
-    rows = []
-    for key, (zeros, ones, bins) in sorted(totals.items()):
-        p = (ones + 0.4) / (zeros + ones + 0.8)
-        rows.append((key, min(65535, max(1, round(65536 * p))), min(MOST, int(bins) // 2)))
-    np.save(options.out, np.array([row for row in rows if row[2]], np.uint32))
-    print(f"{used} streams, {len(rows)} models")
+    paths = sorted((options.pack / "train").glob("*.hevc"))
+    clips = sorted({path.stem.rsplit("_", 1)[0] for path in paths})
+    random.Random(1).shuffle(clips)
+    first = set(clips[: len(clips) // 2])
+    halves: list[list[list[Heard]]] = [[], []]
+    for path in paths:
+        halves[path.stem.rsplit("_", 1)[0] in first].append(hear(path.read_bytes()))
+    print(f"{sum(map(len, halves))} streams of {len(clips)} clips", flush=True)
+
+    models = count(halves[0] + halves[1])
+    weights: dict[int, list[int]] = {}
+    others = [count(half) for half in halves]
+    for _ in range(ROUNDS):  # under the guesses from other clips: one's own would be trusted too much
+        a, b = (learn(half, Priors(other, weights)) for half, other in zip(halves, others[::-1], strict=True))
+        sums = {key: [end[key] for end in (a, b) if key in end] for key in a | b}
+        weights = {key: np.rint(sum(e[0] for e in found) / sum(e[1] for e in found)).astype(int).tolist() for key, found in sums.items()}
+    rows = [(key, *values, *[0] * (VIEWS - len(values))) for key, values in sorted(weights.items())]
+    table = np.array([(key, *row) for key, row in models.items()], np.uint32)
+    np.savez_compressed(options.out, models=table, weights=np.array(rows, np.int32))
+    print(f"{len(models)} models, {len(rows)} kinds of bins")
 
 
 if __name__ == "__main__":

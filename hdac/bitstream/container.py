@@ -13,7 +13,7 @@ length and that many bytes.
                | log2 base scale u4, log2 frame step u4 | colour u8 * 3 (H.273 matrix, primaries, transfer)
                | varint width | varint height | varint fps numerator | varint fps denominator
                | chunk(model name, ASCII) | model hash 4 bytes | varint K | varint keypoint levels per half side
-               | varint cascade length | cascade offsets i8 * (length 0: 8, 6, 8, 0)
+               | varint cascade length | cascade offsets i8 * (length 0: 8, 6, 8, 0; with tune 1 4, 3, 4, 0)
 
     payload of REFERENCE (animation mode): chunk(range-coded bytes) | rest of the NAL units of one intra picture
     payload of BASE:   flags u8 (bit 0: a GOP starts) | varint frames | [qp_ref u8 | qp_base u8, if a GOP starts]
@@ -42,7 +42,8 @@ from typing import BinaryIO, TypeVar
 from hdac.errors import DamagedError, StreamError, TruncatedError, UsageError
 
 MAGIC = b"HDAC"
-VERSION = 3  # 2: slices of HEVC are recoded; 3: mixed base layers, parameter sets of VVC are expected
+#: 2: slices of HEVC are recoded; 3: mixed base layers, parameter sets of VVC are expected; 4: wider models for slices, cascades by tune
+VERSION = 4
 SUFFIX = ".hdac"
 
 MIN_SIDE, MAX_SIDE = 16, 4096
@@ -50,7 +51,6 @@ MAX_HEADER = 512
 MAX_PAYLOAD = 1 << 26
 MAX_GROUP = 1 << 27
 MAX_KEYPOINTS = 64
-USUAL_CASCADE = (8, 6, 8, 0)
 
 _PREFIX = struct.Struct(">4sB")
 _FIXED = struct.Struct(">BBBBBB")
@@ -75,6 +75,9 @@ class Tune(IntEnum):
 
     PSNR = 0
     PERCEPTUAL = 1
+
+
+USUAL_CASCADES = {Tune.PSNR: (8, 6, 8, 0), Tune.PERCEPTUAL: (4, 3, 4, 0)}
 
 
 class PacketType(IntEnum):
@@ -179,7 +182,7 @@ def pack_header(header: Header) -> bytes:
     numbers = (header.width, header.height, header.fps.numerator, header.fps.denominator)
     body += b"".join(map(varint, numbers)) + chunk(header.model.encode("ascii")) + bytes.fromhex(header.model_hash)
     body += varint(header.keypoints) + varint(header.keypoint_levels)
-    cascade = () if header.cascade == USUAL_CASCADE else header.cascade
+    cascade = () if header.cascade == USUAL_CASCADES[header.tune] else header.cascade
     body += varint(len(cascade)) + struct.pack(f">{len(cascade)}b", *cascade)
     data = _PREFIX.pack(MAGIC, VERSION) + chunk(body)
     return data + _CRC.pack(zlib.crc32(data))
@@ -203,17 +206,17 @@ def parse_header(body: memoryview) -> Header:
         raise DamagedError(f"base scale and frame step are 2^-{shifts >> 4} and 2^{shifts & 15}; at most a quarter and 4")
     width, height = c.varint("width", 1, MAX_SIDE), c.varint("height", 1, MAX_SIDE)
     fps = Fraction(c.varint("frame rate", 1, 10**6), c.varint("frame rate's denominator", 1, 10**6))
-    name = bytes(c.chunk("model name", 64))
+    name, tune = bytes(c.chunk("model name", 64)), _enum(Tune, codec >> 4, "tune")
     digest = bytes(c.take(4, "model hash")).hex()
     keypoints, levels = c.varint("keypoints", 0, MAX_KEYPOINTS), c.varint("keypoint levels", 1, 512)
     count = c.varint("cascade length", 0, 64)
-    cascade = struct.unpack(f">{count}b", c.take(count, "cascade")) or USUAL_CASCADE
+    cascade = struct.unpack(f">{count}b", c.take(count, "cascade")) or USUAL_CASCADES[tune]
     if not name.isascii():
         raise DamagedError(f"model name {name!r} is not ASCII: the stream is damaged")
     return Header(
         _enum(Mode, mode & 15, "mode"), _enum(BaseCodec, codec & 15, "base codec"), width, height, fps, name.decode(), digest,
         keypoints, levels, 1 << (shifts >> 4), 1 << (shifts & 15), cascade, Colour(matrix, primaries, transfer),
-        _enum(Tune, codec >> 4, "tune"), bool(mode >> 4),
+        tune, bool(mode >> 4),
     )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 CABAC starts every slice from fixed guesses and spends three to four bytes of a P picture of 15 on learning them again and on its end.
 Here the same bins are coded under models that last for a GOP, know more of their surroundings (the picture before, the slice's QP) and
-start from what other talking heads taught them (`priors.npy`, made by `experiments/hevc_priors.py`). CABAC's own bytes are made again
+start from what other talking heads taught them (`priors.npz`, made by `experiments/hevc_priors.py`). CABAC's own bytes are made again
 from the bins: the exact slice comes back.
 
 (Adaptive states and logistic mixing: Mahoney, "Adaptive weighing of context models for lossless data compression", 2005.)
@@ -11,26 +11,29 @@ from the bins: the exact slice comes back.
 from __future__ import annotations
 
 from functools import cache
+from operator import mul
 from pathlib import Path
 from typing import NamedTuple
+from zipfile import BadZipFile
 
 import numpy as np
 
 from hdac.bitstream.hevc.cabac import CabacReader, CabacWriter, initial_states
 from hdac.bitstream.hevc.parameters import PPS_UNIT, SPS_UNIT, Pps, Slice, Sps, UnsupportedError, read_pps, read_slice, read_sps
-from hdac.bitstream.hevc.slices import EVEN, MODELS, SliceData
+from hdac.bitstream.hevc.slices import EVEN, MODELS, SliceData, Wider
 from hdac.bitstream.rangecoder import HALF, Coder
 from hdac.errors import DamagedError, ToolError
 
+VIEWS = 5  # of a bin, at most
 #: Slices of more bins stay as they are: they take time (5 us a bin) and gain least.
 MAX_BINS = 80_000
-PRIORS = Path(__file__).parent / "hevc" / "priors.npy"
+PRIORS = Path(__file__).parent / "hevc" / "priors.npz"
 
 _QP_STEP = 4  # QPs that share a model
 _LIMIT = 200  # bins after which a model adapts no more slowly
 _RATE = [65536 * 2 // (2 * n + 3) for n in range(_LIMIT + 1)]
 _LEARNING = 41  # of the mixing weights: 0.01 in units of 1 / 4096
-_START = 36000  # of the mixing weights, in units of 1 / 65536
+_START = 72000  # of the mixing weights together, in units of 1 / 65536
 
 #: Logistic function of x / 256, in units of 1 / 4096, at x = -2048, -1920 .. 2048; and between, by straight lines in integers.
 _NODES = (
@@ -55,69 +58,87 @@ def _inverse() -> list[int]:
 _STRETCH = _inverse()
 
 
+class Priors(NamedTuple):
+    """What models and mixing weights start from."""
+
+    models: dict[int, tuple[int, int]]  # key -> probability of 1 (16 bits), the number of bins that this guess counts for
+    weights: dict[int, list[int]]  # 2 * model + intra -> those of its views
+
+
 @cache
-def _priors() -> dict[int, tuple[int, int]]:
-    """Key of a model -> its first probability (22 bits) and the number of bins that this guess counts for."""
+def _priors() -> Priors:
     try:
-        rows = np.load(PRIORS, allow_pickle=False)
-    except (OSError, ValueError) as error:
+        with np.load(PRIORS, allow_pickle=False) as tables:
+            models, weights = tables["models"].tolist(), tables["weights"].tolist()
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
         raise ToolError(f"{PRIORS.name} is missing from hdac/bitstream/hevc, or damaged ({error}): install hdac again") from error
-    return {int(key): (int(p) << 6, int(count)) for key, p, count in rows}
+    return Priors({key: (p, count) for key, p, count in models}, {key: start for key, *start in weights})
 
 
-def near_key(intra: bool, model: int, known: int) -> int:
-    """The model of a bin in its surroundings."""
-    return (known * MODELS + model) * 4 + intra
-
-
-def qp_key(intra: bool, model: int, qp: int) -> int:
-    """The model of a bin in slices of about this QP."""
-    return (max(0, qp) // _QP_STEP * MODELS + model) * 4 + 2 + intra
+def keys(head: Slice, model: int, known: int, wider: Wider) -> list[int]:
+    """The models of a bin: in slices of about this QP, in its surroundings, and in each wider view of them."""
+    views = (max(0, head.qp) // _QP_STEP, known, *wider)
+    return [((view * VIEWS + i) * MODELS + model) * 2 + head.intra for i, view in enumerate(views)]
 
 
 class Mixer:
-    """The models of one GOP: two for each bin, mixed."""
+    """The models of one GOP: several for each bin, mixed."""
 
-    def __init__(self) -> None:
+    def __init__(self, priors: Priors | None = None) -> None:
+        self._given = priors
         self._models: dict[int, list[int]] = {}
-        self._weights: dict[int, list[int]] = {}
-        self._intra, self._qp = False, 0
-        self._present: dict[int, tuple[list[int], list[int], list[int]]] = {}  # of this slice's kinds of bins: two models, their weights
+        self.weights: dict[int, list[int]] = {}
+        self._present: dict[tuple[int, int, Wider], tuple[list[list[int]], list[int]]] = {}  # of this slice's bins: models, their weights
 
     def start(self, head: Slice) -> None:
-        self._intra, self._qp, self._present = head.intra, head.qp, {}
+        self._head, self._present = head, {}
+
+    @property
+    def _priors(self) -> Priors:
+        return self._given or _priors()
 
     def _model(self, key: int) -> list[int]:
         found = self._models.get(key)
         if found is None:
-            found = self._models[key] = list(_priors().get(key, (1 << 21, 0)))
+            p, count = self._priors.models.get(key, (1 << 15, 0))
+            found = self._models[key] = [p << 6, count]
         return found
 
-    def _find(self, model: int, known: int) -> tuple[list[int], list[int], list[int]]:
-        weights = self._weights.setdefault(2 * model + self._intra, [_START, _START])
-        return self._model(near_key(self._intra, model, known)), self._model(qp_key(self._intra, model, self._qp)), weights
+    def _find(self, model: int, known: int, wider: Wider) -> tuple[list[list[int]], list[int]]:
+        models = [self._model(key) for key in keys(self._head, model, known, wider)]
+        kind = 2 * model + self._head.intra
+        weights = self.weights.get(kind)
+        if weights is None:
+            start = self._priors.weights.get(kind, [_START // len(models)] * VIEWS)
+            weights = self.weights[kind] = start[: len(models)]
+        return models, weights
 
-    def code(self, coder: Coder, model: int, known: int, value: int | None) -> int:
+    def code(self, coder: Coder, model: int, known: int, wider: Wider, value: int | None) -> int:
         """Codes one bin (`value` None: reads it) and learns from it."""
         if model == EVEN:
             return coder.bit(HALF, value)
-        key = known * MODELS + model
+        key = (model, known, wider)
         found = self._present.get(key)
         if found is None:
-            found = self._present[key] = self._find(model, known)
-        one, two, weights = found
-        s1, s2 = _STRETCH[one[0] >> 10], _STRETCH[two[0] >> 10]
-        p = _SQUASH[min(4095, max(1, (weights[0] * s1 + weights[1] * s2 >> 16) + 2048))]
+            found = self._present[key] = self._find(model, known, wider)
+        models, weights = found
+        stretched = [_STRETCH[state[0] >> 10] for state in models]
+        p = _SQUASH[min(4095, max(1, (sum(map(mul, weights, stretched)) >> 16) + 2048))]
         value = coder.bit(p, value)
         error = ((value << 12) - p) * _LEARNING
-        weights[0] += error * s1 + 32768 >> 16
-        weights[1] += error * s2 + 32768 >> 16
-        for state in (one, two):
+        for i, s in enumerate(stretched):
+            weights[i] += error * s + 32768 >> 16
+        for state in models:
             p, seen = state
             state[0] = p + (((value << 22) - p) * _RATE[seen] >> 16)
             if seen < _LIMIT:
                 state[1] = seen + 1
         return value
+
+    def write(self, coder: Coder, heard: Heard) -> None:
+        self.start(heard.head)
+        for model, known, wider, value in heard.bins:
+            self.code(coder, model, known, wider, value)
 
 
 class _Heard:
@@ -126,18 +147,18 @@ class _Heard:
     def __init__(self, data: bytes, head: Slice) -> None:
         self._reader = CabacReader(data, initial_states(head.kind, head.qp))
         self.writer = CabacWriter(initial_states(head.kind, head.qp))
-        self.bins: list[tuple[int, int, int]] = []  # model, known, value
+        self.bins: list[tuple[int, int, Wider, int]] = []  # model, known, wider, value
 
-    def bin(self, context: int, known: int = 0) -> int:
+    def bin(self, context: int, known: int = 0, wider: Wider = ()) -> int:
         value = self._reader.bin(context)
         self.writer.bin(context, value)
-        self.bins.append((context, known, value))
+        self.bins.append((context, known, wider, value))
         return value
 
-    def bypass(self, model: int, known: int = 0) -> int:
+    def bypass(self, model: int, known: int = 0, wider: Wider = ()) -> int:
         value = self._reader.bypass()
         self.writer.bypass(value)
-        self.bins.append((model, known, value))
+        self.bins.append((model, known, wider, value))
         return value
 
     def pcm(self, x: int, y: int, size: int) -> bool:
@@ -161,14 +182,14 @@ class _Told:
         self.writer = CabacWriter(initial_states(head.kind, head.qp))
         self._left = MAX_BINS
 
-    def bin(self, context: int, known: int = 0) -> int:
-        value = self._mixer.code(self._coder, context, known, None)
+    def bin(self, context: int, known: int = 0, wider: Wider = ()) -> int:
+        value = self._mixer.code(self._coder, context, known, wider, None)
         self.writer.bin(context, value)
         self._left -= 1
         return value
 
-    def bypass(self, model: int, known: int = 0) -> int:
-        value = self._mixer.code(self._coder, model, known, None)
+    def bypass(self, model: int, known: int = 0, wider: Wider = ()) -> int:
+        value = self._mixer.code(self._coder, model, known, wider, None)
         self.writer.bypass(value)
         self._left -= 1
         return value
@@ -184,10 +205,10 @@ class _Told:
 
 
 class Heard(NamedTuple):
-    """A slice that can be recoded: its header, and the bins of the rest (model, known, value)."""
+    """A slice that can be recoded: its header, and the bins of the rest (model, known, wider, value)."""
 
     head: Slice
-    bins: list[tuple[int, int, int]]
+    bins: list[tuple[int, int, Wider, int]]
 
 
 class Recoder:
@@ -228,9 +249,7 @@ class Recoder:
         self._walk = SliceData()
 
     def write(self, coder: Coder, heard: Heard) -> None:
-        self._mixer.start(heard.head)
-        for model, known, value in heard.bins:
-            self._mixer.code(coder, model, known, value)
+        self._mixer.write(coder, heard)
 
     def read(self, coder: Coder, header: bytes) -> bytes:
         """The rest of a recoded slice, from its header (NAL header included). Raises `DamagedError`."""

@@ -8,7 +8,7 @@ from typing import Literal
 from hdac.codec.operating import ANIMATION_KBPS, default_qp_ref
 from hdac.codec.syntax import MAX_FRAMES
 from hdac.errors import UsageError
-from hdac.layers.base import CASCADE, PRESETS, QP_MAX
+from hdac.layers.base import CALM_CASCADE, CASCADE, PRESETS, QP_MAX
 from hdac.layers.reference import Refresh, RefreshConfig
 from hdac.nets.keypoints import MAX_KEYPOINTS, MIN_KEYPOINTS
 from hdac.nets.zoo import DEFAULT, serving
@@ -19,8 +19,8 @@ TUNES = ("psnr", "perceptual")
 BASE_CODECS = ("hevc", "vvc", "mixed")
 DEFAULT_QP_BASE = 44
 #: Decibels that a fused picture may lose to its base picture in PSNR-Y and still be shown, by `tune`: detail that is not exactly in place
-#: costs PSNR, a broken picture costs far more.
-LOSS = {"psnr": 0.0, "perceptual": 1.0}
+#: costs PSNR, a broken picture costs far more. After a picture of the base layer half of it is allowed: to and fro would flicker.
+LOSS = {"psnr": 0.0, "perceptual": 1.5}
 MAX_LOSS = 100.0  # more than any two 8-bit pictures can differ by: the network's picture is always shown
 
 
@@ -36,9 +36,11 @@ class EncoderConfig:
     qp_base, qp_ref: HEVC's scale, 0 (best) to 51; None: from `kbps`, else 44 and what goes with it.
     kbps: target bit rate, 1 kbps = 1000 bit/s; None: as the QPs give.
     base_scale: the base layer is coded at 1, 1/2 or 1/4 of the frame's side; frame_step: every 1st, 2nd or 4th frame has one.
+    cascade: 1 to 64 offsets that the pictures after the first add to `qp_base` in turn; None: `CASCADE`, `CALM_CASCADE` with tune
+        "perceptual" (`layers.base`).
     tune: "psnr" for fidelity, "perceptual" for what people see: other weights of the same network, another switch to the base layer.
     allow_loss: decibels that a fused picture may lose to its base picture in PSNR-Y and still be shown, 0 to 100 (always shown); None:
-        0 with tune "psnr", 1 with "perceptual".
+        0 with tune "psnr", 1.5 with "perceptual"; half of it after a picture that was not fused.
     keypoints: 5 to 40, as many as the network takes; None: 10.
     base_codec: "hevc", "vvc", or "mixed": the first picture of a GOP VVC (1 to 3 s each, so not live), the others HEVC; fewest bits.
     preset: effort of the base encoder, "fast", "medium" or "slow"; None: slow, but medium for VVC. With "fast" the encoder fuses
@@ -57,7 +59,7 @@ class EncoderConfig:
     refresh: Refresh = "auto"
     base_scale: int = 1
     frame_step: int = 1
-    cascade: tuple[int, ...] = CASCADE
+    cascade: tuple[int, ...] | None = None
     allow_loss: float | None = None
     keypoints: int | None = None
     preset: Literal["fast", "medium", "slow"] | None = None
@@ -90,7 +92,7 @@ class EncoderConfig:
             raise UsageError(f"--bitrate {self.kbps:g}k and --qp-ref {self.qp_ref} contradict each other in mode animation; give one")
         if self.packet_frames is not None and not 1 <= self.packet_frames <= MAX_FRAMES:
             raise UsageError(f"packet_frames {self.packet_frames}; allowed are 1 (live) to {MAX_FRAMES}")
-        if not self.cascade or not all(-QP_MAX <= o <= QP_MAX for o in self.cascade) or len(self.cascade) > 64:
+        if not self.offsets or not all(-QP_MAX <= o <= QP_MAX for o in self.offsets) or len(self.offsets) > 64:
             raise UsageError(f"cascade {self.cascade}; allowed are 1 to 64 offsets of -{QP_MAX} to {QP_MAX}")
         RefreshConfig(self.refresh)
 
@@ -105,6 +107,12 @@ class EncoderConfig:
         return "vvc" if self.base_codec == "mixed" and self.mode == "animation" else self.base_codec
 
     @property
+    def offsets(self) -> tuple[int, ...]:
+        """The cascade: what the P pictures add to `qp_base`, in turn."""
+        usual = CALM_CASCADE if self.tune == "perceptual" else CASCADE
+        return usual if self.cascade is None else self.cascade
+
+    @property
     def loss(self) -> float:
         """Decibels that a fused picture may lose."""
         return LOSS[self.tune] if self.allow_loss is None else self.allow_loss
@@ -116,7 +124,7 @@ class EncoderConfig:
 
     def ref_for(self, qp_base: int) -> int:
         """QP of reference pictures: the one that was given, else what goes with `qp_base`."""
-        return default_qp_ref(qp_base, self.cascade, self.tune, self.codec) if self.qp_ref is None else self.qp_ref
+        return default_qp_ref(qp_base, self.offsets, self.tune, self.codec) if self.qp_ref is None else self.qp_ref
 
     def qps(self) -> tuple[int, int]:
         """(qp_ref, qp_base) where no bit rate is asked for."""

@@ -16,7 +16,7 @@ from hdac.bitstream.container import BaseCodec, Colour, Header, Mode, Packet, Pa
 from hdac.codec.config import EncoderConfig
 from hdac.codec.fuser import Fuser
 from hdac.codec.operating import corrected_qp, point_for
-from hdac.codec.syntax import BaseWriter, EnhancementWriter, frames_limit
+from hdac.codec.syntax import BaseWriter, EnhancementWriter, base_size, frames_limit
 from hdac.errors import UsageError
 from hdac.layers.base import GOP_MAX, BaseConfig, BaseEncoder, CodedPicture
 from hdac.layers.codecs import open_base
@@ -92,7 +92,7 @@ class Encoder:
         header = Header(
             Mode[config.mode.upper()], BaseCodec[config.codec.upper()], width, height, fps,
             base_scale=config.base_scale, frame_step=config.frame_step if config.mode != "animation" else 1,
-            cascade=VVC_CASCADE if config.codec == "vvc" else config.cascade, colour=colour or Colour(),
+            cascade=VVC_CASCADE if config.codec == "vvc" else config.offsets, colour=colour or Colour(),
             tune=Tune[config.tune.upper()],
         )  # fmt: skip
         if config.mode != "base":
@@ -113,7 +113,7 @@ class Encoder:
         free = self._fuser is not None and not self._fuser.recurrent and config.frame_step == 1  # no picture needs the one before
         self._look_every = LOOK_EVERY if config.preset == "fast" and free else 1
         self._qp_ref, self._qp_base = self._start_qps(width, height, fps)
-        self._allowed = 10 ** (config.loss / 10)
+        self._allowed, self._enough = 10 ** (config.loss / 10), 10 ** (config.loss / 20)  # going on as before, and beginning
         self._hysteresis = HYBRID_HYSTERESIS if config.mode == "hybrid" else HYSTERESIS
         self._policy = RefreshPolicy(RefreshConfig(config.refresh))
         kind = PacketType.REFERENCE if config.mode == "animation" else PacketType.BASE
@@ -185,11 +185,7 @@ class Encoder:
             self._qp_base = corrected_qp(self._qp_base, actual, config.kbps)
             if config.qp_ref is None:
                 self._qp_ref = min(51, max(0, self._qp_ref + config.ref_for(self._qp_base) - before))
-        multiple = padding_multiple(config.base_scale)
-        width, height = (side + -side % multiple for side in (header.width, header.height))
-        self._base_config = BaseConfig(
-            width // config.base_scale, height // config.base_scale, header.fps, self._qp_ref, self._qp_base, header.cascade, config.preset
-        )
+        self._base_config = BaseConfig(*base_size(header), header.fps, self._qp_ref, self._qp_base, header.cascade, config.preset)
         pictures = 1 if config.mode == "animation" else min(GOP_MAX, self.frames_ahead)
         self._base = open_base(config.codec, self._base_config, config.ffmpeg, pictures)
         self._base_writer.start(self._qp_ref, self._qp_base)
@@ -265,7 +261,7 @@ class Encoder:
             better = running.better.result()
             its_error = luma_mse(better, frame.source)
             animated = self.config.mode == "animation"
-            if animated or its_error <= self._allowed * error:
+            if animated or its_error <= (self._allowed if self._verdict.level == "fused" else self._enough) * error:
                 shown = Shown(better, "animation" if animated else "fused")
                 self._verdict = _Verdict(shown.level, its_error / max(error, 0.01))
                 error = its_error

@@ -251,9 +251,9 @@ def _base_kbps(
     ref = config.ref_for(qp) if qp_ref is None else qp_ref
     multiple, scale = padding_multiple(config.base_scale), config.base_scale
     w, h = (side + -side % multiple for side in (width, height))
-    settings = BaseConfig(w // scale, h // scale, fps, ref, qp, config.cascade, config.preset)
+    settings = BaseConfig(w // scale, h // scale, fps, ref, qp, config.offsets, config.preset)
     base = open_base(config.codec, settings, config.ffmpeg, len(pictures))
-    writer = BaseWriter(config.codec, len(config.cascade))
+    writer = BaseWriter(config.codec, len(config.offsets))
     writer.start(ref, qp)
     coded = [c for p in pictures[:: config.frame_step] for c in base.push(shrink(pad_to(p, multiple), scale))] + base.flush()
     for picture in coded:

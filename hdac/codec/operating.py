@@ -27,17 +27,19 @@ class OperatingPoint(NamedTuple):
 PERCEPTUAL_FINER = 6
 
 
-#: How much lower it is in mixed base layers, by tune: their first picture costs less. Rate of the base layers of four val clips (100
-#: pictures) at equal PSNR-Y, against HEVC: with 0 lower -3.5 %, with 2 -6.4 %, with 4 -7.8 %, with 6 -7.4 %. With tune "perceptual", two
-#: val clips (100 pictures): with 3 lower LPIPS and identity are worse than HEVC's at equal QPs, with 6 better at the same rate.
-MIXED_FINER = {"psnr": 4, "perceptual": 5}
+#: How much lower it is in mixed base layers with tune "perceptual". Rate of the base layers of four val clips (100 pictures) at equal
+#: PSNR-Y, against HEVC, tune "psnr": with the first picture's QP 4 higher -3.5 %, 2 higher -6.4 %, the same -7.8 %, 2 lower -7.4 %. With
+#: tune "perceptual", two val clips (100 pictures): with 1 higher LPIPS and identity are worse than HEVC's at equal QPs, with 2 lower
+#: better at the same rate.
+MIXED_FINER = 1
 
 
 def default_qp_ref(qp_base: int, cascade: tuple[int, ...] = CASCADE, tune: str = "psnr", codec: str = "hevc") -> int:
     """QP of the first picture that goes with `qp_base`: 11 below the mean QP of the P pictures, less `PERCEPTUAL_FINER` with tune
-    "perceptual", less `MIXED_FINER` with codec "mixed"."""
+    "perceptual", less `MIXED_FINER` too with codec "mixed"."""
     mean = sum(min(QP_MAX, qp_base + offset) for offset in cascade) / len(cascade)
-    return max(0, round(mean - 11) - PERCEPTUAL_FINER * (tune == "perceptual") - (MIXED_FINER[tune] if codec == "mixed" else 0))
+    finer = PERCEPTUAL_FINER + MIXED_FINER * (codec == "mixed") if tune == "perceptual" else 0
+    return max(0, round(mean - 11) - finer)
 
 
 #: Median rates on every second clip of `val`, hybrid mode (experiments/operating_points.py prints them).

@@ -45,9 +45,12 @@ HEADER = Header(
 
 def test_golden_header() -> None:
     """Magic, version, length 29, mode, codec, scale, colour, sizes, rate, model, hash, K, levels, usual cascade, CRC-32."""
-    fields = "48444143 03 1d 00 00 00 060101 8002 8002 b0ea01 e907 06686461632d73 0123abcd 0a 40 00 5c44441f"
+    fields = "48444143 04 1d 00 00 00 060101 8002 8002 b0ea01 e907 06686461632d73 0123abcd 0a 40 00 74f3de28"
     assert pack_header(HEADER) == bytes.fromhex(fields)
     assert read_header(Cursor(pack_header(HEADER))) == HEADER
+    calm = replace(HEADER, cascade=(4, 3, 4, 0), tune=Tune.PERCEPTUAL)
+    assert len(pack_header(calm)) == len(pack_header(HEADER)), "each tune has its usual cascade"
+    assert read_header(Cursor(pack_header(calm))) == calm
     other = replace(HEADER, cascade=(4, 0), fps=Fraction(25), base_scale=2, frame_step=4, base_codec=BaseCodec.VVC, tune=Tune.PERCEPTUAL)
     assert read_header(Cursor(pack_header(other))) == other
 
@@ -105,15 +108,15 @@ def test_not_ours() -> None:
 
 def test_older_version() -> None:
     data = bytearray(stream(GROUPS))
-    data[4] = 2
-    with pytest.raises(StreamError, match="version 2; this hdac reads version 3: decode it with the hdac that made it"):
+    data[4] = 3
+    with pytest.raises(StreamError, match="version 3; this hdac reads version 4: decode it with the hdac that made it"):
         ContainerReader(bytes(data))
 
 
 def test_newer_version() -> None:
     data = bytearray(stream(GROUPS))
     data[4] = 9
-    with pytest.raises(StreamError, match=r"version 9.*reads version 3.*newer hdac"):
+    with pytest.raises(StreamError, match=r"version 9.*reads version 4.*newer hdac"):
         ContainerReader(bytes(data))
 
 

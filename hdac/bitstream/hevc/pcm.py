@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from hdac.bitstream.hevc.cabac import SPLIT_CU, CabacReader, CabacWriter, initial_states
 from hdac.bitstream.hevc.parameters import Pps, Sps, UnsupportedError, read_slice, read_sps
-from hdac.bitstream.hevc.slices import SliceData
+from hdac.bitstream.hevc.slices import SliceData, Wider
 
 #: Luma `(H, W)` and two chroma planes `(H/2, W/2)`, uint8.
 Planes: TypeAlias = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8], npt.NDArray[np.uint8]]
@@ -54,12 +54,12 @@ class _Flagging:
     def __init__(self, data: bytes, kind: int, qp: int) -> None:
         self._reader, self.writer = CabacReader(data, initial_states(kind, qp)), CabacWriter(initial_states(kind, qp))
 
-    def bin(self, context: int, known: int = 0) -> int:
+    def bin(self, context: int, known: int = 0, wider: Wider = ()) -> int:
         value = self._reader.bin(context)
         self.writer.bin(context, value)
         return value
 
-    def bypass(self, model: int, known: int = 0) -> int:
+    def bypass(self, model: int, known: int = 0, wider: Wider = ()) -> int:
         value = self._reader.bypass()
         self.writer.bypass(value)
         return value
@@ -98,13 +98,13 @@ class _Samples:
         self._states, self._done = initial_states(0, qp), bytearray()
         self._writer = CabacWriter(self._states)
 
-    def bin(self, context: int, known: int = 0) -> int:
+    def bin(self, context: int, known: int = 0, wider: Wider = ()) -> int:
         splits = SPLIT_CU <= context < SPLIT_CU + 3
         value = int(known >> 2 < self._depth) if splits else 1  # the other kind of bin: blocks of the smallest size are not cut in four
         self._writer.bin(context, value)
         return value
 
-    def bypass(self, model: int, known: int = 0) -> int:
+    def bypass(self, model: int, known: int = 0, wider: Wider = ()) -> int:
         raise AssertionError("a picture of PCM blocks has no such bins")
 
     def pcm(self, x: int, y: int, size: int) -> bool:

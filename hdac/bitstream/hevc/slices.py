@@ -7,7 +7,7 @@ One description for both directions: `Bins` gives each bin back, be it read from
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from hdac.bitstream.hevc import cabac as c
 from hdac.bitstream.hevc.parameters import Slice, UnsupportedError
@@ -21,13 +21,18 @@ _PLANAR, _DC, _VERTICAL, _HORIZONTAL = 0, 1, 26, 10
 _WHOLE, _ROWS, _COLUMNS, _QUARTERS, _TOP, _BOTTOM, _LEFT, _RIGHT = range(8)  # 2Nx2N, 2NxN, Nx2N, NxN, 2NxnU, 2NxnD, nLx2N, nRx2N
 _PARTS = (1, 2, 2, 4, 2, 2, 2, 2)
 
+Wider: TypeAlias = tuple[int, ...]
+_GRID = 32  # places across and down a picture that have models of their own
+_PACES = 156  # QP, and whether the picture before had a lower one, the same, or a higher one
+
 
 class Bins(Protocol):
-    """Where bins come from. `context` is CABAC's; `known` is what else is known of this bin, for better models than CABAC's."""
+    """Where bins come from. `context` is CABAC's; `known` is what else is known of this bin, for better models than CABAC's, and each
+    number of `wider` (below 2^20) is one more view of its surroundings."""
 
-    def bin(self, context: int, known: int = 0) -> int: ...
+    def bin(self, context: int, known: int = 0, wider: Wider = ()) -> int: ...
 
-    def bypass(self, model: int, known: int = 0) -> int: ...
+    def bypass(self, model: int, known: int = 0, wider: Wider = ()) -> int: ...
 
     def pcm(self, x: int, y: int, size: int) -> bool:
         """The flag of a block of side `1 << size` that may be PCM; if it is, its samples too."""
@@ -76,6 +81,9 @@ class Maps:
         self.width, self.height = width, height
         self.depth = [0] * (width * height)
         self.skipped = [0] * (width * height)
+        self.chosen = [0] * (width * height)  # 1 + merge index; 0: not merged
+        self.moved = [0] * (width * height)  # bits of the size of a coded motion vector, at most 6
+        self.qp = 0
 
 
 class SliceData:
@@ -92,6 +100,8 @@ class SliceData:
         before = self._maps
         self.now = self._maps = Maps(width, height)
         self.before = before if before is not None and (before.width, before.height) == (width, height) else Maps(width, height)
+        self.now.qp = qp = min(51, max(0, head.qp))
+        self.pace = 3 * qp + (qp >= self.before.qp) + (qp > self.before.qp)
         self.merged = 0  # the last merge index, at most 2
         self.modes = [[_DC] * (sps.width >> 2) for _ in range(sps.height >> 2)]
         side = 1 << sps.tree_block
@@ -144,7 +154,11 @@ class SliceData:
             near = (x > 0 and maps.depth[at - 1] > depth) + (y > 0 and maps.depth[at - maps.width] > depth)
             middle = self._block(x + side // 2, y + side // 2)
             past = (self.before.depth[at] > depth) + (self.before.depth[middle] > depth)
-            split = self.bin(c.SPLIT_CU + near, 4 * min(depth, 2) + past)
+            right, below = self._beyond(self.before.depth, x, y, side)
+            around = 5 * max(self._quarters(self.before.depth, x, y, side)) + sum(self._quarters(self.before.skipped, x, y, side))
+            around = 4 * around + 2 * (right > depth) + (below > depth)
+            paced = (9 * depth + 3 * near + past) * _PACES + self.pace
+            split = self.bin(c.SPLIT_CU + near, 4 * min(depth, 2) + past, (self._place(x, y, depth), paced, 80 * depth + around))
         else:
             split = int(size > sps.min_block)
         if self.pps.qp_delta is not None and size >= sps.tree_block - self.pps.qp_delta:
@@ -161,6 +175,21 @@ class SliceData:
     def _block(self, x: int, y: int) -> int:
         return (y >> self.sps.min_block) * self.now.width + (x >> self.sps.min_block)
 
+    def _place(self, x: int, y: int, which: int) -> int:
+        """Where in the picture this is: talking heads are in its middle."""
+        return (which * _GRID + y * _GRID // self.sps.height) * _GRID + x * _GRID // self.sps.width
+
+    def _quarters(self, values: list[int], x: int, y: int, side: int) -> list[int]:
+        at, half = self._block(x, y), side >> self.sps.min_block + 1
+        down = half * self.now.width
+        return [values[i] for i in (at, at + half, at + down, at + down + half)]
+
+    def _beyond(self, values: list[int], x: int, y: int, side: int) -> tuple[int, int]:
+        """To the right of a block and below it, where this picture is not coded yet; 0 outside."""
+        at, step = self._block(x, y), side >> self.sps.min_block
+        right = values[at + step] if x + side < self.sps.width else 0
+        return right, values[at + step * self.now.width] if y + side < self.sps.height else 0
+
     def _fill(self, values: list[int], x: int, y: int, size: int, value: int) -> None:
         side = 1 << size - self.sps.min_block
         at, width = self._block(x, y), self.now.width
@@ -174,11 +203,14 @@ class SliceData:
         self._fill(maps.depth, x, y, size, depth)
         if not self.head.intra:
             near = (maps.skipped[at - 1] if x else 0) + (maps.skipped[at - maps.width] if y else 0)
-            middle = self._block(x + (1 << size) // 2, y + (1 << size) // 2)
-            past = self.before.skipped[at] + self.before.skipped[middle]
-            if self.bin(c.SKIP + near, 4 * (size - 3) + past):
+            skipped = self._quarters(self.before.skipped, x, y, 1 << size)
+            right, below = self._beyond(self.before.skipped, x, y, 1 << size)
+            past = skipped[0] + skipped[3]
+            paced = (9 * (size - 3) + 3 * near + past) * _PACES + self.pace
+            around = 20 * (size - 3) + 4 * sum(skipped) + 2 * right + below
+            if self.bin(c.SKIP + near, 4 * (size - 3) + past, (self._place(x, y, size - 3), paced, around)):
                 self._fill(maps.skipped, x, y, size, 1)
-                self._merge_index(size)
+                self._merge_index(x, y, size, size)
                 return
         is_intra = self.head.intra or bool(self.bin(c.PRED_MODE, size - 3))
         smallest = size == self.sps.min_block
@@ -193,7 +225,7 @@ class SliceData:
         part = self._part(size, smallest)
         merged = False
         for _ in range(_PARTS[part]):
-            merged = self._prediction(size, part)
+            merged = self._prediction(x, y, size, part)
         if (part == _WHOLE and merged) or self.bin(c.ROOT_CBF, size - 3):
             self._transforms(x, y, size, False, _DC, False, whole=part == _WHOLE)
 
@@ -210,37 +242,57 @@ class SliceData:
         late = self.bypass(AMP_REST, flat)
         return (_TOP, _BOTTOM)[late] if flat else (_LEFT, _RIGHT)[late]
 
-    def _merge_index(self, known: int) -> None:
-        limit, index = self.head.merge_candidates - 1, 0
-        if limit > 0 and self.bin(c.MERGE_INDEX, 3 * known + self.merged):
-            index = 1 + self._unary(MERGE_REST, limit - 1, 0)
+    def _merge_index(self, x: int, y: int, size: int, known: int) -> None:
+        """The index for (a part of) the block at (x, y)."""
+        limit, index, maps, at = self.head.merge_candidates - 1, 0, self.now, self._block(x, y)
+        left, above = maps.chosen[at - 1] if x else 0, maps.chosen[at - maps.width] if y else 0
+        beside, past = 36 * known + 6 * left + above, 18 * known + 3 * self.before.chosen[at] + self.merged
+        if limit > 0 and self.bin(c.MERGE_INDEX, 3 * known + self.merged, (self._place(x, y, 0), beside, past)):
+            index = 1
+            while index < limit and self.bypass(MERGE_REST, index, (self._place(x, y, index), 576 * index + beside, 288 * index + past)):
+                index += 1
         self.merged = min(2, index)
+        self._fill(maps.chosen, x, y, size, 1 + index)
 
-    def _prediction(self, size: int, part: int) -> bool:
-        """One part's motion; whether it is merged."""
+    def _prediction(self, x: int, y: int, size: int, part: int) -> bool:
+        """The motion of one part of the block at (x, y); whether it is merged."""
         if self.bin(c.MERGE_FLAG, size + 8 * (part > 0)):
-            self._merge_index(8 + size)
+            self._merge_index(x, y, size, 8 + size)
             return True
+        maps, at = self.now, self._block(x, y)
+        near = 7 * (maps.moved[at - 1] if x else 0) + (maps.moved[at - maps.width] if y else 0)
+        shape = 8 * (size - 3) + part
         limit = self.head.references - 1
         count = 0
         while count < min(limit, 2) and self.bin(c.REF_INDEX + count, 0):
             count += 1
         if count == 2:
             self._unary(REF_REST, limit - 2, 0)
-        moved = [self.bin(c.MVD, axis) for axis in range(2)]
-        far = [moved[axis] and self.bin(c.MVD + 1, axis) for axis in range(2)]
+        moved: list[int] = []
+        far: list[int] = []
+        for axis in range(2):
+            other = axis + moved[0] if axis else 0
+            moved.append(self.bin(c.MVD, axis, (3 * shape + other, (3 * near + other) * 3 + min(count, 2))))
+        for axis in range(2):
+            other = 2 * axis + (far[0] if axis else moved[1])
+            far.append(moved[axis] and self.bin(c.MVD + 1, axis, (4 * shape + other, (4 * near + other) * 3 + min(count, 2))))
+        sizes = [0, 0]
         for axis in range(2):
             if far[axis]:
-                self._golomb(MVD_REST, 1, 16 * axis)
+                other = 8 * axis + (min(7, sizes[0].bit_length()) if axis else far[1])
+                sizes[axis] = 2 + self._golomb(MVD_REST, 1, 16 * axis, (16 * shape + other, 16 * near + other))
+            elif moved[axis]:
+                sizes[axis] = 1
             if moved[axis]:
                 self.bypass(SIGN, 0)
         self.bin(c.MVP, 0)
+        self._fill(maps.moved, x, y, size, min(6, sum(sizes).bit_length()))
         return False
 
-    def _golomb(self, model: int, order: int, known: int) -> int:
+    def _golomb(self, model: int, order: int, known: int, wider: Wider = ()) -> int:
         """Exp-Golomb code of an order (clause 9.3.3.5)."""
         value = 0
-        while self.bypass(model, known + min(order, 12)):
+        while self.bypass(model, known + min(order, 12), tuple(16 * view + min(order, 12) for view in wider)):
             value += 1 << order
             order += 1
             if order > 20:
