@@ -1,6 +1,7 @@
 """Encoder and decoder together, on a real head and the shipped network."""
 
 import itertools
+import math
 import subprocess
 import sys
 from concurrent.futures import Future
@@ -23,6 +24,7 @@ from hdac.codec.fuser import Fuser
 from hdac.errors import DamagedError, UsageError
 from hdac.layers.libav import LibavDecoder
 from hdac.layers.quantiser import LEVELS
+from hdac.layers.reference import luma_mse
 from hdac.metrics.psnr import mean_psnr_y
 from hdac.nets.fusion import FusionNet
 from hdac.nets.zoo import export_model, find_model, load_model
@@ -228,6 +230,20 @@ def test_tune(head: list[Picture], tmp_path: Path, monkeypatch: pytest.MonkeyPat
         frames = list(decode(data))
         assert {f.level for f in frames[1:]} == {level}
         assert all(equal(f.picture, s) for f, s in zip(frames, shown, strict=True))
+
+
+def test_the_switch_does_not_go_to_and_fro(head: list[Picture]) -> None:
+    """A picture may lose `allow_loss` where the one before was fused, half of that where it was not."""
+    pictures, allowed = head[:16], 0.45
+    always, _ = coded(pictures, qp_base=36, tune="perceptual", allow_loss=100.0)
+    both = zip(decode(always), decode(always, "base"), pictures, strict=True)
+    losses = [10 * math.log10(luma_mse(fused.picture, p) / luma_mse(base.picture, p)) for fused, base, p in both]
+    expected = [False]  # the first picture is the reference itself
+    for loss in losses[1:]:
+        expected.append(loss <= (allowed if expected[-1] else allowed / 2))
+    assert expected not in ([loss <= limit for loss in losses] for limit in (allowed, allowed / 2))
+    data, _ = coded(pictures, qp_base=36, tune="perceptual", allow_loss=allowed)
+    assert [f.level == "fused" for f in decode(data)] == expected
 
 
 def test_fewer_keypoints(head: list[Picture], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
