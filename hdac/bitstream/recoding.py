@@ -25,7 +25,7 @@ from hdac.bitstream.rangecoder import HALF, Coder
 from hdac.errors import DamagedError, ToolError
 
 VIEWS = 5  # of a bin, at most
-#: Slices of more bins stay as they are: they take time (5 us a bin) and gain least.
+#: Slices of more bins stay as they are: they take time (5 to 20 us a bin) and gain least.
 MAX_BINS = 80_000
 PRIORS = Path(__file__).parent / "hevc" / "priors.npz"
 
@@ -70,7 +70,7 @@ def _priors() -> Priors:
     try:
         with np.load(PRIORS, allow_pickle=False) as tables:
             models, weights = tables["models"].tolist(), tables["weights"].tolist()
-    except (OSError, ValueError, KeyError, BadZipFile) as error:
+    except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
         raise ToolError(f"{PRIORS.name} is missing from hdac/bitstream/hevc, or damaged ({error}): install hdac again") from error
     return Priors({key: (p, count) for key, p, count in models}, {key: start for key, *start in weights})
 

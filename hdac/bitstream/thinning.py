@@ -179,13 +179,14 @@ class Thinner:
         self._recoded = Adaptive(2, (1, 7))
         self._header_size = Integer()
         self._pictures = 0
+        self._has_slice = False  # a recoded one, in this access unit
         for text in TEMPLATES[codec]:
             unit = bytes.fromhex(text)
             self._bodies.setdefault(unit[:2], Predictor(sure=True)).remember(unit[:HEADER_BYTES])
 
     def write(self, coder: Coder, data: bytes) -> bytes:
         """Codes one access unit; returns the bytes to store beside the range-coded ones."""
-        units = split(data)
+        units, self._has_slice = split(data), False
         coder.symbol(self._verbatim, int(units is None))
         if units is None:
             self._size.code(coder, len(data))
@@ -210,6 +211,7 @@ class Thinner:
         if not 1 <= count <= MAX_UNITS:
             raise DamagedError(f"{count} NAL units in an access unit; at most {MAX_UNITS} are allowed: the stream is damaged")
         units, at = [], 0
+        self._has_slice = False
         for index in range(count):
             head = self._head(coder, index)
             units.append(Unit(head.long_start, head.payload + bytes(_take(stored, at, head.left))))
@@ -235,8 +237,11 @@ class Thinner:
         body = self._bodies.setdefault(kind, Predictor())
         picture = is_slice(head[0], head[1], self.codec)
         if picture and self._recoder is not None and not is_vvc(head[0], self.codec):
-            heard = None if payload is None else self._recoder.hear(payload)
+            heard = None if payload is None or self._has_slice else self._recoder.hear(payload)
             if coder.symbol(self._recoded, None if payload is None else int(heard is not None)):
+                if self._has_slice:  # a few bytes could ask for minutes
+                    raise DamagedError("two recoded slices in an access unit: the stream is damaged")
+                self._has_slice = True
                 return _Head(long_start, self._recode(coder, self._recoder, head, body, heard, payload), 0)
             self._recoder.skip()
         sizes = self._sizes.setdefault((kind, self._pictures % self.period if picture else 0), Integer())

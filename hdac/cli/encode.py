@@ -43,7 +43,7 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--tune", default="psnr", help=f"aim at {' or '.join(TUNES)}: fidelity, or what people see (default psnr)")
     sub.add_argument(
         "--allow-loss", type=float, metavar="DB",
-        help="a fused picture may lose this to its base picture in PSNR-Y and still be shown, half of it after one that was not fused "
+        help="a fused picture may lose this to its base picture in PSNR-Y and still be shown, half of it where the last one was not "
         "(default 0, perceptual 1.5; 100: always fused)",
     )  # fmt: skip
     sub.add_argument(

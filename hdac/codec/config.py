@@ -19,7 +19,7 @@ TUNES = ("psnr", "perceptual")
 BASE_CODECS = ("hevc", "vvc", "mixed")
 DEFAULT_QP_BASE = 44
 #: Decibels that a fused picture may lose to its base picture in PSNR-Y and still be shown, by `tune`: detail that is not exactly in place
-#: costs PSNR, a broken picture costs far more. After a picture of the base layer half of it is allowed: to and fro would flicker.
+#: costs PSNR, a broken picture costs far more. Half of it is allowed where the last fused picture was not shown: to and fro would flicker.
 LOSS = {"psnr": 0.0, "perceptual": 1.5}
 MAX_LOSS = 100.0  # more than any two 8-bit pictures can differ by: the network's picture is always shown
 
@@ -40,7 +40,7 @@ class EncoderConfig:
         "perceptual" (`layers.base`).
     tune: "psnr" for fidelity, "perceptual" for what people see: other weights of the same network, another switch to the base layer.
     allow_loss: decibels that a fused picture may lose to its base picture in PSNR-Y and still be shown, 0 to 100 (always shown); None:
-        0 with tune "psnr", 1.5 with "perceptual"; half of it after a picture that was not fused.
+        0 with tune "psnr", 1.5 with "perceptual"; half of it where the last fused picture was not shown.
     keypoints: 5 to 40, as many as the network takes; None: 10.
     base_codec: "hevc", "vvc", or "mixed": the first picture of a GOP VVC (1 to 3 s each, so not live), the others HEVC; fewest bits.
     preset: effort of the base encoder, "fast", "medium" or "slow"; None: slow, but medium for VVC. With "fast" the encoder fuses
@@ -108,8 +108,8 @@ class EncoderConfig:
 
     @property
     def offsets(self) -> tuple[int, ...]:
-        """The cascade: what the P pictures add to `qp_base`, in turn."""
-        usual = CALM_CASCADE if self.tune == "perceptual" else CASCADE
+        """The cascade: what the P pictures add to `qp_base`, in turn. (libvvenc has its own; its first picture's QP goes by `CASCADE`.)"""
+        usual = CALM_CASCADE if self.tune == "perceptual" and self.codec != "vvc" else CASCADE
         return usual if self.cascade is None else self.cascade
 
     @property

@@ -7,18 +7,19 @@ from collections import deque
 from concurrent.futures import Future
 from dataclasses import replace
 from fractions import Fraction
+from statistics import fmean
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from hdac.bitstream.container import BaseCodec, Colour, Header, Mode, Packet, PacketType, Tune, check_header
-from hdac.codec.config import EncoderConfig
+from hdac.codec.config import MAX_LOSS, EncoderConfig
 from hdac.codec.fuser import Fuser
 from hdac.codec.operating import corrected_qp, point_for
 from hdac.codec.syntax import BaseWriter, EnhancementWriter, base_size, frames_limit
 from hdac.errors import UsageError
-from hdac.layers.base import GOP_MAX, BaseConfig, BaseEncoder, CodedPicture
+from hdac.layers.base import CASCADE, GOP_MAX, QP_MAX, BaseConfig, BaseEncoder, CodedPicture
 from hdac.layers.codecs import open_base
 from hdac.layers.quantiser import HYBRID_HYSTERESIS, HYSTERESIS, LEVELS, quantise
 from hdac.layers.reference import RefreshConfig, RefreshPolicy, luma_mse
@@ -113,7 +114,8 @@ class Encoder:
         free = self._fuser is not None and not self._fuser.recurrent and config.frame_step == 1  # no picture needs the one before
         self._look_every = LOOK_EVERY if config.preset == "fast" and free else 1
         self._qp_ref, self._qp_base = self._start_qps(width, height, fps)
-        self._allowed, self._enough = 10 ** (config.loss / 10), 10 ** (config.loss / 20)  # going on as before, and beginning
+        always = config.loss == MAX_LOSS
+        self._allowed, self._enough = (math.inf if always else 10 ** (loss / 10) for loss in (config.loss, config.loss / 2))
         self._hysteresis = HYBRID_HYSTERESIS if config.mode == "hybrid" else HYSTERESIS
         self._policy = RefreshPolicy(RefreshConfig(config.refresh))
         kind = PacketType.REFERENCE if config.mode == "animation" else PacketType.BASE
@@ -135,7 +137,8 @@ class Encoder:
         config = self.config
         if config.kbps is None or config.qp_base is not None:
             return config.qps()
-        qp_base = point_for(config.kbps, width * height * float(fps)).qp_base
+        finer = round(fmean(CASCADE) - fmean(config.offsets))  # than the table's points, whose cascade is the usual one
+        qp_base = min(QP_MAX, point_for(config.kbps, width * height * float(fps)).qp_base + finer)
         return config.ref_for(qp_base), qp_base
 
     def _frames_in_flight(self) -> int:
@@ -261,7 +264,8 @@ class Encoder:
             better = running.better.result()
             its_error = luma_mse(better, frame.source)
             animated = self.config.mode == "animation"
-            if animated or its_error <= (self._allowed if self._verdict.level == "fused" else self._enough) * error:
+            allowed = self._allowed if self._verdict.level == "fused" else self._enough
+            if animated or its_error <= allowed * max(error, 1e-9):
                 shown = Shown(better, "animation" if animated else "fused")
                 self._verdict = _Verdict(shown.level, its_error / max(error, 0.01))
                 error = its_error

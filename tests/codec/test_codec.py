@@ -232,6 +232,23 @@ def test_tune(head: list[Picture], tmp_path: Path, monkeypatch: pytest.MonkeyPat
         assert all(equal(f.picture, s) for f, s in zip(frames, shown, strict=True))
 
 
+def test_always_fused(head: list[Picture]) -> None:
+    """`allow_loss` 100 has no exception: here the base layer has no error at all."""
+    black = [Picture(*(np.zeros_like(plane) for plane in head[0]))] * 3
+    data, _ = coded(black, qp_base=20, allow_loss=100.0)
+    assert [f.level for f in decode(data)] == ["base", "fused", "fused"]
+
+
+def test_live_rates_start_where_the_cascade_is(head: list[Picture]) -> None:
+    """The first packet's QPs: flags, frames, qp_ref, qp_base. The calm cascade's mean is 2.75 lower."""
+    found = []
+    for tune in ("psnr", "perceptual"):
+        encoder = Encoder(176, 144, FPS, EncoderConfig(kbps=10.0, mode="base", tune=tune))  # type: ignore[arg-type]
+        (packet,) = encoder.push(head[0])
+        found.append(packet.payload[3])
+    assert found[1] == found[0] + 3
+
+
 def test_the_switch_does_not_go_to_and_fro(head: list[Picture]) -> None:
     """A picture may lose `allow_loss` where the one before was fused, half of that where it was not."""
     pictures, allowed = head[:16], 0.45

@@ -22,6 +22,8 @@ def test_perceptual_reference_is_finer() -> None:
     assert EncoderConfig(qp_base=44, base_codec="mixed").qps() == plain.qps()
     mixed = EncoderConfig(qp_base=44, tune="perceptual", base_codec="mixed")
     assert mixed.qps()[0] == perceptual.qps()[0] - MIXED_FINER
+    vvc = [EncoderConfig(qp_base=44, base_codec="vvc", tune=tune).qps()[0] for tune in ("psnr", "perceptual")]  # type: ignore[arg-type]
+    assert vvc == [38, 38 - PERCEPTUAL_FINER], "libvvenc's cascade is its own"
     assert EncoderConfig(qp_base=3, tune="perceptual").qps()[0] == 0
 
 

@@ -81,7 +81,7 @@ class Maps:
         self.width, self.height = width, height
         self.depth = [0] * (width * height)
         self.skipped = [0] * (width * height)
-        self.chosen = [0] * (width * height)  # 1 + merge index; 0: not merged
+        self.chosen = [0] * (width * height)  # 1 + the last merge index; 0: no part is merged
         self.moved = [0] * (width * height)  # bits of the size of a coded motion vector, at most 6
         self.qp = 0
 
