@@ -2,8 +2,9 @@
 
     python experiments/hevc_priors.py --pack runs/pack --out hdac/bitstream/hevc/priors.npz
 
-Only the pack's training clips are looked at. `models`: a row a model, with its key, its probability of 1 in units of 1 / 65536, and the
-number of bins that this guess counts for. `weights`: a row a kind of bin, with its key and what its views weigh at first.
+Only the pack's training clips are looked at (350 streams took 20 minutes beside other work, and 6 GB of memory). `models`: a row a model,
+with its key, its probability of 1 in units of 1 / 65536, and the number of bins that this guess counts for. `weights`: a row a kind of
+bin, with its key and what its views weigh at first.
 """
 
 from __future__ import annotations
