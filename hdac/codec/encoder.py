@@ -20,17 +20,13 @@ from hdac.codec.operating import corrected_qp, point_for
 from hdac.codec.syntax import BaseWriter, EnhancementWriter, base_size, frames_limit
 from hdac.errors import UsageError
 from hdac.layers.base import CASCADE, GOP_MAX, QP_MAX, BaseConfig, BaseEncoder, CodedPicture
-from hdac.layers.codecs import open_base
+from hdac.layers.codecs import open_base, told_cascade
 from hdac.layers.quantiser import HYBRID_HYSTERESIS, HYSTERESIS, LEVELS, quantise
 from hdac.layers.reference import RefreshConfig, RefreshPolicy, luma_mse
 from hdac.layers.resample import enlarge, pad_to, shrink
 from hdac.nets.arithmetic import fast_dtype, pick_device
 from hdac.nets.zoo import find_model, load_model
 from hdac.video.picture import Picture
-
-#: libvvenc has a cascade of its own, of period 8; its QPs are not ours to know picture by picture.
-VVC_CASCADE = (0,) * 8
-
 
 #: With `--preset fast` one picture in so many is fused by the encoder too, and the switch of the others is set as its was: real time.
 #: 3 has no factor in common with the period of the cascade.
@@ -93,7 +89,7 @@ class Encoder:
         header = Header(
             Mode[config.mode.upper()], BaseCodec[config.codec.upper()], width, height, fps,
             base_scale=config.base_scale, frame_step=config.frame_step if config.mode != "animation" else 1,
-            cascade=VVC_CASCADE if config.codec == "vvc" else config.offsets, colour=colour or Colour(),
+            cascade=told_cascade(config.codec, config.offsets), colour=colour or Colour(),
             tune=Tune[config.tune.upper()],
         )  # fmt: skip
         if config.mode != "base":
@@ -138,7 +134,7 @@ class Encoder:
         if config.kbps is None or config.qp_base is not None:
             return config.qps()
         finer = round(fmean(CASCADE) - fmean(config.offsets))  # than the table's points, whose cascade is the usual one
-        qp_base = min(QP_MAX, point_for(config.kbps, width * height * float(fps)).qp_base + finer)
+        qp_base = min(QP_MAX, max(0, point_for(config.kbps, width * height * float(fps)).qp_base + finer))
         return config.ref_for(qp_base), qp_base
 
     def _frames_in_flight(self) -> int:

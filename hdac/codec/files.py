@@ -12,13 +12,13 @@ from fractions import Fraction
 from hdac.bitstream.container import BaseCodec, Colour, ContainerReader, ContainerWriter, Header, Mode, PacketType
 from hdac.codec.config import DEFAULT_QP_BASE, EncoderConfig
 from hdac.codec.decoder import Decoder, Frame, Level
-from hdac.codec.encoder import VVC_CASCADE, Encoder, padding_multiple
+from hdac.codec.encoder import Encoder, padding_multiple
 from hdac.codec.fuser import Fuser
 from hdac.codec.operating import ENHANCEMENT_KBPS, point_for
 from hdac.codec.syntax import MAX_FRAMES, BaseReader, BaseWriter, EnhancementReader, EnhancementWriter, base_size
 from hdac.errors import UsageError
 from hdac.layers.base import QP_MAX, BaseConfig
-from hdac.layers.codecs import open_base
+from hdac.layers.codecs import open_base, told_cascade
 from hdac.layers.mixed import PlainHevc
 from hdac.layers.quantiser import LEVELS, quantise
 from hdac.layers.resample import pad_to, shrink
@@ -253,7 +253,7 @@ def _base_kbps(
     w, h = (side + -side % multiple for side in (width, height))
     settings = BaseConfig(w // scale, h // scale, fps, ref, qp, config.offsets, config.preset)
     base = open_base(config.codec, settings, config.ffmpeg, len(pictures))
-    writer = BaseWriter(config.codec, len(VVC_CASCADE if config.codec == "vvc" else config.offsets))
+    writer = BaseWriter(config.codec, len(told_cascade(config.codec, config.offsets)))
     writer.start(ref, qp)
     coded = [c for p in pictures[:: config.frame_step] for c in base.push(shrink(pad_to(p, multiple), scale))] + base.flush()
     for picture in coded:

@@ -8,6 +8,14 @@ from hdac.layers.libav import LibavDecoder
 from hdac.layers.mixed import MixedDecoder, MixedEncoder
 from hdac.layers.vvc import VvcEncoder
 
+#: libvvenc has a cascade of its own, of period 8; its QPs are not ours to know picture by picture.
+_VVC_CASCADE = (0,) * 8
+
+
+def told_cascade(codec: str, cascade: tuple[int, ...]) -> tuple[int, ...]:
+    """What a stream's header says of a base layer that is coded with this cascade."""
+    return _VVC_CASCADE if codec == "vvc" else cascade
+
 
 def open_base(codec: str, config: BaseConfig, ffmpeg: str | None = None, pictures: int = GOP_MAX) -> BaseEncoder:
     """A base layer encoder for one GOP of at most `pictures` pictures."""

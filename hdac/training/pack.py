@@ -79,15 +79,14 @@ class _Job(NamedTuple):
 def _code(job: _Job) -> Version:
     """Codes one version of one clip."""
     from hdac.bench.raw import read_clip
-    from hdac.codec.encoder import VVC_CASCADE
     from hdac.codec.syntax import BaseWriter
-    from hdac.layers.codecs import open_base
+    from hdac.layers.codecs import open_base, told_cascade
 
     clip = read_clip(job.path, None)
     pictures, fps = clip.pictures[job.start :][: job.pictures], clip.fps
     config = BaseConfig(pictures[0].width, pictures[0].height, fps, job.qp_ref, job.qp_base)
     encoder = open_base(job.base_codec, config, None, len(pictures))
-    writer = BaseWriter(job.base_codec, len(VVC_CASCADE if job.base_codec == "vvc" else config.cascade))
+    writer = BaseWriter(job.base_codec, len(told_cascade(job.base_codec, config.cascade)))
     writer.start(job.qp_ref, job.qp_base)
     units = [coded.data for picture in pictures for coded in encoder.push(picture)] + [coded.data for coded in encoder.flush()]
     for unit in units:

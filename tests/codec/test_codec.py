@@ -247,6 +247,9 @@ def test_live_rates_start_where_the_cascade_is(head: list[Picture]) -> None:
         (packet,) = encoder.push(head[0])
         found.append(packet.payload[3])
     assert found[1] == found[0] + 3
+    steep = Encoder(176, 144, FPS, EncoderConfig(kbps=900.0, mode="base", cascade=(51,)))
+    (packet,) = steep.push(head[0])
+    assert packet.payload[3] == 0, "no QP below the range"
 
 
 def test_the_switch_does_not_go_to_and_fro(head: list[Picture]) -> None:
