@@ -240,7 +240,7 @@ class HdacRecipe:
     model: str = "hdac-s"
     tune: Literal["psnr", "perceptual"] = "psnr"
     allow_loss: float | None = None
-    base_codec: Literal["hevc", "vvc", "mixed"] = "hevc"
+    base_codec: Literal["hevc", "vvc", "mixed", "auto"] = "hevc"
     base_scale: int = 1
     frame_step: int = 1
     keypoints: int | None = None

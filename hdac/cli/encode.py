@@ -49,20 +49,21 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "--base-codec",
         default="hevc",
-        help=f"{', '.join(BASE_CODECS)} (default hevc; vvc is slow; mixed: first pictures VVC, the others HEVC, fewest bits)",
+        help=f"{', '.join(BASE_CODECS)} (default hevc; vvc is slow; mixed: first pictures VVC, the others HEVC; auto: fewest bits)",
     )
     sub.add_argument("--base-scale", type=int, default=1, metavar="N", help="base layer at 1/N of the side: 1, 2 or 4")
     sub.add_argument("--frame-step", type=int, default=1, metavar="N", help="base pictures for every Nth frame: 1, 2 or 4")
     sub.add_argument("--keypoints", type=int, metavar="K", help="keypoints of a frame, 5 to 40, as the network takes them (default 10)")
     sub.add_argument(
         "--preset",
-        help=f"effort: {', '.join(PRESETS)} (default: slow, but medium for vvc); fast also tries fusion on every third picture only",
+        help=f"effort: {', '.join(PRESETS)} (default: slow, but medium for vvc); fast also tries fusion on every third picture only, "
+        "slower also looks for the best QP of the first picture",
     )
     sub.add_argument("--size", metavar="WxH", help="scale to this size; for .yuv: the size of its pictures")
     sub.add_argument("--fps", metavar="RATE", help="frame rate, overriding the source's, for example 25 or 30000/1001")
     sub.add_argument("--refresh", default="auto", help="new reference pictures: auto, never or every N frames")
     sub.add_argument("--frames", type=int, metavar="N", help="code only the first N frames")
-    sub.add_argument("--ffmpeg", metavar="PATH", help="FFmpeg executable (needed for --base-codec vvc and mixed)")
+    sub.add_argument("--ffmpeg", metavar="PATH", help="FFmpeg executable (needed for --base-codec vvc, mixed and auto)")
     sub.add_argument("-f", "--force", action="store_true", help="overwrite OUT.hdac")
     sub.add_argument("--precision", default="auto", help="networks compute in fp32, bf16, or what is faster here (default auto)")
     add_device(sub)

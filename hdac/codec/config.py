@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from hdac.codec.operating import ANIMATION_KBPS, default_qp_ref
+from hdac.codec.operating import ANIMATION_KBPS, VVC_TO, default_qp_ref
 from hdac.codec.syntax import MAX_FRAMES
 from hdac.errors import UsageError
 from hdac.layers.base import CALM_CASCADE, CASCADE, PRESETS, QP_MAX
@@ -16,7 +16,8 @@ from hdac.nets.zoo import DEFAULT, serving
 PRECISIONS = ("auto", "fp32", "bf16")
 MODES = ("hybrid", "animation", "base")
 TUNES = ("psnr", "perceptual")
-BASE_CODECS = ("hevc", "vvc", "mixed")
+BASE_CODECS = ("hevc", "vvc", "mixed", "auto")
+Codec = Literal["hevc", "vvc", "mixed"]
 DEFAULT_QP_BASE = 44
 #: Decibels that a fused picture may lose to its base picture in PSNR-Y and still be shown, by `tune`: detail that is not exactly in place
 #: costs PSNR, a broken picture costs far more. Half of it is allowed where the last fused picture was not shown: to and fro would flicker.
@@ -42,9 +43,11 @@ class EncoderConfig:
     allow_loss: decibels that a fused picture may lose to its base picture in PSNR-Y and still be shown, 0 to 100 (always shown); None:
         0 with tune "psnr", 1.5 with "perceptual"; half of it where the last fused picture was not shown.
     keypoints: 5 to 40, as many as the network takes; None: 10.
-    base_codec: "hevc", "vvc", or "mixed": the first picture of a GOP VVC (1 to 3 s each, so not live), the others HEVC; fewest bits.
-    preset: effort of the base encoder, "fast", "medium" or "slow"; None: slow, but medium for VVC. With "fast" the encoder fuses
-        every third picture only, and shows the others as that one (fused or base): live at 25 frames per second on two cores.
+    base_codec: "hevc", "vvc", "mixed": the first picture of a GOP VVC (1 to 3 s each, so not live), the others HEVC; or "auto": what takes
+        the fewest bits, "vvc" up to `qp_base` `VVC_TO` with tune "psnr", else "mixed".
+    preset: effort of the base encoder, "fast", "medium", "slow" or "slower"; None: slow, but medium for VVC. With "fast" the encoder
+        fuses every third picture only, and shows the others as that one (fused or base): live at 25 frames per second on two cores.
+        With "slower" files also get the `qp_ref` that pays most, where none is given and tune is "psnr".
     precision: what the networks compute in; "auto": what is faster on this machine. The stream says it to the decoder.
     packet_frames: frames in a packet, 1 to 128; None: 1 in `Encoder` (live, a frame of delay at most), the most in files (fewest bytes).
     """
@@ -55,14 +58,14 @@ class EncoderConfig:
     kbps: float | None = None
     model: str = DEFAULT
     tune: Literal["psnr", "perceptual"] = "psnr"
-    base_codec: Literal["hevc", "vvc", "mixed"] = "hevc"
+    base_codec: Literal["hevc", "vvc", "mixed", "auto"] = "hevc"
     refresh: Refresh = "auto"
     base_scale: int = 1
     frame_step: int = 1
     cascade: tuple[int, ...] | None = None
     allow_loss: float | None = None
     keypoints: int | None = None
-    preset: Literal["fast", "medium", "slow"] | None = None
+    preset: Literal["fast", "medium", "slow", "slower"] | None = None
     packet_frames: int | None = None
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     device: str = "auto"
@@ -101,10 +104,17 @@ class EncoderConfig:
         """Name of the weights that serve `model` in this mode and tune."""
         return serving(self.model, self.mode, self.tune)
 
+    def codec_for(self, qp_base: int) -> Codec:
+        """Base codec of this mode at this QP: where only first pictures are coded, "mixed" is VVC."""
+        codec = self.base_codec
+        if codec == "auto":
+            codec = "vvc" if self.tune == "psnr" and qp_base <= VVC_TO else "mixed"
+        return "vvc" if codec == "mixed" and self.mode == "animation" else codec
+
     @property
-    def codec(self) -> Literal["hevc", "vvc", "mixed"]:
-        """Base codec of this mode: where only first pictures are coded, "mixed" is VVC."""
-        return "vvc" if self.base_codec == "mixed" and self.mode == "animation" else self.base_codec
+    def codec(self) -> Codec:
+        """Base codec at the QP that is asked for, 44 where none is."""
+        return self.codec_for(DEFAULT_QP_BASE if self.qp_base is None else self.qp_base)
 
     @property
     def offsets(self) -> tuple[int, ...]:
@@ -124,7 +134,7 @@ class EncoderConfig:
 
     def ref_for(self, qp_base: int) -> int:
         """QP of reference pictures: the one that was given, else what goes with `qp_base`."""
-        return default_qp_ref(qp_base, self.offsets, self.tune, self.codec) if self.qp_ref is None else self.qp_ref
+        return default_qp_ref(qp_base, self.offsets, self.tune, self.codec_for(qp_base)) if self.qp_ref is None else self.qp_ref
 
     def qps(self) -> tuple[int, int]:
         """(qp_ref, qp_base) where no bit rate is asked for."""

@@ -22,7 +22,7 @@ from hdac.errors import UsageError
 from hdac.layers.base import CASCADE, GOP_MAX, QP_MAX, BaseConfig, BaseEncoder, CodedPicture
 from hdac.layers.codecs import open_base, told_cascade
 from hdac.layers.quantiser import HYBRID_HYSTERESIS, HYSTERESIS, LEVELS, quantise
-from hdac.layers.reference import RefreshConfig, RefreshPolicy, luma_mse
+from hdac.layers.reference import RefreshConfig, RefreshPolicy, luma_mse, psnr_of
 from hdac.layers.resample import enlarge, pad_to, shrink
 from hdac.nets.arithmetic import fast_dtype, pick_device
 from hdac.nets.zoo import find_model, load_model
@@ -74,6 +74,15 @@ def padding_multiple(base_scale: int) -> int:
     return 2 * base_scale
 
 
+def _start_qps(config: EncoderConfig, width: int, height: int, fps: Fraction) -> tuple[int, int]:
+    """(qp_ref, qp_base) of the first GOP."""
+    if config.kbps is None or config.qp_base is not None:
+        return config.qps()
+    finer = round(fmean(CASCADE) - fmean(config.offsets))  # than the table's points, whose cascade is the usual one
+    qp_base = min(QP_MAX, max(0, point_for(config.kbps, width * height * float(fps)).qp_base + finer))
+    return config.ref_for(qp_base), qp_base
+
+
 class Encoder:
     """`push` pictures, `flush` at the end; both return the packets that are ready. With `packet_frames` 1 a frame's packets
     come at once where there is one core, and with the next frame where there are more: two frames are in the making then. The first
@@ -84,7 +93,9 @@ class Encoder:
     """
 
     def __init__(self, width: int, height: int, fps: Fraction, config: EncoderConfig | None = None, colour: Colour | None = None) -> None:
-        self.config = config = config or EncoderConfig()
+        config = config or EncoderConfig()
+        self._qp_ref, self._qp_base = _start_qps(config, width, height, fps)
+        self.config = config = replace(config, base_codec=config.codec_for(self._qp_base))
         self._fuser: Fuser | None = None
         header = Header(
             Mode[config.mode.upper()], BaseCodec[config.codec.upper()], width, height, fps,
@@ -109,7 +120,6 @@ class Encoder:
         self._verdict = _Verdict("base", 1.0)
         free = self._fuser is not None and not self._fuser.recurrent and config.frame_step == 1  # no picture needs the one before
         self._look_every = LOOK_EVERY if config.preset == "fast" and free else 1
-        self._qp_ref, self._qp_base = self._start_qps(width, height, fps)
         always = config.loss == MAX_LOSS
         self._allowed, self._enough = (math.inf if always else 10 ** (loss / 10) for loss in (config.loss, config.loss / 2))
         self._hysteresis = HYBRID_HYSTERESIS if config.mode == "hybrid" else HYSTERESIS
@@ -128,14 +138,6 @@ class Encoder:
         self.refreshes = 0
         #: frames of a GOP at most; a caller who knows how many frames come spares x265 a long list of QPs
         self.frames_ahead = GOP_MAX
-
-    def _start_qps(self, width: int, height: int, fps: Fraction) -> tuple[int, int]:
-        config = self.config
-        if config.kbps is None or config.qp_base is not None:
-            return config.qps()
-        finer = round(fmean(CASCADE) - fmean(config.offsets))  # than the table's points, whose cascade is the usual one
-        qp_base = min(QP_MAX, max(0, point_for(config.kbps, width * height * float(fps)).qp_base + finer))
-        return config.ref_for(qp_base), qp_base
 
     def _frames_in_flight(self) -> int:
         """Frames that may still be in the making when the next one comes: they are what several cores work on."""
@@ -273,7 +275,7 @@ class Encoder:
         if running.data is not None or self.config.mode != "animation":
             self._base_writer.add(running.data)
         bits = 0 if running.data is None else 8 * len(running.data)
-        self._policy.report(10 * math.log10(255**2 / max(error, 0.01)), bits, frame.first)
+        self._policy.report(psnr_of(error), bits, frame.first)
         if frame.keypoints is not None:
             self._enhancement.add(frame.keypoints, shown.level != "base")
         self.shown.append(shown)

@@ -34,6 +34,10 @@ PERCEPTUAL_FINER = 6
 MIXED_FINER = 1
 
 
+#: Base codec "auto" with tune "psnr" is "vvc" up to this `qp_base`, "mixed" above it.
+VVC_TO = 36
+
+
 def default_qp_ref(qp_base: int, cascade: tuple[int, ...] = CASCADE, tune: str = "psnr", codec: str = "hevc") -> int:
     """QP of the first picture that goes with `qp_base`: 11 below the mean QP of the P pictures, less `PERCEPTUAL_FINER` with tune
     "perceptual", less `MIXED_FINER` too with codec "mixed"."""

@@ -24,7 +24,7 @@ CALM_CASCADE = (4, 3, 4, 0)
 #: A GOP is closed after this many pictures at the latest (x265's per-picture QPs are listed ahead).
 GOP_MAX = 2048
 #: Effort of the base encoder, fewest bits last.
-PRESETS = ("fast", "medium", "slow")
+PRESETS = ("fast", "medium", "slow", "slower")
 
 
 class CodedPicture(NamedTuple):

@@ -10,17 +10,23 @@ from hdac.video.picture import Picture
 
 #: Rate at equal PSNR-Y (BD, PCHIP), on val clips: rd=6 takes 2.8 % off what rd=4 needs (5 clips, 120 frames; 12 against 6 ms a
 #: frame); weighted prediction would add 2.3 %, 32x32 CTUs 6 %, no SAO 0.7 % (10 clips). `veryslow` instead of `slow` took 0.3 % off
-#: on one clip, at six times the time.
+#: on one clip, at six times the time. More references and more merge candidates took nothing off (6: +0.1 %, 9: +1.0 %, 5 candidates:
+#: +0.6 %; two clips, 80 frames), x265's deblocking is best as it is (one clip).
 FIXED = (
     "bframes=0:rc-lookahead=0:frame-threads=1:pools=none:scenecut=0:keyint=-1:wpp=0:info=0:aq-mode=0:psy-rd=0:psy-rdoq=0"
-    ":ref=4:weightp=0:rd={rd}:rdoq-level=2:repeat-headers=1:log-level=none"
+    ":ref=4:weightp=0:rdoq-level=2:repeat-headers=1:log-level=none"
 )
-#: Effort -> x265's preset and rd. Against "slow", "medium" takes half the time and 3 % more rate, "fast" a third and 2 to 11 %
+#: Effort -> x265's preset and parameters. Against "slow", "medium" takes half the time and 3 % more rate, "fast" a third and 2 to 11 %
 #: (BD-rate in PSNR-Y on one and three val clips, 80 frames). x265's own `medium` with rd=3 or 4 would take 10 to 26 % more.
-EFFORT = {"slow": ("slow", 6), "medium": ("slow", 3), "fast": ("fast", 4)}
+EFFORT = {
+    "slower": ("slow", "rd=6:amp=1:limit-modes=0:limit-refs=0:subme=5:rskip=0"),
+    "slow": ("slow", "rd=6"),
+    "medium": ("slow", "rd=3"),
+    "fast": ("fast", "rd=4"),
+}
 
 
-def _effort(config: BaseConfig) -> tuple[str, int]:
+def _effort(config: BaseConfig) -> tuple[str, str]:
     return EFFORT[config.preset or "slow"]
 
 
@@ -34,8 +40,7 @@ def x265_params(config: BaseConfig, pictures: int = GOP_MAX) -> str:
     ratio = 2 ** ((usual - config.qp_ref) / 6)
     zones = [(i + 1, config.qp(i)) for i in range(1, pictures) if config.qp(i) != usual]
     listed = "".join(f"/{i},{i},q={qp}" for i, qp in zones)
-    fixed = FIXED.format(rd=_effort(config)[1])
-    return f"{fixed}:qp={usual}:ipratio={ratio:.9f}" + (f":zones={listed[1:]}" if listed else "")
+    return f"{FIXED}:{_effort(config)[1]}:qp={usual}:ipratio={ratio:.9f}" + (f":zones={listed[1:]}" if listed else "")
 
 
 class HevcEncoder:

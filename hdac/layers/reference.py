@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -41,6 +42,11 @@ class RefreshConfig:
 def luma_mse(a: Picture, b: Picture) -> float:
     """Mean squared error of luma code values (scikit-video's `measure.mse`)."""
     return float(mse(a.y[None, ..., None], b.y[None, ..., None])[0])
+
+
+def psnr_of(error: float) -> float:
+    """PSNR in decibels of a mean squared error of 8-bit values, at most 68."""
+    return 10 * math.log10(255**2 / max(error, 0.01))
 
 
 @dataclass

@@ -377,7 +377,7 @@ def test_bitrate_is_corrected_at_refreshes(head: list[Picture]) -> None:
         ({"allow_loss": float("nan")}, r"--allow-loss nan; allowed are 0"),
         ({"preset": "placebo"}, r"--preset placebo; choose one of fast, medium, slow"),
         ({"keypoints": 4}, r"--keypoints 4; allowed are 5 to 40"),
-        ({"base_codec": "av1"}, r"--base-codec av1; choose one of hevc, vvc, mixed"),
+        ({"base_codec": "av1"}, r"--base-codec av1; choose one of hevc, vvc, mixed, auto"),
         ({"kbps": 0.1}, r"--bitrate 0.1 kbps; allowed are 0.5k to 5000k"),
         ({"kbps": 8.0, "qp_base": 40}, "contradict each other"),
         ({"base_scale": 3}, r"--base-scale 3; choose one of 1, 2, 4"),

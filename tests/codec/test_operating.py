@@ -1,7 +1,7 @@
 import pytest
 
 from hdac.codec.config import EncoderConfig
-from hdac.codec.operating import MIXED_FINER, PERCEPTUAL_FINER, TABLE, corrected_qp, default_qp_ref, point_for
+from hdac.codec.operating import MIXED_FINER, PERCEPTUAL_FINER, TABLE, VVC_TO, corrected_qp, default_qp_ref, point_for
 
 CLIP = 256 * 256 * 25.0
 
@@ -25,6 +25,16 @@ def test_perceptual_reference_is_finer() -> None:
     vvc = [EncoderConfig(qp_base=44, base_codec="vvc", tune=tune).qps()[0] for tune in ("psnr", "perceptual")]  # type: ignore[arg-type]
     assert vvc == [38, 38 - PERCEPTUAL_FINER], "libvvenc's cascade is its own"
     assert EncoderConfig(qp_base=3, tune="perceptual").qps()[0] == 0
+
+
+def test_auto_takes_what_needs_fewest_bits() -> None:
+    auto = EncoderConfig(base_codec="auto")
+    assert (auto.codec_for(VVC_TO), auto.codec_for(VVC_TO + 1), auto.codec) == ("vvc", "mixed", auto.codec_for(44))
+    assert EncoderConfig(base_codec="auto", qp_base=VVC_TO).codec == "vvc"
+    perceptual = EncoderConfig(base_codec="auto", qp_base=VVC_TO, tune="perceptual")
+    assert perceptual.codec == "mixed"
+    assert perceptual.qps() == EncoderConfig(base_codec="mixed", qp_base=VVC_TO, tune="perceptual").qps()
+    assert EncoderConfig(base_codec="auto", mode="animation", tune="perceptual").codec == "vvc"
 
 
 def test_between_and_beyond() -> None:

@@ -168,7 +168,7 @@ def test_bad_input(monkeypatch: pytest.MonkeyPatch, head: list[Picture]) -> None
         MixedEncoder(replace(CONFIG, width=8, height=64))
     if "libvvenc" not in encoders(find_ffmpeg()):
         pytest.skip("this FFmpeg has no libvvenc")
-    monkeypatch.setattr("hdac.layers.hevc.FIXED", "bframes=0:rc-lookahead=0:keyint=-1:wpp=1:slices=2:rd={rd}:repeat-headers=1")
+    monkeypatch.setattr("hdac.layers.hevc.FIXED", "bframes=0:rc-lookahead=0:keyint=-1:wpp=1:slices=2:repeat-headers=1")
     encoder = MixedEncoder(replace(CONFIG, preset="fast"))
     with pytest.raises(ToolError, match=r"cannot take .*: use --base-codec hevc"):
         [encoder.push(picture) for picture in head[:3]]
