@@ -57,7 +57,7 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "--preset",
         help=f"effort: {', '.join(PRESETS)} (default: slow, but medium for vvc); fast also tries fusion on every third picture only, "
-        "slower also looks for the best QP of the first picture",
+        "slower also tries both codecs of auto",
     )
     sub.add_argument("--size", metavar="WxH", help="scale to this size; for .yuv: the size of its pictures")
     sub.add_argument("--fps", metavar="RATE", help="frame rate, overriding the source's, for example 25 or 30000/1001")

@@ -47,7 +47,7 @@ class EncoderConfig:
         the fewest bits, "vvc" up to `qp_base` `VVC_TO` with tune "psnr", else "mixed".
     preset: effort of the base encoder, "fast", "medium", "slow" or "slower"; None: slow, but medium for VVC. With "fast" the encoder
         fuses every third picture only, and shows the others as that one (fused or base): live at 25 frames per second on two cores.
-        With "slower" files also get the `qp_ref` that pays most, where none is given and tune is "psnr".
+        With "slower" files also try both base codecs of "auto", where tune is "psnr".
     precision: what the networks compute in; "auto": what is faster on this machine. The stream says it to the decoder.
     packet_frames: frames in a packet, 1 to 128; None: 1 in `Encoder` (live, a frame of delay at most), the most in files (fewest bytes).
     """

@@ -35,7 +35,7 @@ MIXED_FINER = 1
 
 
 #: Base codec "auto" with tune "psnr" is "vvc" up to this `qp_base`, "mixed" above it.
-VVC_TO = 36
+VVC_TO = 35
 
 
 def default_qp_ref(qp_base: int, cascade: tuple[int, ...] = CASCADE, tune: str = "psnr", codec: str = "hevc") -> int:

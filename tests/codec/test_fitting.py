@@ -6,7 +6,7 @@ import pytest
 
 from hdac.codec.config import EncoderConfig
 from hdac.codec.files import encode, inspect
-from hdac.codec.fitting import fit
+from hdac.codec.fitting import SURELY_VVC, Ahead, BaseSize, fit
 from hdac.video.picture import Picture
 
 FPS = Fraction(25)
@@ -19,14 +19,21 @@ def fitted(pictures: list[Picture], **settings: object) -> EncoderConfig:
     return found
 
 
-def test_first_picture_is_finer_where_it_stays(head: list[Picture]) -> None:
-    """A still picture is worth more bits than one that moves away, however many pictures look at it."""
-    usual = EncoderConfig(qp_base=45).qps()[0]
-    still, moving = (fitted(p, qp_base=45, preset="slower").qps()[0] for p in ([head[0]] * 12, head[::2]))
-    assert still < usual and still < moving
+@pytest.mark.parametrize("cheaper", ["vvc", "mixed"])
+def test_auto_takes_the_codec_that_needs_less(head: list[Picture], cheaper: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def base(self: Ahead, config: EncoderConfig, qp_ref: int, qp_base: int) -> BaseSize:
+        return BaseSize(100, 500 if config.codec_for(qp_base) == cheaper else 550, 30.0)
+
+    monkeypatch.setattr(Ahead, "base", base)
+    settings = {"base_codec": "auto", "preset": "slower"}
+    assert fitted(head, qp_base=SURELY_VVC, **settings).codec == "vvc"
+    assert fitted(head, qp_base=SURELY_VVC + 1, **settings).codec == cheaper
+    assert fitted(head, qp_base=40, qp_ref=30, **settings).qps() == (30, 40)
 
 
-@pytest.mark.parametrize("settings", [{"preset": "slow"}, {"preset": "slower", "qp_ref": 30}, {"preset": "slower", "tune": "perceptual"}])
+@pytest.mark.parametrize(
+    "settings", [{"preset": "slower"}, {"base_codec": "auto"}, {"base_codec": "auto", "preset": "slower", "tune": "perceptual"}]
+)
 def test_nothing_is_read_ahead_where_nothing_is_to_be_found(settings: dict[str, object]) -> None:
     def none() -> Picture:
         raise AssertionError("a picture was asked for")
@@ -35,6 +42,6 @@ def test_nothing_is_read_ahead_where_nothing_is_to_be_found(settings: dict[str, 
     assert fit(config, iter(none, None), 64, 48, FPS, None)[0] is config
 
 
-def test_bit_rate_is_met_with_the_first_picture_that_pays(head: list[Picture]) -> None:
+def test_bit_rate_is_met(head: list[Picture]) -> None:
     config = EncoderConfig(mode="base", kbps=40.0, preset="slower")
     assert inspect(encode(iter(head), 176, 144, FPS, config)).kbps == pytest.approx(40, rel=0.15)
