@@ -21,6 +21,7 @@ from hdac.codec.decoder import Decoder
 from hdac.codec.encoder import Encoder
 from hdac.codec.files import base_units, decode, encode, inspect
 from hdac.codec.fuser import Fuser
+from hdac.codec.operating import VVC_TO
 from hdac.errors import DamagedError, UsageError
 from hdac.layers.libav import LibavDecoder
 from hdac.layers.quantiser import LEVELS
@@ -108,6 +109,17 @@ def test_vvc(head: list[Picture]) -> None:
     data, shown = coded(head[:9], qp_base=38, base_codec="vvc", refresh=6)
     assert all(equal(f.picture, s) for f, s in zip(decode(data), shown, strict=True))
     assert inspect(data).refreshes == 1
+
+
+@pytest.mark.parametrize(("qp_base", "codec"), [(VVC_TO, "VVC"), (VVC_TO + 1, "MIXED")])
+def test_auto(head: list[Picture], qp_base: int, codec: str) -> None:
+    if "libvvenc" not in encoders(find_ffmpeg()):
+        pytest.skip("this FFmpeg has no libvvenc")
+    data, shown = coded(head[:4], qp_base=qp_base, base_codec="auto", preset="fast")
+    assert inspect(data).header.base_codec.name == codec
+    assert all(s is None or equal(f.picture, s) for f, s in zip(decode(data), shown, strict=True))
+    aimed, _ = coded(head[:4], kbps=4.0, base_codec="auto", preset="fast")
+    assert inspect(aimed).header.base_codec.name == "MIXED", "the rate says the QP, the QP the codec"
 
 
 def test_mixed(head: list[Picture]) -> None:
