@@ -298,6 +298,8 @@ class Hdac(_OfRecipe):
         try:
             if self.recipe.mode != "base":
                 find_model(self.recipe.weights)
+            if self.recipe.base_codec != "hevc" and "libvvenc" not in encoders(find_ffmpeg()):
+                return f"{find_ffmpeg()} has no libvvenc"
         except HdacError as error:
             return str(error)
         return None

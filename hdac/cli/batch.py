@@ -8,15 +8,17 @@ from __future__ import annotations
 import argparse
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from hdac.bench.batch import INPUT_SUFFIXES, check_out, decode_tasks, encode_tasks, find_inputs, run_batch, write_list
 from hdac.bench.engine import check_jobs
 from hdac.bench.runner import progress_lines
 from hdac.cli.common import add_json, parse_bitrate, result, say
-from hdac.codec.config import BASE_CODECS, MODES, EncoderConfig
+from hdac.codec.config import BASE_CODECS, MODES, TUNES, EncoderConfig
 from hdac.codec.decoder import LEVELS
 from hdac.errors import UsageError
+from hdac.layers.base import PRESETS
 from hdac.nets.zoo import DEFAULT
 
 FORMATS = ("mp4", "mkv", "y4m", "yuv")
@@ -30,6 +32,8 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
     encode.add_argument("--mode", default="hybrid", help=f"{', '.join(MODES)} (default hybrid)")
     encode.add_argument("--model", default=DEFAULT, metavar="NAME", help=f"network (default {DEFAULT})")
     encode.add_argument("--base-codec", default="hevc", help=f"{', '.join(BASE_CODECS)} (default hevc, see `hdac encode --help`)")
+    encode.add_argument("--tune", default="psnr", help=f"{' or '.join(TUNES)} (default psnr)")
+    encode.add_argument("--preset", help=f"effort: {', '.join(PRESETS)} (see `hdac encode --help`)")
     decode = actions.add_parser("decode", help=".hdac files to videos")
     decode.add_argument("--level", default="fused", help=f"{', '.join(LEVELS)} (default fused)")
     decode.add_argument("--format", default="mp4", help=f"{', '.join(FORMATS)} (default mp4; mkv, y4m and yuv are lossless)")
@@ -51,6 +55,7 @@ def _numbers(text: str, name: str) -> list[str]:
 
 def _points(options: argparse.Namespace) -> list[tuple[str, str]]:
     """(option, value) of each rate point, each of them checked before anything runs."""
+    config = EncoderConfig(mode=options.mode, base_codec=options.base_codec, tune=options.tune, preset=options.preset)
     if options.qp_base and options.bitrate:
         raise UsageError("-q and --bitrate contradict each other; give one of them")
     if options.qp_base:
@@ -58,14 +63,13 @@ def _points(options: argparse.Namespace) -> list[tuple[str, str]]:
         for value in values:
             if not value.isdigit():
                 raise UsageError(f"-q {value}; expected whole numbers from 0 to 51")
-            EncoderConfig(mode=options.mode, qp_base=int(value), base_codec=options.base_codec)
+            replace(config, qp_base=int(value))
         return [("--qp-base", v) for v in values]
     if options.bitrate:
         values = _numbers(options.bitrate, "--bitrate")
         for value in values:
-            EncoderConfig(mode=options.mode, kbps=parse_bitrate(value), base_codec=options.base_codec)
+            replace(config, kbps=parse_bitrate(value))
         return [("--bitrate", v) for v in values]
-    EncoderConfig(mode=options.mode, base_codec=options.base_codec)
     return [("", "")]
 
 
@@ -73,7 +77,8 @@ def run(options: argparse.Namespace) -> int:
     jobs = check_jobs(options.jobs)
     inputs = find_inputs(options.inputs, INPUT_SUFFIXES[options.action])
     if options.action == "encode":
-        common = ("--mode", options.mode, "--model", options.model, "--base-codec", options.base_codec)
+        preset = ("--preset", options.preset) if options.preset else ()
+        common = ("--mode", options.mode, "--model", options.model, "--base-codec", options.base_codec, "--tune", options.tune, *preset)
         tasks = encode_tasks(inputs, options.out, _points(options), common)
     else:
         if options.format not in FORMATS:

@@ -90,7 +90,7 @@ def checks() -> list[Check]:
     return [
         _try("FFmpeg", lambda: os.path.basename(find_ffmpeg())),
         _encoder("libx265", "anchors"),
-        _encoder("libvvenc", "base codecs vvc and mixed"),
+        _encoder("libvvenc", "base codecs vvc, mixed and auto"),
         _codec("libx265", "w"),
         _codec("hevc", "r"),
         _codec("vvc", "r"),

@@ -25,6 +25,7 @@ from hdac.cli.common import (
 )
 from hdac.codec.config import BASE_CODECS, DEFAULT_QP_BASE, MODES, TUNES, EncoderConfig
 from hdac.codec.files import encode, inspect
+from hdac.codec.operating import VVC_TO
 from hdac.errors import UsageError
 from hdac.layers.base import PRESETS
 from hdac.nets.zoo import DEFAULT
@@ -49,7 +50,8 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "--base-codec",
         default="hevc",
-        help=f"{', '.join(BASE_CODECS)} (default hevc; vvc is slow; mixed: first pictures VVC, the others HEVC; auto: fewest bits)",
+        help=f"{', '.join(BASE_CODECS)} (default hevc; vvc is slow; mixed: first pictures VVC, the others HEVC; auto, fewest bits: "
+        f"vvc up to QP {VVC_TO}, else mixed; mixed with --tune perceptual)",
     )
     sub.add_argument("--base-scale", type=int, default=1, metavar="N", help="base layer at 1/N of the side: 1, 2 or 4")
     sub.add_argument("--frame-step", type=int, default=1, metavar="N", help="base pictures for every Nth frame: 1, 2 or 4")
@@ -57,7 +59,7 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "--preset",
         help=f"effort: {', '.join(PRESETS)} (default: slow, but medium for vvc); fast also tries fusion on every third picture only, "
-        "slower also tries both codecs of auto",
+        "slower also tries which codec of auto takes less: 1 to 3 frames of 256x256 a second",
     )
     sub.add_argument("--size", metavar="WxH", help="scale to this size; for .yuv: the size of its pictures")
     sub.add_argument("--fps", metavar="RATE", help="frame rate, overriding the source's, for example 25 or 30000/1001")

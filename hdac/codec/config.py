@@ -43,11 +43,11 @@ class EncoderConfig:
     allow_loss: decibels that a fused picture may lose to its base picture in PSNR-Y and still be shown, 0 to 100 (always shown); None:
         0 with tune "psnr", 1.5 with "perceptual"; half of it where the last fused picture was not shown.
     keypoints: 5 to 40, as many as the network takes; None: 10.
-    base_codec: "hevc", "vvc", "mixed": the first picture of a GOP VVC (1 to 3 s each, so not live), the others HEVC; or "auto": what takes
-        the fewest bits, "vvc" up to `qp_base` `VVC_TO` with tune "psnr", else "mixed".
-    preset: effort of the base encoder, "fast", "medium", "slow" or "slower"; None: slow, but medium for VVC. With "fast" the encoder
+    base_codec: "hevc", "vvc" (a GOP is coded when it is complete), "mixed": the first picture of a GOP VVC (1 to 3 s each), the others
+        HEVC; or "auto": "vvc" up to `qp_base` `VVC_TO` with tune "psnr", else "mixed". Only "hevc" is live.
+    preset: effort of the base encoder, "fast", "medium", "slow" or "slower"; None: slow, but medium for "vvc". With "fast" the encoder
         fuses every third picture only, and shows the others as that one (fused or base): live at 25 frames per second on two cores.
-        With "slower" files also try both base codecs of "auto", where tune is "psnr".
+        With "slower" and tune "psnr" files also try both base codecs of "auto", from `qp_base` `SURELY_VVC` (`codec.fitting`) on.
     precision: what the networks compute in; "auto": what is faster on this machine. The stream says it to the decoder.
     packet_frames: frames in a packet, 1 to 128; None: 1 in `Encoder` (live, a frame of delay at most), the most in files (fewest bytes).
     """
@@ -113,8 +113,13 @@ class EncoderConfig:
 
     @property
     def codec(self) -> Codec:
-        """Base codec at the QP that is asked for, 44 where none is."""
+        """Base codec at the QP that is asked for, 44 where none is (with "auto" and a bit rate the search for the QP decides)."""
         return self.codec_for(DEFAULT_QP_BASE if self.qp_base is None else self.qp_base)
+
+    @property
+    def effort(self) -> str | None:
+        """Preset of the base encoder; None: its own default."""
+        return "slow" if self.preset is None and self.base_codec == "auto" else self.preset
 
     @property
     def offsets(self) -> tuple[int, ...]:

@@ -86,7 +86,7 @@ def _start_qps(config: EncoderConfig, width: int, height: int, fps: Fraction) ->
 class Encoder:
     """`push` pictures, `flush` at the end; both return the packets that are ready. With `packet_frames` 1 a frame's packets
     come at once where there is one core, and with the next frame where there are more: two frames are in the making then. The first
-    frame of a GOP takes 1 to 3 s with base codec "mixed"; with "vvc" nothing comes before the GOP is complete.
+    frame of a GOP takes 1 to 3 s with base codec "mixed"; with "vvc" nothing comes before the GOP is complete ("auto" is one of them).
 
     width, height: the source's size in pixels (odd sizes: pictures come padded to even); fps: frames per second.
     Pictures are 8-bit limited-range 4:2:0. `shown` collects what the decoder will show, frame by frame: take from its left.
@@ -95,6 +95,7 @@ class Encoder:
     def __init__(self, width: int, height: int, fps: Fraction, config: EncoderConfig | None = None, colour: Colour | None = None) -> None:
         config = config or EncoderConfig()
         self._qp_ref, self._qp_base = _start_qps(config, width, height, fps)
+        self._effort = config.effort
         self.config = config = replace(config, base_codec=config.codec_for(self._qp_base))
         self._fuser: Fuser | None = None
         header = Header(
@@ -186,7 +187,7 @@ class Encoder:
             self._qp_base = corrected_qp(self._qp_base, actual, config.kbps)
             if config.qp_ref is None:
                 self._qp_ref = min(51, max(0, self._qp_ref + config.ref_for(self._qp_base) - before))
-        self._base_config = BaseConfig(*base_size(header), header.fps, self._qp_ref, self._qp_base, header.cascade, config.preset)
+        self._base_config = BaseConfig(*base_size(header), header.fps, self._qp_ref, self._qp_base, header.cascade, self._effort)
         pictures = 1 if config.mode == "animation" else min(GOP_MAX, self.frames_ahead)
         self._base = open_base(config.codec, self._base_config, config.ffmpeg, pictures)
         self._base_writer.start(self._qp_ref, self._qp_base)

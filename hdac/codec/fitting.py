@@ -14,7 +14,7 @@ from hdac.codec.config import DEFAULT_QP_BASE, Codec, EncoderConfig
 from hdac.codec.encoder import padding_multiple
 from hdac.codec.fuser import Fuser
 from hdac.codec.operating import ENHANCEMENT_KBPS, point_for
-from hdac.codec.syntax import BaseWriter, EnhancementWriter
+from hdac.codec.syntax import BaseWriter, EnhancementWriter, scaled_size
 from hdac.layers.base import QP_MAX, BaseConfig
 from hdac.layers.codecs import open_base, told_cascade
 from hdac.layers.quantiser import LEVELS, quantise
@@ -28,7 +28,7 @@ from hdac.video.picture import Picture
 SEARCH_FRAMES = 300
 #: Decibels of PSNR-Y that e times the rate is worth: the slope of rate-distortion curves (3.5 to 4.7 on four val clips, qp_base 33 to 51).
 WORTH = 4.2
-#: Frames that both base codecs of "auto" try; VVC codes 3 to 6 a second. Up to `SURELY_VVC` it is not asked.
+#: Frames that both base codecs of "auto" are tried on; libvvenc codes 2 to 10 a second. Up to this QP nothing is tried.
 CODEC_FRAMES = 64
 SURELY_VVC = 31
 
@@ -51,15 +51,13 @@ class Ahead:
     height: int
     fps: Fraction
 
-    def base(self, config: EncoderConfig, qp_ref: int, qp_base: int) -> BaseSize:
-        """The base layer of one GOP of all pictures, thinned."""
-        multiple, scale = padding_multiple(config.base_scale), config.base_scale
-        width, height = ((side + -side % multiple) // scale for side in (self.width, self.height))
-        codec = config.codec_for(qp_base)
-        sources = [shrink(pad_to(p, multiple), scale) for p in self.pictures[:: config.frame_step]]
-        base = open_base(
-            codec, BaseConfig(width, height, self.fps, qp_ref, qp_base, config.offsets, config.preset), config.ffmpeg, len(sources)
-        )
+    def code_base(self, config: EncoderConfig, qp_ref: int, qp_base: int) -> BaseSize:
+        """Codes the base layer, one GOP of all pictures, thinned."""
+        scale, codec = config.base_scale, config.codec_for(qp_base)
+        sources = [shrink(pad_to(p, padding_multiple(scale)), scale) for p in self.pictures[:: config.frame_step]]
+        size = scaled_size(self.width, self.height, scale)
+        settings = BaseConfig(*size, self.fps, qp_ref, qp_base, config.offsets, config.effort)
+        base = open_base(codec, settings, config.ffmpeg, len(sources))
         writer = BaseWriter(codec, len(told_cascade(codec, config.offsets)))
         writer.start(qp_ref, qp_base)
         coded = [c for p in sources for c in base.push(p)] + base.flush()
@@ -79,24 +77,28 @@ def fit(
     """Settings whose QPs meet `config.kbps` on these pictures, and the pictures. With preset "slower" and tune "psnr" base codec "auto"
     becomes the one that takes less.
 
-    Only the first `SEARCH_FRAMES` pictures are looked at, and none where there is nothing to find. frames: how many there are, if known.
+    Only the first `SEARCH_FRAMES` pictures are looked at (`CODEC_FRAMES` without a bit rate), and none where there is nothing to find.
+    frames: how many there are, if known.
     """
     target = config.animation_kbps if config.mode == "animation" else config.kbps
     tried = config.base_codec == "auto" and config.preset == "slower" and config.tune == "psnr" and config.mode != "animation"
-    if target is None and not tried:
+    if target is None and not (tried and config.qps()[1] > SURELY_VVC):
         return config, pictures
-    source = iter(pictures)
-    first = list(itertools.islice(source, SEARCH_FRAMES))
+    source, wanted = iter(pictures), CODEC_FRAMES if target is None else SEARCH_FRAMES
+    first = list(itertools.islice(source, wanted))
     everything = itertools.chain(first, source)
-    ahead = Ahead(first, frames or len(first), width, height, fps)
     if not first:
         return config, everything
+    ahead = Ahead(first, frames or (SEARCH_FRAMES if len(first) == wanted else len(first)), width, height, fps)
     if target is not None and config.mode == "animation":
         return _fit_still(config, ahead, target), everything
+    fitted = _fit_rate(config, ahead, target) if target is not None else config
     if tried:
-        usual = _fit_rate(config, ahead, target) if target is not None else config
-        config = replace(config, base_codec=_best_codec(usual, ahead))
-    return (_fit_rate(config, ahead, target) if target is not None else config), everything
+        codec = _best_codec(fitted, ahead)
+        if target is not None and codec != fitted.codec:
+            fitted = _fit_rate(replace(config, base_codec=codec), ahead, target)
+        fitted = replace(fitted, base_codec=codec)
+    return fitted, everything
 
 
 # ---- bit rate
@@ -108,7 +110,7 @@ def _fit_rate(config: EncoderConfig, ahead: Ahead, target: float) -> EncoderConf
     enhancement = 0.0 if config.mode == "base" else ENHANCEMENT_KBPS * float(ahead.fps) / 25
 
     def rate(qp_ref: int, qp_base: int) -> float:
-        return _kbps(ahead.base(config, qp_ref, qp_base), ahead) + enhancement
+        return _kbps(ahead.code_base(config, qp_ref, qp_base), ahead) + enhancement
 
     start = point_for(target, ahead.width * ahead.height * float(ahead.fps)).qp_base
     best = _search(lambda qp: rate(config.ref_for(qp), qp), target, start)
@@ -124,7 +126,7 @@ def _fit_still(config: EncoderConfig, ahead: Ahead, target: float) -> EncoderCon
     alone = replace(ahead, pictures=ahead.pictures[:1], frames=1)
     seconds = float(ahead.frames / ahead.fps)
     moving = _motion_kbps(config, ahead)
-    qp = _search(lambda qp: _kbps(alone.base(single, qp, DEFAULT_QP_BASE), alone) / float(ahead.fps) / seconds + moving, target, 34)
+    qp = _search(lambda qp: _kbps(alone.code_base(single, qp, DEFAULT_QP_BASE), alone) / float(ahead.fps) / seconds + moving, target, 34)
     # a second reference would double the rate that was asked for
     refresh = "never" if config.refresh == "auto" else config.refresh
     return replace(config, kbps=None, qp_ref=qp, refresh=refresh)
@@ -167,18 +169,18 @@ def _motion_kbps(config: EncoderConfig, ahead: Ahead) -> float:
 # ---- rate against quality
 
 
-def _cost(config: EncoderConfig, ahead: Ahead, qp_ref: int, qp_base: int) -> float:
-    """The logarithm of the base layer's rate, had it the same PSNR-Y. The pictures after the first stand for all that follow."""
-    size = ahead.base(config, qp_ref, qp_base)
+def _log_rate(config: EncoderConfig, ahead: Ahead, qp_ref: int, qp_base: int) -> float:
+    """The logarithm of the base layer's size, had it the same PSNR-Y. The pictures after the first stand for all that follow."""
+    size = ahead.code_base(config, qp_ref, qp_base)
     return math.log(size.first + ahead.frames / len(ahead.pictures) * size.rest) - size.psnr / WORTH
 
 
 def _best_codec(config: EncoderConfig, ahead: Ahead) -> Codec:
-    """Base codec "auto", by trial. Where there is much motion VVC takes up to 14 % less than "mixed" at `qp_base` 41, elsewhere up to 9 %
-    more (three val clips, 80 pictures)."""
+    """Base codec "auto", by trial. What VVC needs against "mixed" on four val clips (preset "slower", 64 pictures), at `qp_base` 34:
+    -8, -23, -1 and -16 %; at 40: 0, -16, +8 and -9 %; at 46: +13, -12, +1 and -2 %; at 51: +15, -12, 0 and +10 %."""
     qp_ref, qp_base = config.qps()
     if qp_base <= SURELY_VVC:
         return "vvc"
     few = replace(ahead, pictures=ahead.pictures[:CODEC_FRAMES])
     codecs: tuple[Codec, Codec] = ("mixed", "vvc")
-    return min(codecs, key=lambda codec: _cost(replace(config, base_codec=codec), few, qp_ref, qp_base))
+    return min(codecs, key=lambda codec: _log_rate(replace(config, base_codec=codec), few, qp_ref, qp_base))

@@ -28,11 +28,15 @@ def frames_limit(width: int, height: int) -> int:
     return max(1, min(MAX_FRAMES, MAX_PIXELS // (width * height)))
 
 
+def scaled_size(width: int, height: int, scale: int) -> tuple[int, int]:
+    """Width and height of base pictures at 1/`scale` of the frame's sides: even."""
+    multiple = 2 * scale
+    return (width + -width % multiple) // scale, (height + -height % multiple) // scale
+
+
 def base_size(header: Header) -> tuple[int, int]:
     """Width and height of the base layer's pictures."""
-    multiple = 2 * header.base_scale
-    width, height = ((side + -side % multiple) // header.base_scale for side in (header.width, header.height))
-    return width, height
+    return scaled_size(header.width, header.height, header.base_scale)
 
 
 class BasePacket(NamedTuple):

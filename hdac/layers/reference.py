@@ -84,12 +84,11 @@ class RefreshPolicy:
     def _pays(self) -> bool:
         """Rate-distortion rule: a GOP like the present one, started now, would on average be better than what is shown now by
         more than what its intra picture costs, spread over as many frames (the expected remaining distance)."""
-        frames = len(self._quality)
-        lost = float(np.mean(self._quality) - np.mean(self._quality[-8:]))
         inter = sum(self._bits[1:])
-        if frames < 17 or lost < self.config.drop or not inter:  # no inter bits: mode `animation`, nothing to weigh against
+        if len(self._quality) < 17 or not inter:  # nothing to weigh against: mode `animation`, or VVC, which codes a GOP at its end
             return False
-        return lost > self.config.margin * self.config.slope * float(np.log2(1 + self._bits[0] / inter))
+        lost = float(np.mean(self._quality) - np.mean(self._quality[-8:]))
+        return lost >= self.config.drop and lost > self.config.margin * self.config.slope * float(np.log2(1 + self._bits[0] / inter))
 
     def report(self, psnr_y: float, bits: int, refreshed: bool) -> None:
         """Quality and size of the frame that was just coded."""

@@ -11,8 +11,8 @@ from hdac.video.ffmpeg import encoders, find_ffmpeg, run_ffmpeg
 from hdac.video.picture import Picture
 
 PARAMS = "PicReordering=0:IntraPeriod=-1:GOPSize=8:DecodingRefreshType=none:POC0IDR=1:AccessUnitDelimiter=0"
-#: Effort -> libvvenc's preset. "slow" takes 4.6, 10.7 and 17.4 % less rate than "medium" at equal PSNR-Y in two to three times the time
-#: (three val clips, 80 pictures).
+#: Effort -> libvvenc's preset. "slow" takes 4.6, 10.7, 10.9 and 17.4 % less rate than "medium" at equal PSNR-Y in two to three times the
+#: time (four val clips, 80 pictures); libvvenc's own "slower" takes four times as long again, and 2 to 10 % more for a single picture.
 EFFORT = {None: "medium", "fast": "fast", "medium": "medium", "slow": "slow", "slower": "slow"}
 
 
@@ -71,7 +71,8 @@ class VvcEncoder:
             "-pix_fmt", "yuv420p10le", "-c:v", "libvvenc", "-preset", EFFORT[config.preset], "-qp", str(config.qp_base), "-qpa", "0",
             "-vvenc-params", params, "-f", "vvc", "-",
         ]  # fmt: skip
-        stream = run_ffmpeg(arguments, self.ffmpeg, b"".join(p.tobytes() for p in pictures), timeout=60 + 5.0 * len(pictures))
+        patience = 60 + 5.0 * len(pictures) * max(1.0, config.width * config.height / 256**2)  # seconds; a picture of 256x256 takes up to 1
+        stream = run_ffmpeg(arguments, self.ffmpeg, b"".join(p.tobytes() for p in pictures), timeout=patience)
         units = split_access_units(stream)
         decoder = LibavDecoder("vvc")
         decoded = [picture for unit in units for picture in decoder.push(unit)] + decoder.flush()

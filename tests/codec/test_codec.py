@@ -59,6 +59,7 @@ CASES = [
     {"qp_base": 40, "packet_frames": 1},
     {"qp_base": 34, "refresh": 4},
     {"qp_base": 44, "preset": "fast"},
+    {"qp_base": 44, "preset": "slower"},
     {"qp_base": 36, "base_scale": 2},
     {"qp_base": 36, "frame_step": 2, "refresh": 5},
     {"mode": "base", "qp_base": 40},
@@ -118,8 +119,6 @@ def test_auto(head: list[Picture], qp_base: int, codec: str) -> None:
     data, shown = coded(head[:4], qp_base=qp_base, base_codec="auto", preset="fast")
     assert inspect(data).header.base_codec.name == codec
     assert all(s is None or equal(f.picture, s) for f, s in zip(decode(data), shown, strict=True))
-    aimed, _ = coded(head[:4], kbps=4.0, base_codec="auto", preset="fast")
-    assert inspect(aimed).header.base_codec.name == "MIXED", "the rate says the QP, the QP the codec"
 
 
 def test_mixed(head: list[Picture]) -> None:
@@ -135,6 +134,7 @@ def test_mixed(head: list[Picture]) -> None:
     for settings in ({"base_scale": 2}, {"frame_step": 2}, {"packet_frames": 1}):
         small, shown = coded(head[:5], qp_base=38, base_codec="mixed", preset="fast", **settings)
         assert all(s is None or equal(f.picture, s) for f, s in zip(decode(small), shown, strict=True))
+    assert inspect(coded(head[:4], kbps=4.0, base_codec="auto", preset="fast")[0]).header.base_codec.name == "MIXED"
     aimed, _ = coded(head[:24], mode="animation", kbps=30.0, base_codec="mixed", preset="fast")
     assert 24 < inspect(aimed).kbps < 36
     still, shown = coded(head[:4], mode="animation", qp_ref=30, base_codec="mixed", preset="medium")
@@ -361,12 +361,6 @@ def test_no_frames() -> None:
         encode([], 64, 48, FPS)
 
 
-@pytest.mark.parametrize("kbps", [9.0, 20.0])
-def test_bitrate(head: list[Picture], kbps: float) -> None:
-    data = encode(head, 176, 144, FPS, EncoderConfig(kbps=kbps, refresh="never"))
-    assert inspect(data).kbps == pytest.approx(kbps, rel=0.2)
-
-
 def test_bitrate_is_corrected_at_refreshes(head: list[Picture]) -> None:
     """Live use knows nothing ahead: the next GOP corrects what the table guessed wrong."""
     encoder = Encoder(176, 144, FPS, EncoderConfig(kbps=300.0, mode="base", refresh=12))
@@ -387,7 +381,7 @@ def test_bitrate_is_corrected_at_refreshes(head: list[Picture]) -> None:
         ({"tune": "vmaf"}, r"--tune vmaf; choose one of psnr, perceptual"),
         ({"allow_loss": -1.0}, r"--allow-loss -1; allowed are 0 .never worse. to 100 dB .always fused."),
         ({"allow_loss": float("nan")}, r"--allow-loss nan; allowed are 0"),
-        ({"preset": "placebo"}, r"--preset placebo; choose one of fast, medium, slow"),
+        ({"preset": "placebo"}, r"--preset placebo; choose one of fast, medium, slow, slower"),
         ({"keypoints": 4}, r"--keypoints 4; allowed are 5 to 40"),
         ({"base_codec": "av1"}, r"--base-codec av1; choose one of hevc, vvc, mixed, auto"),
         ({"kbps": 0.1}, r"--bitrate 0.1 kbps; allowed are 0.5k to 5000k"),

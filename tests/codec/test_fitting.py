@@ -7,6 +7,7 @@ import pytest
 from hdac.codec.config import EncoderConfig
 from hdac.codec.files import encode, inspect
 from hdac.codec.fitting import SURELY_VVC, Ahead, BaseSize, fit
+from hdac.codec.operating import VVC_TO
 from hdac.video.picture import Picture
 
 FPS = Fraction(25)
@@ -19,29 +20,59 @@ def fitted(pictures: list[Picture], **settings: object) -> EncoderConfig:
     return found
 
 
-@pytest.mark.parametrize("cheaper", ["vvc", "mixed"])
-def test_auto_takes_the_codec_that_needs_less(head: list[Picture], cheaper: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def base(self: Ahead, config: EncoderConfig, qp_ref: int, qp_base: int) -> BaseSize:
-        return BaseSize(100, 500 if config.codec_for(qp_base) == cheaper else 550, 30.0)
+@pytest.mark.parametrize(
+    ("vvc", "mixed", "frames", "taken"),
+    [
+        (BaseSize(100, 500, 30.0), BaseSize(100, 550, 30.0), 24, "vvc"),
+        (BaseSize(100, 550, 30.0), BaseSize(100, 500, 30.0), 24, "mixed"),
+        (BaseSize(100, 550, 30.6), BaseSize(100, 500, 30.0), 24, "vvc"),  # 8 % more bytes, and 15 % worth of quality
+        (BaseSize(300, 400, 30.0), BaseSize(100, 550, 30.0), 24, "mixed"),
+        (BaseSize(300, 400, 30.0), BaseSize(100, 550, 30.0), 240, "vvc"),  # the first picture's bytes matter little in a long clip
+    ],
+)
+def test_auto_takes_the_codec_that_needs_less(
+    head: list[Picture], vvc: BaseSize, mixed: BaseSize, frames: int, taken: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def code(self: Ahead, config: EncoderConfig, qp_ref: int, qp_base: int) -> BaseSize:
+        return vvc if config.codec_for(qp_base) == "vvc" else mixed
 
-    monkeypatch.setattr(Ahead, "base", base)
-    settings = {"base_codec": "auto", "preset": "slower"}
-    assert fitted(head, qp_base=SURELY_VVC, **settings).codec == "vvc"
-    assert fitted(head, qp_base=SURELY_VVC + 1, **settings).codec == cheaper
-    assert fitted(head, qp_base=40, qp_ref=30, **settings).qps() == (30, 40)
+    monkeypatch.setattr(Ahead, "code_base", code)
+    usual = EncoderConfig(mode="base", base_codec="auto", preset="slower", qp_base=VVC_TO + 1)
+    assert fit(usual, head, 176, 144, FPS, frames)[0].codec == taken
+
+
+def test_auto_meets_its_bit_rate_with_the_codec_that_needs_less(head: list[Picture], monkeypatch: pytest.MonkeyPatch) -> None:
+    """VVC takes half the bytes at any QP, so that its QP is finer."""
+
+    def code(self: Ahead, config: EncoderConfig, qp_ref: int, qp_base: int) -> BaseSize:
+        share = 0.5 if config.codec_for(qp_base) == "vvc" else 1.0
+        return BaseSize(0, round(share * 40_000 * 0.88**qp_base), 50 - qp_base / 2)
+
+    monkeypatch.setattr(Ahead, "code_base", code)
+    found = {codec: fitted(head, kbps=2.0, base_codec=codec, preset="slower") for codec in ("auto", "mixed", "vvc")}
+    assert found["auto"].qps() == found["vvc"].qps()
+    assert found["auto"].codec == "vvc"
+    assert found["auto"].qps()[1] < found["mixed"].qps()[1]
 
 
 @pytest.mark.parametrize(
-    "settings", [{"preset": "slower"}, {"base_codec": "auto"}, {"base_codec": "auto", "preset": "slower", "tune": "perceptual"}]
+    "settings",
+    [
+        {"qp_base": 45, "preset": "slower"},
+        {"qp_base": 45, "base_codec": "auto"},
+        {"qp_base": 45, "base_codec": "auto", "preset": "slower", "tune": "perceptual"},
+        {"qp_base": SURELY_VVC, "base_codec": "auto", "preset": "slower"},
+    ],
 )
 def test_nothing_is_read_ahead_where_nothing_is_to_be_found(settings: dict[str, object]) -> None:
     def none() -> Picture:
         raise AssertionError("a picture was asked for")
 
-    config = EncoderConfig(qp_base=45, **settings)  # type: ignore[arg-type]
+    config = EncoderConfig(**settings)  # type: ignore[arg-type]
     assert fit(config, iter(none, None), 64, 48, FPS, None)[0] is config
 
 
-def test_bit_rate_is_met(head: list[Picture]) -> None:
-    config = EncoderConfig(mode="base", kbps=40.0, preset="slower")
-    assert inspect(encode(iter(head), 176, 144, FPS, config)).kbps == pytest.approx(40, rel=0.15)
+@pytest.mark.parametrize(("kbps", "preset"), [(9.0, None), (20.0, None), (20.0, "slower")])
+def test_bit_rate_is_met(head: list[Picture], kbps: float, preset: str | None) -> None:
+    config = EncoderConfig(kbps=kbps, refresh="never", preset=preset)  # type: ignore[arg-type]
+    assert inspect(encode(head, 176, 144, FPS, config)).kbps == pytest.approx(kbps, rel=0.2)
