@@ -16,7 +16,7 @@ from statistics import fmean
 
 from hdac.bench.bd import bd_rate, curve
 from hdac.codec.config import EncoderConfig
-from hdac.codec.fitting import WORTH, Ahead, BaseSize
+from hdac.codec.fitting import Ahead, BaseSize
 from hdac.video.reader import VideoReader
 
 
@@ -32,11 +32,6 @@ def sizes(clip: Ahead, setting: str, qps: list[int]) -> list[BaseSize]:
     codec, preset = setting.split(":")
     configs = [EncoderConfig(mode="base", base_codec=codec, preset=preset, qp_base=qp) for qp in qps]  # type: ignore[arg-type]
     return [clip.code_base(config, *config.qps()) for config in configs]
-
-
-def log_rate(size: BaseSize) -> float:
-    """Logarithm of the size at a common PSNR-Y, as the encoder's trial compares it."""
-    return math.log(size.first + size.rest) - size.psnr / WORTH
 
 
 def main() -> None:
@@ -59,7 +54,7 @@ def main() -> None:
             gains.setdefault(setting, []).extend([] if result.value is None else [result.value])
             text = f"{name} {setting}: " + (f"{result.value:+.1f} %" if result.value is not None else result.note)
             if options.at_qp:
-                needs = (100 * math.expm1(log_rate(t) - log_rate(a)) for a, t in zip(first, found[setting], strict=True))
+                needs = (100 * math.expm1(t.log_rate() - a.log_rate()) for a, t in zip(first, found[setting], strict=True))
                 text += "; at " + ", ".join(f"qp_base {qp} {need:+.1f} %" for qp, need in zip(qps, needs, strict=True))
             print(text, flush=True)
     for setting, values in gains.items():

@@ -40,6 +40,10 @@ class BaseSize(NamedTuple):
     rest: int  # bytes of the others
     psnr: float  # of all
 
+    def log_rate(self, share: float = 1.0) -> float:
+        """The logarithm of the size, had it the same PSNR-Y; `share`: how many pictures each of `rest` stands for."""
+        return math.log(self.first + share * self.rest) - self.psnr / WORTH
+
 
 @dataclass(frozen=True)
 class Ahead:
@@ -170,9 +174,8 @@ def _motion_kbps(config: EncoderConfig, ahead: Ahead) -> float:
 
 
 def _log_rate(config: EncoderConfig, ahead: Ahead, qp_ref: int, qp_base: int) -> float:
-    """The logarithm of the base layer's size, had it the same PSNR-Y. The pictures after the first stand for all that follow."""
-    size = ahead.code_base(config, qp_ref, qp_base)
-    return math.log(size.first + ahead.frames / len(ahead.pictures) * size.rest) - size.psnr / WORTH
+    """`BaseSize.log_rate` of the base layer; the pictures after the first stand for all that follow."""
+    return ahead.code_base(config, qp_ref, qp_base).log_rate(ahead.frames / len(ahead.pictures))
 
 
 def _best_codec(config: EncoderConfig, ahead: Ahead) -> Codec:
