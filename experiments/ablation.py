@@ -19,9 +19,7 @@ from torch import Tensor, nn
 
 from hdac.bench.bd import bd_rate, curve
 from hdac.codec.config import EncoderConfig
-from hdac.layers.quantiser import dequantise, quantise
 from hdac.nets.fusion import Fused, FusionNet, Matching, Reference, State
-from hdac.nets.keypoints import thumbnail
 from hdac.nets.zoo import ModelFile, find_model, load_model
 from hdac.training.clips import load
 from hdac.training.validate import Validation, validate
@@ -34,7 +32,7 @@ NETWORK = (
     ("without recurrence", "recurrence"),
     ("without the QP map (QP 40 everywhere)", "qp"),
     ("finest scales only (nothing from 1/8 and coarser)", "scales"),
-    ("keypoints derived from the base picture instead of coded", "derived"),
+    ("keypoints of the source, coded, instead of the base picture's", "coded"),
 )
 CODEC: tuple[tuple[str, dict[str, Any]], ...] = (
     ("base layer alone", {"mode": "base"}),
@@ -50,6 +48,7 @@ class Without(nn.Module):
     def __init__(self, net: FusionNet, part: str) -> None:
         super().__init__()
         self.net, self.part, self.detector, self.config = net, part, net.detector, net.config
+        self.derives_keypoints = part != "coded"
 
     def _qp(self, qp: Tensor) -> Tensor:
         return torch.full_like(qp, 40) if self.part == "qp" else qp
@@ -63,8 +62,6 @@ class Without(nn.Module):
         net, part = self.net, self.part
         if part == "keypoints":
             keypoints = reference.keypoints
-        if part == "derived" and float(mask.min()) == 1:
-            keypoints = dequantise(quantise(net.detector(thumbnail(base))[0]))[None]
         if part == "matching":
             silent = Matching(*(0 * s for s in reference.features.match))
             reference = reference._replace(features=reference.features._replace(match=silent))

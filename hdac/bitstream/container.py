@@ -24,6 +24,9 @@ Base codec 2: a GOP's first access unit is HEVC's parameter sets (which allow PC
 picture; the others are HEVC's, and predict from it as from an HEVC picture of PCM blocks: its 10-bit samples v become (v + 2) >> 2, at most
 255, repeated at the edges up to the size that HEVC's parameter sets give.
 
+Coded keypoints move the reference where a frame has no base picture, or none is used (level `animation`). Fused pictures take the keypoints
+that the model's detector finds in the base pictures (of the frame and of the GOP's first one); published architectures the coded ones.
+
 A BASE packet with a starting GOP (animation mode: a REFERENCE packet) is an entry point. Range-coder models live from the
 start of a GOP to its end. ENHANCEMENT packets may be dropped: what follows up to the next entry point decodes at level
 `base`. In a hybrid stream the ENHANCEMENT packet of some frames follows their BASE packet.
@@ -42,8 +45,9 @@ from typing import BinaryIO, TypeVar
 from hdac.errors import DamagedError, StreamError, TruncatedError, UsageError
 
 MAGIC = b"HDAC"
-#: 2: slices of HEVC are recoded; 3: mixed base layers, parameter sets of VVC are expected; 4: wider models for slices, cascades by tune
-VERSION = 4
+#: 2: slices of HEVC are recoded; 3: mixed base layers, parameter sets of VVC are expected; 4: wider models for slices, cascades by tune;
+#: 5: fused pictures take their keypoints from base pictures, more frames in a packet
+VERSION = 5
 SUFFIX = ".hdac"
 
 MIN_SIDE, MAX_SIDE = 16, 4096

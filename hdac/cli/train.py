@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 
 from hdac.cli.common import say
 from hdac.errors import UsageError
+from hdac.layers.base import PRESETS
 from hdac.nets.arithmetic import pick_device
 from hdac.nets.zoo import FOLDER, CodecNet, build, export_model, find_model, load_model
 
@@ -33,6 +34,7 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
         action.add_argument("--pack", type=Path, required=True, help="folder of the pack")
     pack.add_argument("--versions", type=int, default=2, help="coded versions of each training clip (default 2)")
     pack.add_argument("--vvc", type=int, default=0, help="versions of each training clip on a VVC base layer, 64 pictures (default 0)")
+    pack.add_argument("--preset", choices=PRESETS, help="effort of the training clips' base encoders (default: slow, vvc medium)")
     pack.add_argument("--jobs", type=int, default=2, help="versions coded side by side (default 2)")
     run_.add_argument("--out", type=Path, required=True, help="folder for checkpoints and log.csv")
     run_.add_argument("--minutes", type=float, required=True, help="stop after so many minutes")
@@ -69,7 +71,7 @@ def _pack(options: argparse.Namespace) -> None:
             raise UsageError(f"--{name} {getattr(options, name)}; at least {low} is needed")
     data = data_folder(options.data)
     clips = {split: sorted((data / split).glob("*.mp4")) for split in ("train", "val")}
-    build(clips["train"], options.pack / "train", options.versions, options.vvc, workers=options.jobs)
+    build(clips["train"], options.pack / "train", options.versions, options.vvc, options.preset, workers=options.jobs)
     build_validation(clips["val"], options.pack / "val", workers=options.jobs)
     for split, names in clips.items():
         folder = options.pack / split

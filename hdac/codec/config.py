@@ -49,7 +49,7 @@ class EncoderConfig:
         fuses every third picture only, and shows the others as that one (fused or base): live at 25 frames per second on two cores.
         With "slower" and tune "psnr" files also try both base codecs of "auto", from `qp_base` `SURELY_VVC` (`codec.fitting`) on.
     precision: what the networks compute in; "auto": what is faster on this machine. The stream says it to the decoder.
-    packet_frames: frames in a packet, 1 to 128; None: 1 in `Encoder` (live, a frame of delay at most), the most in files (fewest bytes).
+    packet_frames: frames in a packet, 1 to 256; None: 1 in `Encoder` (live, a frame of delay at most), the most in files (fewest bytes).
     """
 
     mode: Literal["hybrid", "animation", "base"] = "hybrid"

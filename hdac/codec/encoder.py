@@ -21,7 +21,7 @@ from hdac.codec.syntax import BaseWriter, EnhancementWriter, base_size, frames_l
 from hdac.errors import UsageError
 from hdac.layers.base import CASCADE, GOP_MAX, QP_MAX, BaseConfig, BaseEncoder, CodedPicture
 from hdac.layers.codecs import open_base, told_cascade
-from hdac.layers.quantiser import HYBRID_HYSTERESIS, HYSTERESIS, LEVELS, quantise
+from hdac.layers.quantiser import HYBRID_HYSTERESIS, HYSTERESIS, LEVELS, SPARE_HYSTERESIS, quantise
 from hdac.layers.reference import RefreshConfig, RefreshPolicy, luma_mse, psnr_of
 from hdac.layers.resample import enlarge, pad_to, shrink
 from hdac.nets.arithmetic import fast_dtype, pick_device
@@ -123,7 +123,7 @@ class Encoder:
         self._look_every = LOOK_EVERY if config.preset == "fast" and free else 1
         always = config.loss == MAX_LOSS
         self._allowed, self._enough = (math.inf if always else 10 ** (loss / 10) for loss in (config.loss, config.loss / 2))
-        self._hysteresis = HYBRID_HYSTERESIS if config.mode == "hybrid" else HYSTERESIS
+        self._hysteresis = self._keypoint_hysteresis()
         self._policy = RefreshPolicy(RefreshConfig(config.refresh))
         kind = PacketType.REFERENCE if config.mode == "animation" else PacketType.BASE
         self._base_writer = BaseWriter(config.codec, len(header.cascade), kind)
@@ -139,6 +139,12 @@ class Encoder:
         self.refreshes = 0
         #: frames of a GOP at most; a caller who knows how many frames come spares x265 a long list of QPs
         self.frames_ahead = GOP_MAX
+
+    def _keypoint_hysteresis(self) -> float:
+        """How far a keypoint must move before it is coded anew, in steps."""
+        if self.config.mode != "hybrid" or self._fuser is None:
+            return HYSTERESIS
+        return SPARE_HYSTERESIS if self._fuser.derives and self.config.frame_step == 1 else HYBRID_HYSTERESIS
 
     def _frames_in_flight(self) -> int:
         """Frames that may still be in the making when the next one comes: they are what several cores work on."""

@@ -46,8 +46,9 @@ class Fuser:
         self.device, self.dtype = device, torch.bfloat16 if bf16 else torch.float32
         self.detector = copy.deepcopy(net.detector).to(device).eval()  # float32: what is coded should not depend on bf16
         self.net = net.to(device, self.dtype, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-        self._reference: Reference | None = None
-        self._anchor: Reference | None = None
+        self.derives = net.derives_keypoints
+        self._reference: Reference | None = None  # of fused pictures
+        self._anchor: Reference | None = None  # of animated ones
         self.workers = workers if device.type == "cpu" else 1
         self._pool = ThreadPoolExecutor(self.workers, "fuse", _one_thread)
         # what depends on the picture before runs here, in order, while the pool looks at the next pictures
@@ -66,7 +67,10 @@ class Fuser:
     def set_reference(self, picture: Picture, qp: int, integers: Tensor, levels: int) -> None:
         """The decoded picture and keypoints that are moved from now on (until the next refresh)."""
         self._line.submit(self._forget).result()
-        self._reference, self._anchor = self._pool.submit(self._known, picture, qp, integers, levels).result(), None
+        self._anchor = self._pool.submit(self._known, picture, qp, integers, levels).result()
+        self._reference = self._anchor
+        if self.derives:
+            self._reference = self._anchor._replace(keypoints=self._pool.submit(self._derived, self._anchor.planes).result())
 
     def set_anchor(self, picture: Picture, qp: int, integers: Tensor, levels: int) -> None:
         """The picture that `animate` moves instead of the reference: the last one that had a base picture."""
@@ -75,6 +79,7 @@ class Fuser:
     def fuse(self, base: Picture, qp: int, integers: Tensor, levels: int) -> Future[Picture]:
         """Base picture (coded at `qp`) + reference (+ the picture before, if the network is recurrent) -> fused picture.
 
+        A network of ours derives the keypoints from the decoded pictures; the published ones take `integers`.
         A recurrent network must be given every picture, whether it is shown or not.
         """
         if not self.recurrent:
@@ -84,12 +89,21 @@ class Fuser:
 
     def animate(self, like: Picture, integers: Tensor, levels: int) -> Future[Picture]:
         """Reference (or anchor) + keypoints -> picture; `like` gives only the size."""
-        return self._pool.submit(self._run, self._anchor or self._reference, like, 0, integers, levels, 0.0)
+        return self._pool.submit(self._run, self._anchor, like, 0, integers, levels, 0.0)
 
     @torch.inference_mode()
     def _keypoints(self, picture: Picture) -> Tensor:
-        found: Tensor = self.detector(thumbnail(self._planes(picture)))
-        return found[0, : self.count].cpu()
+        return self._derived(self._planes(picture))[0].cpu()
+
+    @torch.inference_mode()
+    def _derived(self, planes: Tensor) -> Tensor:
+        """Keypoints `(1, K, 2)` of a picture, as the detector finds them."""
+        found: Tensor = self.detector(thumbnail(planes))
+        return found[:, : self.count]
+
+    def _here(self, base: Tensor, integers: Tensor, levels: int) -> Tensor:
+        """Keypoints of the picture that is fused."""
+        return self._derived(base) if self.derives else dequantise(integers, levels)[None].to(self.device)
 
     @torch.inference_mode()
     def _known(self, picture: Picture, qp: int, integers: Tensor, levels: int) -> Reference:
@@ -99,16 +113,18 @@ class Fuser:
     @torch.inference_mode()
     def _run(self, reference: Reference | None, base: Picture, qp: int, integers: Tensor, levels: int, mask: float) -> Picture:
         assert reference is not None, "a reference comes first"
-        here = dequantise(integers, levels)[None].to(self.device)
-        fused = self.net(self._planes(base), self._qp(qp), reference, here, torch.full((1,), mask, device=self.device))
+        planes = self._planes(base)
+        here = self._here(planes, integers, levels) if mask else dequantise(integers, levels)[None].to(self.device)
+        fused = self.net(planes, self._qp(qp), reference, here, torch.full((1,), mask, device=self.device))
         return Picture(*yuv_from_planes(fused.planes.cpu(), base.height, base.width))
 
     @torch.inference_mode()
     def _look(self, reference: Reference | None, base: Picture, qp: int, integers: Tensor, levels: int) -> Look:
         assert reference is not None, "a reference comes first"
-        here = dequantise(integers, levels)[None].to(self.device)
+        planes = self._planes(base)
         assert isinstance(self.net, FusionNet)
-        return self.net.look(self._planes(base), self._qp(qp), reference, here, torch.ones(1, device=self.device))
+        here = self._here(planes, integers, levels)
+        return self.net.look(planes, self._qp(qp), reference, here, torch.ones(1, device=self.device))
 
     @torch.inference_mode()
     def _follow(self, look: Future[Look], base: Picture) -> Picture:

@@ -19,7 +19,7 @@ from hdac.layers.motion import KeypointCoder
 
 #: A packet's decoded pictures are bounded: frames times pixels.
 MAX_PIXELS = 1 << 25
-MAX_FRAMES = 128
+MAX_FRAMES = 256
 _GOP_START, _SWITCHED = 1, 2
 
 

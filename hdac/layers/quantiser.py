@@ -16,6 +16,8 @@ HYSTERESIS = 0.75
 #: The same in hybrid streams, where the base layer says most of the motion: on three val clips at qp_base 44 the motion layer takes
 #: 0.51 kbps at 0.75 steps and 0.18 at 4, and the fused picture loses 0.003 dB.
 HYBRID_HYSTERESIS = 4.0
+#: The same where fused pictures need no coded keypoints at all: what is coded serves level `animation` alone.
+SPARE_HYSTERESIS = 16.0
 
 
 def quantise(points: Tensor, last: Tensor | None = None, levels: int = LEVELS, hysteresis: float = HYSTERESIS) -> Tensor:

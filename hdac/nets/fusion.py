@@ -84,6 +84,9 @@ class Fused(NamedTuple):
 class FusionNet(nn.Module):
     """`detector` is `KeypointDetector`; `encode` and `forward` are the decoder's side."""
 
+    #: Where there is a base picture its own keypoints serve as well as those of the source, and cost nothing.
+    derives_keypoints = True
+
     def __init__(self, config: FusionConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or FusionConfig()

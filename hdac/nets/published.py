@@ -175,6 +175,9 @@ class Encoded(NamedTuple):
 class PublishedNet(nn.Module):
     """Behind the interface of `FusionNet`. With `mask` 0, or as `dac`, the base layer is ignored."""
 
+    #: As published: keypoints are those of the source, and coded.
+    derives_keypoints = False
+
     def __init__(self, config: PublishedConfig) -> None:
         super().__init__()
         self.config = config

@@ -53,6 +53,7 @@ class TrainConfig:
     weight_picture: float = 1.0
     weight_chroma: float = 0.2  # within the picture's loss
     weight_perceptual: float = 0.0  # above 0: msVGG and LPIPS too, from HDAC_WEIGHTS
+    weight_msvgg: float = 1.0  # within the perceptual loss, where LPIPS has 1
     weight_motion: float = 0.7
     weight_smooth: float = 0.05
     weight_equivariance: float = 10.0
@@ -77,18 +78,21 @@ def quantised(points: Tensor, generator: torch.Generator) -> Tensor:
 
 def run_net(net: CodecNet, batch: Batch, generator: torch.Generator, counts: tuple[int, ...] = ()) -> tuple[list[Fused], Tensor, Tensor]:
     """Network outputs of the run, from as many keypoints as one of `counts` (empty: all); thumbnails and (unquantised) keypoints of
-    its first targets."""
+    its first targets. Fused pictures have the keypoints that the codec gives them: those of the base pictures, or coded ones."""
     length, n = batch.target.shape[:2]
     thumbs = thumbnail(torch.cat([batch.target.flatten(0, 1), batch.reference_original]))
     points = net.detector(thumbs).float()
-    noisy = quantised(points, generator)
+    told = quantised(points, generator)
+    if net.derives_keypoints:  # where the base layer is fused
+        derived = net.detector(thumbnail(torch.cat([batch.base.flatten(0, 1), batch.reference]))).float()
+        told = torch.where(batch.mask.repeat(length + 1).view(-1, 1, 1) == 1, derived, told)
     if counts:
-        noisy = noisy[:, : counts[int(torch.randint(len(counts), (1,), generator=generator))]]
-    reference = Reference(batch.reference, net.encode(batch.reference, batch.qp_ref), noisy[length * n :])
+        told = told[:, : counts[int(torch.randint(len(counts), (1,), generator=generator))]]
+    reference = Reference(batch.reference, net.encode(batch.reference, batch.qp_ref), told[length * n :])
     run: list[Fused] = []
     state: State | None = None
     for t in range(length):
-        here = noisy[t * n : (t + 1) * n]
+        here = told[t * n : (t + 1) * n]
         run.append(net(batch.base[t], batch.qp[t], reference, here, batch.mask, state))
         state = run[-1].state
     return run, thumbs[:n], points[:n]
@@ -151,10 +155,10 @@ def losses(
     }  # fmt: skip
 
 
-def _perceptual_loss(device: torch.device) -> PerceptualLoss:
+def _perceptual_loss(device: torch.device, weight_msvgg: float) -> PerceptualLoss:
     from hdac.training.perceptual import PerceptualLoss
 
-    return PerceptualLoss().to(device)
+    return PerceptualLoss(weight_msvgg).to(device)
 
 
 class Trainer:
@@ -182,7 +186,7 @@ class Trainer:
                 raise UsageError(f"start: the weights do not fit ({', '.join(unexpected[:3])}, ...); give weights of the same widths")
         self.ema = copy.deepcopy(self.net).requires_grad_(False)
         self.optimizer = torch.optim.AdamW(self.net.parameters(), lr=config.lr, betas=(0.9, 0.98), weight_decay=1e-4)
-        self.perceptual = _perceptual_loss(self.device) if config.weight_perceptual > 0 else None
+        self.perceptual = _perceptual_loss(self.device, config.weight_msvgg) if config.weight_perceptual > 0 else None
         self.generator = torch.Generator().manual_seed(config.seed + self.workers.rank)
         self.step, self.minutes = 0, 0.0
         out.mkdir(parents=True, exist_ok=True)

@@ -30,7 +30,8 @@ ANCHOR_QPS = (31, 37, 43, 49)
 
 @dataclass(frozen=True)
 class Version:
-    """One coded version of a clip: the GOP starts at picture `start`. kbps: of the thinned base layer; base_codec: hevc or vvc."""
+    """One coded version of a clip: the GOP starts at picture `start`. kbps: of the base layer, thinned in `val` alone (which takes as
+    long as coding it fast); base_codec: hevc or vvc."""
 
     clip: str
     start: int
@@ -74,6 +75,8 @@ class _Job(NamedTuple):
     qp_base: int
     pictures: int | None
     base_codec: str = "hevc"
+    preset: str | None = None
+    thinned: bool = False
 
 
 def _code(job: _Job) -> Version:
@@ -84,14 +87,16 @@ def _code(job: _Job) -> Version:
 
     clip = read_clip(job.path, None)
     pictures, fps = clip.pictures[job.start :][: job.pictures], clip.fps
-    config = BaseConfig(pictures[0].width, pictures[0].height, fps, job.qp_ref, job.qp_base)
+    config = BaseConfig(pictures[0].width, pictures[0].height, fps, job.qp_ref, job.qp_base, preset=job.preset)
     encoder = open_base(job.base_codec, config, None, len(pictures))
-    writer = BaseWriter(job.base_codec, len(told_cascade(job.base_codec, config.cascade)))
-    writer.start(job.qp_ref, job.qp_base)
     units = [coded.data for picture in pictures for coded in encoder.push(picture)] + [coded.data for coded in encoder.flush()]
-    for unit in units:
-        writer.add(unit)
-    size = sum(len(packet.tobytes()) for packet in writer.take())
+    size = sum(map(len, units))
+    if job.thinned:
+        writer = BaseWriter(job.base_codec, len(told_cascade(job.base_codec, config.cascade)))
+        writer.start(job.qp_ref, job.qp_base)
+        for unit in units:
+            writer.add(unit)
+        size = sum(len(packet.tobytes()) for packet in writer.take())
     name = f"{job.path.stem}_{job.version}.{job.base_codec}"
     (job.out / name).write_bytes(b"".join(units))
     kbps = round(float(size * 8 * fps / len(pictures) / 1000), 4)
@@ -119,11 +124,14 @@ def _anchor(path: Path, qp: int) -> AnchorPoint:
     return AnchorPoint(path.stem, qp, round(coded.kbps(clip.fps), 4), tuple(psnr))
 
 
-def build(clips: list[Path], out: Path, versions: int = 2, vvc: int = 0, seed: int = 0, workers: int = 2) -> Path:
+def build(
+    clips: list[Path], out: Path, versions: int = 2, vvc: int = 0, preset: str | None = None, seed: int = 0, workers: int = 2
+) -> Path:
     """A training split: `versions` HEVC versions of each clip at random operating points; returns the path of `pack.json`.
 
     The first version starts at the clip's first picture, the others in its first third, so that references differ. `vvc` more versions
-    are `VVC_PICTURES` pictures from anywhere, coded by libvvenc (which takes five times as long).
+    are `VVC_PICTURES` pictures from anywhere, coded by libvvenc (which takes five times as long). preset: effort of both encoders, of
+    `PRESETS` (None: their defaults).
     """
     import av
 
@@ -135,17 +143,18 @@ def build(clips: list[Path], out: Path, versions: int = 2, vvc: int = 0, seed: i
             start = 0 if version == 0 else rng.randrange(max(1, frames // 3))
             qp_base = rng.choice(range(30, 52))
             qp_ref = min(max(default_qp_ref(qp_base) + rng.randint(-7, 4), 16), 44)
-            jobs.append(_Job(path, out, version, start, qp_ref, qp_base, None))
+            jobs.append(_Job(path, out, version, start, qp_ref, qp_base, None, preset=preset))
         for version in range(versions, versions + vvc):
             qp_base = rng.choice(range(28, 52))
             qp_ref = qp_base - rng.randint(3, 10)
-            jobs.append(_Job(path, out, version, rng.randrange(max(1, frames - VVC_PICTURES)), qp_ref, qp_base, VVC_PICTURES, "vvc"))
+            start = rng.randrange(max(1, frames - VVC_PICTURES))
+            jobs.append(_Job(path, out, version, start, qp_ref, qp_base, VVC_PICTURES, "vvc", preset))
     return _build(clips, out, jobs, [], workers)
 
 
 def build_validation(clips: list[Path], out: Path, workers: int = 2) -> Path:
     """A validation split: the first pictures of each clip at `VAL_QPS`, and the anchor's curve."""
-    jobs = [_Job(path, out, i, 0, default_qp_ref(qp), qp, VAL_PICTURES) for path in clips for i, qp in enumerate(VAL_QPS)]
+    jobs = [_Job(path, out, i, 0, default_qp_ref(qp), qp, VAL_PICTURES, thinned=True) for path in clips for i, qp in enumerate(VAL_QPS)]
     return _build(clips, out, jobs, [(path, qp) for path in clips for qp in ANCHOR_QPS], workers)
 
 

@@ -27,13 +27,15 @@ def shifted(pictures: tuple[Tensor, Tensor], generator: torch.Generator) -> list
 
 
 class PerceptualLoss(nn.Module):
-    """msVGG on the distilled VGG-19 and LPIPS (squeeze), each in dB, per sample `(N,)`. Both networks come from `HDAC_WEIGHTS`.
+    """msVGG on the distilled VGG-19 and LPIPS (squeeze), each in dB, the former times `weight_msvgg`, per sample `(N,)`.
+    Both networks come from `HDAC_WEIGHTS`.
 
     Differs from the metric: without the scale 1/8, which crops of less than 256 pixels do not have.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, weight_msvgg: float = 1.0) -> None:
         super().__init__()
+        self.weight_msvgg = weight_msvgg
         # not the metrics' own objects: those are made in inference mode, which has no gradients
         self.vgg = LiteVgg19(load_weights(LITE)).eval()
         self.lpips = SqueezeLpips(load_weights(BACKBONE), load_weights(HEADS)).eval()
@@ -47,4 +49,4 @@ class PerceptualLoss(nn.Module):
             for tap, (a, b) in enumerate(pairs):
                 both = (self.vgg.project(t.permute(0, 2, 3, 1), tap) for t in (a, b))
                 distance = distance + 10 * (next(both) - next(both)).abs().mean((1, 2, 3))
-        return decibel(distance, 1.0) + decibel(self.lpips(2 * x - 1, 2 * y - 1), 0.01)
+        return self.weight_msvgg * decibel(distance, 1.0) + decibel(self.lpips(2 * x - 1, 2 * y - 1), 0.01)

@@ -87,16 +87,17 @@ def _measure(net: CodecNet, clip: Clip, version: Version, coded: Frames, times: 
 
     held = picture_planes(coded, 0)
     there = points(picture_planes(clip.original, version.start))
-    reference = Reference(held, net.encode(held, torch.tensor([float(version.qp_ref)])), there)
+    animated = Reference(held, net.encode(held, torch.tensor([float(version.qp_ref)])), there)
+    reference = animated._replace(keypoints=net.detector(thumbnail(held))) if net.derives_keypoints else animated
     found = _Measured([], [], [], [])
     for t in times:
         state = None
         for s in range(max(1, t - run) if net.config.recurrent else t, t + 1):
             target, base = picture_planes(clip.original, version.start + s), picture_planes(coded, s)
             qp, here = torch.tensor([float(version.qp(s))]), points(target)
-            out = net(base, qp, reference, here, torch.ones(1), state)
+            out = net(base, qp, reference, net.detector(thumbnail(base)) if net.derives_keypoints else here, torch.ones(1), state)
             state = out.state
-        moved = net(base, qp, reference, here, torch.zeros(1)).planes
+        moved = net(base, qp, animated, here, torch.zeros(1)).planes
         for values, picture in zip(found, (out.planes.clamp(0, 1), base, moved.clamp(0, 1), held), strict=True):
             values.append(psnr_y(picture, target))
     return found
