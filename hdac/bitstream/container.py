@@ -24,8 +24,10 @@ Base codec 2: a GOP's first access unit is HEVC's parameter sets (which allow PC
 picture; the others are HEVC's, and predict from it as from an HEVC picture of PCM blocks: its 10-bit samples v become (v + 2) >> 2, at most
 255, repeated at the edges up to the size that HEVC's parameter sets give.
 
-Coded keypoints move the reference where a frame has no base picture, or none is used (level `animation`). Fused pictures take the keypoints
-that the model's detector finds in the base pictures (of the frame and of the GOP's first one); published architectures the coded ones.
+A packet holds at most 256 frames, and at most 2^25 pixels in all (one frame of any size). Coded keypoints move the reference at level
+`animation`, and with frame steps the last shown picture that had a base picture. Fused pictures take, as float32, the first K
+keypoints that the model's detector finds in the base pictures (of the frame and of the GOP's first one, enlarged to the frame's padded
+size); published architectures take the coded ones.
 
 A BASE packet with a starting GOP (animation mode: a REFERENCE packet) is an entry point. Range-coder models live from the
 start of a GOP to its end. ENHANCEMENT packets may be dropped: what follows up to the next entry point decodes at level
@@ -226,7 +228,7 @@ def parse_header(body: memoryview) -> Header:
 
 @dataclass(frozen=True)
 class Packet:
-    """One packet. `frames` frames from index `first` on (a REFERENCE packet has none of its own)."""
+    """One packet; `gop_start`: bit 0 of its flags."""
 
     type: PacketType
     payload: bytes

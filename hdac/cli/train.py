@@ -24,7 +24,7 @@ from hdac.nets.zoo import FOLDER, CodecNet, build, export_model, find_model, loa
 
 def add_arguments(sub: argparse.ArgumentParser) -> None:
     actions = sub.add_subparsers(dest="action", required=True, metavar="pack|run|eval|export")
-    pack = actions.add_parser("pack", help="code the base layers of all clips (about 15 minutes on two cores)")
+    pack = actions.add_parser("pack", help="code the base layers of all clips (a quarter of an hour to an hour on two cores)")
     run_ = actions.add_parser("run", help="train")
     run_.add_argument("recipe", nargs="?", default="hdac-s", metavar="NAME|FILE", help="a recipe of experiments/train (default hdac-s)")
     eval_ = actions.add_parser("eval", help="measure a model, or the network of a run, on val")

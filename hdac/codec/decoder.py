@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from concurrent.futures import Future
 from typing import Literal, NamedTuple
 
@@ -38,8 +39,8 @@ class _Coming(NamedTuple):
     level: str
 
 
-def _finished(frames: list[_Coming]) -> list[Frame]:
-    return [Frame(f.number, f.picture if isinstance(f.picture, Picture) else f.picture.result(), f.level) for f in frames]
+def _finished(frame: _Coming) -> Frame:
+    return Frame(frame.number, frame.picture if isinstance(frame.picture, Picture) else frame.picture.result(), frame.level)
 
 
 def check_level(header: Header, level: str) -> None:
@@ -149,7 +150,7 @@ class Decoder:
                 self._held = self._decode(base.units[0])
             if self._held is None or self._config is None:
                 raise DamagedError("keypoints without a reference picture before them: the stream is damaged")
-            return _finished([self._animate(frame) for frame in enhancement.frames])
+            return [_finished(frame) for frame in [self._animate(frame) for frame in enhancement.frames]]
         if base is None or base.frames != len(enhancement.frames) or base.gop_start != enhancement.gop_start:
             self._pending = base
             return self._show_pending()
@@ -172,11 +173,14 @@ class Decoder:
         return self._next(picture, level)
 
     def _show(self, packet: BasePacket, enhancement: list[EnhancedFrame] | list[None]) -> list[Frame]:
-        units, out = iter(packet.units), []
+        units, out, coming = iter(packet.units), list[Frame](), deque[_Coming]()
+        most = self._fuser.workers + 2 if self._fuser else 0  # what waits to be fused takes memory
         for frame in enhancement:
             unit = next(units) if self._gop_index % self.header.frame_step == 0 else None
-            out.append(self._show_one(unit, frame))
-        return _finished(out)
+            coming.append(self._show_one(unit, frame))
+            if len(coming) > most:
+                out.append(_finished(coming.popleft()))
+        return out + [_finished(frame) for frame in coming]
 
     def _show_one(self, unit: bytes | None, frame: EnhancedFrame | None) -> _Coming:
         fuser, levels = self._fuser, self.header.keypoint_levels

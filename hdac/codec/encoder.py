@@ -21,7 +21,7 @@ from hdac.codec.syntax import BaseWriter, EnhancementWriter, base_size, frames_l
 from hdac.errors import UsageError
 from hdac.layers.base import CASCADE, GOP_MAX, QP_MAX, BaseConfig, BaseEncoder, CodedPicture
 from hdac.layers.codecs import open_base, told_cascade
-from hdac.layers.quantiser import HYBRID_HYSTERESIS, HYSTERESIS, LEVELS, SPARE_HYSTERESIS, quantise
+from hdac.layers.quantiser import ANIMATION_HYSTERESIS, HYBRID_HYSTERESIS, HYSTERESIS, LEVELS, quantise
 from hdac.layers.reference import RefreshConfig, RefreshPolicy, luma_mse, psnr_of
 from hdac.layers.resample import enlarge, pad_to, shrink
 from hdac.nets.arithmetic import fast_dtype, pick_device
@@ -115,7 +115,7 @@ class Encoder:
             header = replace(header, model=model.name, model_hash=model.digest, keypoints=k, keypoint_levels=LEVELS, bf16=bf16)
         self.header = check_header(header)
         self.shown: deque[Shown] = deque()
-        self._packet_frames = min(config.packet_frames or 1, frames_limit(width, height))
+        self.packet_frames = min(config.packet_frames or 1, frames_limit(width, height))
         self._in_flight = self._frames_in_flight()
         self._running: deque[_Running] = deque()
         self._verdict = _Verdict("base", 1.0)
@@ -144,7 +144,7 @@ class Encoder:
         """How far a keypoint must move before it is coded anew, in steps."""
         if self.config.mode != "hybrid" or self._fuser is None:
             return HYSTERESIS
-        return SPARE_HYSTERESIS if self._fuser.derives and self.config.frame_step == 1 else HYBRID_HYSTERESIS
+        return ANIMATION_HYSTERESIS if self._fuser.derives_keypoints and self.config.frame_step == 1 else HYBRID_HYSTERESIS
 
     def _frames_in_flight(self) -> int:
         """Frames that may still be in the making when the next one comes: they are what several cores work on."""
@@ -288,7 +288,7 @@ class Encoder:
         self.shown.append(shown)
         self._gop_frames += 1
         frames = self._enhancement.frames or self._base_writer.frames
-        return self._take() if frames >= self._packet_frames else []
+        return self._take() if frames >= self.packet_frames else []
 
     def _take(self) -> list[Packet]:
         packets = self._base_writer.take() + self._enhancement.take()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from hdac.bitstream.container import BaseCodec, Colour, ContainerReader, ContainerWriter, Header, Mode, PacketType
+from hdac.bitstream.container import MAX_GROUP, BaseCodec, Colour, ContainerReader, ContainerWriter, Header, Mode, Packet, PacketType
 from hdac.codec.config import EncoderConfig
 from hdac.codec.decoder import Decoder, Frame, Level
 from hdac.codec.encoder import Encoder
@@ -82,15 +82,10 @@ def encode(
     if frames:
         encoder.frames_ahead = frames
     out = io.BytesIO()
-    writer = ContainerWriter(out, encoder.header)
-    count = checked = 0
+    groups = _Groups(ContainerWriter(out, encoder.header), encoder.packet_frames)
+    count = 0
     for count, picture in enumerate(pictures, 1):
-        for packet in encoder.push(picture):
-            starts = packet.gop_start and packet.type is not PacketType.ENHANCEMENT
-            if writer.pending and packet.type is not PacketType.ENHANCEMENT and (starts or count - checked > MAX_FRAMES):
-                writer.close_group()
-                checked = count
-            writer.write(packet)
+        groups.write(encoder.push(picture))
         if watch:
             watch(encoder)
         else:
@@ -99,12 +94,28 @@ def encode(
             progress(count)
     if not count:
         raise UsageError("0 frames; at least 1 is needed")
-    for packet in encoder.flush():
-        writer.write(packet)
+    groups.write(encoder.flush())
     if watch:
         watch(encoder)
-    writer.close_group(last=True)
+    groups.writer.close_group(last=True)
     return out.getvalue()
+
+
+class _Groups:
+    """Packets in groups, each with its checksum: a group ends where a GOP starts, and after `MAX_FRAMES` frames or many bytes."""
+
+    def __init__(self, writer: ContainerWriter, packet_frames: int) -> None:
+        self.writer, self._packet_frames, self._frames = writer, packet_frames, 0
+
+    def write(self, packets: list[Packet]) -> None:
+        for packet in packets:
+            if packet.type is not PacketType.ENHANCEMENT:
+                full = self._frames >= MAX_FRAMES or self.writer.pending > MAX_GROUP // 2
+                if self.writer.pending and (packet.gop_start or full):
+                    self.writer.close_group()
+                    self._frames = 0
+                self._frames += self._packet_frames
+            self.writer.write(packet)
 
 
 def decode(data: bytes, level: Level = "fused", device: str = "auto") -> Iterator[Frame]:

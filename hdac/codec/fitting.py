@@ -13,7 +13,7 @@ from typing import NamedTuple
 from hdac.codec.config import DEFAULT_QP_BASE, Codec, EncoderConfig
 from hdac.codec.encoder import padding_multiple
 from hdac.codec.fuser import Fuser
-from hdac.codec.operating import ENHANCEMENT_KBPS, point_for
+from hdac.codec.operating import ENHANCEMENT_KBPS, STEPPED_KBPS, point_for
 from hdac.codec.syntax import BaseWriter, EnhancementWriter, scaled_size
 from hdac.layers.base import QP_MAX, BaseConfig
 from hdac.layers.codecs import open_base, told_cascade
@@ -111,7 +111,8 @@ def fit(
 def _fit_rate(config: EncoderConfig, ahead: Ahead, target: float) -> EncoderConfig:
     """The table of operating points starts the search; the thinned base layer of each candidate is measured, what motion and framing
     cost is added as a constant."""
-    enhancement = 0.0 if config.mode == "base" else ENHANCEMENT_KBPS * float(ahead.fps) / 25
+    usual = ENHANCEMENT_KBPS if config.frame_step == 1 else STEPPED_KBPS
+    enhancement = 0.0 if config.mode == "base" else usual * float(ahead.fps) / 25
 
     def rate(qp_ref: int, qp_base: int) -> float:
         return _kbps(ahead.code_base(config, qp_ref, qp_base), ahead) + enhancement

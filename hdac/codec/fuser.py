@@ -44,9 +44,9 @@ class Fuser:
             allowed = f"{MIN_KEYPOINTS} to {net.config.keypoints}" if net.takes(MIN_KEYPOINTS) else str(net.config.keypoints)
             raise UsageError(f"{self.count} keypoints; this network takes {allowed}")
         self.device, self.dtype = device, torch.bfloat16 if bf16 else torch.float32
-        self.detector = copy.deepcopy(net.detector).to(device).eval()  # float32: what is coded should not depend on bf16
+        self.detector = copy.deepcopy(net.detector).to(device).eval()  # float32: what is coded or found must not depend on bf16
         self.net = net.to(device, self.dtype, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-        self.derives = net.derives_keypoints
+        self.derives_keypoints = net.derives_keypoints
         self._reference: Reference | None = None  # of fused pictures
         self._anchor: Reference | None = None  # of animated ones
         self.workers = workers if device.type == "cpu" else 1
@@ -69,11 +69,11 @@ class Fuser:
         self._line.submit(self._forget).result()
         self._anchor = self._pool.submit(self._known, picture, qp, integers, levels).result()
         self._reference = self._anchor
-        if self.derives:
-            self._reference = self._anchor._replace(keypoints=self._pool.submit(self._derived, self._anchor.planes).result())
+        if self.derives_keypoints:
+            self._reference = self._anchor._replace(keypoints=self._pool.submit(self._detect, self._anchor.planes).result())
 
     def set_anchor(self, picture: Picture, qp: int, integers: Tensor, levels: int) -> None:
-        """The picture that `animate` moves instead of the reference: the last one that had a base picture."""
+        """The picture that `animate` moves from now on, until the next refresh: the last one that had a base picture."""
         self._anchor = self._pool.submit(self._known, picture, qp, integers, levels).result()
 
     def fuse(self, base: Picture, qp: int, integers: Tensor, levels: int) -> Future[Picture]:
@@ -93,17 +93,17 @@ class Fuser:
 
     @torch.inference_mode()
     def _keypoints(self, picture: Picture) -> Tensor:
-        return self._derived(self._planes(picture))[0].cpu()
+        return self._detect(self._planes(picture))[0].cpu()
 
     @torch.inference_mode()
-    def _derived(self, planes: Tensor) -> Tensor:
+    def _detect(self, planes: Tensor) -> Tensor:
         """Keypoints `(1, K, 2)` of a picture, as the detector finds them."""
         found: Tensor = self.detector(thumbnail(planes))
         return found[:, : self.count]
 
-    def _here(self, base: Tensor, integers: Tensor, levels: int) -> Tensor:
-        """Keypoints of the picture that is fused."""
-        return self._derived(base) if self.derives else dequantise(integers, levels)[None].to(self.device)
+    def _keypoints_of(self, base: Tensor, integers: Tensor, levels: int) -> Tensor:
+        """Keypoints of a picture that is fused: found in its base picture, or coded."""
+        return self._detect(base) if self.derives_keypoints else dequantise(integers, levels)[None].to(self.device)
 
     @torch.inference_mode()
     def _known(self, picture: Picture, qp: int, integers: Tensor, levels: int) -> Reference:
@@ -114,7 +114,7 @@ class Fuser:
     def _run(self, reference: Reference | None, base: Picture, qp: int, integers: Tensor, levels: int, mask: float) -> Picture:
         assert reference is not None, "a reference comes first"
         planes = self._planes(base)
-        here = self._here(planes, integers, levels) if mask else dequantise(integers, levels)[None].to(self.device)
+        here = self._keypoints_of(planes, integers, levels) if mask else dequantise(integers, levels)[None].to(self.device)
         fused = self.net(planes, self._qp(qp), reference, here, torch.full((1,), mask, device=self.device))
         return Picture(*yuv_from_planes(fused.planes.cpu(), base.height, base.width))
 
@@ -123,7 +123,7 @@ class Fuser:
         assert reference is not None, "a reference comes first"
         planes = self._planes(base)
         assert isinstance(self.net, FusionNet)
-        here = self._here(planes, integers, levels)
+        here = self._keypoints_of(planes, integers, levels)
         return self.net.look(planes, self._qp(qp), reference, here, torch.ones(1, device=self.device))
 
     @torch.inference_mode()

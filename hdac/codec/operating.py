@@ -9,8 +9,10 @@ from hdac.layers.base import CASCADE, QP_MAX
 
 #: Mode `animation` aims at this rate, reference included, where nothing else is asked for.
 ANIMATION_KBPS = 3.5
-#: Motion, switch flags and framing in hybrid mode, kbps at 25 frames per second (0.06 to 0.27 on three val clips).
-ENHANCEMENT_KBPS = 0.2
+#: Motion, switch flags and framing in hybrid mode, kbps at 25 frames per second (0.04 to 0.10 on three val clips, qp_base 36 to 51); with
+#: frame steps, where keypoints are coded for what they do (0.06 to 0.27).
+ENHANCEMENT_KBPS = 0.06
+STEPPED_KBPS = 0.2
 
 
 class OperatingPoint(NamedTuple):
@@ -48,7 +50,7 @@ def default_qp_ref(qp_base: int, cascade: tuple[int, ...] = CASCADE, tune: str =
     return max(0, round(mean - 11) - finer)
 
 
-#: Median rates on every second clip of `val`, hybrid mode (experiments/operating_points.py prints them).
+#: Median rates on every second clip of `val`, hybrid mode (experiments/operating_points.py prints them), with 0.2 kbps of enhancement.
 TABLE = (
     OperatingPoint(4.1, 40, 51),  # PSNR-Y of the base layer 27.05 dB
     OperatingPoint(5.0, 39, 48),  # 27.99 dB

@@ -13,11 +13,11 @@ LEVELS = 64
 STEP = 1 / LEVELS
 #: A coordinate keeps its last level until it is this many steps away (0.5 would be plain rounding).
 HYSTERESIS = 0.75
-#: The same in hybrid streams, where the base layer says most of the motion: on three val clips at qp_base 44 the motion layer takes
-#: 0.51 kbps at 0.75 steps and 0.18 at 4, and the fused picture loses 0.003 dB.
+#: The same in hybrid streams whose fused pictures use them (published networks, frame steps): on three val clips at qp_base 44 the motion
+#: layer takes 0.51 kbps at 0.75 steps and 0.18 at 4, and the fused picture loses 0.003 dB (`hdac-s` before format 5, no frame steps).
 HYBRID_HYSTERESIS = 4.0
 #: The same where fused pictures need no coded keypoints at all: what is coded serves level `animation` alone.
-SPARE_HYSTERESIS = 16.0
+ANIMATION_HYSTERESIS = 16.0
 
 
 def quantise(points: Tensor, last: Tensor | None = None, levels: int = LEVELS, hysteresis: float = HYSTERESIS) -> Tensor:

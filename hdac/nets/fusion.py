@@ -84,7 +84,7 @@ class Fused(NamedTuple):
 class FusionNet(nn.Module):
     """`detector` is `KeypointDetector`; `encode` and `forward` are the decoder's side."""
 
-    #: Where there is a base picture its own keypoints serve as well as those of the source, and cost nothing.
+    #: Where there is a base picture its own keypoints serve instead of coded ones (figures: CHANGELOG, format version 5).
     derives_keypoints = True
 
     def __init__(self, config: FusionConfig | None = None) -> None:

@@ -82,17 +82,17 @@ def run_net(net: CodecNet, batch: Batch, generator: torch.Generator, counts: tup
     length, n = batch.target.shape[:2]
     thumbs = thumbnail(torch.cat([batch.target.flatten(0, 1), batch.reference_original]))
     points = net.detector(thumbs).float()
-    told = quantised(points, generator)
-    if net.derives_keypoints:  # where the base layer is fused
+    given = quantised(points, generator)
+    if net.derives_keypoints and bool(batch.mask.any()):  # where the base layer is fused
         derived = net.detector(thumbnail(torch.cat([batch.base.flatten(0, 1), batch.reference]))).float()
-        told = torch.where(batch.mask.repeat(length + 1).view(-1, 1, 1) == 1, derived, told)
+        given = torch.where(batch.mask.repeat(length + 1).view(-1, 1, 1) == 1, derived, given)
     if counts:
-        told = told[:, : counts[int(torch.randint(len(counts), (1,), generator=generator))]]
-    reference = Reference(batch.reference, net.encode(batch.reference, batch.qp_ref), told[length * n :])
+        given = given[:, : counts[int(torch.randint(len(counts), (1,), generator=generator))]]
+    reference = Reference(batch.reference, net.encode(batch.reference, batch.qp_ref), given[length * n :])
     run: list[Fused] = []
     state: State | None = None
     for t in range(length):
-        here = told[t * n : (t + 1) * n]
+        here = given[t * n : (t + 1) * n]
         run.append(net(batch.base[t], batch.qp[t], reference, here, batch.mask, state))
         state = run[-1].state
     return run, thumbs[:n], points[:n]

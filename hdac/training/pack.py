@@ -1,4 +1,4 @@
-"""Training packs: every clip and its base layers, coded with the codec's own settings, as small video files.
+"""Training packs: every clip and its base layers, coded as the codec codes them (at a preset that may be faster), as small video files.
 
 A pack is a folder for each split with `pack.json`, one HEVC elementary stream for each coded version of each clip and one mp4 for each
 original. It is all that a training machine needs (the whole training set in under 50 MB); where the clips themselves are at hand, those
@@ -30,8 +30,8 @@ ANCHOR_QPS = (31, 37, 43, 49)
 
 @dataclass(frozen=True)
 class Version:
-    """One coded version of a clip: the GOP starts at picture `start`. kbps: of the base layer, thinned in `val` alone (which takes as
-    long as coding it fast); base_codec: hevc or vvc."""
+    """One coded version of a clip: the GOP starts at picture `start`. kbps: of the thinned base layer in a validation split, else 0
+    (thinning takes as long as coding fast); base_codec: hevc or vvc."""
 
     clip: str
     start: int
@@ -90,7 +90,7 @@ def _code(job: _Job) -> Version:
     config = BaseConfig(pictures[0].width, pictures[0].height, fps, job.qp_ref, job.qp_base, preset=job.preset)
     encoder = open_base(job.base_codec, config, None, len(pictures))
     units = [coded.data for picture in pictures for coded in encoder.push(picture)] + [coded.data for coded in encoder.flush()]
-    size = sum(map(len, units))
+    size = 0
     if job.thinned:
         writer = BaseWriter(job.base_codec, len(told_cascade(job.base_codec, config.cascade)))
         writer.start(job.qp_ref, job.qp_base)

@@ -28,6 +28,7 @@ from hdac.layers.quantiser import LEVELS
 from hdac.layers.reference import luma_mse
 from hdac.metrics.psnr import mean_psnr_y
 from hdac.nets.fusion import FusionNet
+from hdac.nets.published import PublishedConfig, PublishedNet
 from hdac.nets.zoo import export_model, find_model, load_model
 from hdac.training.loop import with_more_keypoints
 from hdac.video.ffmpeg import encoders, find_ffmpeg
@@ -97,6 +98,19 @@ def test_levels_of_a_hybrid_stream(head: list[Picture]) -> None:
         assert mean_psnr_y([source], [f.picture]) >= mean_psnr_y([source], [b.picture]) - 1e-9
     # the animation is no copy of its reference
     assert not equal(animated[-1].picture, animated[0].picture)
+
+
+@pytest.mark.parametrize("packet_frames", [None, 100])
+def test_groups_of_a_long_stream(packet_frames: int | None) -> None:
+    """A checksum for each 256 to 355 frames: what lies before a damaged group is shown."""
+    pictures = [Picture(np.full((32, 32), 60 + n % 80, np.uint8), *(np.full((16, 16), 128, np.uint8) for _ in "uv")) for n in range(520)]
+    data, _ = coded(pictures, mode="base", qp_base=40, refresh="never", packet_frames=packet_frames)
+    assert len(list(decode(data))) == 520
+    damaged, seen = bytearray(data), []
+    damaged[-8] ^= 1
+    with pytest.raises(DamagedError, match="checksum"):
+        seen.extend(f.number for f in decode(bytes(damaged)))
+    assert seen == list(range(512 if packet_frames is None else 300))
 
 
 def test_base_layer_is_ordinary_hevc(head: list[Picture]) -> None:
@@ -195,6 +209,21 @@ def test_networks_run_on_one_thread(head: list[Picture]) -> None:
     for keypoints, fused in results[1:]:
         assert torch.equal(keypoints, results[0][0])
         assert equal(fused, results[0][1])
+
+
+def test_published_network(head: list[Picture], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It fuses with coded keypoints: those of the source."""
+    torch.manual_seed(0)
+    export_model(PublishedNet(PublishedConfig("hdac-2022", width=1 / 8)), "hdac-2022-w8", tmp_path, "untrained")
+    monkeypatch.setenv("HDAC_MODELS", str(tmp_path))
+    data, shown = coded(head[:6], qp_base=44, model="hdac-2022-w8", allow_loss=100)
+    frames = list(decode(data))
+    assert all(equal(f.picture, s) for f, s in zip(frames, shown, strict=True))
+    assert [f.level for f in frames] == ["base"] + ["fused"] * 5
+    fuser = Fuser(load_model(find_model("hdac-2022-w8")), torch.device("cpu"), False, workers=1)
+    still, moved = torch.zeros(10, 2, dtype=torch.int32), torch.full((10, 2), 12, dtype=torch.int32)
+    fuser.set_reference(head[0], 30, still, LEVELS)
+    assert not equal(*(fuser.fuse(head[6], 44, integers, LEVELS).result() for integers in (still, moved)))
 
 
 def test_fused_pictures_need_no_coded_keypoints(head: list[Picture]) -> None:
@@ -403,6 +432,7 @@ def test_bitrate_is_corrected_at_refreshes(head: list[Picture]) -> None:
         ({"frame_step": 5}, r"--frame-step 5; choose one of 1, 2, 4"),
         ({"refresh": 0}, r"--refresh 0; allowed"),
         ({"packet_frames": 0}, r"packet_frames 0; allowed are 1 .live. to 256"),
+        ({"packet_frames": 257}, r"packet_frames 257; allowed are 1 .live. to 256"),
         ({"cascade": ()}, r"cascade .*allowed are 1 to 64 offsets"),
     ],
 )

@@ -19,7 +19,7 @@ from hdac.nets.fusion import FusionNet, Reference
 from hdac.nets.keypoints import thumbnail
 from hdac.nets.zoo import build, find_model, load_model, shipped
 from hdac.training.clips import Sampler, load
-from hdac.training.loop import TrainConfig, Trainer, learning_rate, with_more_keypoints
+from hdac.training.loop import TrainConfig, Trainer, learning_rate, run_net, with_more_keypoints
 from hdac.training.pack import build as build_pack
 from hdac.training.pack import build_validation, load_index
 from hdac.training.parallel import Workers
@@ -53,7 +53,7 @@ def test_pack(pack: tuple[Path, Path]) -> None:
     index = load_index(pack[1])
     assert [v.clip for v in index.versions] == ["a", "a", "b", "b"]
     assert index.versions[0].start == 0
-    assert all(v.kbps > 0 for v in index.versions)
+    assert all(v.kbps == 0 for v in index.versions)  # thinned in validation splits alone
     clips = load(pack[1], pack[0])
     assert clips[0].original.y.shape == (8, 192, 192)
     version, coded = clips[0].versions[1]
@@ -332,3 +332,17 @@ def test_perceptual_loss_has_gradients() -> None:
     assert output.grad is not None
     assert float(output.grad.abs().max()) > 0
     assert float(loss(target, target, torch.Generator().manual_seed(0))) < float(value.detach())
+    with torch.no_grad():
+        none, once, twice = (float(PerceptualLoss(w)(output, target, torch.Generator().manual_seed(0))) for w in (0.0, 1.0, 2.0))
+    assert once != none
+    assert twice - once == pytest.approx(once - none, rel=1e-4)
+
+
+def test_fused_rows_see_no_keypoints_of_the_source(pack: tuple[Path, Path]) -> None:
+    """As in the codec: only pictures without a base layer are told where the source's keypoints are."""
+    net = build(SMALL).eval()
+    batch = Sampler(load(pack[1], pack[0]), 1).batch(2, 176)._replace(mask=torch.tensor([1.0, 0.0]))
+    turned = batch._replace(target=batch.target.flip(-1))
+    fused, other = (run_net(net, b, torch.Generator().manual_seed(0))[0][0].planes for b in (batch, turned))
+    assert torch.equal(fused[0], other[0])
+    assert not torch.equal(fused[1], other[1])
