@@ -56,6 +56,7 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--base-scale", type=int, default=1, metavar="N", help="base layer at 1/N of the side: 1, 2 or 4")
     sub.add_argument("--frame-step", type=int, default=1, metavar="N", help="base pictures for every Nth frame: 1, 2 or 4")
     sub.add_argument("--keypoints", type=int, metavar="K", help="keypoints of a frame, 5 to 40, as the network takes them (default 10)")
+    sub.add_argument("--scalable", action="store_true", help="keypoints follow the head finely, for `hdac decode --level animation`")
     sub.add_argument(
         "--preset",
         help=f"effort: {', '.join(PRESETS)} (default: slow, but medium for vvc); fast also tries fusion on every third picture only, "
@@ -86,6 +87,7 @@ def run(options: argparse.Namespace) -> None:
         base_scale=options.base_scale,
         frame_step=options.frame_step,
         keypoints=options.keypoints,
+        scalable=options.scalable,
         preset=options.preset,
         device=options.device,
         ffmpeg=options.ffmpeg,

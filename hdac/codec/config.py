@@ -43,6 +43,7 @@ class EncoderConfig:
     allow_loss: decibels that a fused picture may lose to its base picture in PSNR-Y and still be shown, 0 to 100 (always shown); None:
         0 with tune "psnr", 1.5 with "perceptual"; half of it where the last fused picture was not shown.
     keypoints: 5 to 40, as many as the network takes; None: 10.
+    scalable: keypoints of hybrid streams follow the head as finely as those of mode "animation": level `animation` moves with it.
     base_codec: "hevc", "vvc" (a GOP is coded when it is complete), "mixed": the first picture of a GOP VVC (1 to 3 s each), the others
         HEVC; or "auto": "vvc" up to `qp_base` `VVC_TO` with tune "psnr", else "mixed". Only "hevc" is live.
     preset: effort of the base encoder, "fast", "medium", "slow" or "slower"; None: slow, but medium for "vvc". With "fast" the encoder
@@ -65,6 +66,7 @@ class EncoderConfig:
     cascade: tuple[int, ...] | None = None
     allow_loss: float | None = None
     keypoints: int | None = None
+    scalable: bool = False
     preset: Literal["fast", "medium", "slow", "slower"] | None = None
     packet_frames: int | None = None
     precision: Literal["auto", "fp32", "bf16"] = "auto"

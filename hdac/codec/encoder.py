@@ -142,7 +142,7 @@ class Encoder:
 
     def _keypoint_hysteresis(self) -> float:
         """How far a keypoint must move before it is coded anew, in steps."""
-        if self.config.mode != "hybrid" or self._fuser is None:
+        if self.config.mode != "hybrid" or self.config.scalable or self._fuser is None:
             return HYSTERESIS
         return ANIMATION_HYSTERESIS if self._fuser.derives_keypoints and self.config.frame_step == 1 else HYBRID_HYSTERESIS
 

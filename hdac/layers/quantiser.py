@@ -16,7 +16,9 @@ HYSTERESIS = 0.75
 #: The same in hybrid streams whose fused pictures use them (published networks, frame steps): on three val clips at qp_base 44 the motion
 #: layer takes 0.51 kbps at 0.75 steps and 0.18 at 4, and the fused picture loses 0.003 dB (`hdac-s` before format 5, no frame steps).
 HYBRID_HYSTERESIS = 4.0
-#: The same where fused pictures need no coded keypoints at all: what is coded serves level `animation` alone.
+#: The same where fused pictures need no coded keypoints at all: what is coded serves level `animation` alone. Two val clips (64 frames,
+#: qp_base 48), bytes and PSNR-Y at that level: 0.75 steps (`--scalable`) 1,050 and 2,050, 29.0 and 23.6 dB; 4 steps 997 and 1,984, 27.3 and
+#: 22.4 dB; 16 steps (or 8) 989 and 1,951, 26.1 and 21.0 dB.
 ANIMATION_HYSTERESIS = 16.0
 
 

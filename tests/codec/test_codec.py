@@ -96,8 +96,10 @@ def test_levels_of_a_hybrid_stream(head: list[Picture]) -> None:
     # never worse than the base layer, picture by picture
     for f, b, source in zip(fused, base, pictures, strict=True):
         assert mean_psnr_y([source], [f.picture]) >= mean_psnr_y([source], [b.picture]) - 1e-9
-    # the animation is no copy of its reference
+    # the animation is no copy of its reference, and follows the head where it is asked to
     assert not equal(animated[-1].picture, animated[0].picture)
+    moving = list(decode(coded(pictures, qp_base=44, scalable=True)[0], "animation"))
+    assert mean_psnr_y(pictures, [f.picture for f in moving]) > mean_psnr_y(pictures, [f.picture for f in animated])
 
 
 @pytest.mark.parametrize("packet_frames", [None, 100])
