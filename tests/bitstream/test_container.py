@@ -45,7 +45,7 @@ HEADER = Header(
 
 def test_golden_header() -> None:
     """Magic, version, length 29, mode, codec, scale, colour, sizes, rate, model, hash, K, levels, usual cascade, CRC-32."""
-    fields = "48444143 04 1d 00 00 00 060101 8002 8002 b0ea01 e907 06686461632d73 0123abcd 0a 40 00 74f3de28"
+    fields = "48444143 05 1d 00 00 00 060101 8002 8002 b0ea01 e907 06686461632d73 0123abcd 0a 40 00 7a1436f9"
     assert pack_header(HEADER) == bytes.fromhex(fields)
     assert read_header(Cursor(pack_header(HEADER))) == HEADER
     calm = replace(HEADER, cascade=(4, 3, 4, 0), tune=Tune.PERCEPTUAL)
@@ -108,15 +108,15 @@ def test_not_ours() -> None:
 
 def test_older_version() -> None:
     data = bytearray(stream(GROUPS))
-    data[4] = 3
-    with pytest.raises(StreamError, match="version 3; this hdac reads version 4: decode it with the hdac that made it"):
+    data[4] = 4
+    with pytest.raises(StreamError, match="version 4; this hdac reads version 5: decode it with the hdac that made it"):
         ContainerReader(bytes(data))
 
 
 def test_newer_version() -> None:
     data = bytearray(stream(GROUPS))
     data[4] = 9
-    with pytest.raises(StreamError, match=r"version 9.*reads version 4.*newer hdac"):
+    with pytest.raises(StreamError, match=r"version 9.*reads version 5.*newer hdac"):
         ContainerReader(bytes(data))
 
 
