@@ -280,7 +280,7 @@ def test_tune(head: list[Picture], tmp_path: Path, monkeypatch: pytest.MonkeyPat
     """Its own weights, said in the header; a fused picture may lose a little PSNR there, and nothing without `--tune`."""
     net = load_model(find_model("hdac-s"))
     assert isinstance(net, FusionNet)
-    net.out.bias.data += 0.006  # 1.5 code values: worse in PSNR, by less than 1 dB where the base layer is coarse
+    net.out.bias.data += 0.012  # 3 code values: worse in PSNR, by less than 1 dB where the base layer is coarse
     monkeypatch.setenv("HDAC_MODELS", str(tmp_path))
     with pytest.raises(UsageError, match="unknown model shifted-perceptual"):
         coded(head[:4], qp_base=50, model="shifted", tune="perceptual")
