@@ -98,13 +98,34 @@ class Store:
         write_atomically(self.path(outcome.task.name, ".error"), outcome.error.encode())
 
 
+def kept_rows(path: Path, head: Sequence[str]) -> dict[tuple[str, ...], list[list[str]]]:
+    """Rows of a table that was written before, by their first three cells; none where there is no such table or it has other columns.
+
+    Clones have the tables but not what each frame of a point was: its rows are kept until it is made again.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            first, *rows = csv.reader(file)
+    except (OSError, ValueError, csv.Error):
+        return {}
+    if first != list(head):
+        return {}
+    out: dict[tuple[str, ...], list[list[str]]] = {}
+    for row in rows:
+        out.setdefault(tuple(row[:3]), []).append(row)
+    return out
+
+
 def frames_csv(store: Store, points: Iterable[tuple[str, Point]], metrics: tuple[str, ...]) -> str:
     """Tidy: one line a frame; empty where a metric has no per-frame value."""
-    rows = []
+    head, rows = ["sequence", "codec", "value", "frame", *metrics], list[Sequence[object]]()
+    kept = kept_rows(store.folder / "frames.csv", head)
     for name, point in points:
         frames = store.frames(name)
+        if not frames and not point.error:
+            rows += kept.get((point.sequence, point.codec, f"{point.value:g}"), [])
         columns = [frames.get(m, []) for m in metrics]
         for i in range(max(map(len, columns), default=0)):
             cells = ["" if i >= len(c) or (v := c[i]) is None else f"{v:.5g}" for c in columns]
             rows.append([point.sequence, point.codec, f"{point.value:g}", i, *cells])
-    return csv_text(["sequence", "codec", "value", "frame", *metrics], rows)
+    return csv_text(head, rows)

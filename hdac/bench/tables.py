@@ -250,13 +250,12 @@ def write_tables(run: Run) -> list[Comparison]:
     write_atomically(folder / "rd.csv", csv_text(rd_head(run), rd_rows(run)).encode())
     sheets = {"BD": (DETAIL_HEAD, detail_rows(found)), "RD": (rd_head(run), rd_rows(run))}
     write_atomically(folder / "tables.xlsx", xlsx(sheets))
-    per_frame = frames_csv(run.store, run.points.items(), tuple(run.metrics))
-    if per_frame.count("\n") > 1 or not (folder / "frames.csv").exists():  # a clone has the table, not what it was made of
-        write_atomically(folder / "frames.csv", per_frame.encode())
+    write_atomically(folder / "frames.csv", frames_csv(run.store, run.points.items(), tuple(run.metrics)).encode())
     if worst := worst_rows(run):
         write_atomically(folder / "worst.csv", csv_text(worst_head(run), worst).encode())
     note = (
-        "Milliseconds a frame on the machine of environment.json, one thread a process, several side by side; hdac: start-up excluded.\n\n"
+        "Milliseconds a frame, one thread a process, several side by side; hdac: start-up excluded. environment.json is the machine of the "
+        "last run: points that were kept from earlier runs may be another's.\n\n"
     )
     timed = markdown(["codec", "encoding", "decoding", "network at the decoder, GMAC per frame"], time_rows(run))
     write_atomically(folder / "time.md", (note + timed).encode())

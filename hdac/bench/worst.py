@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hdac.bench.analysis import Run, higher_is_better, label
+from hdac.bench.results import kept_rows
 from hdac.metrics.contract import Clip
 from hdac.video.colour import rgb_from_picture
 from hdac.video.picture import Picture
@@ -65,12 +66,15 @@ def worst_rows(run: Run) -> list[list[object]]:
     metric = run.metrics[0]
     shown = [*run.about["anchors"][:1], *(c for c in run.codecs if run.about["codecs"][c]["kind"] == "hdac")]
     rows: list[list[object]] = []
+    kept = kept_rows(run.folder / "worst.csv", worst_head(run))
     for codec in dict.fromkeys(c for c in shown if c in run.codecs):
         for name, point in run.points.items():
             if point.codec != codec or point.error:
                 continue
             found = worst_of(run.store.frames(name).get(metric, []), higher_is_better(metric))
-            if found:
+            if not found:
+                rows += kept.get((codec, point.sequence, f"{point.value:g}"), [])
+            else:
                 numbers = (round(point.kbps, 3), round(found.mean, 4), round(found.worst, 4), round(found.drift, 4))
                 rows.append([codec, point.sequence, f"{point.value:g}", *numbers, ranges(found.frames)])
     return rows

@@ -15,9 +15,8 @@ length and that many bytes.
                | chunk(model name, ASCII) | model hash 4 bytes | varint K | varint keypoint levels per half side
                | varint cascade length | cascade offsets i8 * (length 0: 8, 6, 8, 0; with tune 1 4, 3, 4, 0)
 
-    payload of REFERENCE (animation mode): chunk(range-coded bytes) | rest of the NAL units of one intra picture
-    payload of BASE:   flags u8 (bit 0: a GOP starts) | varint frames | [qp_ref u8 | qp_base u8, if a GOP starts]
-                       | chunk(range-coded bytes) | rest of the NAL units
+    payload of BASE, and of REFERENCE (animation mode: one picture, a GOP always starts): flags u8 (bit 0: a GOP starts)
+                       | varint frames | [qp_ref u8 | qp_base u8, if a GOP starts] | chunk(range-coded bytes) | rest of the NAL units
     payload of ENHANCEMENT: flags u8 (bit 0: a GOP starts; bit 1: switch flags present) | varint frames | range-coded bytes
 
 Base codec 2: a GOP's first access unit is HEVC's parameter sets (which allow PCM blocks of all sizes) and then a VVC access unit of one

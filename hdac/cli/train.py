@@ -37,7 +37,7 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
     pack.add_argument("--preset", choices=PRESETS, help="effort of the training clips' base encoders (default: slow, vvc medium)")
     pack.add_argument("--jobs", type=int, default=2, help="versions coded side by side (default 2)")
     run_.add_argument("--out", type=Path, required=True, help="folder for checkpoints and log.csv")
-    run_.add_argument("--minutes", type=float, required=True, help="stop after so many minutes")
+    run_.add_argument("--minutes", type=float, required=True, help="stop after so many minutes, or at the end of the schedule")
     run_.add_argument("--schedule", type=float, help="minutes of the whole schedule, over all resumed runs (default: the recipe's)")
     run_.add_argument("--resume", action="store_true", help="go on from the last checkpoint in --out")
     run_.add_argument("--device", default="auto", help="auto, cpu or cuda")

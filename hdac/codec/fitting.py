@@ -160,7 +160,7 @@ def _search(rate: Callable[[int], float], target: float, start: int) -> int:
 
 
 def _motion_kbps(config: EncoderConfig, ahead: Ahead) -> float:
-    """Rate of the keypoints: 0.2 to 1 kbps, as much as the head moves."""
+    """Rate of the keypoints: 0.1 to 2 kbps, as many as they are and as much as the head moves."""
     fuser = Fuser(load_model(find_model(config.weights)), pick_device(config.device), bf16=False, keypoints=config.keypoints)
     found = [fuser.keypoints(pad_to(p, padding_multiple(config.base_scale))) for p in ahead.pictures]
     writer, last = EnhancementWriter(fuser.count, LEVELS, switched=False), None

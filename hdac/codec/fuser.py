@@ -35,7 +35,7 @@ class Fuser:
     On the CPU every network runs on exactly one thread, and `workers` frames run side by side (they do not depend on each
     other): the order of a convolution's sums changes with its number of threads, by up to 1e-5 at some sizes, and an encoder
     on two threads would show other pixels than a decoder on one. It is faster too: 25 ms a frame on two cores, against 31 ms
-    for one frame on two threads.
+    for one frame on two threads (a network of 2.57 GMAC).
     """
 
     def __init__(self, net: CodecNet, device: torch.device, bf16: bool, workers: int = CORES, keypoints: int | None = None) -> None:

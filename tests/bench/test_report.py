@@ -136,12 +136,33 @@ def test_without_coded_files_there_are_tables_but_no_players(results: Path, tmp_
     write_tables(run)
     before = (results / "frames.csv").read_bytes()
     assert before.count(b"\n") == 1 + 8 * 12
-    (folder / "frames.csv").write_bytes(before)
+    for name in ("frames.csv", "worst.csv"):
+        shutil.copy(results / name, folder)
     run = load(folder)
     paths = write_report(run, write_tables(run), [])
     assert (folder / "frames.csv").read_bytes() == before
+    assert "No values frame by frame" not in paths[0].read_text()
     assert [p.name for p in paths] == ["report.html"]
     assert "only the records were kept" in paths[0].read_text()
+
+
+def test_points_made_again_in_a_clone_leave_the_rows_of_the_others(results: Path, tmp_path: Path) -> None:
+    write_tables(load(results))
+    before = {name: (results / name).read_text() for name in ("frames.csv", "worst.csv")}
+    folder = tmp_path / "clone"
+    shutil.copytree(results, folder)
+    again, *others = sorted((folder / "points").glob("*.frames.json"))
+    for path in others:
+        path.unlink()
+    values = json.loads(again.read_text())
+    again.write_text(json.dumps({k: [1.0 for _ in v] for k, v in values.items()}))
+    write_tables(load(folder))
+    for name, old in before.items():
+        new = (folder / name).read_text()
+        differ = [a for a, b in zip(old.splitlines(), new.splitlines(), strict=True) if a != b]
+        point = json.loads(again.with_name(again.name.replace(".frames", "")).read_text())
+        assert all({point["sequence"], point["name"], f"{point['value']:g}"} <= set(a.split(",")[:3]) for a in differ)
+        assert name == "worst.csv" or differ
 
 
 def test_the_page_in_chromium(results: Path, hdac: Run) -> None:

@@ -8,8 +8,10 @@ from hdac.nets.fusion import Reference
 from hdac.nets.keypoints import thumbnail
 from hdac.nets.published import NAMES, PublishedConfig, PublishedNet, planes_from_rgb, rgb_from_planes
 
-#: parameters in millions, GMAC of a 256x256 frame: reference encoder, detector, motion, generator
+#: parameters in millions, GMAC of a 256x256 frame: reference encoder, detector, motion, generator. None is published for hdac-hf: it is
+#: hdac-2024 and two 3x3 convolutions, of 128 channels at half size and of 64 at full size.
 SIZES = {"dac": (59.7, 54.7), "hdac-2022": (66.8, 83.9), "hdac-2024": (82.5, 156.8)}
+SIZES["hdac-hf"] = (82.5 + 9 * (128**2 + 64**2) / 1e6, 156.8 + 9 * (128**2 * 128**2 + 64**2 * 256**2) / 1e9)
 
 
 def millions(module: torch.nn.Module) -> float:
