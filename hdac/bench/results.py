@@ -98,7 +98,7 @@ class Store:
         write_atomically(self.path(outcome.task.name, ".error"), outcome.error.encode())
 
 
-def kept_rows(path: Path, head: Sequence[str]) -> dict[tuple[str, ...], list[list[str]]]:
+def kept_rows(path: Path, head: Sequence[str]) -> dict[tuple[str, ...], list[list[Any]]]:
     """Rows of a table that was written before, by their first three cells; none where there is no such table or it has other columns.
 
     Clones have the tables but not what each frame of a point was: its rows are kept until it is made again.
@@ -110,7 +110,7 @@ def kept_rows(path: Path, head: Sequence[str]) -> dict[tuple[str, ...], list[lis
         return {}
     if first != list(head):
         return {}
-    out: dict[tuple[str, ...], list[list[str]]] = {}
+    out: dict[tuple[str, ...], list[list[Any]]] = {}
     for row in rows:
         out.setdefault(tuple(row[:3]), []).append(row)
     return out

@@ -22,8 +22,12 @@ from hdac.video.writer import VideoWriter, check_output
 def add_arguments(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("input", metavar="IN.hdac", type=Path)
     sub.add_argument("-o", "--output", required=True, metavar="OUT", type=Path)
-    sub.add_argument("--level", default="fused", help=f"{', '.join(LEVELS)} (default fused: the best that the file holds; "
-        "animation mostly holds the reference unless the file was made with --scalable or --mode animation)")
+    sub.add_argument(
+        "--level",
+        default="fused",
+        help=f"{', '.join(LEVELS)} (default fused: the best that the file holds; "
+        "animation mostly holds the reference unless the file was made with --scalable or --mode animation)",
+    )
     sub.add_argument("-f", "--force", action="store_true", help="overwrite OUT")
     add_device(sub)
     add_json(sub)

@@ -59,8 +59,9 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--scalable", action="store_true", help="keypoints follow the head finely, for `hdac decode --level animation`")
     sub.add_argument(
         "--preset",
-        help=f"effort: {', '.join(PRESETS)} (default: slow, but medium for --base-codec vvc); fast also tries fusion on every third picture only, "
-        "slower also tries which codec of auto takes less (fidelity, from QP 31): 1 to 3 frames of 256x256 a second",
+        help=f"effort: {', '.join(PRESETS)} (default: slow, but medium for --base-codec vvc); fast also tries fusion "
+        "on every third picture only, slower also tries which codec of auto takes less (fidelity, from QP 31): 1 to 3 frames of "
+        "256x256 a second",
     )
     sub.add_argument("--size", metavar="WxH", help="scale to this size; for .yuv: the size of its pictures")
     sub.add_argument("--fps", metavar="RATE", help="frame rate, overriding the source's, for example 25 or 30000/1001")

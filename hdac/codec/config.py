@@ -46,8 +46,9 @@ class EncoderConfig:
     scalable: keypoints of hybrid streams follow the head as finely as those of mode "animation": level `animation` moves with it.
     base_codec: "hevc", "vvc" (a GOP is coded when it is complete), "mixed": the first picture of a GOP VVC (1 to 3 s each), the others
         HEVC; or "auto": "vvc" up to `qp_base` `VVC_TO` with tune "psnr", else "mixed". Only "hevc" is live.
-    preset: effort of the base encoder, "fast", "medium", "slow" or "slower"; None: slow, but medium for base codec "vvc" ("auto": slow). With "fast" the encoder
-        fuses every third picture only, and shows the others as that one (fused or base): live at 25 frames per second on two cores.
+    preset: effort of the base encoder, "fast", "medium", "slow" or "slower"; None: slow, but medium for base codec "vvc" ("auto": slow).
+        With "fast" the encoder fuses every third picture only, and shows the others as that one (fused or base): live at 25 frames per
+        second on two cores.
         With "slower" and tune "psnr" files also try both base codecs of "auto", from `qp_base` `SURELY_VVC` (`codec.fitting`) on.
     precision: what the networks compute in; "auto": what is faster on this machine. The stream says it to the decoder.
     packet_frames: frames in a packet, 1 to 256; None: 1 in `Encoder` (live, a frame of delay at most), the most in files (fewest bytes).

@@ -10,7 +10,8 @@ from hdac.layers.base import CASCADE, QP_MAX
 #: Mode `animation` aims at this rate, reference included, where nothing else is asked for.
 ANIMATION_KBPS = 3.5
 #: Motion, switch flags and framing in hybrid mode, kbps at 25 frames per second (0.04 to 0.10 on three val clips, qp_base 36 to 51); with
-#: frame steps, where keypoints are coded for what they do (0.06 to 0.27). Finer keypoints (`scalable`, the published networks) are not in it.
+#: frame steps, where keypoints are coded for what they do (0.06 to 0.27).
+#: Finer keypoints (`scalable`, the published networks) are not in it.
 ENHANCEMENT_KBPS = 0.06
 STEPPED_KBPS = 0.2
 
