@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 STYLE = Path(__file__).with_name("paper.mplstyle")
 _GREYS = ("#bbbbbb", "#0072B2", "#E69F00", "#009E73", "#CC79A7")
 _HATCHES = ("", "", "//", "..", "xx")
+LEGEND_COLUMNS = 2
+LEGEND_ROW_INCHES = 0.13
 
 
 def averaged_points(run: Run, codec: str, metric: str) -> tuple[list[float], list[float]]:
@@ -57,10 +59,10 @@ def _axes(axes: Axes, run: Run, metric: str) -> None:
 
 
 def rd_figure(run: Run, metric: str, extra: Sequence[Extra]) -> Figure:
-    """Curves averaged over the sequences."""
+    """Curves averaged over the sequences; names above the plot, where they cover no curve."""
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots()
+    figure, axes = plt.subplots(layout="constrained")
     for codec in run.codecs:
         axes.plot(*averaged_points(run, codec, metric), label=codec)
     for other in extra:
@@ -68,7 +70,10 @@ def rd_figure(run: Run, metric: str, extra: Sequence[Extra]) -> Figure:
         if values:
             axes.plot(other.kbps, values, label=other.name)
     _axes(axes, run, metric)
-    axes.legend()
+    rows = math.ceil(len(axes.get_lines()) / LEGEND_COLUMNS)
+    width, height = figure.get_size_inches()
+    figure.set_size_inches(width, height + LEGEND_ROW_INCHES * rows)
+    figure.legend(loc="outside upper center", ncols=LEGEND_COLUMNS)
     return figure
 
 
