@@ -121,11 +121,11 @@ def frames_csv(store: Store, points: Iterable[tuple[str, Point]], metrics: tuple
     head, rows = ["sequence", "codec", "value", "frame", *metrics], list[Sequence[object]]()
     kept = kept_rows(store.folder / "frames.csv", head)
     for name, point in points:
-        frames = store.frames(name)
+        frames, key = store.frames(name), (point.sequence, point.codec, f"{point.value:g}")
         if not frames and not point.error:
-            rows += kept.get((point.sequence, point.codec, f"{point.value:g}"), [])
+            rows += kept.get(key, [])
         columns = [frames.get(m, []) for m in metrics]
         for i in range(max(map(len, columns), default=0)):
             cells = ["" if i >= len(c) or (v := c[i]) is None else f"{v:.5g}" for c in columns]
-            rows.append([point.sequence, point.codec, f"{point.value:g}", i, *cells])
+            rows.append([*key, i, *cells])
     return csv_text(head, rows)

@@ -250,7 +250,9 @@ def write_tables(run: Run) -> list[Comparison]:
     write_atomically(folder / "rd.csv", csv_text(rd_head(run), rd_rows(run)).encode())
     sheets = {"BD": (DETAIL_HEAD, detail_rows(found)), "RD": (rd_head(run), rd_rows(run))}
     write_atomically(folder / "tables.xlsx", xlsx(sheets))
-    write_atomically(folder / "frames.csv", frames_csv(run.store, run.points.items(), tuple(run.metrics)).encode())
+    per_frame = frames_csv(run.store, run.points.items(), tuple(run.metrics))
+    if per_frame.count("\n") > 1 or not (folder / "frames.csv").exists():  # a table of other metrics is better than an empty one
+        write_atomically(folder / "frames.csv", per_frame.encode())
     if worst := worst_rows(run):
         write_atomically(folder / "worst.csv", csv_text(worst_head(run), worst).encode())
     note = (

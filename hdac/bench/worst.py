@@ -72,11 +72,12 @@ def worst_rows(run: Run) -> list[list[object]]:
             if point.codec != codec or point.error:
                 continue
             found = worst_of(run.store.frames(name).get(metric, []), higher_is_better(metric))
+            key = (codec, point.sequence, f"{point.value:g}")
             if not found:
-                rows += kept.get((codec, point.sequence, f"{point.value:g}"), [])
+                rows += kept.get(key, [])
             else:
                 numbers = (round(point.kbps, 3), round(found.mean, 4), round(found.worst, 4), round(found.drift, 4))
-                rows.append([codec, point.sequence, f"{point.value:g}", *numbers, ranges(found.frames)])
+                rows.append([*key, *numbers, ranges(found.frames)])
     return rows
 
 

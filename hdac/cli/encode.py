@@ -1,7 +1,7 @@
 """Encode a video to an .hdac file.
 
 INPUT is anything FFmpeg's libraries open, a raw .yuv (its size in its name, as in head_256x256_25fps.yuv, or by --size) or
-a folder of PNG pictures. 15 to 23 frames a second for 256x256 on two CPU cores, 37 with --preset fast.
+a folder of PNG pictures. 15 to 23 frames a second for 256x256 on two CPU cores, 23 to 38 with --preset fast.
 """
 
 from __future__ import annotations
