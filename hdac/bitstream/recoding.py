@@ -122,15 +122,16 @@ class Mixer:
         if found is None:
             found = self._present[key] = self._find(model, known, wider)
         models, weights = found
-        stretched = [_STRETCH[state[0] >> 10] for state in models]
-        p = _SQUASH[min(4095, max(1, (sum(map(mul, weights, stretched)) >> 16) + 2048))]
-        value = coder.bit(p, value)
-        error = ((value << 12) - p) * _LEARNING
-        for i, s in enumerate(stretched):
-            weights[i] += error * s + 32768 >> 16
-        for state in models:
+        stretched = [_STRETCH[p >> 10] for p, _ in models]
+        x = sum(map(mul, weights, stretched)) >> 16
+        mixed = _SQUASH[x + 2048 if -2048 < x < 2048 else 1 if x < 0 else 4095]
+        value = coder.bit(mixed, value)
+        error = ((value << 12) - mixed) * _LEARNING
+        goal = value << 22
+        for i, state in enumerate(models):
+            weights[i] += error * stretched[i] + 32768 >> 16
             p, seen = state
-            state[0] = p + (((value << 22) - p) * _RATE[seen] >> 16)
+            state[0] = p + ((goal - p) * _RATE[seen] >> 16)
             if seen < _LIMIT:
                 state[1] = seen + 1
         return value

@@ -148,7 +148,8 @@ class FusionNet(nn.Module):
     @staticmethod
     def _comparable(x: Tensor) -> Tensor:
         """Zero mean over the picture, unit length over channels: inner products are then correlation coefficients."""
-        centred = x.float() - x.float().mean((2, 3), keepdim=True)
+        values = x.float()
+        centred = values - values.mean((2, 3), keepdim=True)
         return F.normalize(centred, dim=1, eps=1e-3).to(x.dtype)
 
     def forward(

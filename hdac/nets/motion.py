@@ -59,10 +59,11 @@ class SparseMotion(nn.Module):
         base, reference: matching features at 1/8; mask `(N, 1, 1, 1)`: 1 with, 0 without a base layer."""
         n, _, h, w = reference.shape
         count = here.shape[1]
-        heat = (gaussians(here, h, w) - gaussians(there, h, w)).to(reference.dtype)
+        heat = (gaussians(here, h, w) - gaussians(there, h, w)).to(reference.dtype, memory_format=torch.channels_last)
         if count < self.keypoints:
             heat = torch.cat([heat, heat.new_zeros(n, self.keypoints - count, h, w)], 1)
-        x = self.fine(torch.cat([heat, base, reference, mask.expand(n, 1, h, w)], 1))
+        known = mask.expand(n, 1, h, w).contiguous(memory_format=torch.channels_last)
+        x = self.fine(torch.cat([heat, base, reference, known], 1))
         y = enlarge(self.coarse(self.down(x)), 2)
         weight = F.softmax(self.masks(self.join(torch.cat([x, y], 1)))[:, : count + 1].float(), 1)
         shift = (there - here) * here.new_tensor([w * 4.0, h * 4.0])  # [-1, 1] spans 8 w by 8 h pixels
@@ -100,7 +101,7 @@ class Level(nn.Module):
         found = torch.einsum("nkhw,ck->nchw", chance, self.steps.float()) * mask.float()
         sure = chance.square().sum(1, keepdim=True)
         numbers = torch.cat([flow * (1 / (4 * scale)), found, sure, mask.expand(n, 1, h, w)], 1)
-        known = [cost, base, moved, numbers.to(cost.dtype)]
+        known = [cost, base, moved, numbers.to(cost.dtype, memory_format=torch.channels_last)]
         if state is not None:
             known.append(state)
         hidden = self.state(self.body(torch.cat(known, 1)))

@@ -58,7 +58,7 @@ def test_gradients_reach_every_weight() -> None:
 def test_budget_of_hdac_l() -> None:
     """Design: at most 25 GMAC per 256x256 frame at the decoder, at most 40 MB in fp16."""
     net = build(load_recipe("hdac-l").network)
-    assert decoder_gmac(net, 256, 256) == pytest.approx(11.28, abs=0.01)
+    assert decoder_gmac(net, 256, 256) == pytest.approx(11.239, abs=0.001)
     assert sum(p.numel() for p in net.parameters()) == 3_423_946
     (file,) = [m.path for m in shipped() if m.name == "hdac-l"]
     assert file.stat().st_size <= 40_000_000
@@ -67,7 +67,7 @@ def test_budget_of_hdac_l() -> None:
 def test_budget_of_hdac_s() -> None:
     """Design: at most 4 GMAC per 256x256 frame at the decoder, at most 3 MB in fp16."""
     net = build(load_recipe("hdac-s").network)
-    assert decoder_gmac(net, 256, 256) == pytest.approx(3.656, abs=0.01)
+    assert decoder_gmac(net, 256, 256) == pytest.approx(3.613, abs=0.001)
     assert sum(p.numel() for p in net.parameters()) == 1_448_458
     for name in ("hdac-s", "hdac-s-perceptual", "hdac-s-animation"):
         (file,) = [m.path for m in shipped() if m.name == name]

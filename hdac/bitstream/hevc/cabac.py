@@ -148,75 +148,58 @@ class CabacReader:
 
 
 class CabacWriter:
-    """The bytes of slice data; `finish` follows a terminating bin of 1 and adds the trailing bits."""
+    """The bytes of slice data; `finish` follows a terminating bin of 1 and adds the trailing bits.
+
+    The register `low` of the standard is the end of one long number here, so that a carry needs no care.
+    """
 
     def __init__(self, states: list[int]) -> None:
         self.states = states
         self._low, self._range = 0, 510
-        self._done = bytearray()
-        self._value, self._count = 0, -1  # bits written after those; the first one is not kept
-        self._waiting = 0
+        self._shifts = 0  # of `_low`, since it was last cut
+        self._high, self._cut = 0, 0  # what was cut off it, and by how many bits
 
-    def _put(self, bit: int) -> None:
-        if self._count < 0:
-            self._count = 0
-        else:
-            self._value, self._count = self._value << 1 | bit, self._count + 1
-        if self._waiting:
-            tail = (1 << self._waiting) - 1 if not bit else 0
-            self._value, self._count = self._value << self._waiting | tail, self._count + self._waiting
-            self._waiting = 0
-        if self._count >= 512:
-            rest = self._count % 8
-            self._done += (self._value >> rest).to_bytes(self._count // 8, "big")
-            self._value, self._count = self._value & (1 << rest) - 1, rest
-
-    def _renormalise(self) -> None:
-        while self._range < 256:
-            if self._low < 256:
-                self._put(0)
-            elif self._low >= 512:
-                self._low -= 512
-                self._put(1)
-            else:
-                self._low -= 256
-                self._waiting += 1
-            self._range <<= 1
-            self._low <<= 1
+    def _shift(self, count: int) -> None:
+        self._low <<= count
+        self._shifts += count
+        if self._shifts >= 512:
+            self._high = (self._high << self._shifts) + (self._low >> 10)
+            self._low &= 1023
+            self._cut, self._shifts = self._cut + self._shifts, 0
 
     def bin(self, context: int, value: int) -> None:
         state = self.states[context]
         lps = _RANGE_LPS[state >> 1][self._range >> 6 & 3]
-        self._range -= lps
-        if value != state & 1:
-            self._low += self._range
-            self._range = lps
+        rest = self._range - lps
         self.states[context] = _AFTER[state][value]
-        self._renormalise()
+        if value != state & 1:
+            self._low += rest
+            shift = 9 - lps.bit_length()
+            self._range = lps << shift
+            self._shift(shift)
+        elif rest < 256:
+            self._range = rest << 1
+            self._shift(1)
+        else:
+            self._range = rest
 
     def bypass(self, value: int) -> None:
-        self._low <<= 1
-        if value:
-            self._low += self._range
-        if self._low >= 1024:
-            self._put(1)
-            self._low -= 1024
-        elif self._low < 512:
-            self._put(0)
-        else:
-            self._low -= 512
-            self._waiting += 1
+        self._low = 2 * self._low + (self._range if value else 0)
+        self._shifts += 1
 
     def terminate(self, value: int) -> None:
-        self._range -= 2
+        rest = self._range - 2
         if value:
-            self._low += self._range
-            self._range = 2
-        self._renormalise()
+            self._low += rest
+            self._range = 256
+            self._shift(7)
+        elif rest < 256:
+            self._range = rest << 1
+            self._shift(1)
+        else:
+            self._range = rest
 
     def finish(self) -> bytes:
-        self._put(self._low >> 9 & 1)
-        for bit in (self._low >> 8 & 1, 1):
-            self._put(bit)
-        self._value <<= -self._count % 8
-        return bytes(self._done) + self._value.to_bytes(-(-self._count // 8), "big")
+        count = self._cut + self._shifts + 2
+        number = (self._high << self._shifts + 2) + (self._low >> 8) << 1 | 1
+        return (number << -count % 8).to_bytes(-(-count // 8), "big")
