@@ -116,11 +116,11 @@ class Encoder:
         self.header = check_header(header)
         self.shown: deque[Shown] = deque()
         self.packet_frames = min(config.packet_frames or 1, frames_limit(width, height))
-        self._in_flight = self._frames_in_flight()
         self._running: deque[_Running] = deque()
         self._verdict = _Verdict("base", 1.0)
         free = self._fuser is not None and not self._fuser.recurrent and config.frame_step == 1  # no picture needs the one before
         self._look_every = LOOK_EVERY if config.preset == "fast" and free else 1
+        self._in_flight = self._frames_in_flight()
         always = config.loss == MAX_LOSS
         self._allowed, self._enough = (math.inf if always else 10 ** (loss / 10) for loss in (config.loss, config.loss / 2))
         self._hysteresis = self._keypoint_hysteresis()
@@ -151,7 +151,7 @@ class Encoder:
         if self._fuser is None or self.config.frame_step > 1:  # there a frame needs the one before
             return 0
         live = (self.config.packet_frames or 1) == 1
-        return min(1, self._fuser.workers - 1) if live else self._fuser.workers
+        return min(1, self._fuser.workers - 1) if live else self._fuser.workers * self._look_every + 2
 
     def push(self, picture: Picture) -> list[Packet]:
         """Codes one picture. Raises `UsageError` if it is not of the announced size."""

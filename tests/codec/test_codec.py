@@ -190,6 +190,29 @@ def test_preset_fast_looks_at_every_third_picture(head: list[Picture], monkeypat
     assert [s is None for s in shown] == [False, False, True, True, False, False, False, False, True, True]
 
 
+@pytest.mark.parametrize("preset", ["fast", None])
+def test_files_keep_two_workers_busy(preset: Any, head: list[Picture], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The encoder waits for a fused picture only when another one is to be made too."""
+    begun: list[Future[Picture]] = []
+
+    class Awaited(Future[Picture]):
+        def result(self, timeout: float | None = None) -> Picture:
+            assert len(begun) >= 2, "it waits although a worker is idle"
+            return super().result(timeout)
+
+    def fuse(self: Fuser, base: Picture, *_: object) -> Future[Picture]:
+        begun.append(Awaited())
+        begun[-1].set_result(base)
+        return begun[-1]
+
+    monkeypatch.setattr(Fuser, "fuse", fuse)
+    encoder = Encoder(176, 144, FPS, EncoderConfig(qp_base=46, preset=preset, packet_frames=64, refresh="never"))
+    for picture in head[:8]:
+        encoder.push(picture)
+    encoder.flush()
+    assert len(begun) >= 2
+
+
 def test_live_use_has_a_delay_of_one_frame_at_most(head: list[Picture]) -> None:
     """A packet pair for each picture, no later than with the next one, and a picture for each pair at once."""
     encoder = Encoder(176, 144, FPS, EncoderConfig(qp_base=40))
