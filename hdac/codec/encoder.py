@@ -151,7 +151,7 @@ class Encoder:
         if self._fuser is None or self.config.frame_step > 1:  # there a frame needs the one before
             return 0
         live = (self.config.packet_frames or 1) == 1
-        return min(1, self._fuser.workers - 1) if live else self._fuser.workers * self._look_every + 2
+        return min(1, self._fuser.workers - 1) if live else self._fuser.workers * self._look_every
 
     def push(self, picture: Picture) -> list[Packet]:
         """Codes one picture. Raises `UsageError` if it is not of the announced size."""

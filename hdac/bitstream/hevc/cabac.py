@@ -159,9 +159,12 @@ class CabacWriter:
         self._shifts = 0  # of `_low`, since it was last cut
         self._high, self._cut = 0, 0  # what was cut off it, and by how many bits
 
-    def _shift(self, count: int) -> None:
-        self._low <<= count
-        self._shifts += count
+    def _renormalise(self, width: int) -> None:
+        """The next range is `width`, shifted up to 256 or more."""
+        shift = 9 - width.bit_length()
+        self._range = width << shift
+        self._low <<= shift
+        self._shifts += shift
         if self._shifts >= 512:
             self._high = (self._high << self._shifts) + (self._low >> 10)
             self._low &= 1023
@@ -170,34 +173,26 @@ class CabacWriter:
     def bin(self, context: int, value: int) -> None:
         state = self.states[context]
         lps = _RANGE_LPS[state >> 1][self._range >> 6 & 3]
-        rest = self._range - lps
+        width = self._range - lps
         self.states[context] = _AFTER[state][value]
         if value != state & 1:
-            self._low += rest
-            shift = 9 - lps.bit_length()
-            self._range = lps << shift
-            self._shift(shift)
-        elif rest < 256:
-            self._range = rest << 1
-            self._shift(1)
+            self._low += width
+            width = lps
+        if width < 256:
+            self._renormalise(width)
         else:
-            self._range = rest
+            self._range = width
 
     def bypass(self, value: int) -> None:
         self._low = 2 * self._low + (self._range if value else 0)
         self._shifts += 1
 
     def terminate(self, value: int) -> None:
-        rest = self._range - 2
+        width = self._range - 2
         if value:
-            self._low += rest
-            self._range = 256
-            self._shift(7)
-        elif rest < 256:
-            self._range = rest << 1
-            self._shift(1)
-        else:
-            self._range = rest
+            self._low += width
+            width = 2
+        self._renormalise(width)
 
     def finish(self) -> bytes:
         count = self._cut + self._shifts + 2
