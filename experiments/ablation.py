@@ -2,8 +2,9 @@
 
     python experiments/ablation.py --data DIR [--pack DIR] [--codec-clips 5] > docs/ablation.md
 
-Network: parts are switched off in the trained weights (nothing is trained again), gains over the base layer on the pictures of the
-pack's `val` split. Codec: whole files of some clips of `val`, BD-rate against the default settings.
+Network: parts are switched off in the trained weights (nothing is trained again), gains over the
+base layer on the pictures of the pack's `val` split. Codec: whole files of some clips of `val`,
+BD-rate against the default settings.
 """
 
 from __future__ import annotations
@@ -57,7 +58,13 @@ class Without(nn.Module):
         return self.net.encode(planes, self._qp(qp))
 
     def forward(
-        self, base: Tensor, qp: Tensor, reference: Reference, keypoints: Tensor, mask: Tensor, before: State | None = None
+        self,
+        base: Tensor,
+        qp: Tensor,
+        reference: Reference,
+        keypoints: Tensor,
+        mask: Tensor,
+        before: State | None = None,
     ) -> Fused:
         net, part = self.net, self.part
         if part == "keypoints":
@@ -85,7 +92,9 @@ def network_row(name: str, found: Validation, levels: tuple[tuple[int, int], ...
     for low, high in levels:
         gains = [g for qp, g in found.gains.items() if low <= qp <= high]
         cells.append(f"{np.mean(gains):+.3f}" if gains else "")
-    return f"| {name} | {' | '.join(cells)} | {found.animation:.2f} | {found.worse}/{found.pictures} |"
+    return (
+        f"| {name} | {' | '.join(cells)} | {found.animation:.2f} | {found.worse}/{found.pictures} |"
+    )
 
 
 def coded(path: Path, config: EncoderConfig) -> tuple[float, float]:
@@ -100,9 +109,15 @@ def print_network(model: ModelFile, pack: Path, data: Path) -> None:
     clips = load(pack / "val", data / "val")
     levels = ((30, 35), (36, 41), (42, 47), (48, 51))
     versions = sum(len(c.versions) for c in clips)
-    print(f"## The network\n\n{len(clips)} clips, {versions} coded versions, 3 pictures of each; HEVC base layer.")
-    print("Parts are switched off in the trained weights: nothing was trained again, so this says what the network leans on.\n")
-    print(f"| gain over the base layer, PSNR-Y, dB, at qp_base | {' | '.join(f'{a}-{b}' for a, b in levels)} | animation, dB | worse |")
+    print(
+        f"## The network\n\n{len(clips)} clips, {versions} coded versions, 3 pictures of each; HEVC base layer."
+    )
+    print(
+        "Parts are switched off in the trained weights: nothing was trained again, so this says what the network leans on.\n"
+    )
+    print(
+        f"| gain over the base layer, PSNR-Y, dB, at qp_base | {' | '.join(f'{a}-{b}' for a, b in levels)} | animation, dB | worse |"
+    )
     print("|---|" + "---|" * (len(levels) + 2))
     for name, part in NETWORK:
         if part == "recurrence" and not net.config.recurrent:
@@ -113,16 +128,28 @@ def print_network(model: ModelFile, pack: Path, data: Path) -> None:
 def print_codec(model: str, data: Path, clips: int) -> None:
     paths = sorted((data / "val").glob("*.mp4"))
     paths = paths[:: max(1, len(paths) // clips)][:clips]
-    print(f"## The codec\n\nWhole files, clips {', '.join(p.stem for p in paths)}, qp_base 30, 37, 44, 51. Mean BD-rate, PSNR-Y.\n")
-    print("| setting | against the default settings, % | kbps at qp_base 51 | PSNR-Y there, dB |\n|---|---|---|---|")
-    default = {p: [coded(p, EncoderConfig(qp_base=qp, model=model)) for qp in (30, 37, 44, 51)] for p in paths}
+    print(
+        f"## The codec\n\nWhole files, clips {', '.join(p.stem for p in paths)}, qp_base 30, 37, 44, 51. Mean BD-rate, PSNR-Y.\n"
+    )
+    print(
+        "| setting | against the default settings, % | kbps at qp_base 51 | PSNR-Y there, dB |\n|---|---|---|---|"
+    )
+    default = {
+        p: [coded(p, EncoderConfig(qp_base=qp, model=model)) for qp in (30, 37, 44, 51)]
+        for p in paths
+    }
     for name, settings in (("default", {}), *CODEC):
         rates, ends = [], []
         for path in paths:
             points = default[path]
             if settings:
-                points = [coded(path, EncoderConfig(qp_base=qp, model=model, **settings)) for qp in (30, 37, 44, 51)]
-            delta = bd_rate(curve(*zip(*default[path], strict=True)), curve(*zip(*points, strict=True)))
+                points = [
+                    coded(path, EncoderConfig(qp_base=qp, model=model, **settings))
+                    for qp in (30, 37, 44, 51)
+                ]
+            delta = bd_rate(
+                curve(*zip(*default[path], strict=True)), curve(*zip(*points, strict=True))
+            )
             rates += [] if delta.value is None else [delta.value]
             ends.append(points[-1])
         rate, quality = np.mean(ends, axis=0)
@@ -131,14 +158,25 @@ def print_codec(model: str, data: Path, clips: int) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, required=True, help="folder with val/")
-    parser.add_argument("--pack", type=Path, help="the training pack (without one: only the codec's rows)")
+    parser.add_argument(
+        "--pack", type=Path, help="the training pack (without one: only the codec's rows)"
+    )
     parser.add_argument("--model", default="hdac-s")
-    parser.add_argument("--codec-clips", type=int, default=5, help="whole clips for the codec's rows (default 5; 0: none)")
+    parser.add_argument(
+        "--codec-clips",
+        type=int,
+        default=5,
+        help="whole clips for the codec's rows (default 5; 0: none)",
+    )
     options = parser.parse_args()
     model = find_model(options.model)
-    print(f"# Ablation on val\n\nModel {model.name}-{model.digest}. Printed by experiments/ablation.py.\n")
+    print(
+        f"# Ablation on val\n\nModel {model.name}-{model.digest}. Printed by experiments/ablation.py.\n"
+    )
     if options.pack:
         print_network(model, options.pack, options.data)
         print()

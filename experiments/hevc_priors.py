@@ -1,10 +1,12 @@
-"""First guesses of the models that recode HEVC slices (`hdac/bitstream/recoding.py`), from the base layers of a training pack.
+"""First guesses of the models that recode HEVC slices (`hdac/bitstream/recoding.py`), from the base
+layers of a training pack.
 
     python experiments/hevc_priors.py --pack runs/pack --out hdac/bitstream/hevc/priors.npz
 
-Only the pack's training clips are looked at (350 streams took 20 minutes beside other work, and 6 GB of memory). `models`: a row a model,
-with its key, its probability of 1 in units of 1 / 65536, and the number of bins that this guess counts for. `weights`: a row a kind of
-bin, with its key and what its views weigh at first.
+Only the pack's training clips are looked at (350 streams took 20 minutes beside other work, and 6
+GB of memory). `models`: a row a model, with its key, its probability of 1 in units of 1 / 65536,
+and the number of bins that this guess counts for. `weights`: a row a kind of bin, with its key and
+what its views weigh at first.
 """
 
 from __future__ import annotations
@@ -61,7 +63,8 @@ def count(streams: Iterable[list[Heard]]) -> dict[int, tuple[int, int]]:
 
 
 def learn(streams: Iterable[list[Heard]], priors: Priors) -> dict[int, tuple[np.ndarray, float]]:
-    """Key of a kind of bin -> the sum of what its views weighed in the end, and the number of such ends (by the root of the bins)."""
+    """Key of a kind of bin -> the sum of what its views weighed in the end, and the number of such
+    ends (by the root of the bins)."""
     ends: dict[int, tuple[np.ndarray, float]] = {}
     for stream in streams:
         mixer, writer, bins = Mixer(priors), Writer(), defaultdict(int)  # type: ignore[var-annotated]
@@ -93,10 +96,18 @@ def main() -> None:
     models = count(halves[0] + halves[1])
     weights: dict[int, list[int]] = {}
     others = [count(half) for half in halves]
-    for _ in range(ROUNDS):  # under the guesses from other clips: one's own would be trusted too much
-        a, b = (learn(half, Priors(other, weights)) for half, other in zip(halves, others[::-1], strict=True))
+    for _ in range(
+        ROUNDS
+    ):  # under the guesses from other clips: one's own would be trusted too much
+        a, b = (
+            learn(half, Priors(other, weights))
+            for half, other in zip(halves, others[::-1], strict=True)
+        )
         sums = {key: [end[key] for end in (a, b) if key in end] for key in a | b}
-        weights = {key: np.rint(sum(e[0] for e in found) / sum(e[1] for e in found)).astype(int).tolist() for key, found in sums.items()}
+        weights = {
+            key: np.rint(sum(e[0] for e in found) / sum(e[1] for e in found)).astype(int).tolist()
+            for key, found in sums.items()
+        }
     rows = [(key, *values, *[0] * (VIEWS - len(values))) for key, values in sorted(weights.items())]
     table = np.array([(key, *row) for key, row in models.items()], np.uint32)
     np.savez_compressed(options.out, models=table, weights=np.array(rows, np.int32))

@@ -9,7 +9,8 @@ from hdac.errors import HdacError
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Writes beside `path`, then renames. Raises `HdacError` that says what is kept, for example when the disk is full."""
+    """Writes beside `path`, then renames. Raises `HdacError` that says what is kept, for example
+    when the disk is full."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,8 @@ class UsageError(HdacError, ValueError):
 
 
 class StreamError(HdacError):
-    """An .hdac stream that cannot be decoded: not ours, too new, cut short or damaged (exit code 2)."""
+    """An .hdac stream that cannot be decoded: not ours, too new, cut short or damaged (exit code
+    2)."""
 
 
 class TruncatedError(StreamError):

@@ -26,9 +26,17 @@ def synthetic(frames: int, width: int = 64, height: int = 48) -> list[Picture]:
     y, x = np.mgrid[0:height, 0:width]
     out = []
     for t in range(frames):
-        disc = ((x - width / 3 - t) ** 2 + (y - height / 2) ** 2 < (height / 4) ** 2).astype(np.uint8)
+        disc = ((x - width / 3 - t) ** 2 + (y - height / 2) ** 2 < (height / 4) ** 2).astype(
+            np.uint8
+        )
         luma = (40 + 100 * x // width + 80 * disc).astype(np.uint8)
-        out.append(Picture(luma, (110 + 20 * disc[::2, ::2]).astype(np.uint8), (140 - 10 * disc[::2, ::2]).astype(np.uint8)))
+        out.append(
+            Picture(
+                luma,
+                (110 + 20 * disc[::2, ::2]).astype(np.uint8),
+                (140 - 10 * disc[::2, ::2]).astype(np.uint8),
+            )
+        )
     return out
 
 

@@ -23,4 +23,8 @@ def test_example() -> None:
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_is_named(verb: str) -> None:
-    assert f"hdac {verb}" in README.read_text() or f"make {verb}" in README.read_text() or verb == "models"
+    assert (
+        f"hdac {verb}" in README.read_text()
+        or f"make {verb}" in README.read_text()
+        or verb == "models"
+    )

@@ -22,7 +22,8 @@ IN_DB = ("ms-ssim-y", "ms-ssim-rgb")
 
 @dataclass(frozen=True)
 class Run:
-    """Everything of one results folder. `points`: name -> point, failed ones too; `about`: `experiment.json`."""
+    """Everything of one results folder. `points`: name -> point, failed ones too; `about`:
+    `experiment.json`."""
 
     folder: Path
     about: dict[str, Any]
@@ -44,7 +45,11 @@ class Run:
     @property
     def metrics(self) -> list[str]:
         """Those that have at least one value."""
-        return [m for m in self.about["metrics"] if any(p.score(m) is not None for p in self.points.values())]
+        return [
+            m
+            for m in self.about["metrics"]
+            if any(p.score(m) is not None for p in self.points.values())
+        ]
 
     @property
     def compared(self) -> list[str]:
@@ -56,10 +61,15 @@ class Run:
 
     def of(self, codec: str, sequence: str | None = None) -> list[Point]:
         """The points of a codec that were made, in the order of its rate parameter."""
-        return [p for p in self.points.values() if p.codec == codec and not p.error and sequence in (None, p.sequence)]
+        return [
+            p
+            for p in self.points.values()
+            if p.codec == codec and not p.error and sequence in (None, p.sequence)
+        ]
 
     def at(self, codec: str, value: float) -> list[Point]:
-        """The points of a codec at one value of its rate parameter, one a sequence, failed ones too."""
+        """The points of a codec at one value of its rate parameter, one a sequence, failed ones
+        too."""
         return [p for p in self.points.values() if p.codec == codec and p.value == value]
 
     def curve(self, codec: str, sequence: str, metric: str) -> Curve | None:
@@ -71,7 +81,9 @@ class Run:
             if not whole or len(scores) < len(whole) or any(s is None for s in scores):
                 return None
             up = higher_is_better(metric)
-            self.curves[key] = curve([p.kbps for p in whole], [s for s in scores if s is not None], up)
+            self.curves[key] = curve(
+                [p.kbps for p in whole], [s for s in scores if s is not None], up
+            )
         return self.curves[key]
 
 
@@ -81,8 +93,14 @@ def load(folder: Path) -> Run:
     for entry in about["points"]:
         record = store.load(entry["name"])
         reason = store.path(entry["name"], ".error")
-        error = "" if record else (reason.read_text(encoding="utf-8") if reason.is_file() else "not made yet")
-        points[entry["name"]] = Point(entry["sequence"], entry["codec"], float(entry["value"]), record or {}, error)
+        error = (
+            ""
+            if record
+            else (reason.read_text(encoding="utf-8") if reason.is_file() else "not made yet")
+        )
+        points[entry["name"]] = Point(
+            entry["sequence"], entry["codec"], float(entry["value"]), record or {}, error
+        )
     return Run(folder, about, points)
 
 
@@ -113,7 +131,8 @@ def _mean_of(deltas: dict[str, Bd]) -> float | None:
 
 
 class Comparison(NamedTuple):
-    """One codec against one anchor in one metric: per sequence, and of the averaged curves (`mean_curve`)."""
+    """One codec against one anchor in one metric: per sequence, and of the averaged curves
+    (`mean_curve`)."""
 
     metric: str
     anchor: str
@@ -154,7 +173,13 @@ def compare(run: Run, metric: str, anchor: str, codec: str) -> Comparison:
             rate[sequence] = akima[sequence] = quality[sequence] = hole
             continue
         pairs.append((a, t))
-        rate[sequence], akima[sequence], quality[sequence] = bd_rate(a, t), bd_rate(a, t, "akima"), bd_quality(a, t)
+        rate[sequence], akima[sequence], quality[sequence] = (
+            bd_rate(a, t),
+            bd_rate(a, t, "akima"),
+            bd_quality(a, t),
+        )
     whole = len(pairs) == len(run.sequences) and bool(pairs)
-    mean_curve = bd_rate(averaged([a for a, _ in pairs]), averaged([t for _, t in pairs])) if whole else hole
+    mean_curve = (
+        bd_rate(averaged([a for a, _ in pairs]), averaged([t for _, t in pairs])) if whole else hole
+    )
     return Comparison(metric, anchor, codec, rate, akima, quality, mean_curve)

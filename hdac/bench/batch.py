@@ -1,4 +1,5 @@
-"""`hdac batch`: many files encoded or decoded on the engine of the experiments; what is there already is kept."""
+"""`hdac batch`: many files encoded or decoded on the engine of the experiments; what is there
+already is kept."""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ TIMEOUT, TIMEOUT_MB = 600.0, 600.0
 
 @dataclass(frozen=True)
 class BatchTask:
-    """One file to make. `setting`: what its name and the CSV say of its rate point; `data`: the input, for nodes without this disk."""
+    """One file to make. `setting`: what its name and the CSV say of its rate point; `data`: the
+    input, for nodes without this disk."""
 
     source: Path
     output: Path
@@ -49,7 +51,8 @@ class BatchSummary(NamedTuple):
 
 
 def find_inputs(patterns: list[str], suffixes: tuple[str, ...]) -> list[Path]:
-    """Files of patterns, folders (their files) and names. Raises `UsageError` for a pattern that finds nothing."""
+    """Files of patterns, folders (their files) and names. Raises `UsageError` for a pattern that
+    finds nothing."""
     found: dict[Path, None] = {}
     for pattern in patterns:
         path = Path(pattern)
@@ -60,24 +63,43 @@ def find_inputs(patterns: list[str], suffixes: tuple[str, ...]) -> list[Path]:
         else:
             hits = sorted(map(Path, glob.glob(pattern, recursive=True)))
         if not hits:
-            raise UsageError(f"{pattern}: no files; give files, folders or patterns of {', '.join(suffixes)}")
+            raise UsageError(
+                f"{pattern}: no files; give files, folders or patterns of {', '.join(suffixes)}"
+            )
         found.update(dict.fromkeys(hits))
     return list(found)
 
 
-def encode_tasks(inputs: list[Path], out: Path, points: list[tuple[str, str]], options: tuple[str, ...]) -> list[BatchTask]:
-    """One task for each input and rate point (option, value); a single point without value leaves the name as it is."""
+def encode_tasks(
+    inputs: list[Path], out: Path, points: list[tuple[str, str]], options: tuple[str, ...]
+) -> list[BatchTask]:
+    """One task for each input and rate point (option, value); a single point without value leaves
+    the name as it is."""
     tasks = []
     for source in inputs:
         for option, value in points:
             tail = f"_{option.strip('-').replace('qp-base', 'qp')}{value}" if value else ""
             arguments = ("encode", *options, *((option, value) if value else ()))
-            tasks.append(BatchTask(source, out / f"{source.stem}{tail}.hdac", arguments, f"{option.strip('-')} {value}".strip()))
+            tasks.append(
+                BatchTask(
+                    source,
+                    out / f"{source.stem}{tail}.hdac",
+                    arguments,
+                    f"{option.strip('-')} {value}".strip(),
+                )
+            )
     return _checked(tasks)
 
 
-def decode_tasks(inputs: list[Path], out: Path, suffix: str, options: tuple[str, ...]) -> list[BatchTask]:
-    return _checked([BatchTask(source, out / f"{source.stem}{suffix}", ("decode", *options)) for source in inputs])
+def decode_tasks(
+    inputs: list[Path], out: Path, suffix: str, options: tuple[str, ...]
+) -> list[BatchTask]:
+    return _checked(
+        [
+            BatchTask(source, out / f"{source.stem}{suffix}", ("decode", *options))
+            for source in inputs
+        ]
+    )
 
 
 def _checked(tasks: list[BatchTask]) -> list[BatchTask]:
@@ -86,7 +108,9 @@ def _checked(tasks: list[BatchTask]) -> list[BatchTask]:
     for task in tasks:
         other = seen.setdefault(task.output, task.source)
         if other != task.source:
-            raise UsageError(f"{other} and {task.source} would both become {task.output.name}; use two --out folders")
+            raise UsageError(
+                f"{other} and {task.source} would both become {task.output.name}; use two --out folders"
+            )
     return tasks
 
 
@@ -103,17 +127,39 @@ def execute(task: BatchTask) -> BatchOutcome:
                 source.write_bytes(task.data)
             made = Path(folder) / f"out{task.output.suffix}"
             verb, *options = task.arguments
-            size = sum(p.stat().st_size for p in source.rglob("*")) if source.is_dir() else source.stat().st_size
-            command = [sys.executable, "-m", "hdac.cli.main", verb, str(source.absolute()), "-o", str(made), *options]
+            size = (
+                sum(p.stat().st_size for p in source.rglob("*"))
+                if source.is_dir()
+                else source.stat().st_size
+            )
+            command = [
+                sys.executable,
+                "-m",
+                "hdac.cli.main",
+                verb,
+                str(source.absolute()),
+                "-o",
+                str(made),
+                *options,
+            ]
             run_command(command, TIMEOUT + TIMEOUT_MB * size / 1e6, source.name)
             return BatchOutcome(task, made.read_bytes(), time.perf_counter() - start, "")
     except (HdacError, OSError, subprocess.SubprocessError) as error:
         lines = [line for line in str(error).splitlines() if line.strip()]
-        return BatchOutcome(task, b"", time.perf_counter() - start, lines[-1] if lines else type(error).__name__)
+        return BatchOutcome(
+            task, b"", time.perf_counter() - start, lines[-1] if lines else type(error).__name__
+        )
 
 
-def run_batch(tasks: list[BatchTask], jobs: int, scheduler: str | None, force: bool, told: Callable[[int, int, str], None]) -> BatchSummary:
-    """Makes what is missing; a file appears under its name when it is whole. Raises `UsageError`, or `HdacError` for a full disk."""
+def run_batch(
+    tasks: list[BatchTask],
+    jobs: int,
+    scheduler: str | None,
+    force: bool,
+    told: Callable[[int, int, str], None],
+) -> BatchSummary:
+    """Makes what is missing; a file appears under its name when it is whole. Raises `UsageError`,
+    or `HdacError` for a full disk."""
     waiting = [t for t in tasks if force or not t.output.exists()]
     summary = BatchSummary([], [t for t in tasks if t not in waiting], [])
 
@@ -124,10 +170,19 @@ def run_batch(tasks: list[BatchTask], jobs: int, scheduler: str | None, force: b
             write_atomically(outcome.task.output, outcome.data)
             summary.made.append(outcome)
         count = len(summary.made) + len(summary.failed)
-        told(count, len(waiting), f"{outcome.task.output.name}{': ' + outcome.error if outcome.error else ''}")
+        told(
+            count,
+            len(waiting),
+            f"{outcome.task.output.name}{': ' + outcome.error if outcome.error else ''}",
+        )
 
     def lost(task: BatchTask, error: BaseException) -> BatchOutcome:
-        return BatchOutcome(task, b"", 0.0, f"the worker died or could not take the task ({type(error).__name__}: {error})")
+        return BatchOutcome(
+            task,
+            b"",
+            0.0,
+            f"the worker died or could not take the task ({type(error).__name__}: {error})",
+        )
 
     if waiting:
         if scheduler:
@@ -143,12 +198,21 @@ def write_list(path: Path, tasks: list[BatchTask], summary: BatchSummary) -> Non
     failed = {o.task.output: o for o in summary.failed}
     rows = []
     for task in tasks:
-        size = task.output.stat().st_size if task.output.exists() and task.output not in failed else ""
+        size = (
+            task.output.stat().st_size if task.output.exists() and task.output not in failed else ""
+        )
         status = "failed" if task.output in failed else "made" if task.output in made else "kept"
         seconds = f"{made[task.output].seconds:.2f}" if task.output in made else ""
         error = failed[task.output].error if task.output in failed else ""
-        rows.append([task.source.name, task.output.name, task.setting, size, status, seconds, error])
-    write_atomically(path, csv_text(["input", "output", "setting", "bytes", "status", "seconds", "error"], rows).encode())
+        rows.append(
+            [task.source.name, task.output.name, task.setting, size, status, seconds, error]
+        )
+    write_atomically(
+        path,
+        csv_text(
+            ["input", "output", "setting", "bytes", "status", "seconds", "error"], rows
+        ).encode(),
+    )
 
 
 def check_out(out: Path) -> Path:
@@ -158,7 +222,9 @@ def check_out(out: Path) -> Path:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"--out {out}: {error.strerror}; name a folder that can be written") from error
+        raise UsageError(
+            f"--out {out}: {error.strerror}; name a folder that can be written"
+        ) from error
     if not os.access(out, os.W_OK):
         raise UsageError(f"--out {out}: not writable; name another folder")
     return out

@@ -1,7 +1,8 @@
-"""Bjontegaard deltas, as a reviewer wants them: with their overlap, and with a reason where there is no number.
+"""Bjontegaard deltas, as a reviewer wants them: with their overlap, and with a reason where there
+is no number.
 
-Bjontegaard, "Calculation of average PSNR differences between RD-curves", VCEG-M33, 2001; PCHIP interpolation as in JVET-J1010 and
-JCTVC-L1100; package bjontegaard (Herglotz et al., 2022).
+Bjontegaard, "Calculation of average PSNR differences between RD-curves", VCEG-M33, 2001; PCHIP
+interpolation as in JVET-J1010 and JCTVC-L1100; package bjontegaard (Herglotz et al., 2022).
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ MIN_POINTS = 4
 
 
 class Bd(NamedTuple):
-    """`value`: percent (rate) or the metric's unit (quality); None where `note` says why. `overlap`: 0 to 1, of both curves' span."""
+    """`value`: percent (rate) or the metric's unit (quality); None where `note` says why.
+    `overlap`: 0 to 1, of both curves' span."""
 
     value: float | None
     overlap: float
@@ -81,7 +83,8 @@ def bd_rate(anchor: Curve, test: Curve, method: Method = "pchip") -> Bd:
 
 
 def bd_quality(anchor: Curve, test: Curve, method: Method = "pchip") -> Bd:
-    """Mean difference in quality at equal rate; positive: `test` is better. Overlap is that of the log rates."""
+    """Mean difference in quality at equal rate; positive: `test` is better. Overlap is that of the
+    log rates."""
     overlap = _share(np.log(anchor.rates), np.log(test.rates))  # type: ignore[arg-type]
     if note := _trouble(anchor, test, overlap):
         return Bd(None, overlap, note)
@@ -90,7 +93,8 @@ def bd_quality(anchor: Curve, test: Curve, method: Method = "pchip") -> Bd:
 
 
 class Summary(NamedTuple):
-    """Over sequences: mean, 95 % bootstrap interval, sequences with a number, with a negative one, all."""
+    """Over sequences: mean, 95 % bootstrap interval, sequences with a number, with a negative one,
+    all."""
 
     mean: float | None
     low: float | None
@@ -102,18 +106,28 @@ class Summary(NamedTuple):
 
 
 def summarise(values: Sequence[Bd], resamples: int = 2000, seed: int = 0) -> Summary:
-    """Mean over the sequences that have a number; the interval resamples sequences with replacement."""
+    """Mean over the sequences that have a number; the interval resamples sequences with
+    replacement."""
     numbers = np.array([v.value for v in values if v.value is not None])
     overlap = float(np.mean([v.overlap for v in values])) if values else 0.0
     if not len(numbers):
         return Summary(None, None, None, 0, 0, len(values), overlap)
     picks = np.random.default_rng(seed).integers(0, len(numbers), (resamples, len(numbers)))
     low, high = np.percentile(numbers[picks].mean(1), [2.5, 97.5])
-    return Summary(float(numbers.mean()), float(low), float(high), len(numbers), int((numbers < 0).sum()), len(values), overlap)
+    return Summary(
+        float(numbers.mean()),
+        float(low),
+        float(high),
+        len(numbers),
+        int((numbers < 0).sum()),
+        len(values),
+        overlap,
+    )
 
 
 def averaged(curves: Sequence[Curve]) -> Curve:
-    """Rates and qualities averaged point by point, as animation papers do. Raises `ValueError` if their numbers of points differ."""
+    """Rates and qualities averaged point by point, as animation papers do. Raises `ValueError` if
+    their numbers of points differ."""
     if len({len(c.rates) for c in curves}) != 1:
         raise ValueError("curves with different numbers of points have no average")
     return Curve(*(tuple(map(float, np.mean([c[i] for c in curves], axis=0))) for i in (0, 1)))

@@ -1,6 +1,7 @@
 """What an experiment compares: anchors (`baselines/*.toml`) and hdac itself, behind one protocol.
 
-A codec is two command lines: one makes a file of a raw 4:2:0 video, one, in a fresh process, makes a raw video of that file alone.
+A codec is two command lines: one makes a file of a raw 4:2:0 video, one, in a fresh process, makes
+    a raw video of that file alone.
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ class Job:
 
 
 class Codec(Protocol):
-    """Anything that turns a clip into a file and back. `decoded_format`: of the raw video that decoding writes."""
+    """Anything that turns a clip into a file and back. `decoded_format`: of the raw video that
+    decoding writes."""
 
     @property
     def name(self) -> str: ...
@@ -68,7 +70,8 @@ class Codec(Protocol):
         """Seconds a frame, for encoding and for decoding."""
 
     def decides(self) -> dict[str, Any]:
-        """Everything that decides the bits apart from clip and rate point: what a cached result is good for."""
+        """Everything that decides the bits apart from clip and rate point: what a cached result is
+        good for."""
 
     def unavailable(self) -> str | None:
         """Why it does not run on this machine; None if it does."""
@@ -105,9 +108,11 @@ class _OfRecipe:
 
 @dataclass(frozen=True)
 class AnchorRecipe:
-    """One TOML file. In commands, `{input}` alone stands for FFmpeg's options that read the raw source; `{source}`, `{stream}`,
-    `{decoded}`, `{width}`, `{height}`, `{fps}`, `{fps_round}`, `{frames}`, `{recipe}` (the folder of this file) and `{value}` (the rate
-    parameter) for what they say. `{cascade}` stands for x265 parameters of hdac's low-QP first picture and QP cascade at `value`.
+    """One TOML file. In commands, `{input}` alone stands for FFmpeg's options that read the raw
+    source; `{source}`, `{stream}`, `{decoded}`, `{width}`, `{height}`, `{fps}`, `{fps_round}`,
+    `{frames}`, `{recipe}` (the folder of this file) and `{value}` (the rate parameter) for what
+    they say. `{cascade}` stands for x265 parameters of hdac's low-QP first picture and QP cascade
+    at `value`.
     """
 
     title: str
@@ -143,12 +148,25 @@ class Anchor(_OfRecipe):
 
     def decides(self) -> dict[str, Any]:
         recipe = self.recipe
-        return {"encode": recipe.encode, "decode": recipe.decode, "tool": self.version(), "files": self._files()}
+        return {
+            "encode": recipe.encode,
+            "decode": recipe.decode,
+            "tool": self.version(),
+            "files": self._files(),
+        }
 
     def _files(self) -> dict[str, str]:
         """Hashes of configuration files that the commands name."""
-        named = [w.replace("{recipe}/", "") for w in (*self.recipe.encode, *self.recipe.decode) if "{recipe}/" in w]
-        return {n: hashlib.sha256((self.folder / n).read_bytes()).hexdigest() for n in named if (self.folder / n).is_file()}
+        named = [
+            w.replace("{recipe}/", "")
+            for w in (*self.recipe.encode, *self.recipe.decode)
+            if "{recipe}/" in w
+        ]
+        return {
+            n: hashlib.sha256((self.folder / n).read_bytes()).hexdigest()
+            for n in named
+            if (self.folder / n).is_file()
+        }
 
     def version(self) -> str:
         """The tool's own words."""
@@ -166,13 +184,17 @@ class Anchor(_OfRecipe):
             except HdacError as error:
                 return str(error)
             if self.recipe.encoder not in encoders(ffmpeg):
-                return f"this FFmpeg has no {self.recipe.encoder}; set HDAC_FFMPEG to one that has it"
+                return (
+                    f"this FFmpeg has no {self.recipe.encoder}; set HDAC_FFMPEG to one that has it"
+                )
         return None
 
     def encode_command(self, job: Job) -> list[str]:
         low, high = self.recipe.low, self.recipe.high
         if not low <= job.value <= high:
-            raise UsageError(f"{self.name}: {self.parameter} {job.value:g}; allowed are {low:g} to {high:g}")
+            raise UsageError(
+                f"{self.name}: {self.parameter} {job.value:g}; allowed are {low:g} to {high:g}"
+            )
         return self._filled(self.recipe.encode, job)
 
     def decode_command(self, job: Job) -> list[str]:
@@ -188,7 +210,18 @@ class Anchor(_OfRecipe):
             words["ffmpeg"] = find_ffmpeg()
         if any("{cascade}" in part for part in template):
             words["cascade"] = _cascade(job)
-        raw = ["-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", f"{job.width}x{job.height}", "-r", str(job.fps), "-i", str(job.source)]
+        raw = [
+            "-f",
+            "rawvideo",
+            "-pix_fmt",
+            "yuv420p",
+            "-s",
+            f"{job.width}x{job.height}",
+            "-r",
+            str(job.fps),
+            "-i",
+            str(job.source),
+        ]
         out: list[str] = []
         for part in template:
             if part == "{input}":
@@ -204,7 +237,8 @@ class Anchor(_OfRecipe):
 
 
 def _cascade(job: Job) -> str:
-    """x265's parameters of our own base layer's first picture and cascade (what `hevc.py` adds to its fixed ones)."""
+    """x265's parameters of our own base layer's first picture and cascade (what `hevc.py` adds to
+    its fixed ones)."""
     qp = int(job.value)
     settings = BaseConfig(job.width, job.height, job.fps, default_qp_ref(qp), qp, CASCADE)
     whole = x265_params(settings, job.frames)
@@ -216,7 +250,14 @@ def tool_version(program: str) -> str:
     """First line that a program prints about itself."""
     for flag in (["-version"], ["--version"], []):
         try:
-            done = subprocess.run([program, *flag], capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL, errors="replace")
+            done = subprocess.run(
+                [program, *flag],
+                capture_output=True,
+                text=True,
+                timeout=30,
+                stdin=subprocess.DEVNULL,
+                errors="replace",
+            )
         except (OSError, subprocess.TimeoutExpired):
             continue
         lines = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
@@ -230,7 +271,8 @@ def tool_version(program: str) -> str:
 
 @dataclass(frozen=True)
 class HdacRecipe:
-    """hdac as a codec of an experiment; the settings are those of `hdac encode` and `hdac decode`."""
+    """hdac as a codec of an experiment; the settings are those of `hdac encode` and `hdac
+    decode`."""
 
     title: str
     points: tuple[float, ...]
@@ -259,15 +301,25 @@ class HdacRecipe:
 
 
 def code_version(*packages: str) -> str:
-    """Hash of what the Python files of these packages do (comments, docstrings and layout left out)."""
+    """Hash of what the Python files of these packages do (comments, docstrings and layout left
+    out)."""
     digest = hashlib.sha256()
     root = Path(hdac.__file__).parent
     for package in sorted(packages):
-        for path in sorted((root / package).rglob("*.py")) if (root / package).is_dir() else [root / f"{package}.py"]:
+        for path in (
+            sorted((root / package).rglob("*.py"))
+            if (root / package).is_dir()
+            else [root / f"{package}.py"]
+        ):
             tree = ast.parse(path.read_text(encoding="utf-8"))
             for node in ast.walk(tree):
                 body = getattr(node, "body", None)
-                if isinstance(body, list) and body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
+                if (
+                    isinstance(body, list)
+                    and body
+                    and isinstance(body[0], ast.Expr)
+                    and isinstance(body[0].value, ast.Constant)
+                ):
                     body[0].value.value = ""
             digest.update(f"{path.relative_to(root)}\n{ast.dump(tree)}\n".encode())
     return digest.hexdigest()[:16]
@@ -283,10 +335,16 @@ class Hdac(_OfRecipe):
     decoded_format: str = "yuv420p"
 
     def decides(self) -> dict[str, Any]:
-        recipe = {k: v for k, v in vars(self.recipe).items() if k not in ("title", "points", "notes", "timeout")}
+        recipe = {
+            k: v
+            for k, v in vars(self.recipe).items()
+            if k not in ("title", "points", "notes", "timeout")
+        }
         model = None if self.recipe.mode == "base" else find_model(self.recipe.weights).digest
         tools = {"tool": tool_version(find_ffmpeg())} if self.recipe.base_codec != "hevc" else {}
-        code = code_version("bitstream", "codec", "layers", "nets", "video/picture", "video/reader", "video/writer")
+        code = code_version(
+            "bitstream", "codec", "layers", "nets", "video/picture", "video/reader", "video/writer"
+        )
         return {
             "recipe": recipe,
             "weights": model,
@@ -312,13 +370,41 @@ class Hdac(_OfRecipe):
             "qp-base": recipe.qp_base, "qp-ref": recipe.qp_ref, "keypoints": recipe.keypoints, "preset": recipe.preset,
             "allow-loss": recipe.allow_loss,
         }  # fmt: skip
-        settings[recipe.parameter.replace("_", "-")] = f"{job.value:g}k" if recipe.parameter == "bitrate" else f"{job.value:g}"
-        options = [word for key, value in settings.items() if value is not None for word in (f"--{key}", str(value))]
+        settings[recipe.parameter.replace("_", "-")] = (
+            f"{job.value:g}k" if recipe.parameter == "bitrate" else f"{job.value:g}"
+        )
+        options = [
+            word
+            for key, value in settings.items()
+            if value is not None
+            for word in (f"--{key}", str(value))
+        ]
         size, rate = f"{job.width}x{job.height}", str(job.fps)
-        return [*_python(), "encode", str(job.source), "--size", size, "--fps", rate, "-o", str(job.stream), "--json", *options]
+        return [
+            *_python(),
+            "encode",
+            str(job.source),
+            "--size",
+            size,
+            "--fps",
+            rate,
+            "-o",
+            str(job.stream),
+            "--json",
+            *options,
+        ]
 
     def decode_command(self, job: Job) -> list[str]:
-        return [*_python(), "decode", str(job.stream), "-o", str(job.decoded), "--level", self.recipe.level, "--json"]
+        return [
+            *_python(),
+            "decode",
+            str(job.stream),
+            "-o",
+            str(job.decoded),
+            "--level",
+            self.recipe.level,
+            "--json",
+        ]
 
 
 def _python() -> list[str]:
@@ -342,4 +428,6 @@ def codec_from_table(name: str, table: dict[str, Any], where: str, folder: Path)
 def load_codec(name: str) -> Codec:
     """A codec of `baselines/`, by name or path. Raises `UsageError`."""
     path = find_recipe("baselines", name)
-    return codec_from_table(path.stem, check_schema(read_toml(path), SCHEMA, str(path)), str(path), path.parent)
+    return codec_from_table(
+        path.stem, check_schema(read_toml(path), SCHEMA, str(path)), str(path), path.parent
+    )

@@ -1,4 +1,5 @@
-"""CompressAI's results schema (`{"name", "description", "results": {"bitrate": [...], metric: [...]}}`), written and read."""
+"""CompressAI's results schema (`{"name", "description", "results": {"bitrate": [...], metric:
+[...]}}`), written and read."""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ class Extra(NamedTuple):
 
 
 def aggregate(run: Run, codec: str) -> dict[str, object] | None:
-    """Means over the sequences at each rate point, ascending in rate; None if a point is missing."""
+    """Means over the sequences at each rate point, ascending in rate; None if a point is
+    missing."""
     values = run.about["codecs"][codec]["points"]
     groups = [run.at(codec, v) for v in values]
     if not groups or any(not g or any(p.error for p in g) for g in groups):
@@ -31,7 +33,9 @@ def aggregate(run: Run, codec: str) -> dict[str, object] | None:
     groups.sort(key=lambda g: np.mean([p.kbps for p in g]))
     results: dict[str, list[float]] = {
         "bitrate": [round(float(np.mean([p.kbps for p in g])), 6) for g in groups],
-        "bpp": [round(float(np.mean([p.record["results"]["bpp"][0] for p in g])), 8) for g in groups],
+        "bpp": [
+            round(float(np.mean([p.record["results"]["bpp"][0] for p in g])), 8) for g in groups
+        ],
     }
     for metric in run.metrics:
         scores = [[s for p in g if (s := p.score(metric)) is not None] for g in groups]
@@ -62,10 +66,16 @@ def read_extra(path: Path) -> Extra:
         data = json.loads(path.read_text(encoding="utf-8"))
         results = data["results"]
         kbps = tuple(map(float, results["bitrate"]))
-        scores = {k: tuple(map(float, v)) for k, v in results.items() if isinstance(v, list) and len(v) == len(kbps) and k != "bitrate"}
+        scores = {
+            k: tuple(map(float, v))
+            for k, v in results.items()
+            if isinstance(v, list) and len(v) == len(kbps) and k != "bitrate"
+        }
         return Extra(str(data.get("name", path.stem)), kbps, scores)
     except OSError as error:
-        raise UsageError(f"--extra {path}: {error.strerror}; give a JSON file in CompressAI's format") from error
+        raise UsageError(
+            f"--extra {path}: {error.strerror}; give a JSON file in CompressAI's format"
+        ) from error
     except (ValueError, KeyError, TypeError) as error:
         raise UsageError(
             f"--extra {path}: not CompressAI's format ({error!r}); expected results.bitrate (kbps) and lists as long"

@@ -1,4 +1,5 @@
-"""Named sets of sequences (`datasets/*.toml`): where a clip lies, and the SHA-256 that it must have. No media."""
+"""Named sets of sequences (`datasets/*.toml`): where a clip lies, and the SHA-256 that it must
+have. No media."""
 
 from __future__ import annotations
 
@@ -19,9 +20,11 @@ VIDEO_SUFFIXES = (".mp4", ".mkv", ".webm", ".avi", ".mov", ".y4m", ".yuv")
 
 @dataclass(frozen=True)
 class Dataset:
-    """A recipe's head. `place`: "package" (inside a Python package), "data" (below HDAC_DATA) or "path" (any folder).
+    """A recipe's head. `place`: "package" (inside a Python package), "data" (below HDAC_DATA) or
+    "path" (any folder).
 
-    media: "private" clips never appear in what is published (a report without players); `how_to_get` says where they come from.
+    media: "private" clips never appear in what is published (a report without players);
+        `how_to_get` says where they come from.
     """
 
     title: str
@@ -35,7 +38,8 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Sequence:
-    """One clip. `path`: below the set's folder; what a rebuild needs stands in `source_*` and `crop`."""
+    """One clip. `path`: below the set's folder; what a rebuild needs stands in `source_*` and
+    `crop`."""
 
     name: str
     path: str
@@ -82,7 +86,9 @@ def load_dataset(name: str) -> tuple[Dataset, list[Sequence]]:
     path = find_recipe("datasets", name)
     table = check_schema(read_toml(path), SCHEMA, str(path))
     rows = table.pop("sequence", [])
-    sequences = [from_table(Sequence, row, f"{path}, sequence {i}") for i, row in enumerate(rows, 1)]
+    sequences = [
+        from_table(Sequence, row, f"{path}, sequence {i}") for i, row in enumerate(rows, 1)
+    ]
     dataset = from_table(Dataset, table, str(path))
     if dataset.place == "path" and not dataset.folder:
         dataset = Dataset(**{**vars(dataset), "folder": str(path.parent)})
@@ -107,7 +113,9 @@ def folder_of(dataset: Dataset, data: str | None = None) -> Path:
         return Path(dataset.folder)
     root = data or os.environ.get(VARIABLE)
     if not root:
-        raise UsageError(f"{dataset.title}: where is it? Give --data DIR or set {VARIABLE}. {dataset.how_to_get}")
+        raise UsageError(
+            f"{dataset.title}: where is it? Give --data DIR or set {VARIABLE}. {dataset.how_to_get}"
+        )
     below = Path(root) / dataset.folder
     folder = below if below.is_dir() else Path(root)
     if not folder.is_dir():
@@ -119,9 +127,15 @@ def _directory(path: str) -> list[Source]:
     folder = Path(path)
     if not folder.is_dir():
         raise UsageError(f"folder:{path}: no such folder; write folder:PATH")
-    videos = sorted(p for p in folder.iterdir() if p.suffix.lower() in VIDEO_SUFFIXES or (p.is_dir() and any(p.glob("*.png"))))
+    videos = sorted(
+        p
+        for p in folder.iterdir()
+        if p.suffix.lower() in VIDEO_SUFFIXES or (p.is_dir() and any(p.glob("*.png")))
+    )
     if not videos:
-        raise UsageError(f"folder:{path}: no videos in it; looked for {', '.join(VIDEO_SUFFIXES)} and folders of PNG")
+        raise UsageError(
+            f"folder:{path}: no videos in it; looked for {', '.join(VIDEO_SUFFIXES)} and folders of PNG"
+        )
     return [Source(p.stem, p, file_hash(p)) for p in videos]
 
 
@@ -138,7 +152,9 @@ def find_sources(text: str, data: str | None = None, names: tuple[str, ...] = ()
         folder = folder_of(dataset, data)
         splits = dataset.splits
         if split and split not in splits:
-            raise UsageError(f"{text}: {split!r} is no split of {name}; choose from {', '.join(splits) or 'none: it has no splits'}")
+            raise UsageError(
+                f"{text}: {split!r} is no split of {name}; choose from {', '.join(splits) or 'none: it has no splits'}"
+            )
         if not sequences:
             found = _directory(str(folder / split))
         else:
@@ -147,14 +163,18 @@ def find_sources(text: str, data: str | None = None, names: tuple[str, ...] = ()
             found = [_checked(dataset, folder, s) for s in check]
     unknown = [n for n in names if n not in {s.name for s in found}]
     if unknown:
-        raise UsageError(f"{text} has no sequence {', '.join(unknown)}; `hdac datasets list {name}` names them")
+        raise UsageError(
+            f"{text} has no sequence {', '.join(unknown)}; `hdac datasets list {name}` names them"
+        )
     return [s for s in found if not names or s.name in names]
 
 
 def _checked(dataset: Dataset, folder: Path, sequence: Sequence) -> Source:
     path = folder / sequence.path
     if not path.exists():
-        raise UsageError(f"{dataset.title}: {sequence.path} is missing below {folder}. {dataset.how_to_get}")
+        raise UsageError(
+            f"{dataset.title}: {sequence.path} is missing below {folder}. {dataset.how_to_get}"
+        )
     found = file_hash(path)
     if sequence.sha256 and found != sequence.sha256:
         raise UsageError(
@@ -165,14 +185,18 @@ def _checked(dataset: Dataset, folder: Path, sequence: Sequence) -> Source:
 
 
 def verify(text: str, data: str | None = None) -> list[tuple[str, str]]:
-    """(sequence, "ok" or what is wrong) for each clip of a set. Raises `UsageError` if the set or its folder is not there."""
+    """(sequence, "ok" or what is wrong) for each clip of a set. Raises `UsageError` if the set or
+    its folder is not there."""
     name, split = split_name(text)
     if name == "folder":
         return [(s.name, "ok") for s in _directory(split)]
     dataset, sequences = load_dataset(name)
     folder = folder_of(dataset, data)
     if not sequences:
-        return [(s.name, f"present, SHA-256 {s.sha256[:12]}...; the recipe has no hash to compare") for s in _directory(str(folder))]
+        return [
+            (s.name, f"present, SHA-256 {s.sha256[:12]}...; the recipe has no hash to compare")
+            for s in _directory(str(folder))
+        ]
     rows = []
     for sequence in sequences:
         if split and sequence.split != split:

@@ -1,4 +1,5 @@
-"""Tasks on dask.distributed: a local cluster of single-threaded processes, or any scheduler by its address."""
+"""Tasks on dask.distributed: a local cluster of single-threaded processes, or any scheduler by its
+address."""
 
 from __future__ import annotations
 
@@ -22,31 +23,44 @@ R = TypeVar("R")
 
 @contextmanager
 def cluster(jobs: int, scheduler: str | None) -> Iterator[Any]:
-    """A dask client. Raises `UsageError` if dask is not installed or nothing answers at `scheduler`."""
+    """A dask client. Raises `UsageError` if dask is not installed or nothing answers at
+    `scheduler`."""
     try:
         import dask
         from distributed import Client, LocalCluster
     except ImportError as error:
-        raise UsageError(f"this needs dask.distributed ({error}): pip install 'hdac[bench]'") from error
-    dask.config.set({"distributed.worker.daemon": False, "distributed.comm.timeouts.connect": "20s"})
+        raise UsageError(
+            f"this needs dask.distributed ({error}): pip install 'hdac[bench]'"
+        ) from error
+    dask.config.set(
+        {"distributed.worker.daemon": False, "distributed.comm.timeouts.connect": "20s"}
+    )
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     if scheduler:
         try:
             client = Client(scheduler, timeout=CONNECT_SECONDS)
         except (OSError, ValueError) as error:
-            raise UsageError(f"--scheduler {scheduler}: no dask scheduler answers there ({error}); give tcp://HOST:PORT") from error
+            raise UsageError(
+                f"--scheduler {scheduler}: no dask scheduler answers there ({error}); give tcp://HOST:PORT"
+            ) from error
         with client:
             yield client
         return
     local = LocalCluster(
-        n_workers=jobs, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0", memory_limit=0, silence_logs=logging.CRITICAL
+        n_workers=jobs,
+        threads_per_worker=1,
+        processes=True,
+        dashboard_address="127.0.0.1:0",
+        memory_limit=0,
+        silence_logs=logging.CRITICAL,
     )
     with local, Client(local) as client:
         yield client
 
 
 def sendable(path: Path) -> bytes | None:
-    """What a task carries of a file for nodes without this disk; None for folders and large files."""
+    """What a task carries of a file for nodes without this disk; None for folders and large
+    files."""
     return path.read_bytes() if path.is_file() and path.stat().st_size <= SEND_BYTES else None
 
 
@@ -58,9 +72,14 @@ def check_jobs(jobs: int) -> int:
 
 
 def run_tasks(
-    client: Any, function: Callable[[T], R], tasks: Sequence[T], failed: Callable[[T, BaseException], R], done: Callable[[R], None]
+    client: Any,
+    function: Callable[[T], R],
+    tasks: Sequence[T],
+    failed: Callable[[T, BaseException], R],
+    done: Callable[[R], None],
 ) -> None:
-    """Runs all; `done` gets each result as it comes, in any order. A task over which workers died gives `failed(task, error)`."""
+    """Runs all; `done` gets each result as it comes, in any order. A task over which workers died
+    gives `failed(task, error)`."""
     from distributed import as_completed
 
     futures = {client.submit(function, task, pure=False): task for task in tasks}

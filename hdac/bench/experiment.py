@@ -1,4 +1,5 @@
-"""Experiments (`experiments/*.toml`): set x codecs x rate points x metrics, and which points are still to be made."""
+"""Experiments (`experiments/*.toml`): set x codecs x rate points x metrics, and which points are
+still to be made."""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ _COMMON = ("bench/raw", "video/colour", "video/picture", "video/reader")
 
 @dataclass(frozen=True)
 class ExperimentRecipe:
-    """One TOML file. `frames` 0: all; `sequences` empty: the whole set; `anchors`: what BD-rates are printed against;
+    """One TOML file. `frames` 0: all; `sequences` empty: the whole set; `anchors`: what BD-rates
+    are printed against;
     `every` N: slow metrics (LPIPS, msVGG, identity) on
     every Nth frame; `players_kbps`: the rates that the report's players show."""
 
@@ -95,20 +97,33 @@ def load_experiment(name: str) -> Experiment:
         raise UsageError(f"{path}: codecs = {', '.join(names)}; each name once")
     unknown = [n for n in (*recipe.anchors, *points, *inline) if n not in names]
     if unknown:
-        raise UsageError(f"{path}: {', '.join(unknown)} in anchors, points or codec is not among codecs = {', '.join(names)}")
+        raise UsageError(
+            f"{path}: {', '.join(unknown)} in anchors, points or codec is not among codecs = {', '.join(names)}"
+        )
     chosen = {c.name: tuple(points.get(c.name, c.points)) for c in codecs}
     for codec, values in chosen.items():
-        if not values or not all(isinstance(v, int | float) for v in values) or len(set(values)) < len(values):
+        if (
+            not values
+            or not all(isinstance(v, int | float) for v in values)
+            or len(set(values)) < len(values)
+        ):
             raise UsageError(f"{path}: points of {codec} = {list(values)}; give different numbers")
     return Experiment(path.stem, recipe, tuple(codecs), chosen)
 
 
 def _codec(name: str, inline: dict[str, Any], experiment: Path) -> Codec:
-    """A codec that the recipe defines itself, one of `baselines/`, or a file (relative paths: from here, or from the recipe's folder)."""
+    """A codec that the recipe defines itself, one of `baselines/`, or a file (relative paths: from
+    here, or from the recipe's folder)."""
     if name in inline:
-        return codec_from_table(name, inline[name], f"{experiment}, codec {name}", experiment.parent)
+        return codec_from_table(
+            name, inline[name], f"{experiment}, codec {name}", experiment.parent
+        )
     beside = experiment.parent / name
-    return load_codec(str(beside) if name.endswith(".toml") and beside.is_file() and not Path(name).is_file() else name)
+    return load_codec(
+        str(beside)
+        if name.endswith(".toml") and beside.is_file() and not Path(name).is_file()
+        else name
+    )
 
 
 def load_sources(experiment: Experiment, data: str | None) -> list[Source]:
@@ -121,7 +136,10 @@ def missing_metrics(task: PointTask, record: dict[str, Any]) -> tuple[str, ...]:
     out = []
     for key in task.metrics:
         current = code.get(key) == metric_code(key, task.every)
-        if current and (key in have or (key in record.get("unavailable", {}) and METRICS[key].unavailable() is None)):
+        if current and (
+            key in have
+            or (key in record.get("unavailable", {}) and METRICS[key].unavailable() is None)
+        ):
             continue
         if key not in have and METRICS[key].unavailable() is not None:
             continue
@@ -130,7 +148,8 @@ def missing_metrics(task: PointTask, record: dict[str, Any]) -> tuple[str, ...]:
 
 
 def to_do(tasks: list[PointTask], store: Store, force: bool) -> list[PointTask]:
-    """Tasks whose result is not there, or incomplete: then with the coded file, so that only metrics run."""
+    """Tasks whose result is not there, or incomplete: then with the coded file, so that only
+    metrics run."""
     out = []
     for task in tasks:
         record = None if force else store.load(task.name)

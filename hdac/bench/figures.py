@@ -1,4 +1,5 @@
-"""Figures for a paper: RD curves averaged and per sequence, and where the bits go. Each as PDF and PNG."""
+"""Figures for a paper: RD curves averaged and per sequence, and where the bits go. Each as PDF and
+PNG."""
 
 from __future__ import annotations
 
@@ -51,7 +52,11 @@ def _axes(axes: Axes, run: Run, metric: str) -> None:
 
     axes.set_xscale("log")
     low, high = axes.get_xlim()
-    axes.xaxis.set_major_locator(FixedLocator([t for t in (1, 2, 3, 5, 7, 10, 20, 30, 50, 70, 100, 200, 500) if low <= t <= high]))
+    axes.xaxis.set_major_locator(
+        FixedLocator(
+            [t for t in (1, 2, 3, 5, 7, 10, 20, 30, 50, 70, 100, 200, 500) if low <= t <= high]
+        )
+    )
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(ScalarFormatter())
     axes.set_xlabel("rate (kbps)")
@@ -83,11 +88,19 @@ def sequences_figure(run: Run, metric: str) -> Figure:
 
     columns = min(4, len(run.sequences))
     rows = math.ceil(len(run.sequences) / columns)
-    figure, grid = plt.subplots(rows, columns, figsize=(1.9 * columns, 1.6 * rows + 0.3), squeeze=False, layout="constrained")
+    figure, grid = plt.subplots(
+        rows,
+        columns,
+        figsize=(1.9 * columns, 1.6 * rows + 0.3),
+        squeeze=False,
+        layout="constrained",
+    )
     flat = grid.flatten()
     for axes, sequence in zip(flat, run.sequences, strict=False):
         for codec in run.codecs:
-            points = sorted((p.kbps, s) for p in run.of(codec, sequence) if (s := score(p, metric)) is not None)
+            points = sorted(
+                (p.kbps, s) for p in run.of(codec, sequence) if (s := score(p, metric)) is not None
+            )
             axes.plot([r for r, _ in points], [s for _, s in points], label=codec, markersize=2)
         _axes(axes, run, metric)
         axes.set_title(sequence)
@@ -115,7 +128,12 @@ def layers_figure(run: Run, codec: str) -> Figure:
             points = [p for p in run.of(codec) if p.value == value]
             shares = [p.kbps * p.record["bits"][layer] / (8 * p.record["bytes"]) for p in points]
             heights.append(float(np.mean(shares)) if shares else 0.0)
-        look: dict[str, Any] = {"color": colour, "hatch": hatch, "edgecolor": "black", "linewidth": 0.3}
+        look: dict[str, Any] = {
+            "color": colour,
+            "hatch": hatch,
+            "edgecolor": "black",
+            "linewidth": 0.3,
+        }
         axes.bar([f"{v:g}" for v in values], heights, bottom=bottom, label=layer, **look)
         bottom += heights
     axes.set_xlabel(run.about["codecs"][codec]["parameter"].replace("_", " "))

@@ -1,6 +1,8 @@
-"""One task of an experiment: a clip at one rate point, coded to a file, decoded from it in a fresh process, measured.
+"""One task of an experiment: a clip at one rate point, coded to a file, decoded from it in a fresh
+process, measured.
 
-Runs on any node; it needs no disk in common with the one that asked. What comes back is everything there is to keep.
+Runs on any node; it needs no disk in common with the one that asked. What comes back is everything
+there is to keep.
 """
 
 from __future__ import annotations
@@ -34,8 +36,9 @@ START_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class PointTask:
-    """`key`: hash of all that decides the result; `every`: slow metrics see every Nth frame; `stream`: the coded file, where only
-    metrics are missing; `data`: the clip's bytes for nodes that do not have it (small clips only)."""
+    """`key`: hash of all that decides the result; `every`: slow metrics see every Nth frame;
+    `stream`: the coded file, where only metrics are missing; `data`: the clip's bytes for nodes
+    that do not have it (small clips only)."""
 
     name: str
     key: str
@@ -69,20 +72,30 @@ class _Ran(NamedTuple):
 
 
 def run_command(command: list[str], timeout: float, what: str) -> _Ran:
-    """Runs a program on one thread; kills it and its children after `timeout` seconds. Raises `ToolError`."""
+    """Runs a program on one thread; kills it and its children after `timeout` seconds. Raises
+    `ToolError`."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     start = time.perf_counter()
     process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, start_new_session=True
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+        start_new_session=True,
     )
     try:
         out, err = (b.decode(errors="replace") for b in process.communicate(timeout=timeout))
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
-        raise ToolError(f"{what} took longer than {timeout:g} s and was killed: {shown(command)}") from None
+        raise ToolError(
+            f"{what} took longer than {timeout:g} s and was killed: {shown(command)}"
+        ) from None
     if process.returncode:
-        raise ToolError(f"{what} failed ({process.returncode}): {shown(command)}\n{err.strip()[-600:]}")
+        raise ToolError(
+            f"{what} failed ({process.returncode}): {shown(command)}\n{err.strip()[-600:]}"
+        )
     return _Ran(time.perf_counter() - start, out, err)
 
 
@@ -121,7 +134,8 @@ def execute(task: PointTask) -> PointOutcome:
 
 
 class Coded(NamedTuple):
-    """A clip at one rate point: the file, the pictures that a fresh process made of it, and how both were made."""
+    """A clip at one rate point: the file, the pictures that a fresh process made of it, and how
+    both were made."""
 
     data: bytes
     pictures: list[Picture]
@@ -130,15 +144,27 @@ class Coded(NamedTuple):
     commands: dict[str, str]
 
 
-def code_clip(codec: Codec, clip: Clip, value: float, folder: Path, stream: bytes | None = None) -> Coded:
+def code_clip(
+    codec: Codec, clip: Clip, value: float, folder: Path, stream: bytes | None = None
+) -> Coded:
     """Encodes to a file and decodes that file in a fresh process; with `stream` only decodes.
 
-    Raises `ToolError` if the codec does not run here, fails, takes too long, or loses pictures; `UsageError` for a bad rate point.
+    Raises `ToolError` if the codec does not run here, fails, takes too long, or loses pictures;
+    `UsageError` for a bad rate point.
     """
     if reason := codec.unavailable():
         raise ToolError(f"{codec.name} does not run here: {reason}")
     (width, height), count = clip.size, len(clip.pictures)
-    job = Job(folder / "source.yuv", folder / f"coded{codec.suffix}", folder / "decoded.yuv", width, height, clip.fps, count, value)
+    job = Job(
+        folder / "source.yuv",
+        folder / f"coded{codec.suffix}",
+        folder / "decoded.yuv",
+        width,
+        height,
+        clip.fps,
+        count,
+        value,
+    )
     limit = START_SECONDS + codec.timeout * count
     encode, decode = codec.encode_command(job), codec.decode_command(job)
     encoded = None
@@ -156,7 +182,13 @@ def code_clip(codec: Codec, clip: Clip, value: float, folder: Path, stream: byte
     job.decoded.unlink()
     if len(pictures) != count:
         raise ToolError(f"{codec.name}: {len(pictures)} frames were decoded, {count} were coded")
-    return Coded(job.stream.read_bytes(), pictures, encoded, decoded, {"encode": shown(encode), "decode": shown(decode)})
+    return Coded(
+        job.stream.read_bytes(),
+        pictures,
+        encoded,
+        decoded,
+        {"encode": shown(encode), "decode": shown(decode)},
+    )
 
 
 def _execute(task: PointTask, folder: Path) -> PointOutcome:
@@ -173,10 +205,15 @@ def _execute(task: PointTask, folder: Path) -> PointOutcome:
             **{k: [round(s.value, 6)] for k, s in scores.items() if isinstance(s, Scores)},
         },
         "unavailable": {k: str(s) for k, s in scores.items() if not isinstance(s, Scores)},
-        "seconds": {"encoding": _coding_seconds(coded.encoded), "decoding": _coding_seconds(coded.decoded)},
+        "seconds": {
+            "encoding": _coding_seconds(coded.encoded),
+            "decoding": _coding_seconds(coded.decoded),
+        },
         "commands": coded.commands,
     }
-    frames = {k: s.frames for k, s in scores.items() if isinstance(s, Scores) and s.frames is not None}
+    frames = {
+        k: s.frames for k, s in scores.items() if isinstance(s, Scores) and s.frames is not None
+    }
     log = "\n".join(f"{r.stdout}{r.stderr}".strip() for r in (coded.encoded, coded.decoded) if r)
     return PointOutcome(task, "", coded.data, record, frames, log)
 

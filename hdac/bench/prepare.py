@@ -1,4 +1,5 @@
-"""`hdac datasets prepare`: canonical pictures of a set as lossless files, and a recipe that fixes them by their hashes."""
+"""`hdac datasets prepare`: canonical pictures of a set as lossless files, and a recipe that fixes
+them by their hashes."""
 
 from __future__ import annotations
 
@@ -15,9 +16,15 @@ from hdac.video.writer import VideoWriter
 
 
 def prepare(
-    sources: list[Source], out: Path, size: tuple[int, int] | None, frames: int | None, force: bool, told: Callable[[str], None]
+    sources: list[Source],
+    out: Path,
+    size: tuple[int, int] | None,
+    frames: int | None,
+    force: bool,
+    told: Callable[[str], None],
 ) -> Path:
-    """Writes `<name>.mkv` (FFV1) for each source and `dataset.toml`; returns the recipe's path. Raises `UsageError`."""
+    """Writes `<name>.mkv` (FFV1) for each source and `dataset.toml`; returns the recipe's path.
+    Raises `UsageError`."""
     if frames is not None and frames < 1:
         raise UsageError(f"--frames {frames}; at least 1 frame is needed")
     recipe = out / "dataset.toml"
@@ -25,7 +32,13 @@ def prepare(
         raise UsageError(f"{recipe} exists; choose another --out or give -f to overwrite it")
     out.mkdir(parents=True, exist_ok=True)
     media = "public" if all(s.media == "public" for s in sources) else "private"
-    lines = [f'schema = "{SCHEMA}"', f'title = "{out.name}"', 'place = "path"', f'media = "{media}"', 'licence = "that of the sources"']
+    lines = [
+        f'schema = "{SCHEMA}"',
+        f'title = "{out.name}"',
+        'place = "path"',
+        f'media = "{media}"',
+        'licence = "that of the sources"',
+    ]
     for source in sources:
         told(source.name)
         reader = VideoReader(source.path, size)

@@ -1,4 +1,5 @@
-"""Published figures that are printed beside ours, always marked as published: other clips, other anchors' settings."""
+"""Published figures that are printed beside ours, always marked as published: other clips, other
+anchors' settings."""
 
 from __future__ import annotations
 

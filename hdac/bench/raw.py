@@ -15,7 +15,8 @@ from hdac.video.reader import VideoReader
 
 
 def read_clip(path: Path, frames: int | None, size: tuple[int, int] | None = None) -> Clip:
-    """The canonical source: even sides, 8-bit limited-range 4:2:0 in the matrix it is tagged with."""
+    """The canonical source: even sides, 8-bit limited-range 4:2:0 in the matrix it is tagged
+    with."""
     reader = VideoReader(path, size)
     pictures = []
     for picture in reader:
@@ -26,7 +27,8 @@ def read_clip(path: Path, frames: int | None, size: tuple[int, int] | None = Non
 
 
 def read_raw(path: Path, width: int, height: int, pix_fmt: str) -> Iterator[Picture]:
-    """Planar 4:2:0 of 8 or 10 bits; 10 bits are rounded to 8. Raises `ToolError` for an incomplete picture."""
+    """Planar 4:2:0 of 8 or 10 bits; 10 bits are rounded to 8. Raises `ToolError` for an incomplete
+    picture."""
     ten = pix_fmt == "yuv420p10le"
     samples = width * height * 3 // 2
     with path.open("rb") as file:
@@ -37,4 +39,6 @@ def read_raw(path: Path, width: int, height: int, pix_fmt: str) -> Iterator[Pict
             if ten:
                 flat = np.minimum((flat + 2) >> 2, 255).astype(np.uint8)
             y, u, v = np.split(flat, [width * height, width * height * 5 // 4])
-            yield Picture(y.reshape(height, width), u.reshape(height // 2, -1), v.reshape(height // 2, -1))
+            yield Picture(
+                y.reshape(height, width), u.reshape(height // 2, -1), v.reshape(height // 2, -1)
+            )

@@ -17,7 +17,8 @@ R = TypeVar("R")
 
 
 def recipe_folder(kind: str) -> Path:
-    """`baselines`, `datasets` or `experiments`: beside the package in a checkout, inside it when installed from a wheel."""
+    """`baselines`, `datasets` or `experiments`: beside the package in a checkout, inside it when
+    installed from a wheel."""
     package = Path(hdac.__file__).parent
     inside = package / "recipes" / kind
     return inside if inside.is_dir() else package.parent / kind
@@ -28,15 +29,20 @@ def recipe_names(kind: str) -> list[str]:
 
 
 def find_recipe(kind: str, name: str) -> Path:
-    """A path as it is, or the recipe of that name. Raises `UsageError` with the names that exist."""
+    """A path as it is, or the recipe of that name. Raises `UsageError` with the names that
+    exist."""
     path = Path(name)
     if path.suffix == ".toml":
         if path.is_file():
             return path
-        raise UsageError(f"{name}: no such file; give a .toml file or one of {', '.join(recipe_names(kind))}")
+        raise UsageError(
+            f"{name}: no such file; give a .toml file or one of {', '.join(recipe_names(kind))}"
+        )
     path = recipe_folder(kind) / f"{name}.toml"
     if not path.is_file():
-        raise UsageError(f"{name!r} is no name in {kind}; choose from {', '.join(recipe_names(kind))}, or give a .toml file")
+        raise UsageError(
+            f"{name!r} is no name in {kind}; choose from {', '.join(recipe_names(kind))}, or give a .toml file"
+        )
     return path
 
 
@@ -70,7 +76,8 @@ def _plain(value: Any) -> Any:
 
 
 def from_table(kind: type[R], table: Mapping[str, Any], where: str) -> R:
-    """A dataclass of flat fields from a TOML table. Raises `UsageError` for unknown, missing or wrongly typed keys."""
+    """A dataclass of flat fields from a TOML table. Raises `UsageError` for unknown, missing or
+    wrongly typed keys."""
     assert dataclasses.is_dataclass(kind)
     fields = {f.name: f for f in dataclasses.fields(kind)}
     hints = typing.get_type_hints(kind)
@@ -81,7 +88,9 @@ def from_table(kind: type[R], table: Mapping[str, Any], where: str) -> R:
             expected = str(hints[key]).removeprefix("<class '").removesuffix("'>")
             raise UsageError(f"{where}: {key} = {value!r}; expected {expected}")
     for name, field in fields.items():
-        needed = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        needed = (
+            field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        )
         if needed and name not in table:
             raise UsageError(f"{where}: {name} is missing")
     return kind(**{key: _plain(value) for key, value in table.items()})

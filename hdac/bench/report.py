@@ -1,7 +1,7 @@
 """`report.html`: one file, opened from disk, that shows curves, tables and players.
 
-Clips of a private set never get into `report.html`; for them the page with players is `report-players.html`, which is not to be
-published (`results/.gitignore` keeps it out).
+Clips of a private set never get into `report.html`; for them the page with players is
+`report-players.html`, which is not to be published (`results/.gitignore` keeps it out).
 """
 
 from __future__ import annotations
@@ -33,12 +33,21 @@ _SYMBOLS = ("circle", "square", "triangle-up", "triangle-down", "diamond", "cros
 
 
 def write_report(
-    run: Run, found: list[Comparison], extra: Sequence[Extra], data: str | None = None, with_players: bool = True
+    run: Run,
+    found: list[Comparison],
+    extra: Sequence[Extra],
+    data: str | None = None,
+    with_players: bool = True,
 ) -> list[Path]:
-    """Writes the page, and for a private set the one with players beside it; returns their paths."""
+    """Writes the page, and for a private set the one with players beside it; returns their
+    paths."""
     private = any(s["media"] == "private" for s in run.about["sequences"].values())
     try:
-        shown, reason = (players(run, data), "") if with_players else ([], "No players here: made with --no-players.")
+        shown, reason = (
+            (players(run, data), "")
+            if with_players
+            else ([], "No players here: made with --no-players.")
+        )
     except HdacError as error:
         shown, reason = [], f"No players here: {error}"
     paths = [run.folder / "report.html"]
@@ -52,14 +61,32 @@ def write_report(
     return paths
 
 
-def _page(run: Run, found: list[Comparison], extra: Sequence[Extra], shown: list[dict[str, Any]], reason: str) -> str:
+def _page(
+    run: Run,
+    found: list[Comparison],
+    extra: Sequence[Extra],
+    shown: list[dict[str, Any]],
+    reason: str,
+) -> str:
     import jinja2
     from plotly.offline import get_plotlyjs
 
-    template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(TEMPLATE.read_text(encoding="utf-8"))
+    template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(
+        TEMPLATE.read_text(encoding="utf-8")
+    )
     anchors = [a for a in run.about["anchors"] if a in run.codecs]
-    tables = [{"anchor": a, "head": ["codec", *map(label, run.compared)], "rows": bd_rows(found, a, run.compared)} for a in anchors]
-    data = {**curves(run, extra), "players": [{k: v for k, v in player.items() if k != "worst"} for player in shown]}
+    tables = [
+        {
+            "anchor": a,
+            "head": ["codec", *map(label, run.compared)],
+            "rows": bd_rows(found, a, run.compared),
+        }
+        for a in anchors
+    ]
+    data = {
+        **curves(run, extra),
+        "players": [{k: v for k, v in player.items() if k != "worst"} for player in shown],
+    }
     worst = {"head": worst_head(run), "rows": [[_short(c) for c in r] for r in worst_rows(run)], "metric": label(run.metrics[0]),
              "pictures": [{**picture, "clip": p["sequence"], "near": p["near"]} for p in shown for picture in p["worst"]]}  # fmt: skip
     try:
@@ -85,13 +112,33 @@ def curves(run: Run, extra: Sequence[Extra]) -> dict[str, Any]:
         for codec in run.codecs:
             rates, values = averaged_points(run, codec, metric)
             out.append(
-                {"metric": metric, "sequence": "average", "codec": codec, "kbps": rates, "values": values, "points": [""] * len(rates)}
+                {
+                    "metric": metric,
+                    "sequence": "average",
+                    "codec": codec,
+                    "kbps": rates,
+                    "values": values,
+                    "points": [""] * len(rates),
+                }
             )
             for sequence in run.sequences:
                 parameter = run.about["codecs"][codec]["parameter"]
-                points = [(p.kbps, s, f"{parameter} {p.value:g}") for p in run.of(codec, sequence) if (s := score(p, metric)) is not None]
+                points = [
+                    (p.kbps, s, f"{parameter} {p.value:g}")
+                    for p in run.of(codec, sequence)
+                    if (s := score(p, metric)) is not None
+                ]
                 kbps, found, texts = zip(*sorted(points), strict=True) if points else ((), (), ())
-                out.append({"metric": metric, "sequence": sequence, "codec": codec, "kbps": kbps, "values": found, "points": texts})
+                out.append(
+                    {
+                        "metric": metric,
+                        "sequence": sequence,
+                        "codec": codec,
+                        "kbps": kbps,
+                        "values": found,
+                        "points": texts,
+                    }
+                )
         for other in extra:
             scores = extra_scores(other, metric)
             if scores:

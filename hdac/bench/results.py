@@ -1,4 +1,5 @@
-"""`results/<experiment>/`: what is on disk, written atomically, so that a run that was killed goes on where it was."""
+"""`results/<experiment>/`: what is on disk, written atomically, so that a run that was killed goes
+on where it was."""
 
 from __future__ import annotations
 
@@ -61,7 +62,11 @@ class Store:
             record = json.loads(self.path(name).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
-        return record if isinstance(record, dict) and record.get("schema") == "hdac-results/1" else None
+        return (
+            record
+            if isinstance(record, dict) and record.get("schema") == "hdac-results/1"
+            else None
+        )
 
     def stream(self, name: str, suffix: str) -> bytes | None:
         try:
@@ -71,7 +76,9 @@ class Store:
 
     def frames(self, name: str) -> dict[str, list[float | None]]:
         try:
-            found: dict[str, list[float | None]] = json.loads(self.path(name, ".frames.json").read_text(encoding="utf-8"))
+            found: dict[str, list[float | None]] = json.loads(
+                self.path(name, ".frames.json").read_text(encoding="utf-8")
+            )
         except (OSError, ValueError):
             return {}
         return found
@@ -84,9 +91,14 @@ class Store:
         if old and old.get("key") == task.key:  # only metrics were missing
             record["results"] = {**old["results"], **record["results"]}
             record["unavailable"] = {**old.get("unavailable", {}), **record["unavailable"]}
-            record["unavailable"] = {k: v for k, v in record["unavailable"].items() if k not in record["results"]}
+            record["unavailable"] = {
+                k: v for k, v in record["unavailable"].items() if k not in record["results"]
+            }
             record["metric_code"] = {**old.get("metric_code", {}), **record.get("metric_code", {})}
-            record["seconds"] = {k: v if v is not None else old["seconds"].get(k) for k, v in record["seconds"].items()}
+            record["seconds"] = {
+                k: v if v is not None else old["seconds"].get(k)
+                for k, v in record["seconds"].items()
+            }
             frames = {**self.frames(task.name), **frames}
         write_atomically(self.path(task.name, task.codec.suffix), outcome.stream)
         write_atomically(self.path(task.name, ".frames.json"), json.dumps(frames).encode())
@@ -99,9 +111,11 @@ class Store:
 
 
 def kept_rows(path: Path, head: Sequence[str]) -> dict[tuple[str, ...], list[list[Any]]]:
-    """Rows of a table that was written before, by their first three cells; none where there is no such table or it has other columns.
+    """Rows of a table that was written before, by their first three cells; none where there is no
+    such table or it has other columns.
 
-    Clones have the tables but not what each frame of a point was: its rows are kept until it is made again.
+    Clones have the tables but not what each frame of a point was: its rows are kept until it is
+    made again.
     """
     try:
         with path.open(encoding="utf-8", newline="") as file:

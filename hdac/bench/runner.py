@@ -22,7 +22,8 @@ from hdac.metrics.registry import METRICS
 
 
 class RunSummary(NamedTuple):
-    """made: points that ran; kept: points that were there; failed: name -> reason; skipped: codec -> reason."""
+    """made: points that ran; kept: points that were there; failed: name -> reason; skipped: codec
+    -> reason."""
 
     made: int
     kept: int
@@ -33,10 +34,13 @@ class RunSummary(NamedTuple):
 def plan(
     experiment: Experiment, store: Store, data: str | None, force: bool = False
 ) -> tuple[list[PointTask], list[PointTask], dict[str, str]]:
-    """All tasks of codecs that run here, those that are still to do, and why the other codecs do not run."""
+    """All tasks of codecs that run here, those that are still to do, and why the other codecs do
+    not run."""
     reasons = {c.name: c.unavailable() for c in experiment.codecs}
     skipped = {name: reason for name, reason in reasons.items() if reason}
-    tasks = [t for t in experiment.tasks(load_sources(experiment, data)) if t.codec.name not in skipped]
+    tasks = [
+        t for t in experiment.tasks(load_sources(experiment, data)) if t.codec.name not in skipped
+    ]
     return tasks, to_do(tasks, store, force), skipped
 
 
@@ -44,9 +48,12 @@ def run(
     experiment: Experiment, store: Store, data: str | None, jobs: int, scheduler: str | None, force: bool,
     told: Callable[[int, int, str], None],
 ) -> RunSummary:  # fmt: skip
-    """Runs what is to do; `told(done, of, text)` after each point. Raises `UsageError`, or `HdacError` for a full disk."""
+    """Runs what is to do; `told(done, of, text)` after each point. Raises `UsageError`, or
+    `HdacError` for a full disk."""
     tasks, waiting, skipped = plan(experiment, store, data, force)
-    write_atomically(store.folder / "experiment.json", as_json(describe(experiment, tasks, skipped)))
+    write_atomically(
+        store.folder / "experiment.json", as_json(describe(experiment, tasks, skipped))
+    )
     write_atomically(store.folder / "environment.json", as_json(environment()))
     failed: dict[str, str] = {}
     count = 0
@@ -60,10 +67,17 @@ def run(
         else:
             codes = {key: metric_code(key, outcome.task.every) for key in outcome.task.metrics}
             store.save(replace(outcome, record={**outcome.record, "metric_code": codes}))
-        told(count, len(waiting), f"{outcome.task.name}{': ' + outcome.error if outcome.error else ''}")
+        told(
+            count,
+            len(waiting),
+            f"{outcome.task.name}{': ' + outcome.error if outcome.error else ''}",
+        )
 
     def lost(task: PointTask, error: BaseException) -> PointOutcome:
-        return PointOutcome(task, error=f"the worker died or could not take the task ({type(error).__name__}: {error})")
+        return PointOutcome(
+            task,
+            error=f"the worker died or could not take the task ({type(error).__name__}: {error})",
+        )
 
     if waiting:
         told(0, len(waiting), "starting")
@@ -89,10 +103,14 @@ def _check_nodes(client: Any) -> None:
     here = node_version()
     for address, there in client.run(node_version).items():
         if tuple(there) != here:
-            raise UsageError(f"worker {address} has Python and hdac code {there}, here it is {here}: install the same hdac on every node")
+            raise UsageError(
+                f"worker {address} has Python and hdac code {there}, here it is {here}: install the same hdac on every node"
+            )
 
 
-def describe(experiment: Experiment, tasks: list[PointTask], skipped: dict[str, str]) -> dict[str, Any]:
+def describe(
+    experiment: Experiment, tasks: list[PointTask], skipped: dict[str, str]
+) -> dict[str, Any]:
     """`experiment.json`: what a report needs to know about the points."""
     recipe = experiment.recipe
     return {
@@ -138,5 +156,7 @@ def load_run(folder: Path) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads((folder / "experiment.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UsageError(f"{folder}: no results of an experiment ({error}); `hdac experiment run` makes them") from error
+        raise UsageError(
+            f"{folder}: no results of an experiment ({error}); `hdac experiment run` makes them"
+        ) from error
     return found

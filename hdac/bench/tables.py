@@ -78,7 +78,8 @@ def about(run: Run) -> str:
     a = run.about
     frames = f"the first {a['frames']} frames" if a["frames"] else "all frames"
     settings = "; ".join(
-        f"{c}: {run.title(c)} ({a['codecs'][c]['parameter']} {', '.join(f'{v:g}' for v in a['codecs'][c]['points'])})" for c in run.codecs
+        f"{c}: {run.title(c)} ({a['codecs'][c]['parameter']} {', '.join(f'{v:g}' for v in a['codecs'][c]['points'])})"
+        for c in run.codecs
     )
     lines = [
         f"{a['title']}. {len(run.sequences)} clips of `{a['set']}`, {frames}. Rate: whole files, kbps = 1000 bit/s.",
@@ -86,15 +87,24 @@ def about(run: Run) -> str:
     ]
     slow = [m for m in run.metrics if METRICS[m].contract.sampled]
     if a.get("every", 1) > 1 and slow:
-        lines.append(f"{', '.join(METRICS[m].contract.title for m in slow)}: mean over every {a['every']}th frame.")
-    models = sorted({m for p in run.points.values() if (m := (p.record.get("decides") or {}).get("weights"))})
+        lines.append(
+            f"{', '.join(METRICS[m].contract.title for m in slow)}: mean over every {a['every']}th frame."
+        )
+    models = sorted(
+        {m for p in run.points.values() if (m := (p.record.get("decides") or {}).get("weights"))}
+    )
     if models:
         lines.append(f"Weights: {', '.join(models)}.")
     skipped = {name: codec["skipped"] for name, codec in a["codecs"].items() if codec["skipped"]}
     lines += [f"Not run: {name} ({reason})." for name, reason in skipped.items()]
-    lines += [f"Metric not available: {key} ({reason})." for key, reason in a["unavailable_metrics"].items()]
+    lines += [
+        f"Metric not available: {key} ({reason})."
+        for key, reason in a["unavailable_metrics"].items()
+    ]
     failed = {name: p.error for name, p in run.points.items() if p.error}
-    lines += [f"Failed: {name} ({reason.splitlines()[0][:200]})." for name, reason in failed.items()]
+    lines += [
+        f"Failed: {name} ({reason.splitlines()[0][:200]})." for name, reason in failed.items()
+    ]
     if a["notes"]:
         lines.append(a["notes"])
     return "\n".join(lines) + "\n"
@@ -126,14 +136,42 @@ def detail_rows(found: list[Comparison]) -> list[list[object]]:
     for c in found:
         for sequence, rate in c.rate.items():
             akima, quality = c.akima[sequence], c.quality[sequence]
-            numbers = [_round(rate.value), _round(akima.value), _round(rate.overlap, 3), _round(quality.value, 5)]
-            rows.append([c.metric, c.anchor, c.codec, sequence, *numbers, "", "", rate.note or quality.note])
+            numbers = [
+                _round(rate.value),
+                _round(akima.value),
+                _round(rate.overlap, 3),
+                _round(quality.value, 5),
+            ]
+            rows.append(
+                [c.metric, c.anchor, c.codec, sequence, *numbers, "", "", rate.note or quality.note]
+            )
         s = c.summary
-        numbers = [_round(s.mean), _round(c.mean_akima), _round(s.overlap, 3), _round(c.mean_quality, 5)]
+        numbers = [
+            _round(s.mean),
+            _round(c.mean_akima),
+            _round(s.overlap, 3),
+            _round(c.mean_quality, 5),
+        ]
         note = f"{s.below_zero} wins, {s.numbers - s.below_zero} losses, {s.total - s.numbers} without a number"
-        rows.append([c.metric, c.anchor, c.codec, "mean", *numbers, _round(s.low), _round(s.high), note])
+        rows.append(
+            [c.metric, c.anchor, c.codec, "mean", *numbers, _round(s.low), _round(s.high), note]
+        )
         m = c.mean_curve
-        rows.append([c.metric, c.anchor, c.codec, "averaged curve", _round(m.value), "", _round(m.overlap, 3), "", "", "", m.note])
+        rows.append(
+            [
+                c.metric,
+                c.anchor,
+                c.codec,
+                "averaged curve",
+                _round(m.value),
+                "",
+                _round(m.overlap, 3),
+                "",
+                "",
+                "",
+                m.note,
+            ]
+        )
     return rows
 
 
@@ -146,7 +184,18 @@ def _round(value: float | None, digits: int = 3) -> float | str:
 
 
 def rd_head(run: Run) -> list[str]:
-    return ["sequence", "codec", "value", "kbps", "bpp", *run.metrics, *(f"bits_{layer}" for layer in LAYERS), "frames", "fps", "status"]
+    return [
+        "sequence",
+        "codec",
+        "value",
+        "kbps",
+        "bpp",
+        *run.metrics,
+        *(f"bits_{layer}" for layer in LAYERS),
+        "frames",
+        "fps",
+        "status",
+    ]
 
 
 def rd_rows(run: Run) -> list[list[object]]:
@@ -174,13 +223,23 @@ def mean_rows(run: Run) -> list[list[str]]:
                 rows.append([codec, f"{value:g}", "failed", *[""] * len(run.metrics), ""])
                 continue
             cells = [_mean([p.score(m) for p in points], m) for m in run.metrics]
-            rows.append([codec, f"{value:g}", f"{np.mean([p.kbps for p in points]):.2f}", *cells, _layers(points)])
+            rows.append(
+                [
+                    codec,
+                    f"{value:g}",
+                    f"{np.mean([p.kbps for p in points]):.2f}",
+                    *cells,
+                    _layers(points),
+                ]
+            )
     return rows
 
 
 def _mean(values: list[float | None], metric: str) -> str:
     present = [v for v in values if v is not None]
-    digits = {"dB": 2, "": 4, "levels": 3}.get(label(metric).rpartition("(")[2].rstrip(")") if "(" in label(metric) else "", 4)
+    digits = {"dB": 2, "": 4, "levels": 3}.get(
+        label(metric).rpartition("(")[2].rstrip(")") if "(" in label(metric) else "", 4
+    )
     digits = 2 if metric in ("vmaf", "msvgg", "msvgg-lite") else digits
     return f"{np.mean(present):.{digits}f}" if present else "n/a"
 
@@ -190,7 +249,11 @@ def _layers(points: list[Point]) -> str:
     if not bits:
         return ""
     total = sum(sum(b.values()) for b in bits)
-    return ", ".join(f"{layer} {100 * sum(b[layer] for b in bits) / total:.1f}" for layer in LAYERS if any(b[layer] for b in bits))
+    return ", ".join(
+        f"{layer} {100 * sum(b[layer] for b in bits) / total:.1f}"
+        for layer in LAYERS
+        if any(b[layer] for b in bits)
+    )
 
 
 def time_rows(run: Run) -> list[list[str]]:
@@ -206,13 +269,23 @@ def time_rows(run: Run) -> list[list[str]]:
             continue
         cells = []
         for side in ("encoding", "decoding"):
-            timed = [(p.record["seconds"][side], p.record["frames"]) for p in points if p.record["seconds"].get(side)]
-            cells.append(f"{1000 * sum(s for s, _ in timed) / sum(n for _, n in timed):.1f}" if timed else "n/a")
+            timed = [
+                (p.record["seconds"][side], p.record["frames"])
+                for p in points
+                if p.record["seconds"].get(side)
+            ]
+            cells.append(
+                f"{1000 * sum(s for s, _ in timed) / sum(n for _, n in timed):.1f}"
+                if timed
+                else "n/a"
+            )
         recipe, gmac = run.about["codecs"][codec]["recipe"], ""
         if recipe.get("mode", "base") != "base":
             record = points[0].record
             try:
-                model = find_model(serving(recipe["model"], recipe["mode"], recipe.get("tune", "psnr")))
+                model = find_model(
+                    serving(recipe["model"], recipe["mode"], recipe.get("tune", "psnr"))
+                )
                 gmac = f"{decoder_gmac(load_model(model), record['height'], record['width']):.2f}"
             except HdacError:
                 gmac = "n/a"
@@ -233,7 +306,13 @@ def write_tables(run: Run) -> list[Comparison]:
         head, rows = ["BD-rate", *map(label, run.compared)], bd_rows(found, anchor, run.compared)
         text += [f"## BD-rate against {anchor}\n", "Mean over sequences, PCHIP on log rate; in brackets the 95 % bootstrap interval.\n",
                  markdown(head, rows)]  # fmt: skip
-        tex.append(latex(head, rows, f"BD-rate against {anchor}, {len(run.sequences)} sequences, mean (95 % interval)"))
+        tex.append(
+            latex(
+                head,
+                rows,
+                f"BD-rate against {anchor}, {len(run.sequences)} sequences, mean (95 % interval)",
+            )
+        )
         text.append(markdown([f"against {anchor}", *(f"{label(m)}: wins/numbers, overlap, Akima, averaged curve" for m in run.compared)],
                              _second_rows(found, anchor, run.compared)))  # fmt: skip
         headline = run.compared[0]
@@ -251,7 +330,9 @@ def write_tables(run: Run) -> list[Comparison]:
     sheets = {"BD": (DETAIL_HEAD, detail_rows(found)), "RD": (rd_head(run), rd_rows(run))}
     write_atomically(folder / "tables.xlsx", xlsx(sheets))
     per_frame = frames_csv(run.store, run.points.items(), tuple(run.metrics))
-    if per_frame.count("\n") > 1 or not (folder / "frames.csv").exists():  # a table of other metrics is better than an empty one
+    if (
+        per_frame.count("\n") > 1 or not (folder / "frames.csv").exists()
+    ):  # a table of other metrics is better than an empty one
         write_atomically(folder / "frames.csv", per_frame.encode())
     if worst := worst_rows(run):
         write_atomically(folder / "worst.csv", csv_text(worst_head(run), worst).encode())
@@ -259,7 +340,9 @@ def write_tables(run: Run) -> list[Comparison]:
         "Milliseconds a frame, one thread a process, several side by side; hdac: start-up excluded. environment.json is the machine of the "
         "last run: points that were kept from earlier runs may be another's.\n\n"
     )
-    timed = markdown(["codec", "encoding", "decoding", "network at the decoder, GMAC per frame"], time_rows(run))
+    timed = markdown(
+        ["codec", "encoding", "decoding", "network at the decoder, GMAC per frame"], time_rows(run)
+    )
     write_atomically(folder / "time.md", (note + timed).encode())
     return found
 
@@ -274,6 +357,8 @@ def _second_rows(found: list[Comparison], anchor: str, metrics: Sequence[str]) -
             c = by[codec, metric]
             akima = "n/a" if c.mean_akima is None else f"{c.mean_akima:+.1f} %"
             s = c.summary
-            cells.append(f"{s.below_zero}/{s.numbers}, {100 * s.overlap:.0f} %, {akima}, {c.mean_curve.text()}")
+            cells.append(
+                f"{s.below_zero}/{s.numbers}, {100 * s.overlap:.0f} %, {akima}, {c.mean_curve.text()}"
+            )
         rows.append([codec, *cells])
     return rows

@@ -1,4 +1,5 @@
-"""Quality over time: the worst 5 % of the frames of each point, where they lie, and whether quality drifts."""
+"""Quality over time: the worst 5 % of the frames of each point, where they lie, and whether quality
+drifts."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ SHOWN = 3
 
 
 def worst_frames(scores: Sequence[float | None], up: bool, share: float = SHARE) -> list[int]:
-    """Indices of the worst `share` of the frames that have a score (at least one), the worst first."""
+    """Indices of the worst `share` of the frames that have a score (at least one), the worst
+    first."""
     known = [(s if up else -s, i) for i, s in enumerate(scores) if s is not None]
     return [i for _, i in sorted(known)[: max(1, round(share * len(known)))]] if known else []
 
@@ -36,8 +38,9 @@ def ranges(frames: Sequence[int]) -> str:
 
 
 class Worst(NamedTuple):
-    """Of one point and metric: mean of all frames and of the worst 5 %, which those are, and `drift`: mean of the last quarter of the
-    frames minus that of the second (the first holds the reference picture)."""
+    """Of one point and metric: mean of all frames and of the worst 5 %, which those are, and
+    `drift`: mean of the last quarter of the frames minus that of the second (the first holds the
+    reference picture)."""
 
     mean: float
     worst: float
@@ -58,13 +61,25 @@ def worst_of(scores: Sequence[float | None], up: bool) -> Worst | None:
 
 def worst_head(run: Run) -> list[str]:
     name = label(run.metrics[0])
-    return ["codec", "sequence", "point", "kbps", f"{name}, mean", "worst 5 %", "drift", "worst frames"]
+    return [
+        "codec",
+        "sequence",
+        "point",
+        "kbps",
+        f"{name}, mean",
+        "worst 5 %",
+        "drift",
+        "worst frames",
+    ]
 
 
 def worst_rows(run: Run) -> list[list[object]]:
     """One row for each point of hdac and of the first anchor, on the first metric (all frames)."""
     metric = run.metrics[0]
-    shown = [*run.about["anchors"][:1], *(c for c in run.codecs if run.about["codecs"][c]["kind"] == "hdac")]
+    shown = [
+        *run.about["anchors"][:1],
+        *(c for c in run.codecs if run.about["codecs"][c]["kind"] == "hdac"),
+    ]
     rows: list[list[object]] = []
     kept = kept_rows(run.folder / "worst.csv", worst_head(run))
     for codec in dict.fromkeys(c for c in shown if c in run.codecs):
@@ -76,13 +91,26 @@ def worst_rows(run: Run) -> list[list[object]]:
             if not found:
                 rows += kept.get(key, [])
             else:
-                numbers = (round(point.kbps, 3), round(found.mean, 4), round(found.worst, 4), round(found.drift, 4))
+                numbers = (
+                    round(point.kbps, 3),
+                    round(found.mean, 4),
+                    round(found.worst, 4),
+                    round(found.drift, 4),
+                )
                 rows.append([*key, *numbers, ranges(found.frames)])
     return rows
 
 
-def strips(clip: Clip, names: Sequence[str], pictures: Sequence[list[Picture]], codec: int, scores: list[float | None], up: bool) -> Any:
-    """JPEGs of the worst frames of one codec: all `pictures` beside each other, `codec` being the index of the one that is judged."""
+def strips(
+    clip: Clip,
+    names: Sequence[str],
+    pictures: Sequence[list[Picture]],
+    codec: int,
+    scores: list[float | None],
+    up: bool,
+) -> Any:
+    """JPEGs of the worst frames of one codec: all `pictures` beside each other, `codec` being the
+    index of the one that is judged."""
     chosen = list[int]()
     for i in worst_frames(scores, up):
         if len(chosen) < SHOWN and all(abs(i - c) >= APART for c in chosen):

@@ -1,4 +1,5 @@
-"""The HEVC anchor `x265-tuned` on pictures in memory: what `hdac demo` compares with, and a search for a rate."""
+"""The HEVC anchor `x265-tuned` on pictures in memory: what `hdac demo` compares with, and a search
+for a rate."""
 
 from __future__ import annotations
 
@@ -32,7 +33,8 @@ def x265_tuned(pictures: Sequence[Picture], fps: Fraction, qp: int) -> Anchor:
 
 
 def x265_at_rate(pictures: Sequence[Picture], fps: Fraction, kbps: float) -> tuple[int, Anchor]:
-    """The finest QP whose stream is not larger than `kbps` (else QP 51), and the anchor there. Bisection over the QP."""
+    """The finest QP whose stream is not larger than `kbps` (else QP 51), and the anchor there.
+    Bisection over the QP."""
     low, high, best = 0, 51, None
     while low < high:
         qp = (low + high) // 2

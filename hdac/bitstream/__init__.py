@@ -1,1 +1,2 @@
-"""Bytes: the .hdac container, lossless thinning of NAL units, the integer range coder. Knows nothing of torch."""
+"""Bytes: the .hdac container, lossless thinning of NAL units, the integer range coder. Knows
+nothing of torch."""

@@ -135,7 +135,9 @@ class Cursor:
 
     def take(self, count: int, what: str) -> memoryview:
         if count > self.left:
-            raise TruncatedError(f"{what}: needed {count} bytes, had {self.left}; the stream is cut short")
+            raise TruncatedError(
+                f"{what}: needed {count} bytes, had {self.left}; the stream is cut short"
+            )
         self.at += count
         return self.data[self.at - count : self.at]
 
@@ -150,9 +152,13 @@ class Cursor:
             if byte < 128:
                 break
         else:
-            raise DamagedError(f"{what}: a variable-length integer is longer than 5 bytes; the stream is damaged")
+            raise DamagedError(
+                f"{what}: a variable-length integer is longer than 5 bytes; the stream is damaged"
+            )
         if not low <= value <= high:
-            raise DamagedError(f"{what} is {value}; allowed are {low} to {high}: the stream is damaged")
+            raise DamagedError(
+                f"{what} is {value}; allowed are {low} to {high}: the stream is damaged"
+            )
         return value
 
     def chunk(self, what: str, limit: int) -> memoryview:
@@ -185,7 +191,11 @@ def pack_header(header: Header) -> bytes:
         header.colour.transfer,
     )
     numbers = (header.width, header.height, header.fps.numerator, header.fps.denominator)
-    body += b"".join(map(varint, numbers)) + chunk(header.model.encode("ascii")) + bytes.fromhex(header.model_hash)
+    body += (
+        b"".join(map(varint, numbers))
+        + chunk(header.model.encode("ascii"))
+        + bytes.fromhex(header.model_hash)
+    )
     body += varint(header.keypoints) + varint(header.keypoint_levels)
     cascade = () if header.cascade == USUAL_CASCADES[header.tune] else header.cascade
     body += varint(len(cascade)) + struct.pack(f">{len(cascade)}b", *cascade)
@@ -198,7 +208,9 @@ def _enum(kind: type[_E], value: int, what: str) -> _E:
         return kind(value)
     except ValueError:
         known = ", ".join(f"{e.value} ({e.name.lower()})" for e in kind)
-        raise DamagedError(f"{what} is {value}; known are {known}: the stream is damaged or from a newer hdac") from None
+        raise DamagedError(
+            f"{what} is {value}; known are {known}: the stream is damaged or from a newer hdac"
+        ) from None
 
 
 def parse_header(body: memoryview) -> Header:
@@ -206,9 +218,13 @@ def parse_header(body: memoryview) -> Header:
     c = Cursor(body)
     mode, codec, shifts, matrix, primaries, transfer = _FIXED.unpack(c.take(_FIXED.size, "header"))
     if mode >> 4 > 1:
-        raise DamagedError(f"number format is {mode >> 4}; known are 0 (fp32) and 1 (bf16): the stream is damaged or from a newer hdac")
+        raise DamagedError(
+            f"number format is {mode >> 4}; known are 0 (fp32) and 1 (bf16): the stream is damaged or from a newer hdac"
+        )
     if shifts >> 4 > 2 or shifts & 15 > 2:
-        raise DamagedError(f"base scale and frame step are 2^-{shifts >> 4} and 2^{shifts & 15}; at most a quarter and 4")
+        raise DamagedError(
+            f"base scale and frame step are 2^-{shifts >> 4} and 2^{shifts & 15}; at most a quarter and 4"
+        )
     width, height = c.varint("width", 1, MAX_SIDE), c.varint("height", 1, MAX_SIDE)
     fps = Fraction(c.varint("frame rate", 1, 10**6), c.varint("frame rate's denominator", 1, 10**6))
     name, tune = bytes(c.chunk("model name", 64)), _enum(Tune, codec >> 4, "tune")
@@ -270,16 +286,22 @@ def read_header(cursor: Cursor) -> Header:
     """
     prefix = cursor.take(min(_PREFIX.size, cursor.left), "file header")
     if bytes(prefix[:4]) != MAGIC[: len(prefix)] or not prefix:
-        raise StreamError(f"not an .hdac stream: it starts with {bytes(prefix[:4])!r}, expected {MAGIC!r}")
+        raise StreamError(
+            f"not an .hdac stream: it starts with {bytes(prefix[:4])!r}, expected {MAGIC!r}"
+        )
     if len(prefix) < _PREFIX.size:
-        raise TruncatedError(f"file header: needed {_PREFIX.size} bytes, had {len(prefix)}; the stream is cut short")
+        raise TruncatedError(
+            f"file header: needed {_PREFIX.size} bytes, had {len(prefix)}; the stream is cut short"
+        )
     if prefix[4] < VERSION:
         raise StreamError(
             f"format version {prefix[4]}; this hdac reads version {VERSION}: "
             "decode it with the hdac that made it, or encode the source again"
         )
     if prefix[4] > VERSION:
-        raise StreamError(f"format version {prefix[4]}; this hdac reads version {VERSION}: install a newer hdac")
+        raise StreamError(
+            f"format version {prefix[4]}; this hdac reads version {VERSION}: install a newer hdac"
+        )
     body = cursor.chunk("header", MAX_HEADER)
     (crc,) = _CRC.unpack(cursor.take(_CRC.size, "header checksum"))
     if zlib.crc32(cursor.data[: cursor.at - _CRC.size]) != crc:
@@ -304,16 +326,25 @@ class ContainerReader:
                 kind = _enum(PacketType, cursor.byte("packet type"), "packet type")
                 payload = cursor.chunk("packet", MAX_PAYLOAD)
                 if cursor.at - start > MAX_GROUP:
-                    raise DamagedError(f"a group is longer than {MAX_GROUP} bytes: the stream is damaged")
+                    raise DamagedError(
+                        f"a group is longer than {MAX_GROUP} bytes: the stream is damaged"
+                    )
                 if kind in (PacketType.CHECK, PacketType.LAST):
                     break
                 group.append(Packet(kind, bytes(payload), bool(payload[:1] and payload[0] & 1)))
-            if len(payload) != _CRC.size or zlib.crc32(cursor.data[start:before]) != _CRC.unpack(payload)[0]:
-                raise DamagedError(f"the checksum of bytes {start} to {before} does not match: the stream is damaged")
+            if (
+                len(payload) != _CRC.size
+                or zlib.crc32(cursor.data[start:before]) != _CRC.unpack(payload)[0]
+            ):
+                raise DamagedError(
+                    f"the checksum of bytes {start} to {before} does not match: the stream is damaged"
+                )
             yield from group
             if kind is PacketType.LAST:
                 if cursor.left:
-                    raise DamagedError(f"{cursor.left} bytes follow the last packet: the stream is damaged")
+                    raise DamagedError(
+                        f"{cursor.left} bytes follow the last packet: the stream is damaged"
+                    )
                 return
 
 
@@ -327,6 +358,8 @@ def check_header(header: Header) -> Header:
     if header.fps <= 0 or max(header.fps.numerator, header.fps.denominator) > 10**6:
         fps = header.fps.limit_denominator(10**4)
         if not 0 < fps.numerator <= 10**6:
-            raise UsageError(f"frame rate {header.fps}; allowed are 1/10000 to 1000000 frames per second")
+            raise UsageError(
+                f"frame rate {header.fps}; allowed are 1/10000 to 1000000 frames per second"
+            )
         header = replace(header, fps=fps)
     return header

@@ -1,9 +1,12 @@
 """Adaptive integer range coding over constriction.
 
-Models are built from integer counts, so coder and decoder agree exactly on every machine. One description of a
-syntax serves both directions: `Coder.symbol` codes the value it is given when writing and ignores it when reading.
+Models are built from integer counts, so coder and decoder agree exactly on every machine. One
+description of a
+syntax serves both directions: `Coder.symbol` codes the value it is given when writing and ignores
+    it when reading.
 
-(Range coding: Martin, 1979; implementation: Bamler, "Understanding Entropy Coding With ANS", 2022, package constriction.)
+(Range coding: Martin, 1979; implementation: Bamler, "Understanding Entropy Coding With ANS", 2022,
+package constriction.)
 """
 
 from __future__ import annotations
@@ -55,7 +58,8 @@ class Adaptive:
 
 
 class Coder(Protocol):
-    """Writes symbols or reads them; `spent` is the information content of all symbols so far, in bits."""
+    """Writes symbols or reads them; `spent` is the information content of all symbols so far, in
+    bits."""
 
     spent: float
     reading: bool
@@ -105,8 +109,8 @@ class Writer:
     def finish(self) -> bytes:
         """The shortest bytes that decode to what was written; the reader pads with zeros.
 
-        constriction seals with whole 32-bit words. Any number inside the coder's final interval decodes alike, so the one with
-        the most zero bytes at its end is taken (1.5 bytes a packet).
+        constriction seals with whole 32-bit words. Any number inside the coder's final interval
+        decodes alike, so the one with the most zero bytes at its end is taken (1.5 bytes a packet).
         """
         words = self._encoder.get_compressed()
         position, (low, width) = self._encoder.pos()
@@ -114,7 +118,9 @@ class Writer:
         sealed = int.from_bytes(words.astype(">u4").tobytes().ljust(size, b"\0"), "big")
         prefix = int.from_bytes(words[:position].astype(">u4").tobytes(), "big")
         # a carry into the finished words shows only in the sealed number
-        start = next(s for s in ((prefix << 64) + low, (prefix - 1 << 64) + low) if s <= sealed < s + width)
+        start = next(
+            s for s in ((prefix << 64) + low, (prefix - 1 << 64) + low) if s <= sealed < s + width
+        )
         for zeros in range(8 * size, -1, -8):
             number = -(-start >> zeros) << zeros
             if number < start + width:
@@ -156,11 +162,14 @@ class Reader:
         try:
             return int(self._decoder.decode(model))
         except AssertionError as error:
-            raise DamagedError(f"range-coded data is invalid ({error}); the stream is damaged") from error
+            raise DamagedError(
+                f"range-coded data is invalid ({error}); the stream is damaged"
+            ) from error
 
 
 class Integer:
-    """Adaptive model of a non-negative integer below 2^24: bit length, then the two bits after the leading one, then the rest.
+    """Adaptive model of a non-negative integer below 2^24: bit length, then the two bits after the
+    leading one, then the rest.
 
     (Adaptive Elias-gamma binarisation.)
     """
@@ -191,19 +200,27 @@ class Integer:
 
 
 class Signed:
-    """Adaptive model of an integer around zero: the values -limit .. limit each have a count; others escape to a uniform code."""
+    """Adaptive model of an integer around zero: the values -limit .. limit each have a count;
+    others escape to a uniform code."""
 
     def __init__(self, limit: int = 6, span: int = 1024) -> None:
         self.limit, self.span = limit, span
-        prior = [max(1, 64 >> 2 * abs(v)) for v in range(-limit, limit + 1)]  # keypoints mostly stay where they are
+        prior = [
+            max(1, 64 >> 2 * abs(v)) for v in range(-limit, limit + 1)
+        ]  # keypoints mostly stay where they are
         self.model = Adaptive(2 * limit + 2, [*prior, 1], step=16)
 
     def code(self, coder: Coder, value: int | None) -> int:
         escape = 2 * self.limit + 1
-        symbol = None if value is None else value + self.limit if abs(value) <= self.limit else escape
+        symbol = (
+            None if value is None else value + self.limit if abs(value) <= self.limit else escape
+        )
         symbol = coder.symbol(self.model, symbol)
         if symbol < escape:
             return symbol - self.limit
         if value is not None and abs(value) > self.span:
             raise ValueError(f"{value} is outside -{self.span} .. {self.span}")
-        return coder.uniform(2 * self.span + 1, None if value is None else value + self.span) - self.span
+        return (
+            coder.uniform(2 * self.span + 1, None if value is None else value + self.span)
+            - self.span
+        )

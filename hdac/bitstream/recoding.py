@@ -1,11 +1,14 @@
 """Lossless recoding of HEVC slice data.
 
-CABAC starts every slice from fixed guesses and spends three to four bytes of a P picture of 15 on learning them again and on its end.
-Here the same bins are coded under models that last for a GOP, know more of their surroundings (the picture before, the slice's QP) and
-start from what other talking heads taught them (`priors.npz`, made by `experiments/hevc_priors.py`). CABAC's own bytes are made again
+CABAC starts every slice from fixed guesses and spends three to four bytes of a P picture of 15 on
+learning them again and on its end. Here the same bins are coded under models that last for a GOP,
+know more of their surroundings (the picture before, the slice's QP) and start from what other
+talking heads taught them (`priors.npz`, made by `experiments/hevc_priors.py`). CABAC's own bytes
+are made again
 from the bins: the exact slice comes back.
 
-(Adaptive states and logistic mixing: Mahoney, "Adaptive weighing of context models for lossless data compression", 2005.)
+(Adaptive states and logistic mixing: Mahoney, "Adaptive weighing of context models for lossless
+data compression", 2005.)
 """
 
 from __future__ import annotations
@@ -19,7 +22,17 @@ from zipfile import BadZipFile
 import numpy as np
 
 from hdac.bitstream.hevc.cabac import CabacReader, CabacWriter, initial_states
-from hdac.bitstream.hevc.parameters import PPS_UNIT, SPS_UNIT, Pps, Slice, Sps, UnsupportedError, read_pps, read_slice, read_sps
+from hdac.bitstream.hevc.parameters import (
+    PPS_UNIT,
+    SPS_UNIT,
+    Pps,
+    Slice,
+    Sps,
+    UnsupportedError,
+    read_pps,
+    read_slice,
+    read_sps,
+)
 from hdac.bitstream.hevc.slices import EVEN, MODELS, SliceData, Wider
 from hdac.bitstream.rangecoder import HALF, Coder
 from hdac.errors import DamagedError, ToolError
@@ -35,12 +48,16 @@ _RATE = [65536 * 2 // (2 * n + 3) for n in range(_LIMIT + 1)]
 _LEARNING = 41  # of the mixing weights: 0.01 in units of 1 / 4096
 _START = 72000  # of the mixing weights together, in units of 1 / 65536
 
-#: Logistic function of x / 256, in units of 1 / 4096, at x = -2048, -1920 .. 2048; and between, by straight lines in integers.
+#: Logistic function of x / 256, in units of 1 / 4096, at x = -2048, -1920 .. 2048; and between, by
+#: straight lines in integers.
 _NODES = (
     1, 2, 4, 6, 10, 17, 27, 45, 74, 120, 194, 311, 488, 747, 1102, 1546, 2048, 2550, 2994, 3349, 3608, 3785, 3902, 3976, 4022, 4051,
     4069, 4079, 4086, 4090, 4092, 4094, 4095,
 )  # fmt: skip
-_SQUASH = [(_NODES[i >> 7] * (128 - (i & 127)) + _NODES[(i >> 7) + 1] * (i & 127) + 64) >> 7 for i in range(4096)]
+_SQUASH = [
+    (_NODES[i >> 7] * (128 - (i & 127)) + _NODES[(i >> 7) + 1] * (i & 127) + 64) >> 7
+    for i in range(4096)
+]
 
 
 def _inverse() -> list[int]:
@@ -61,7 +78,9 @@ _STRETCH = _inverse()
 class Priors(NamedTuple):
     """What models and mixing weights start from."""
 
-    models: dict[int, tuple[int, int]]  # key -> probability of 1 (16 bits), the number of bins that this guess counts for
+    models: dict[
+        int, tuple[int, int]
+    ]  # key -> probability of 1 (16 bits), the number of bins that this guess counts for
     weights: dict[int, list[int]]  # 2 * model + intra -> those of its views
 
 
@@ -71,12 +90,17 @@ def _priors() -> Priors:
         with np.load(PRIORS, allow_pickle=False) as tables:
             models, weights = tables["models"].tolist(), tables["weights"].tolist()
     except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
-        raise ToolError(f"{PRIORS.name} is missing from hdac/bitstream/hevc, or damaged ({error}): install hdac again") from error
-    return Priors({key: (p, count) for key, p, count in models}, {key: start for key, *start in weights})
+        raise ToolError(
+            f"{PRIORS.name} is missing from hdac/bitstream/hevc, or damaged ({error}): install hdac again"
+        ) from error
+    return Priors(
+        {key: (p, count) for key, p, count in models}, {key: start for key, *start in weights}
+    )
 
 
 def keys(head: Slice, model: int, known: int, wider: Wider) -> list[int]:
-    """The models of a bin: in slices of about this QP, in its surroundings, and in each wider view of them."""
+    """The models of a bin: in slices of about this QP, in its surroundings, and in each wider view
+    of them."""
     views = (max(0, head.qp) // _QP_STEP, known, *wider)
     return [((view * VIEWS + i) * MODELS + model) * 2 + head.intra for i, view in enumerate(views)]
 
@@ -88,7 +112,9 @@ class Mixer:
         self._given = priors
         self._models: dict[int, list[int]] = {}
         self.weights: dict[int, list[int]] = {}
-        self._present: dict[tuple[int, int, Wider], tuple[list[list[int]], list[int]]] = {}  # of this slice's bins: models, their weights
+        self._present: dict[
+            tuple[int, int, Wider], tuple[list[list[int]], list[int]]
+        ] = {}  # of this slice's bins: models, their weights
 
     def start(self, head: Slice) -> None:
         self._head, self._present = head, {}
@@ -206,14 +232,16 @@ class _Told:
 
 
 class Heard(NamedTuple):
-    """A slice that can be recoded: its header, and the bins of the rest (model, known, wider, value)."""
+    """A slice that can be recoded: its header, and the bins of the rest (model, known, wider,
+    value)."""
 
     head: Slice
     bins: list[tuple[int, int, Wider, int]]
 
 
 class Recoder:
-    """The state of one GOP's recoding. Every NAL unit passes through `hear` (writing) or `read` and `parameters` (reading)."""
+    """The state of one GOP's recoding. Every NAL unit passes through `hear` (writing) or `read` and
+    `parameters` (reading)."""
 
     def __init__(self) -> None:
         self._sps: Sps | None = None
@@ -253,7 +281,8 @@ class Recoder:
         self._mixer.write(coder, heard)
 
     def read(self, coder: Coder, header: bytes) -> bytes:
-        """The rest of a recoded slice, from its header (NAL header included). Raises `DamagedError`."""
+        """The rest of a recoded slice, from its header (NAL header included). Raises
+        `DamagedError`."""
         if self._sps is None or self._pps is None:
             raise DamagedError("a recoded slice without parameter sets: the stream is damaged")
         try:

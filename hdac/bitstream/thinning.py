@@ -1,10 +1,11 @@
 """Lossless thinning of NAL units (HEVC, VVC and any other Annex B stream).
 
-Of the 30 bytes of a P frame at QP 49, 10.8 are start code, NAL header and an all but constant slice header. Here NAL units
-lose their start codes and emulation prevention bytes; their first bytes are range coded against what earlier NAL units
-of the same kind predict, position by position. The data of HEVC slices is recoded (`recoding.py`) where that gives its exact bytes
-back; the rest is stored as it is. What does not fit (trailing zeros, emulation bytes that cannot be re-made) is stored verbatim.
-The exact bytes come back.
+Of the 30 bytes of a P frame at QP 49, 10.8 are start code, NAL header and an all but constant slice
+header. Here NAL units lose their start codes and emulation prevention bytes; their first bytes are
+range coded against what earlier NAL units of the same kind predict, position by position. The data
+of HEVC slices is recoded (`recoding.py`) where that gives its exact bytes back; the rest is stored
+as it is. What does not fit (trailing zeros, emulation bytes that cannot be re-made) is stored
+verbatim. The exact bytes come back.
 
 (Annex B and emulation prevention: Rec. ITU-T H.265, clauses B.1 and 7.4.2.)
 """
@@ -39,12 +40,23 @@ _VVC_SLOW = (
     "dcbf925fcb2fe697f3cbf8897d444bee225f2444be58897cd112f9e22fffbbe4fce4800000008000000c9880"
 )
 _VVC_PPS = "008100001010080884207ec080"
-#: First guesses for parameter sets, by codec: those that x265 and libvvenc write for the settings of `layers` at
-#: 256x256 and 25 frames per second; the last of a kind is tried first.
+#: First guesses for parameter sets, by codec: those that x265 and libvvenc write for the settings
+#: of `layers` at 256x256 and 25 frames per second; the last of a kind is tried first.
 TEMPLATES = {
-    "hevc": (_VPS, "42010101600000009000000000003ca008080405965a924cae680800000008000000c840", _PPS),
+    "hevc": (
+        _VPS,
+        "42010101600000009000000000003ca008080405965a924cae680800000008000000c840",
+        _PPS,
+    ),
     "vvc": (_VVC_SLOW, _VVC_MEDIUM, _VVC_PPS),
-    "mixed": (_VPS, "42010101600000009000000000003ca008080405965a924cddef7340400000004000000642", _PPS, _VVC_MEDIUM, _VVC_SLOW, _VVC_PPS),
+    "mixed": (
+        _VPS,
+        "42010101600000009000000000003ca008080405965a924cddef7340400000004000000642",
+        _PPS,
+        _VVC_MEDIUM,
+        _VVC_SLOW,
+        _VVC_PPS,
+    ),
 }
 
 
@@ -56,7 +68,8 @@ class Unit(NamedTuple):
 
 
 def split(data: bytes, limit: int = MAX_UNITS) -> list[Unit] | None:
-    """The NAL units of Annex B bytes, or None if they are more than `limit` or if `join` would not give exactly `data` back."""
+    """The NAL units of Annex B bytes, or None if they are more than `limit` or if `join` would not
+    give exactly `data` back."""
     starts = [m.start() for m in _START.finditer(data)]
     if not starts or len(starts) > limit or starts[0] > 1:
         return None
@@ -65,7 +78,9 @@ def split(data: bytes, limit: int = MAX_UNITS) -> list[Unit] | None:
         end = starts[i + 1] if i + 1 < len(starts) else len(data)
         if i + 1 < len(starts) and data[end - 1] == 0:
             end -= 1
-        units.append(Unit(at > 0 and data[at - 1] == 0, _PREVENTED.sub(b"\0\0", data[at + 3 : end])))
+        units.append(
+            Unit(at > 0 and data[at - 1] == 0, _PREVENTED.sub(b"\0\0", data[at + 3 : end]))
+        )
     if any(len(u.payload) < 2 or len(u.payload) >= 1 << Integer.BITS for u in units):
         return None
     return units if join(units) == data else None
@@ -73,7 +88,10 @@ def split(data: bytes, limit: int = MAX_UNITS) -> list[Unit] | None:
 
 def join(units: list[Unit]) -> bytes:
     """Annex B bytes of NAL units."""
-    return b"".join((b"\0\0\0\1" if u.long_start else b"\0\0\1") + _EMULATED.sub(b"\0\0\3", u.payload) for u in units)
+    return b"".join(
+        (b"\0\0\0\1" if u.long_start else b"\0\0\1") + _EMULATED.sub(b"\0\0\3", u.payload)
+        for u in units
+    )
 
 
 def is_slice(first: int, second: int, codec: str) -> bool:
@@ -82,7 +100,8 @@ def is_slice(first: int, second: int, codec: str) -> bool:
 
 
 def is_vvc(first: int, codec: str) -> bool:
-    """Whether a NAL unit is VVC's. In a "mixed" stream VVC's start with 0, and HEVC's, as x265 writes them, do not."""
+    """Whether a NAL unit is VVC's. In a "mixed" stream VVC's start with 0, and HEVC's, as x265
+    writes them, do not."""
     return codec == "vvc" or (codec == "mixed" and first == 0)
 
 
@@ -92,7 +111,8 @@ def is_parameters(first: int) -> bool:
 
 
 class _Head(NamedTuple):
-    """What is range coded of a NAL unit: all of a recoded slice, else the first bytes; `left` more are stored."""
+    """What is range coded of a NAL unit: all of a recoded slice, else the first bytes; `left` more
+    are stored."""
 
     long_start: bool
     payload: bytes
@@ -108,7 +128,8 @@ class _Position:
 
 
 class Predictor:
-    """Codes bytes at fixed positions of similar units; learns which earlier unit, or which trend, predicts each position.
+    """Codes bytes at fixed positions of similar units; learns which earlier unit, or which trend,
+    predicts each position.
 
     sure: the first units will be like those of `history`.
     """
@@ -120,8 +141,9 @@ class Predictor:
         self._positions: dict[int, _Position] = {}
 
     def _guesses(self, at: int) -> list[int]:
-        """A guess for each predictor, -1 where it has none: the byte of the unit `lag` before, and linear trends over windows
-        of 1 to 3 bytes (a counter such as the picture order count may straddle bytes)."""
+        """A guess for each predictor, -1 where it has none: the byte of the unit `lag` before, and
+        linear trends over windows of 1 to 3 bytes (a counter such as the picture order count may
+        straddle bytes)."""
         guesses, past = [], self.history
         for lag in LAGS:
             unit = past[-lag] if len(past) >= lag else b""
@@ -160,9 +182,11 @@ class Predictor:
 
 
 class Thinner:
-    """The state of one GOP's thinning; `code` is the syntax of one access unit, the same for both directions.
+    """The state of one GOP's thinning; `code` is the syntax of one access unit, the same for both
+    directions.
 
-    codec: "hevc", "vvc" or "mixed" (decides which NAL units carry slices; any other stream still round-trips).
+    codec: "hevc", "vvc" or "mixed" (decides which NAL units carry slices; any other stream still
+        round-trips).
     period: length of the QP cascade; frame sizes repeat with it.
     """
 
@@ -202,14 +226,17 @@ class Thinner:
         return b"".join(rest)
 
     def read(self, coder: Coder, stored: memoryview) -> tuple[bytes, int]:
-        """Decodes one access unit; returns it and how many bytes of `stored` it took. Raises `DamagedError`."""
+        """Decodes one access unit; returns it and how many bytes of `stored` it took. Raises
+        `DamagedError`."""
         if coder.symbol(self._verbatim, None):
             size = self._size.code(coder, None)
             self._pictures += 1
             return bytes(_take(stored, 0, size)), size
         count = self._count.code(coder, None)
         if not 1 <= count <= MAX_UNITS:
-            raise DamagedError(f"{count} NAL units in an access unit; at most {MAX_UNITS} are allowed: the stream is damaged")
+            raise DamagedError(
+                f"{count} NAL units in an access unit; at most {MAX_UNITS} are allowed: the stream is damaged"
+            )
         units, at = [], 0
         self._has_slice = False
         for index in range(count):
@@ -225,9 +252,12 @@ class Thinner:
             self._recoder.parameters(payload)
 
     def _head(self, coder: Coder, index: int, unit: Unit | None = None) -> _Head:
-        """Start code, size and first bytes of a NAL unit, or all of a recoded slice; `unit` is given when writing."""
+        """Start code, size and first bytes of a NAL unit, or all of a recoded slice; `unit` is
+        given when writing."""
         payload = None if unit is None else unit.payload
-        long_start = bool(coder.symbol(self._starts[index > 0], None if unit is None else int(unit.long_start)))
+        long_start = bool(
+            coder.symbol(self._starts[index > 0], None if unit is None else int(unit.long_start))
+        )
         header = self._headers.setdefault(index, Predictor())
         head = bytearray()
         for at in range(2):
@@ -240,11 +270,17 @@ class Thinner:
             heard = None if payload is None or self._has_slice else self._recoder.hear(payload)
             if coder.symbol(self._recoded, None if payload is None else int(heard is not None)):
                 if self._has_slice:  # a few bytes could ask for minutes
-                    raise DamagedError("two recoded slices in an access unit: the stream is damaged")
+                    raise DamagedError(
+                        "two recoded slices in an access unit: the stream is damaged"
+                    )
                 self._has_slice = True
-                return _Head(long_start, self._recode(coder, self._recoder, head, body, heard, payload), 0)
+                return _Head(
+                    long_start, self._recode(coder, self._recoder, head, body, heard, payload), 0
+                )
             self._recoder.skip()
-        sizes = self._sizes.setdefault((kind, self._pictures % self.period if picture else 0), Integer())
+        sizes = self._sizes.setdefault(
+            (kind, self._pictures % self.period if picture else 0), Integer()
+        )
         size = sizes.code(coder, None if payload is None else len(payload) - 2) + 2
         for at in range(2, min(size, SLICE_BYTES if picture else HEADER_BYTES)):
             head.append(body.code(coder, at, None if payload is None else payload[at]))
@@ -252,12 +288,20 @@ class Thinner:
         return _Head(long_start, bytes(head), size - len(head))
 
     def _recode(
-        self, coder: Coder, recoder: Recoder, head: bytearray, body: Predictor, heard: Heard | None, payload: bytes | None
+        self,
+        coder: Coder,
+        recoder: Recoder,
+        head: bytearray,
+        body: Predictor,
+        heard: Heard | None,
+        payload: bytes | None,
     ) -> bytes:
         """A slice: its header by prediction, its data by recoding."""
         size = self._header_size.code(coder, None if heard is None else heard.head.first - 2) + 2
         if size > MAX_HEADER:
-            raise DamagedError(f"a slice header of {size} bytes; at most {MAX_HEADER} are allowed: the stream is damaged")
+            raise DamagedError(
+                f"a slice header of {size} bytes; at most {MAX_HEADER} are allowed: the stream is damaged"
+            )
         for at in range(2, size):
             head.append(body.code(coder, at, None if payload is None else payload[at]))
         body.remember(bytes(head))
@@ -269,5 +313,7 @@ class Thinner:
 
 def _take(stored: memoryview, at: int, size: int) -> memoryview:
     if at + size > len(stored):
-        raise DamagedError(f"a NAL unit needs {size} bytes, had {len(stored) - at}; the stream is damaged")
+        raise DamagedError(
+            f"a NAL unit needs {size} bytes, had {len(stored) - at}; the stream is damaged"
+        )
     return stored[at : at + size]

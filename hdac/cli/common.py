@@ -30,13 +30,27 @@ def result(options: Namespace, data: dict[str, object], text: str) -> None:
 
 @contextmanager
 def progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """A progress bar on stderr (only on a terminal); the yielded function is told how many frames are done."""
+    """A progress bar on stderr (only on a terminal); the yielded function is told how many frames
+    are done."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
     console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
         task = bar.add_task(what, total=total)
         yield lambda done: bar.update(task, completed=done)
 
@@ -54,7 +68,9 @@ def parse_fps(text: str) -> Fraction:
     try:
         fps = Fraction(text).limit_denominator(1001)
     except (ValueError, ZeroDivisionError):
-        raise UsageError(f"--fps {text}; expected a number or a fraction, for example 25 or 30000/1001") from None
+        raise UsageError(
+            f"--fps {text}; expected a number or a fraction, for example 25 or 30000/1001"
+        ) from None
     if not 0 < fps <= 1000:
         raise UsageError(f"--fps {text}; allowed are more than 0 to 1000 frames per second")
     return fps
@@ -77,7 +93,9 @@ def read_stream(path: Path) -> bytes:
 
 
 def add_device(sub: ArgumentParser) -> None:
-    sub.add_argument("--device", default="auto", help="where networks run: auto, cpu or cuda (default auto)")
+    sub.add_argument(
+        "--device", default="auto", help="where networks run: auto, cpu or cuda (default auto)"
+    )
 
 
 def add_json(sub: ArgumentParser) -> None:

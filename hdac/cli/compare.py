@@ -1,4 +1,5 @@
-"""Put videos side by side, with PSNR-Y and MS-SSIM against the first: an .mp4 of all frames or a .png of one.
+"""Put videos side by side, with PSNR-Y and MS-SSIM against the first: an .mp4 of all frames or a
+.png of one.
 
 SRC and DEC are anything that `hdac encode` reads, or .hdac files.
 """
@@ -41,7 +42,9 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("source", metavar="SRC")
     sub.add_argument("decoded", metavar="DEC", nargs="+")
     sub.add_argument("-o", "--output", required=True, metavar="side_by_side.mp4|.png", type=Path)
-    sub.add_argument("--frame", type=int, metavar="N", help="frame of a .png (default: the middle one)")
+    sub.add_argument(
+        "--frame", type=int, metavar="N", help="frame of a .png (default: the middle one)"
+    )
     sub.add_argument("-f", "--force", action="store_true", help="overwrite the output")
     add_json(sub)
 
@@ -51,7 +54,9 @@ def load(name: str) -> tuple[VideoInfo, list[Picture]]:
     path = Path(name)
     if path.suffix.lower() == SUFFIX:
         data = read_stream(path)
-        return video_info(ContainerReader(data).header, path), [frame.picture for frame in decode(data)]
+        return video_info(ContainerReader(data).header, path), [
+            frame.picture for frame in decode(data)
+        ]
     reader = VideoReader(name)
     return reader.info, list(reader)
 
@@ -72,11 +77,15 @@ def sheet(columns: list[Column], index: int, matrix: int) -> np.ndarray:
     draw = ImageDraw.Draw(canvas)
     for i, (tile, column) in enumerate(zip(tiles, columns, strict=True)):
         canvas.paste(Image.fromarray(tile), (i * width, 0))
-        draw.multiline_text((i * width + 4, height + 2), column.caption, fill="black", spacing=2, font_size=10)
+        draw.multiline_text(
+            (i * width + 4, height + 2), column.caption, fill="black", spacing=2, font_size=10
+        )
     return np.asarray(canvas)
 
 
-def write_sheets(path: Path, columns: list[Column], info: VideoInfo, force: bool, frame: int | None = None) -> None:
+def write_sheets(
+    path: Path, columns: list[Column], info: VideoInfo, force: bool, frame: int | None = None
+) -> None:
     """Writes a comparison: one frame as .png, all as .mp4."""
     frames = len(columns[0].pictures)
     if path.suffix.lower() == ".png":
@@ -107,8 +116,14 @@ def run(options: argparse.Namespace) -> None:
         rows.append({"file": name, **{k: round(v, 4) for k, v in found.items()}})
         columns.append(Column(f"{Path(name).name}\n{captions(found)}", pictures))
     write_sheets(options.output, columns, info, options.force, options.frame)
-    lines = [f"{row['file']}: {captions({k: v for k, v in row.items() if k != 'file'})}" for row in rows]  # type: ignore[misc]
-    result(options, {"output": str(options.output), "scores": rows}, "\n".join([*lines, str(options.output)]))
+    lines = [
+        f"{row['file']}: {captions({k: v for k, v in row.items() if k != 'file'})}" for row in rows
+    ]  # type: ignore[misc]
+    result(
+        options,
+        {"output": str(options.output), "scores": rows},
+        "\n".join([*lines, str(options.output)]),
+    )
 
 
 def captions(found: dict[str, float]) -> str:

@@ -1,6 +1,7 @@
 """Decode an .hdac file to a video.
 
-OUT by its suffix: .mp4 (H.264, visually lossless), .mkv (FFV1), .y4m and .yuv (lossless), or a folder of PNG.
+OUT by its suffix: .mp4 (H.264, visually lossless), .mkv (FFV1), .y4m and .yuv (lossless), or a
+    folder of PNG.
 """
 
 from __future__ import annotations
@@ -36,7 +37,16 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
 def video_info(header: Header, path: Path, frames: int | None = None) -> VideoInfo:
     """What a writer must know of a stream."""
     colour = header.colour
-    return VideoInfo(path, header.width, header.height, header.fps, frames, colour.matrix, colour.primaries, colour.transfer)
+    return VideoInfo(
+        path,
+        header.width,
+        header.height,
+        header.fps,
+        frames,
+        colour.matrix,
+        colour.primaries,
+        colour.transfer,
+    )
 
 
 def run(options: argparse.Namespace) -> None:
@@ -46,7 +56,10 @@ def run(options: argparse.Namespace) -> None:
     check_output(options.output, options.force)
     levels: Counter[str] = Counter()
     start = time.perf_counter()
-    with progress("decoding", None) as told, VideoWriter(video_info(header, options.output), options.force) as writer:
+    with (
+        progress("decoding", None) as told,
+        VideoWriter(video_info(header, options.output), options.force) as writer,
+    ):
         for frame in decode(data, options.level, options.device):
             writer.write(frame.picture)
             levels[frame.level] += 1
@@ -59,4 +72,8 @@ def run(options: argparse.Namespace) -> None:
         "output": str(options.output), "frames": frames, "fps": str(header.fps), "levels": dict(levels),
         "seconds": round(time.perf_counter() - start, 3),
     }  # fmt: skip
-    result(options, summary, f"{options.output}: {frames} frames of {header.width}x{header.height} ({shown})")
+    result(
+        options,
+        summary,
+        f"{options.output}: {frames} frames of {header.width}x{header.height} ({shown})",
+    )

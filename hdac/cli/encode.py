@@ -1,7 +1,8 @@
 """Encode a video to an .hdac file.
 
-INPUT is anything FFmpeg's libraries open, a raw .yuv (its size in its name, as in head_256x256_25fps.yuv, or by --size) or
-a folder of PNG pictures. 15 to 23 frames a second for 256x256 on two CPU cores, 23 to 38 with --preset fast.
+INPUT is anything FFmpeg's libraries open, a raw .yuv (its size in its name, as in
+head_256x256_25fps.yuv, or by --size) or a folder of PNG pictures. 15 to 23 frames a second for
+256x256 on two CPU cores, 23 to 38 with --preset fast.
 """
 
 from __future__ import annotations
@@ -36,12 +37,33 @@ from hdac.video.writer import check_output
 def add_arguments(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("input", metavar="INPUT", help="video file, raw .yuv or folder of PNG")
     sub.add_argument("-o", "--output", required=True, metavar="OUT.hdac", type=Path)
-    sub.add_argument("--qp-base", type=int, metavar="N", help=f"QP of the base layer, 0 to 51 (default {DEFAULT_QP_BASE})")
-    sub.add_argument("--qp-ref", type=int, metavar="N", help="QP of reference pictures, 0 to 51 (default: goes with --qp-base)")
-    sub.add_argument("--bitrate", metavar="8k", help="target rate in bit/s (k: kbit/s) instead of QPs")
+    sub.add_argument(
+        "--qp-base",
+        type=int,
+        metavar="N",
+        help=f"QP of the base layer, 0 to 51 (default {DEFAULT_QP_BASE})",
+    )
+    sub.add_argument(
+        "--qp-ref",
+        type=int,
+        metavar="N",
+        help="QP of reference pictures, 0 to 51 (default: goes with --qp-base)",
+    )
+    sub.add_argument(
+        "--bitrate", metavar="8k", help="target rate in bit/s (k: kbit/s) instead of QPs"
+    )
     sub.add_argument("--mode", default="hybrid", help=f"{', '.join(MODES)} (default hybrid)")
-    sub.add_argument("--model", default=DEFAULT, metavar="NAME", help=f"network, see `hdac models` (default {DEFAULT})")
-    sub.add_argument("--tune", default="psnr", help=f"aim at {' or '.join(TUNES)}: fidelity, or what people see (default psnr)")
+    sub.add_argument(
+        "--model",
+        default=DEFAULT,
+        metavar="NAME",
+        help=f"network, see `hdac models` (default {DEFAULT})",
+    )
+    sub.add_argument(
+        "--tune",
+        default="psnr",
+        help=f"aim at {' or '.join(TUNES)}: fidelity, or what people see (default psnr)",
+    )
     sub.add_argument(
         "--allow-loss", type=float, metavar="DB",
         help="a fused picture may lose this to its base picture in PSNR-Y and still be shown, half of it where the last one was not "
@@ -53,23 +75,60 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
         help=f"{', '.join(BASE_CODECS)} (default hevc; vvc is slow; mixed: first pictures VVC, the others HEVC; auto, fewest bits: "
         f"vvc up to QP {VVC_TO}, else mixed; mixed with --tune perceptual)",
     )
-    sub.add_argument("--base-scale", type=int, default=1, metavar="N", help="base layer at 1/N of the side: 1, 2 or 4")
-    sub.add_argument("--frame-step", type=int, default=1, metavar="N", help="base pictures for every Nth frame: 1, 2 or 4")
-    sub.add_argument("--keypoints", type=int, metavar="K", help="keypoints of a frame, 5 to 40, as the network takes them (default 10)")
-    sub.add_argument("--scalable", action="store_true", help="keypoints follow the head finely, for `hdac decode --level animation`")
+    sub.add_argument(
+        "--base-scale",
+        type=int,
+        default=1,
+        metavar="N",
+        help="base layer at 1/N of the side: 1, 2 or 4",
+    )
+    sub.add_argument(
+        "--frame-step",
+        type=int,
+        default=1,
+        metavar="N",
+        help="base pictures for every Nth frame: 1, 2 or 4",
+    )
+    sub.add_argument(
+        "--keypoints",
+        type=int,
+        metavar="K",
+        help="keypoints of a frame, 5 to 40, as the network takes them (default 10)",
+    )
+    sub.add_argument(
+        "--scalable",
+        action="store_true",
+        help="keypoints follow the head finely, for `hdac decode --level animation`",
+    )
     sub.add_argument(
         "--preset",
         help=f"effort: {', '.join(PRESETS)} (default: slow, but medium for --base-codec vvc); fast also tries fusion "
         "on every third picture only, slower also tries which codec of auto takes less (fidelity, from QP 31): 1 to 3 frames of "
         "256x256 a second",
     )
-    sub.add_argument("--size", metavar="WxH", help="scale to this size; for .yuv: the size of its pictures")
-    sub.add_argument("--fps", metavar="RATE", help="frame rate, overriding the source's, for example 25 or 30000/1001")
-    sub.add_argument("--refresh", default="auto", help="new reference pictures: auto, never or every N frames")
+    sub.add_argument(
+        "--size", metavar="WxH", help="scale to this size; for .yuv: the size of its pictures"
+    )
+    sub.add_argument(
+        "--fps",
+        metavar="RATE",
+        help="frame rate, overriding the source's, for example 25 or 30000/1001",
+    )
+    sub.add_argument(
+        "--refresh", default="auto", help="new reference pictures: auto, never or every N frames"
+    )
     sub.add_argument("--frames", type=int, metavar="N", help="code only the first N frames")
-    sub.add_argument("--ffmpeg", metavar="PATH", help="FFmpeg executable (needed for --base-codec vvc, mixed and auto)")
+    sub.add_argument(
+        "--ffmpeg",
+        metavar="PATH",
+        help="FFmpeg executable (needed for --base-codec vvc, mixed and auto)",
+    )
     sub.add_argument("-f", "--force", action="store_true", help="overwrite OUT.hdac")
-    sub.add_argument("--precision", default="auto", help="networks compute in fp32, bf16, or what is faster here (default auto)")
+    sub.add_argument(
+        "--precision",
+        default="auto",
+        help="networks compute in fp32, bf16, or what is faster here (default auto)",
+    )
     add_device(sub)
     add_json(sub)
 
@@ -111,10 +170,17 @@ def run(options: argparse.Namespace) -> None:
     seconds = time.perf_counter() - start
     write_atomically(options.output, data)
     made = inspect(data)
-    summary = {"output": str(options.output), **made.to_json(), "notes": list(info.notes), "seconds": round(seconds, 3)}
+    summary = {
+        "output": str(options.output),
+        **made.to_json(),
+        "notes": list(info.notes),
+        "seconds": round(seconds, 3),
+    }
     wanted = config.animation_kbps if config.mode == "animation" else config.kbps
     if wanted is not None and not 0.85 < made.kbps / wanted < 1.15:
-        say(f"hdac: {made.kbps:.2f} kbps is as near to {wanted:g} kbps as this source gets with --mode {config.mode}")
+        say(
+            f"hdac: {made.kbps:.2f} kbps is as near to {wanted:g} kbps as this source gets with --mode {config.mode}"
+        )
     qps = ", ".join(sorted({f"{ref}/{base}" for ref, base in made.qps}))
     text = f"{options.output}: {made.frames} frames, {made.bytes} bytes, {made.kbps:.2f} kbps (QP {qps}, {made.refreshes} refreshes)"
     result(options, summary, text)

@@ -1,7 +1,8 @@
-"""Export the base layer of an .hdac file for any player: .hevc or .vvc (Annex B, the exact bytes) or .mp4.
+"""Export the base layer of an .hdac file for any player: .hevc or .vvc (Annex B, the exact bytes)
+or .mp4.
 
-A mixed base layer comes out as plain HEVC whose first pictures are not compressed: any software player shows it, a hardware decoder
-may find such pictures too large for its level.
+A mixed base layer comes out as plain HEVC whose first pictures are not compressed: any software
+player shows it, a hardware decoder may find such pictures too large for its level.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ from hdac.video.writer import check_output
 
 def add_arguments(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("input", metavar="IN.hdac", type=Path)
-    sub.add_argument("-o", "--output", required=True, metavar="base.hevc|base.vvc|base.mp4", type=Path)
+    sub.add_argument(
+        "-o", "--output", required=True, metavar="base.hevc|base.vvc|base.mp4", type=Path
+    )
     sub.add_argument("-f", "--force", action="store_true", help="overwrite the output")
     add_json(sub)
 
@@ -42,13 +45,18 @@ def run(options: argparse.Namespace) -> None:
         out = b"".join(units)
     write_atomically(options.output, out)
     text = f"{options.output}: {len(units)} pictures, {len(out)} bytes"
-    result(options, {"output": str(options.output), "pictures": len(units), "bytes": len(out)}, text)
+    result(
+        options, {"output": str(options.output), "pictures": len(units), "bytes": len(out)}, text
+    )
 
 
 def to_mp4(units: list[bytes], fps: Fraction) -> bytes:
     """HEVC access units -> MP4 bytes, one picture each 1/fps seconds."""
     out = io.BytesIO()
-    with av.open(io.BytesIO(b"".join(units)), "r", format="hevc") as source, av.open(out, "w", format="mp4") as container:
+    with (
+        av.open(io.BytesIO(b"".join(units)), "r", format="hevc") as source,
+        av.open(out, "w", format="mp4") as container,
+    ):
         stream = container.add_stream_from_template(source.streams.video[0])
         tick = 1 / fps
         stream.time_base = tick

@@ -19,8 +19,22 @@ def run(options: argparse.Namespace) -> None:
     data = info.to_json()
     total = 8 * info.bytes
     bits = info.bits
-    parts = {"header": bits.header, "base": bits.base, "reference": bits.reference, "motion": bits.motion, "fusion": bits.fusion}
-    lines = [f"{key + ':':12} {data[key]}" for key in ("frames", "fps", "width", "height", "kbps", "bytes")]
-    lines += [f"{'bits:':12} {total}"] + [f"  {name + ':':10} {count} ({100 * count / total:.1f} %)" for name, count in parts.items()]
-    lines += [f"{key + ':':12} {data[key]}" for key in ("mode", "model", "tune", "base_codec", "refreshes", "qp_ref", "qp_base")]
+    parts = {
+        "header": bits.header,
+        "base": bits.base,
+        "reference": bits.reference,
+        "motion": bits.motion,
+        "fusion": bits.fusion,
+    }
+    lines = [
+        f"{key + ':':12} {data[key]}"
+        for key in ("frames", "fps", "width", "height", "kbps", "bytes")
+    ]
+    lines += [f"{'bits:':12} {total}"] + [
+        f"  {name + ':':10} {count} ({100 * count / total:.1f} %)" for name, count in parts.items()
+    ]
+    lines += [
+        f"{key + ':':12} {data[key]}"
+        for key in ("mode", "model", "tune", "base_codec", "refreshes", "qp_ref", "qp_base")
+    ]
     result(options, data, "\n".join(lines))

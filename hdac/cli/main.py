@@ -1,4 +1,5 @@
-"""`hdac`: parses the command line, runs a verb, turns errors into exit codes (0 fine, 1 failure, 2 bad input or usage)."""
+"""`hdac`: parses the command line, runs a verb, turns errors into exit codes (0 fine, 1 failure, 2
+bad input or usage)."""
 
 from __future__ import annotations
 
@@ -19,8 +20,11 @@ VERBS = (
 
 
 def parser(names: Sequence[str] = VERBS) -> argparse.ArgumentParser:
-    """The command line of these verbs. A verb's module is imported with it: the bench's libraries take seconds."""
-    top = argparse.ArgumentParser(prog="hdac", description="Hybrid deep animation codec: talking heads at 2 to 70 kbps.")
+    """The command line of these verbs. A verb's module is imported with it: the bench's libraries
+    take seconds."""
+    top = argparse.ArgumentParser(
+        prog="hdac", description="Hybrid deep animation codec: talking heads at 2 to 70 kbps."
+    )
     top.add_argument("--version", action="version", version=f"hdac {__version__}")
     verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
     for name in names:

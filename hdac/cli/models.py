@@ -27,6 +27,7 @@ def run(options: argparse.Namespace) -> None:
             }
         )  # fmt: skip
     lines = [
-        f"{r['name']} ({r['hash']}): {r['parameters']} parameters, {r['gmac_256']} GMAC per 256x256 frame; {r['training']}" for r in rows
+        f"{r['name']} ({r['hash']}): {r['parameters']} parameters, {r['gmac_256']} GMAC per 256x256 frame; {r['training']}"
+        for r in rows
     ]
     result(options, {"models": rows}, "\n".join(lines) or "no models here")

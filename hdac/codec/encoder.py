@@ -13,7 +13,16 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from hdac.bitstream.container import BaseCodec, Colour, Header, Mode, Packet, PacketType, Tune, check_header
+from hdac.bitstream.container import (
+    BaseCodec,
+    Colour,
+    Header,
+    Mode,
+    Packet,
+    PacketType,
+    Tune,
+    check_header,
+)
 from hdac.codec.config import MAX_LOSS, EncoderConfig
 from hdac.codec.fuser import Fuser
 from hdac.codec.operating import corrected_qp, point_for
@@ -21,22 +30,29 @@ from hdac.codec.syntax import BaseWriter, EnhancementWriter, base_size, frames_l
 from hdac.errors import UsageError
 from hdac.layers.base import CASCADE, GOP_MAX, QP_MAX, BaseConfig, BaseEncoder, CodedPicture
 from hdac.layers.codecs import open_base, told_cascade
-from hdac.layers.quantiser import ANIMATION_HYSTERESIS, HYBRID_HYSTERESIS, HYSTERESIS, LEVELS, quantise
+from hdac.layers.quantiser import (
+    ANIMATION_HYSTERESIS,
+    HYBRID_HYSTERESIS,
+    HYSTERESIS,
+    LEVELS,
+    quantise,
+)
 from hdac.layers.reference import RefreshConfig, RefreshPolicy, luma_mse, psnr_of
 from hdac.layers.resample import enlarge, pad_to, shrink
 from hdac.nets.arithmetic import fast_dtype, pick_device
 from hdac.nets.zoo import find_model, load_model
 from hdac.video.picture import Picture
 
-#: With `--preset fast` one picture in so many is fused by the encoder too, and the switch of the others is set as its was: real time.
-#: 3 has no factor in common with the period of the cascade.
+#: With `--preset fast` one picture in so many is fused by the encoder too, and the switch of the
+#: others is set as its was: real time. 3 has no factor in common with the period of the cascade.
 LOOK_EVERY = 3
 
 
 class Shown(NamedTuple):
     """What the decoder will show of one frame; `level` is "fused", "base" or "animation".
 
-    `picture` is None where the encoder did not make it: fused pictures between those that `--preset fast` looks at.
+    `picture` is None where the encoder did not make it: fused pictures between those that `--preset
+    fast` looks at.
     """
 
     picture: Picture | None
@@ -53,7 +69,8 @@ class _Waiting(NamedTuple):
 
 
 class _Running(NamedTuple):
-    """A frame that is being fused or animated (`better`; None: it shows its base picture, or is `unseen`)."""
+    """A frame that is being fused or animated (`better`; None: it shows its base picture, or is
+    `unseen`)."""
 
     frame: _Waiting
     base: Picture
@@ -63,7 +80,8 @@ class _Running(NamedTuple):
 
 
 class _Verdict(NamedTuple):
-    """Of the last frame that was fused here: what it shows, and its squared error relative to its base picture's."""
+    """Of the last frame that was fused here: what it shows, and its squared error relative to its
+    base picture's."""
 
     level: str
     ratio: float
@@ -78,21 +96,35 @@ def _start_qps(config: EncoderConfig, width: int, height: int, fps: Fraction) ->
     """(qp_ref, qp_base) of the first GOP."""
     if config.kbps is None or config.qp_base is not None:
         return config.qps()
-    finer = round(fmean(CASCADE) - fmean(config.offsets))  # than the table's points, whose cascade is the usual one
-    qp_base = min(QP_MAX, max(0, point_for(config.kbps, width * height * float(fps)).qp_base + finer))
+    finer = round(
+        fmean(CASCADE) - fmean(config.offsets)
+    )  # than the table's points, whose cascade is the usual one
+    qp_base = min(
+        QP_MAX, max(0, point_for(config.kbps, width * height * float(fps)).qp_base + finer)
+    )
     return config.ref_for(qp_base), qp_base
 
 
 class Encoder:
-    """`push` pictures, `flush` at the end; both return the packets that are ready. With `packet_frames` 1 a frame's packets
-    come at once where there is one core, and with the next frame where there are more: two frames are in the making then. The first
-    frame of a GOP takes 1 to 3 s with base codec "mixed"; with "vvc" nothing comes before the GOP is complete ("auto" is one of them).
+    """`push` pictures, `flush` at the end; both return the packets that are ready. With
+    `packet_frames` 1 a frame's packets come at once where there is one core, and with the next
+    frame where there are more: two frames are in the making then. The first frame of a GOP takes 1
+    to 3 s with base codec "mixed"; with "vvc" nothing comes before the GOP is complete ("auto" is
+    one of them).
 
-    width, height: the source's size in pixels (odd sizes: pictures come padded to even); fps: frames per second.
-    Pictures are 8-bit limited-range 4:2:0. `shown` collects what the decoder will show, frame by frame: take from its left.
+    width, height: the source's size in pixels (odd sizes: pictures come padded to even); fps:
+    frames per second. Pictures are 8-bit limited-range 4:2:0. `shown` collects what the decoder
+    will show, frame by frame: take from its left.
     """
 
-    def __init__(self, width: int, height: int, fps: Fraction, config: EncoderConfig | None = None, colour: Colour | None = None) -> None:
+    def __init__(
+        self,
+        width: int,
+        height: int,
+        fps: Fraction,
+        config: EncoderConfig | None = None,
+        colour: Colour | None = None,
+    ) -> None:
         config = config or EncoderConfig()
         self._qp_ref, self._qp_base = _start_qps(config, width, height, fps)
         self._effort = config.effort
@@ -112,22 +144,35 @@ class Encoder:
             bf16 = fast_dtype(device.type) is torch.bfloat16 if auto else config.precision == "bf16"
             self._fuser = Fuser(net, device, bf16, keypoints=config.keypoints)
             k = self._fuser.count
-            header = replace(header, model=model.name, model_hash=model.digest, keypoints=k, keypoint_levels=LEVELS, bf16=bf16)
+            header = replace(
+                header,
+                model=model.name,
+                model_hash=model.digest,
+                keypoints=k,
+                keypoint_levels=LEVELS,
+                bf16=bf16,
+            )
         self.header = check_header(header)
         self.shown: deque[Shown] = deque()
         self.packet_frames = min(config.packet_frames or 1, frames_limit(width, height))
         self._running: deque[_Running] = deque()
         self._verdict = _Verdict("base", 1.0)
-        free = self._fuser is not None and not self._fuser.recurrent and config.frame_step == 1  # no picture needs the one before
+        free = (
+            self._fuser is not None and not self._fuser.recurrent and config.frame_step == 1
+        )  # no picture needs the one before
         self._look_every = LOOK_EVERY if config.preset == "fast" and free else 1
         self._in_flight = self._frames_in_flight()
         always = config.loss == MAX_LOSS
-        self._allowed, self._enough = (math.inf if always else 10 ** (loss / 10) for loss in (config.loss, config.loss / 2))
+        self._allowed, self._enough = (
+            math.inf if always else 10 ** (loss / 10) for loss in (config.loss, config.loss / 2)
+        )
         self._hysteresis = self._keypoint_hysteresis()
         self._policy = RefreshPolicy(RefreshConfig(config.refresh))
         kind = PacketType.REFERENCE if config.mode == "animation" else PacketType.BASE
         self._base_writer = BaseWriter(config.codec, len(header.cascade), kind)
-        self._enhancement = EnhancementWriter(header.keypoints, LEVELS, switched=config.mode == "hybrid")
+        self._enhancement = EnhancementWriter(
+            header.keypoints, LEVELS, switched=config.mode == "hybrid"
+        )
         self._base: BaseEncoder | None = None
         self._base_config: BaseConfig | None = None
         self._waiting: deque[_Waiting] = deque()
@@ -137,17 +182,23 @@ class Encoder:
         self._tracked: Tensor | None = None  # integers of the frame before
         self._gop_bits, self._gop_frames = 0, 0
         self.refreshes = 0
-        #: frames of a GOP at most; a caller who knows how many frames come spares x265 a long list of QPs
+        #: frames of a GOP at most; a caller who knows how many frames come spares x265 a long list
+        #: of QPs
         self.frames_ahead = GOP_MAX
 
     def _keypoint_hysteresis(self) -> float:
         """How far a keypoint must move before it is coded anew, in steps."""
         if self.config.mode != "hybrid" or self.config.scalable or self._fuser is None:
             return HYSTERESIS
-        return ANIMATION_HYSTERESIS if self._fuser.derives_keypoints and self.config.frame_step == 1 else HYBRID_HYSTERESIS
+        return (
+            ANIMATION_HYSTERESIS
+            if self._fuser.derives_keypoints and self.config.frame_step == 1
+            else HYBRID_HYSTERESIS
+        )
 
     def _frames_in_flight(self) -> int:
-        """Frames that may still be in the making when the next one comes: they are what several cores work on."""
+        """Frames that may still be in the making when the next one comes: they are what several
+        cores work on."""
         if self._fuser is None or self.config.frame_step > 1:  # there a frame needs the one before
             return 0
         live = (self.config.packet_frames or 1) == 1
@@ -157,7 +208,9 @@ class Encoder:
         """Codes one picture. Raises `UsageError` if it is not of the announced size."""
         width, height = self.header.width, self.header.height
         if (picture.width, picture.height) != (width + width % 2, height + height % 2):
-            raise UsageError(f"picture of {picture.width}x{picture.height}; the encoder was opened for {width}x{height} (odd sides padded)")
+            raise UsageError(
+                f"picture of {picture.width}x{picture.height}; the encoder was opened for {width}x{height} (odd sides padded)"
+            )
         packets: list[Packet] = []
         if self._policy.wants(picture):
             packets += self._end_gop()
@@ -165,7 +218,9 @@ class Encoder:
         source = pad_to(picture, padding_multiple(self.config.base_scale))
         found = self._fuser.keypoints(source) if self._fuser else None
         first = self._index == 0
-        has_base = self._index % self.header.frame_step == 0 and (first or self.config.mode != "animation")
+        has_base = self._index % self.header.frame_step == 0 and (
+            first or self.config.mode != "animation"
+        )
         self._index += 1
         coded: list[CodedPicture] = []
         if has_base:
@@ -192,8 +247,17 @@ class Encoder:
             before = config.ref_for(self._qp_base)
             self._qp_base = corrected_qp(self._qp_base, actual, config.kbps)
             if config.qp_ref is None:
-                self._qp_ref = min(51, max(0, self._qp_ref + config.ref_for(self._qp_base) - before))
-        self._base_config = BaseConfig(*base_size(header), header.fps, self._qp_ref, self._qp_base, header.cascade, self._effort)
+                self._qp_ref = min(
+                    51, max(0, self._qp_ref + config.ref_for(self._qp_base) - before)
+                )
+        self._base_config = BaseConfig(
+            *base_size(header),
+            header.fps,
+            self._qp_ref,
+            self._qp_base,
+            header.cascade,
+            self._effort,
+        )
         pictures = 1 if config.mode == "animation" else min(GOP_MAX, self.frames_ahead)
         self._base = open_base(config.codec, self._base_config, config.ffmpeg, pictures)
         self._base_writer.start(self._qp_ref, self._qp_base)
@@ -228,13 +292,20 @@ class Encoder:
             assert self._fuser is not None
             if frame.first:
                 self._fuser.set_reference(base, qp, frame.keypoints, LEVELS)
-            elif self._base_index % self._look_every == 2 % self._look_every:  # the second picture, and so on
+            elif (
+                self._base_index % self._look_every == 2 % self._look_every
+            ):  # the second picture, and so on
                 better = self._fuser.fuse(base, qp, frame.keypoints, LEVELS)
             else:
                 unseen = True
         self._running.append(_Running(frame, base, better, coded.data, unseen))
         packets = self._settle(self._in_flight)
-        if self.header.frame_step > 1 and frame.keypoints is not None and self._fuser is not None and not frame.first:
+        if (
+            self.header.frame_step > 1
+            and frame.keypoints is not None
+            and self._fuser is not None
+            and not frame.first
+        ):
             anchor = self.shown[-1].picture
             assert anchor is not None, "with frame steps every picture is fused"
             self._fuser.set_anchor(anchor, qp, frame.keypoints, LEVELS)
@@ -278,7 +349,9 @@ class Encoder:
                 self._verdict = _Verdict("base", 1.0)
         elif running.unseen:
             error *= self._verdict.ratio
-            shown = Shown(None if self._verdict.level == "fused" else running.base, self._verdict.level)
+            shown = Shown(
+                None if self._verdict.level == "fused" else running.base, self._verdict.level
+            )
         if running.data is not None or self.config.mode != "animation":
             self._base_writer.add(running.data)
         bits = 0 if running.data is None else 8 * len(running.data)

@@ -1,4 +1,5 @@
-"""Files on top of `Encoder` and `Decoder`: bytes in, bytes out, and what is inside an .hdac file."""
+"""Files on top of `Encoder` and `Decoder`: bytes in, bytes out, and what is inside an .hdac
+file."""
 
 from __future__ import annotations
 
@@ -7,7 +8,17 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from hdac.bitstream.container import MAX_GROUP, BaseCodec, Colour, ContainerReader, ContainerWriter, Header, Mode, Packet, PacketType
+from hdac.bitstream.container import (
+    MAX_GROUP,
+    BaseCodec,
+    Colour,
+    ContainerReader,
+    ContainerWriter,
+    Header,
+    Mode,
+    Packet,
+    PacketType,
+)
 from hdac.codec.config import EncoderConfig
 from hdac.codec.decoder import Decoder, Frame, Level
 from hdac.codec.encoder import Encoder
@@ -22,8 +33,9 @@ Progress = Callable[[int], None]
 
 @dataclass(frozen=True)
 class Bits:
-    """Where a file's bits went. Inside range-coded bytes the split is by information content, rounded to whole bits; what
-    remains (file header, packet heads, checksums, rounding to bytes) is `header`. The sum is the file's size exactly."""
+    """Where a file's bits went. Inside range-coded bytes the split is by information content,
+    rounded to whole bits; what remains (file header, packet heads, checksums, rounding to bytes) is
+    `header`. The sum is the file's size exactly."""
 
     header: int
     base: int
@@ -71,14 +83,21 @@ def encode(
     frames: int | None = None,
     watch: Callable[[Encoder], None] | None = None,
 ) -> bytes:
-    """An .hdac stream of all pictures. `frames`: their number, if known (saves time); `progress` is told each frame's index;
-    `watch` is called with the encoder after each frame (to take its `shown` pictures).
+    """An .hdac stream of all pictures. `frames`: their number, if known (saves time); `progress` is
+    told each frame's index; `watch` is called with the encoder after each frame (to take its
+    `shown` pictures).
 
     Raises `UsageError` for settings or pictures that cannot be coded.
     """
     config = config or EncoderConfig()
     config, pictures = fit(config, pictures, width, height, fps, frames)
-    encoder = Encoder(width, height, fps, replace(config, packet_frames=config.packet_frames or MAX_FRAMES), colour)
+    encoder = Encoder(
+        width,
+        height,
+        fps,
+        replace(config, packet_frames=config.packet_frames or MAX_FRAMES),
+        colour,
+    )
     if frames:
         encoder.frames_ahead = frames
     out = io.BytesIO()
@@ -102,7 +121,8 @@ def encode(
 
 
 class _Groups:
-    """Packets in groups, each with its checksum: a group ends where a GOP starts, and after `MAX_FRAMES` frames or many bytes."""
+    """Packets in groups, each with its checksum: a group ends where a GOP starts, and after
+    `MAX_FRAMES` frames or many bytes."""
 
     def __init__(self, writer: ContainerWriter, packet_frames: int) -> None:
         self.writer, self._packet_frames, self._frames = writer, packet_frames, 0
@@ -119,7 +139,8 @@ class _Groups:
 
 
 def decode(data: bytes, level: Level = "fused", device: str = "auto") -> Iterator[Frame]:
-    """The frames of an .hdac stream. Raises `StreamError` where it is damaged (after the frames before that place)."""
+    """The frames of an .hdac stream. Raises `StreamError` where it is damaged (after the frames
+    before that place)."""
     reader = ContainerReader(data)
     decoder = Decoder(reader.header, level, device)
     for packet in reader.packets():
@@ -128,7 +149,8 @@ def decode(data: bytes, level: Level = "fused", device: str = "auto") -> Iterato
 
 
 def base_units(data: bytes) -> Iterator[bytes]:
-    """The base layer's access units, exactly as the base encoder wrote them (Annex B); of a mixed one, as plain HEVC.
+    """The base layer's access units, exactly as the base encoder wrote them (Annex B); of a mixed
+    one, as plain HEVC.
 
     Raises `StreamError`.
     """
@@ -171,9 +193,11 @@ def inspect(data: bytes) -> StreamInfo:
 
 
 def frame_bits(data: bytes) -> dict[str, list[float]]:
-    """Bits of each frame: of its base picture, and of its motion and fusion (what `Bits` sums; framing left out).
+    """Bits of each frame: of its base picture, and of its motion and fusion (what `Bits` sums;
+    framing left out).
 
-    In mode `animation` the reference's bits stand at the first frame that it serves. Raises `StreamError`.
+    In mode `animation` the reference's bits stand at the first frame that it serves. Raises
+    `StreamError`.
     """
     reader = ContainerReader(data)
     base, enhancement = BaseReader(reader.header), EnhancementReader(reader.header)
@@ -182,7 +206,9 @@ def frame_bits(data: bytes) -> dict[str, list[float]]:
         if packet.type is PacketType.BASE:
             out["base"] += base.read(packet).frame_bits
         elif packet.type is PacketType.REFERENCE:
-            out["base"] += [0.0] * (len(out["motion and fusion"]) - len(out["base"])) + base.read(packet).frame_bits
+            out["base"] += [0.0] * (len(out["motion and fusion"]) - len(out["base"])) + base.read(
+                packet
+            ).frame_bits
         elif packet.type is PacketType.ENHANCEMENT:
             out["motion and fusion"] += enhancement.read(packet).frame_bits
     frames = max(map(len, out.values()))

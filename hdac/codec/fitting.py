@@ -26,9 +26,11 @@ from hdac.video.picture import Picture
 
 #: Frames that the searches look at.
 SEARCH_FRAMES = 300
-#: Decibels of PSNR-Y that e times the rate is worth: the slope of rate-distortion curves (3.5 to 4.7 on four val clips, qp_base 33 to 51).
+#: Decibels of PSNR-Y that e times the rate is worth: the slope of rate-distortion curves (3.5 to
+#: 4.7 on four val clips, qp_base 33 to 51).
 WORTH = 4.2
-#: Frames that both base codecs of "auto" are tried on; libvvenc codes 2 to 10 a second. Up to this QP nothing is tried.
+#: Frames that both base codecs of "auto" are tried on; libvvenc codes 2 to 10 a second. Up to this
+#: QP nothing is tried.
 CODEC_FRAMES = 64
 SURELY_VVC = 31
 
@@ -41,13 +43,15 @@ class BaseSize(NamedTuple):
     psnr: float  # of all
 
     def log_rate(self, share: float = 1.0) -> float:
-        """The logarithm of the size, had it the same PSNR-Y; `share`: how many pictures each of `rest` stands for."""
+        """The logarithm of the size, had it the same PSNR-Y; `share`: how many pictures each of
+        `rest` stands for."""
         return math.log(self.first + share * self.rest) - self.psnr / WORTH
 
 
 @dataclass(frozen=True)
 class Ahead:
-    """The first pictures of a source, and how many it has in all. width, height: of the frame; fps: frames per second."""
+    """The first pictures of a source, and how many it has in all. width, height: of the frame; fps:
+    frames per second."""
 
     pictures: list[Picture]
     frames: int
@@ -58,7 +62,10 @@ class Ahead:
     def code_base(self, config: EncoderConfig, qp_ref: int, qp_base: int) -> BaseSize:
         """Codes the base layer, one GOP of all pictures, thinned."""
         scale, codec = config.base_scale, config.codec_for(qp_base)
-        sources = [shrink(pad_to(p, padding_multiple(scale)), scale) for p in self.pictures[:: config.frame_step]]
+        sources = [
+            shrink(pad_to(p, padding_multiple(scale)), scale)
+            for p in self.pictures[:: config.frame_step]
+        ]
         size = scaled_size(self.width, self.height, scale)
         settings = BaseConfig(*size, self.fps, qp_ref, qp_base, config.offsets, config.effort)
         base = open_base(codec, settings, config.ffmpeg, len(sources))
@@ -71,21 +78,34 @@ class Ahead:
             if index == 0:
                 first = sum(len(p.tobytes()) for p in writer.take())
         rest = sum(len(p.tobytes()) for p in writer.take())
-        quality = fmean(psnr_of(luma_mse(c.picture, s)) for c, s in zip(coded, sources, strict=True))
+        quality = fmean(
+            psnr_of(luma_mse(c.picture, s)) for c, s in zip(coded, sources, strict=True)
+        )
         return BaseSize(first, rest, quality)
 
 
 def fit(
-    config: EncoderConfig, pictures: Iterable[Picture], width: int, height: int, fps: Fraction, frames: int | None
+    config: EncoderConfig,
+    pictures: Iterable[Picture],
+    width: int,
+    height: int,
+    fps: Fraction,
+    frames: int | None,
 ) -> tuple[EncoderConfig, Iterable[Picture]]:
-    """Settings whose QPs meet `config.kbps` on these pictures, and the pictures. With preset "slower" and tune "psnr" base codec "auto"
-    becomes the one that takes less.
+    """Settings whose QPs meet `config.kbps` on these pictures, and the pictures. With preset
+    "slower" and tune "psnr" base codec "auto" becomes the one that takes less.
 
-    Only the first `SEARCH_FRAMES` pictures are looked at (`CODEC_FRAMES` without a bit rate), and none where there is nothing to find.
+    Only the first `SEARCH_FRAMES` pictures are looked at (`CODEC_FRAMES` without a bit rate), and
+    none where there is nothing to find.
     frames: how many there are, if known.
     """
     target = config.animation_kbps if config.mode == "animation" else config.kbps
-    tried = config.base_codec == "auto" and config.preset == "slower" and config.tune == "psnr" and config.mode != "animation"
+    tried = (
+        config.base_codec == "auto"
+        and config.preset == "slower"
+        and config.tune == "psnr"
+        and config.mode != "animation"
+    )
     if target is None and not (tried and config.qps()[1] > SURELY_VVC):
         return config, pictures
     source, wanted = iter(pictures), CODEC_FRAMES if target is None else SEARCH_FRAMES
@@ -93,7 +113,9 @@ def fit(
     everything = itertools.chain(first, source)
     if not first:
         return config, everything
-    ahead = Ahead(first, frames or (SEARCH_FRAMES if len(first) == wanted else len(first)), width, height, fps)
+    ahead = Ahead(
+        first, frames or (SEARCH_FRAMES if len(first) == wanted else len(first)), width, height, fps
+    )
     if target is not None and config.mode == "animation":
         return _fit_still(config, ahead, target), everything
     fitted = _fit_rate(config, ahead, target) if target is not None else config
@@ -109,8 +131,8 @@ def fit(
 
 
 def _fit_rate(config: EncoderConfig, ahead: Ahead, target: float) -> EncoderConfig:
-    """The table of operating points starts the search; the thinned base layer of each candidate is measured, what motion and framing
-    cost is added as a constant."""
+    """The table of operating points starts the search; the thinned base layer of each candidate is
+    measured, what motion and framing cost is added as a constant."""
     usual = ENHANCEMENT_KBPS if config.frame_step == 1 else STEPPED_KBPS
     enhancement = 0.0 if config.mode == "base" else usual * float(ahead.fps) / 25
 
@@ -120,7 +142,9 @@ def _fit_rate(config: EncoderConfig, ahead: Ahead, target: float) -> EncoderConf
     start = point_for(target, ahead.width * ahead.height * float(ahead.fps)).qp_base
     best = _search(lambda qp: rate(config.ref_for(qp), qp), target, start)
     ref = config.ref_for(best)
-    if best == QP_MAX and config.qp_ref is None:  # very low rates: the first picture must give way too
+    if (
+        best == QP_MAX and config.qp_ref is None
+    ):  # very low rates: the first picture must give way too
         ref = max(ref, _search(lambda qp: rate(qp, QP_MAX), target, ref))
     return replace(config, kbps=None, qp_base=best, qp_ref=ref)
 
@@ -131,7 +155,14 @@ def _fit_still(config: EncoderConfig, ahead: Ahead, target: float) -> EncoderCon
     alone = replace(ahead, pictures=ahead.pictures[:1], frames=1)
     seconds = float(ahead.frames / ahead.fps)
     moving = _motion_kbps(config, ahead)
-    qp = _search(lambda qp: _kbps(alone.code_base(single, qp, DEFAULT_QP_BASE), alone) / float(ahead.fps) / seconds + moving, target, 34)
+    qp = _search(
+        lambda qp: (
+            _kbps(alone.code_base(single, qp, DEFAULT_QP_BASE), alone) / float(ahead.fps) / seconds
+            + moving
+        ),
+        target,
+        34,
+    )
     # a second reference would double the rate that was asked for
     refresh = "never" if config.refresh == "auto" else config.refresh
     return replace(config, kbps=None, qp_ref=qp, refresh=refresh)
@@ -143,7 +174,8 @@ def _kbps(size: BaseSize, ahead: Ahead) -> float:
 
 
 def _search(rate: Callable[[int], float], target: float, start: int) -> int:
-    """The QP in 0 .. 51 whose rate is nearest to `target` (in ratio); the rate falls with the QP by about 12 % a step."""
+    """The QP in 0 .. 51 whose rate is nearest to `target` (in ratio); the rate falls with the QP by
+    about 12 % a step."""
     known: dict[int, float] = {}
     qp = min(QP_MAX, max(0, start))
     while qp not in known:
@@ -161,8 +193,15 @@ def _search(rate: Callable[[int], float], target: float, start: int) -> int:
 
 def _motion_kbps(config: EncoderConfig, ahead: Ahead) -> float:
     """Rate of the keypoints: 0.1 to 2 kbps, as many as they are and as much as the head moves."""
-    fuser = Fuser(load_model(find_model(config.weights)), pick_device(config.device), bf16=False, keypoints=config.keypoints)
-    found = [fuser.keypoints(pad_to(p, padding_multiple(config.base_scale))) for p in ahead.pictures]
+    fuser = Fuser(
+        load_model(find_model(config.weights)),
+        pick_device(config.device),
+        bf16=False,
+        keypoints=config.keypoints,
+    )
+    found = [
+        fuser.keypoints(pad_to(p, padding_multiple(config.base_scale))) for p in ahead.pictures
+    ]
     writer, last = EnhancementWriter(fuser.count, LEVELS, switched=False), None
     for future in found:
         last = quantise(future.result(), last)
@@ -175,16 +214,20 @@ def _motion_kbps(config: EncoderConfig, ahead: Ahead) -> float:
 
 
 def _log_rate(config: EncoderConfig, ahead: Ahead, qp_ref: int, qp_base: int) -> float:
-    """`BaseSize.log_rate` of the base layer; the pictures after the first stand for all that follow."""
+    """`BaseSize.log_rate` of the base layer; the pictures after the first stand for all that
+    follow."""
     return ahead.code_base(config, qp_ref, qp_base).log_rate(ahead.frames / len(ahead.pictures))
 
 
 def _best_codec(config: EncoderConfig, ahead: Ahead) -> Codec:
-    """Base codec "auto", by trial. What VVC needs against "mixed" on four val clips (preset "slower", 64 pictures), at `qp_base` 34:
-    -8, -23, -1 and -16 %; at 40: 0, -16, +8 and -9 %; at 46: +13, -12, +1 and -2 %; at 51: +15, -12, 0 and +10 %."""
+    """Base codec "auto", by trial. What VVC needs against "mixed" on four val clips (preset
+    "slower", 64 pictures), at `qp_base` 34: -8, -23, -1 and -16 %; at 40: 0, -16, +8 and -9 %; at
+    46: +13, -12, +1 and -2 %; at 51: +15, -12, 0 and +10 %."""
     qp_ref, qp_base = config.qps()
     if qp_base <= SURELY_VVC:
         return "vvc"
     few = replace(ahead, pictures=ahead.pictures[:CODEC_FRAMES])
     codecs: tuple[Codec, Codec] = ("mixed", "vvc")
-    return min(codecs, key=lambda codec: _log_rate(replace(config, base_codec=codec), few, qp_ref, qp_base))
+    return min(
+        codecs, key=lambda codec: _log_rate(replace(config, base_codec=codec), few, qp_ref, qp_base)
+    )

@@ -1,6 +1,7 @@
 """Payloads of packets: what `container.py` lists as range-coded bytes, written and read.
 
-Each class holds the models of one GOP. Bits are information contents, so that a file's size can be split by layer.
+Each class holds the models of one GOP. Bits are information contents, so that a file's size can be
+split by layer.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ def base_size(header: Header) -> tuple[int, int]:
 
 
 class BasePacket(NamedTuple):
-    """A BASE or REFERENCE packet, read. `units`: Annex B access units; `intra_bits`: bits of the GOP's first picture;
+    """A BASE or REFERENCE packet, read. `units`: Annex B access units; `intra_bits`: bits of the
+    GOP's first picture;
     `frame_bits`: of each frame (0 where it has no base picture)."""
 
     gop_start: bool
@@ -54,7 +56,8 @@ class BasePacket(NamedTuple):
 
 
 class EnhancedFrame(NamedTuple):
-    """What the enhancement says of one frame: keypoints `(K, 2)` as integers; whether the fused picture is shown."""
+    """What the enhancement says of one frame: keypoints `(K, 2)` as integers; whether the fused
+    picture is shown."""
 
     keypoints: Tensor
     fused: bool
@@ -69,7 +72,8 @@ class EnhancementPacket(NamedTuple):
 
 
 class BaseWriter:
-    """Collects access units; `take` makes the packet. `kind` is BASE, or REFERENCE (one picture)."""
+    """Collects access units; `take` makes the packet. `kind` is BASE, or REFERENCE (one
+    picture)."""
 
     def __init__(self, codec: str, period: int, kind: PacketType = PacketType.BASE) -> None:
         self.codec, self.period, self.kind = codec, period, kind
@@ -117,15 +121,21 @@ class BaseReader:
         """Raises `DamagedError` or `TruncatedError`."""
         cursor = Cursor(packet.payload)
         start = bool(cursor.byte("packet flags") & _GOP_START)
-        frames = cursor.varint("frames of a packet", 1, frames_limit(self.header.width, self.header.height))
+        frames = cursor.varint(
+            "frames of a packet", 1, frames_limit(self.header.width, self.header.height)
+        )
         if start:
             qps = cursor.take(2, "QPs")
             if max(qps) > QP_MAX:
-                raise DamagedError(f"QPs {qps[0]} and {qps[1]}; allowed are 0 to {QP_MAX}: the stream is damaged")
+                raise DamagedError(
+                    f"QPs {qps[0]} and {qps[1]}; allowed are 0 to {QP_MAX}: the stream is damaged"
+                )
             self._qps = (qps[0], qps[1])
             self._thinner, self._index = Thinner(self._codec, len(self.header.cascade)), 0
         if self._thinner is None:
-            raise DamagedError("a packet without an entry point before it: the stream is damaged or was joined in the middle of a GOP")
+            raise DamagedError(
+                "a packet without an entry point before it: the stream is damaged or was joined in the middle of a GOP"
+            )
         coder = Reader(bytes(cursor.chunk("range-coded bytes", MAX_PAYLOAD)))
         stored, units, bits, each = cursor.take(cursor.left, "NAL units"), [], [0.0, 0.0], []
         for i in range(self._index, self._index + frames):
@@ -139,7 +149,9 @@ class BaseReader:
             bits[i > 0] += each[-1]
             units.append(unit)
         if len(stored):
-            raise DamagedError(f"{len(stored)} bytes are left over in a packet: the stream is damaged")
+            raise DamagedError(
+                f"{len(stored)} bytes are left over in a packet: the stream is damaged"
+            )
         self._index += frames
         return BasePacket(start, frames, *self._qps, units, bits[0], bits[1], each)
 
@@ -211,7 +223,12 @@ class EnhancementReader:
         state = self._state
         if state is None:
             raise DamagedError("an enhancement packet without an entry point before it")
-        coder, out, switch_bits, each = Reader(bytes(cursor.take(cursor.left, "enhancement"))), [], 0.0, []
+        coder, out, switch_bits, each = (
+            Reader(bytes(cursor.take(cursor.left, "enhancement"))),
+            [],
+            0.0,
+            [],
+        )
         for _ in range(frames):
             first = coder.spent
             keypoints, fused = state.keypoints.code(coder, None), True
@@ -222,7 +239,9 @@ class EnhancementReader:
                 fused = bool(state.before)
             out.append(EnhancedFrame(keypoints, fused))
             each.append(coder.spent - first)
-        return EnhancementPacket(bool(flags & _GOP_START), out, coder.spent - switch_bits, switch_bits, each)
+        return EnhancementPacket(
+            bool(flags & _GOP_START), out, coder.spent - switch_bits, switch_bits, each
+        )
 
     def lose(self) -> None:
         """A packet is missing: nothing can be read until a GOP starts."""

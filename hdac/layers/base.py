@@ -1,7 +1,9 @@
-"""The base layer: a conventional codec behind one small interface, HEVC (x265 in process) being the default.
+"""The base layer: a conventional codec behind one small interface, HEVC (x265 in process) being the
+default.
 
-Low delay, one picture in, one access unit and its decoded picture out. The first picture of a GOP is coded at `qp_ref`
-(it is the reference of the animation layer too), the others around `qp_base` in a cascade.
+Low delay, one picture in, one access unit and its decoded picture out. The first picture of a GOP
+is coded at `qp_ref` (it is the reference of the animation layer too), the others around `qp_base`
+in a cascade.
 """
 
 from __future__ import annotations
@@ -16,10 +18,11 @@ if TYPE_CHECKING:
 QP_MAX = 51
 #: Offsets that the P pictures of a GOP add to `qp_base` in turn (period 4; chosen on `val`).
 CASCADE = (8, 6, 8, 0)
-#: The same with tune "perceptual": with (8, 6, 8, 0) detail comes and goes with every fourth picture. Change from picture to picture
-#: relative to the source's (metric `activity`) on mixed base layers, qp_base 40 -> 43 with this one, 60 pictures: 1.93 -> 1.19,
-#: 1.25 -> 0.89, 0.76 -> 0.46 on still val clips; 1.06 -> 1.02, 1.01 -> 0.98, 1.01 -> 0.98 on others. LPIPS per bit stays, msVGG-lite
-#: loses 2 to 3 %.
+#: The same with tune "perceptual": with (8, 6, 8, 0) detail comes and goes with every fourth
+#: picture. Change from picture to picture relative to the source's (metric `activity`) on mixed
+#: base layers, qp_base 40 -> 43 with this one, 60 pictures: 1.93 -> 1.19, 1.25 -> 0.89, 0.76 ->
+#: 0.46 on still val clips; 1.06 -> 1.02, 1.01 -> 0.98, 1.01 -> 0.98 on others. LPIPS per bit stays,
+#: msVGG-lite loses 2 to 3 %.
 CALM_CASCADE = (4, 3, 4, 0)
 #: A GOP is closed after this many pictures at the latest (x265's per-picture QPs are listed ahead).
 GOP_MAX = 2048

@@ -17,7 +17,9 @@ def told_cascade(codec: str, cascade: tuple[int, ...]) -> tuple[int, ...]:
     return _VVC_CASCADE if codec == "vvc" else cascade
 
 
-def open_base(codec: str, config: BaseConfig, ffmpeg: str | None = None, pictures: int = GOP_MAX) -> BaseEncoder:
+def open_base(
+    codec: str, config: BaseConfig, ffmpeg: str | None = None, pictures: int = GOP_MAX
+) -> BaseEncoder:
     """A base layer encoder for one GOP of at most `pictures` pictures."""
     if codec == "mixed":
         return MixedEncoder(config, ffmpeg, pictures)

@@ -8,17 +8,19 @@ from hdac.layers.base import GOP_MAX, BaseConfig, CodedPicture
 from hdac.layers.libav import LibavDecoder
 from hdac.video.picture import Picture
 
-#: Rate at equal PSNR-Y (BD, PCHIP), on val clips: rd=6 takes 2.8 % off what rd=4 needs (5 clips, 120 frames; 12 against 6 ms a
-#: frame); weighted prediction would add 2.3 %, 32x32 CTUs 6 %, no SAO 0.7 % (10 clips). More references and more merge candidates took
-#: nothing off (6: +0.1 %, 9: +1.0 %, 5 candidates: +0.6 %; two clips, 80 frames), x265's deblocking is best as it is (one clip).
+#: Rate at equal PSNR-Y (BD, PCHIP), on val clips: rd=6 takes 2.8 % off what rd=4 needs (5 clips,
+#: 120 frames; 12 against 6 ms a frame); weighted prediction would add 2.3 %, 32x32 CTUs 6 %, no SAO
+#: 0.7 % (10 clips). More references and more merge candidates took nothing off (6: +0.1 %, 9: +1.0
+#: %, 5 candidates: +0.6 %; two clips, 80 frames), x265's deblocking is best as it is (one clip).
 FIXED = (
     "bframes=0:rc-lookahead=0:frame-threads=1:pools=none:scenecut=0:keyint=-1:wpp=0:info=0:aq-mode=0:psy-rd=0:psy-rdoq=0"
     ":ref=4:weightp=0:rdoq-level=2:repeat-headers=1:log-level=none"
 )
-#: Effort -> x265's preset and parameters. Against "slow", "medium" takes half the time and 3 % more rate, "fast" a third and 2 to 11 %
-#: (BD-rate in PSNR-Y on one and three val clips, 80 frames). x265's own `medium` with rd=3 or 4 would take 10 to 26 % more. "slower" takes
-#: 7.3, 3.1 and 4.8 % less than "slow" (mixed base layers, three val clips, 80 frames); x265's own `veryslow` and `placebo` with rd=6 take
-#: 3.4 and 4.3 % off on the last of them.
+#: Effort -> x265's preset and parameters. Against "slow", "medium" takes half the time and 3 % more
+#: rate, "fast" a third and 2 to 11 % (BD-rate in PSNR-Y on one and three val clips, 80 frames).
+#: x265's own `medium` with rd=3 or 4 would take 10 to 26 % more. "slower" takes 7.3, 3.1 and 4.8 %
+#: less than "slow" (mixed base layers, three val clips, 80 frames); x265's own `veryslow` and
+#: `placebo` with rd=6 take 3.4 and 4.3 % off on the last of them.
 EFFORT = {
     "slower": ("slow", "rd=6:amp=1:limit-modes=0:limit-refs=0:subme=5:rskip=0"),
     "slow": ("slow", "rd=6"),
@@ -34,14 +36,16 @@ def _effort(config: BaseConfig) -> tuple[str, str]:
 def x265_params(config: BaseConfig, pictures: int = GOP_MAX) -> str:
     """The `x265-params` of one GOP of at most `pictures` pictures.
 
-    In CQP mode x265 takes the QP of P pictures from `qp`, of I pictures from `ipratio` (`qp_I = qp_P - 6 log2(ipratio)`),
-    and single pictures from `zones`, whose first picture has number 1.
+    In CQP mode x265 takes the QP of P pictures from `qp`, of I pictures from `ipratio` (`qp_I =
+    qp_P - 6 log2(ipratio)`), and single pictures from `zones`, whose first picture has number 1.
     """
     usual = min(51, config.qp_base)
     ratio = 2 ** ((usual - config.qp_ref) / 6)
     zones = [(i + 1, config.qp(i)) for i in range(1, pictures) if config.qp(i) != usual]
     listed = "".join(f"/{i},{i},q={qp}" for i, qp in zones)
-    return f"{FIXED}:{_effort(config)[1]}:qp={usual}:ipratio={ratio:.9f}" + (f":zones={listed[1:]}" if listed else "")
+    return f"{FIXED}:{_effort(config)[1]}:qp={usual}:ipratio={ratio:.9f}" + (
+        f":zones={listed[1:]}" if listed else ""
+    )
 
 
 class HevcEncoder:
@@ -54,7 +58,11 @@ class HevcEncoder:
         context.width, context.height, context.pix_fmt = config.width, config.height, "yuv420p"
         context.framerate, context.time_base = config.fps, 1 / config.fps
         context.thread_count = 1
-        context.options = {"preset": _effort(config)[0], "tune": "psnr", "x265-params": x265_params(config, pictures)}
+        context.options = {
+            "preset": _effort(config)[0],
+            "tune": "psnr",
+            "x265-params": x265_params(config, pictures),
+        }
         self._context = context
         self._decoder: LibavDecoder | None = None
         self._count = 0

@@ -1,10 +1,14 @@
-"""Mixed base layer: the first picture of a GOP is a VVC picture, the others are HEVC and predict from it.
+"""Mixed base layer: the first picture of a GOP is a VVC picture, the others are HEVC and predict
+from it.
 
-At low rates a third of the bits are the first picture's, and there VVC takes 13 to 14 % less than recoded HEVC (7 val clips, PSNR-Y, VVC's
-parameter sets of 124 bytes included, which thinning expects by now). A P picture does not care what its reference was coded with: the
-decoder puts the VVC picture into an HEVC picture of PCM blocks, which is never sent, and any HEVC decoder goes on from there.
+At low rates a third of the bits are the first picture's, and there VVC takes 13 to 14 % less than
+recoded HEVC (7 val clips, PSNR-Y, VVC's parameter sets of 124 bytes included, which thinning
+expects by now). A P picture does not care what its reference was coded with: the decoder puts the
+VVC picture into an HEVC picture of PCM blocks, which is never sent, and any HEVC decoder goes on
+from there.
 
-An access unit of a first picture is HEVC's parameter sets, then the VVC access unit; the others are plain HEVC.
+An access unit of a first picture is HEVC's parameter sets, then the VVC access unit; the others are
+plain HEVC.
 """
 
 from __future__ import annotations
@@ -15,7 +19,15 @@ from itertools import chain
 
 import av
 
-from hdac.bitstream.hevc.parameters import PPS_UNIT, SPS_UNIT, Pps, Sps, UnsupportedError, read_pps, read_sps
+from hdac.bitstream.hevc.parameters import (
+    PPS_UNIT,
+    SPS_UNIT,
+    Pps,
+    Sps,
+    UnsupportedError,
+    read_pps,
+    read_sps,
+)
 from hdac.bitstream.hevc.pcm import allow_pcm, pcm_picture, with_flags
 from hdac.bitstream.thinning import Unit, is_parameters, join, split
 from hdac.errors import DamagedError, ToolError, UsageError
@@ -25,24 +37,29 @@ from hdac.layers.libav import LibavDecoder
 from hdac.layers.vvc import VvcEncoder
 from hdac.video.picture import Picture
 
-#: A VVC picture's QP is this much above `qp_ref`: 0.1 to 0.4 dB worse than an HEVC picture at `qp_ref` (PSNR-Y, 3 val clips, qp_ref 28 and
-#: 36, preset fast), so the networks, which see `qp_ref`, are told the truth.
+#: A VVC picture's QP is this much above `qp_ref`: 0.1 to 0.4 dB worse than an HEVC picture at
+#: `qp_ref` (PSNR-Y, 3 val clips, qp_ref 28 and 36, preset fast), so the networks, which see
+#: `qp_ref`, are told the truth.
 QP_ABOVE = 1
-#: What x265 codes the VVC picture with, to predict from: 0.21 to 0.28 levels away from it (RMS, 3 val clips).
+#: What x265 codes the VVC picture with, to predict from: 0.21 to 0.28 levels away from it (RMS, 3
+#: val clips).
 EXACT_QP = 4
 MIN_SIDE = 16
 
 
 def _sets(units: list[Unit]) -> tuple[Sps, Pps]:
     """HEVC's parameter sets among NAL units. Raises `UnsupportedError`."""
-    found = {unit.payload[0] >> 1 & 63: unit.payload for unit in units if is_parameters(unit.payload[0])}
+    found = {
+        unit.payload[0] >> 1 & 63: unit.payload for unit in units if is_parameters(unit.payload[0])
+    }
     if SPS_UNIT not in found or PPS_UNIT not in found:
         raise UnsupportedError("no parameter sets of HEVC")
     return read_sps(found[SPS_UNIT]), read_pps(found[PPS_UNIT])
 
 
 class PlainHevc:
-    """Makes one GOP's access units those of a plain HEVC stream, for any decoder (its first picture takes 1.5 bytes a pixel)."""
+    """Makes one GOP's access units those of a plain HEVC stream, for any decoder (its first picture
+    takes 1.5 bytes a pixel)."""
 
     def __init__(self, width: int, height: int) -> None:
         self.width, self.height = width, height
@@ -56,21 +73,30 @@ class PlainHevc:
         units = split(data) or []
         vvc = [unit for unit in units if not is_parameters(unit.payload[0])]
         if not vvc:
-            raise DamagedError("a mixed base layer's first access unit has no VVC picture: the stream is damaged")
+            raise DamagedError(
+                "a mixed base layer's first access unit has no VVC picture: the stream is damaged"
+            )
         decoder = LibavDecoder("vvc")
         try:
             sps, pps = _sets(units)
             (picture,) = chain(decoder.push(join(vvc)), decoder.flush())
             if (picture.width, picture.height) != (self.width, self.height):
-                raise UnsupportedError(f"a picture of {picture.width}x{picture.height} instead of {self.width}x{self.height}")
+                raise UnsupportedError(
+                    f"a picture of {picture.width}x{picture.height} instead of {self.width}x{self.height}"
+                )
             first = pcm_picture(picture, sps, pps)
         except (av.error.FFmpegError, ValueError, UnsupportedError) as error:
-            raise DamagedError(f"a mixed base layer's first picture does not decode ({error}): the stream is damaged") from error
-        return join([*(unit for unit in units if is_parameters(unit.payload[0])), Unit(True, first)])
+            raise DamagedError(
+                f"a mixed base layer's first picture does not decode ({error}): the stream is damaged"
+            ) from error
+        return join(
+            [*(unit for unit in units if is_parameters(unit.payload[0])), Unit(True, first)]
+        )
 
 
 class MixedDecoder:
-    """Decodes one GOP of pictures of this size. Raises `DamagedError`, or `av.error.FFmpegError` on data that libavcodec refuses."""
+    """Decodes one GOP of pictures of this size. Raises `DamagedError`, or `av.error.FFmpegError` on
+    data that libavcodec refuses."""
 
     def __init__(self, width: int, height: int) -> None:
         self._plain, self._hevc = PlainHevc(width, height), LibavDecoder("hevc")
@@ -83,19 +109,25 @@ class MixedDecoder:
 
 
 class MixedEncoder:
-    """One GOP; `push` returns exactly one coded picture for each picture, the first one after 0.4 to 3 s.
+    """One GOP; `push` returns exactly one coded picture for each picture, the first one after 0.4
+    to 3 s.
 
-    Raises `ToolError` where FFmpeg has no libvvenc, `UsageError` for pictures that libvvenc finds too small.
+    Raises `ToolError` where FFmpeg has no libvvenc, `UsageError` for pictures that libvvenc finds
+    too small.
     """
 
-    def __init__(self, config: BaseConfig, ffmpeg: str | None = None, pictures: int = GOP_MAX) -> None:
+    def __init__(
+        self, config: BaseConfig, ffmpeg: str | None = None, pictures: int = GOP_MAX
+    ) -> None:
         if min(config.width, config.height) < MIN_SIDE:
             raise UsageError(
                 f"a mixed base layer of {config.width}x{config.height}; sides of {MIN_SIDE} or more are needed: "
                 "use --base-codec hevc, or a smaller --base-scale"
             )
         qp = config.qp_ref + QP_ABOVE
-        still = replace(config, qp_ref=qp, qp_base=qp, fps=Fraction(25), preset=config.preset or "slow")  # a picture alone has no rate
+        still = replace(
+            config, qp_ref=qp, qp_base=qp, fps=Fraction(25), preset=config.preset or "slow"
+        )  # a picture alone has no rate
         self._still = VvcEncoder(still, ffmpeg)
         self._moving = HevcEncoder(replace(config, qp_ref=min(EXACT_QP, config.qp_base)), pictures)
         self._decoder = MixedDecoder(config.width, config.height)
@@ -103,10 +135,16 @@ class MixedEncoder:
 
     def push(self, picture: Picture) -> list[CodedPicture]:
         try:
-            data = self._first(picture) if self._parameters is None else self._next(picture, *self._parameters)
+            data = (
+                self._first(picture)
+                if self._parameters is None
+                else self._next(picture, *self._parameters)
+            )
             (decoded,) = self._decoder.push(data)
         except (av.error.FFmpegError, ValueError, UnsupportedError, DamagedError) as error:
-            raise ToolError(f"x265 or libvvenc wrote what a mixed base layer cannot take ({error}): use --base-codec hevc") from error
+            raise ToolError(
+                f"x265 or libvvenc wrote what a mixed base layer cannot take ({error}): use --base-codec hevc"
+            ) from error
         return [CodedPicture(data, decoded)]
 
     def flush(self) -> list[CodedPicture]:
@@ -123,9 +161,17 @@ class MixedEncoder:
         self._still.push(picture)
         (still,) = self._still.flush()
         sets = [unit for unit in self._units(still.picture) if is_parameters(unit.payload[0])]
-        sets = [Unit(u.long_start, allow_pcm(u.payload) if u.payload[0] >> 1 == SPS_UNIT else u.payload) for u in sets]
+        sets = [
+            Unit(u.long_start, allow_pcm(u.payload) if u.payload[0] >> 1 == SPS_UNIT else u.payload)
+            for u in sets
+        ]
         self._parameters = _sets(sets)
         return join(sets) + still.data
 
     def _next(self, picture: Picture, sps: Sps, pps: Pps) -> bytes:
-        return join([Unit(unit.long_start, with_flags(unit.payload, sps, pps)) for unit in self._units(picture)])
+        return join(
+            [
+                Unit(unit.long_start, with_flags(unit.payload, sps, pps))
+                for unit in self._units(picture)
+            ]
+        )

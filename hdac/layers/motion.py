@@ -1,4 +1,5 @@
-"""The motion layer: keypoints, quantised (`quantiser.py`), predicted from the last decoded ones and range coded."""
+"""The motion layer: keypoints, quantised (`quantiser.py`), predicted from the last decoded ones and
+range coded."""
 
 from __future__ import annotations
 
@@ -10,7 +11,8 @@ from hdac.layers.quantiser import LEVELS
 
 
 class KeypointCoder:
-    """The state of one GOP's motion layer; `code` is the syntax of one frame, the same for both directions.
+    """The state of one GOP's motion layer; `code` is the syntax of one frame, the same for both
+    directions.
 
     A residual's model depends on its axis and on whether this coordinate moved in the frame before.
     """
@@ -23,12 +25,17 @@ class KeypointCoder:
         self._still = Adaptive(2, (8, 8))
 
     def code(self, coder: Coder, integers: Tensor | None) -> Tensor:
-        """Codes `(K, 2)` integers (ignored when reading) and returns them. Reading clamps to the range."""
+        """Codes `(K, 2)` integers (ignored when reading) and returns them. Reading clamps to the
+        range."""
         size = 2 * self.levels + 1
         given = None if integers is None else integers.tolist()
         if self.last is None:
             rows = [
-                [coder.uniform(size, None if given is None else given[k][axis] + self.levels) - self.levels for axis in range(2)]
+                [
+                    coder.uniform(size, None if given is None else given[k][axis] + self.levels)
+                    - self.levels
+                    for axis in range(2)
+                ]
                 for k in range(self.keypoints)
             ]
             self.last = torch.tensor(rows)
@@ -42,7 +49,9 @@ class KeypointCoder:
             row = []
             for axis in range(2):
                 model = self._models[axis][self._moved[k][axis]]
-                delta = model.code(coder, None if given is None else given[k][axis] - before[k][axis])
+                delta = model.code(
+                    coder, None if given is None else given[k][axis] - before[k][axis]
+                )
                 self._moved[k][axis] = delta != 0
                 row.append(max(-self.levels, min(self.levels, before[k][axis] + delta)))
             rows.append(row)

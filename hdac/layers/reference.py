@@ -20,23 +20,28 @@ Refresh = Literal["auto", "never"] | int
 class RefreshConfig:
     """`refresh`: "auto" (scene cut and rate-distortion rule), "never", or a period in frames.
 
-    `minimum` frames lie between two refreshes; `cut` is the luma MSE between successive source pictures from which on
-    they belong to different scenes (provided that it is also `jump` times the recent mean).
+    `minimum` frames lie between two refreshes; `cut` is the luma MSE between successive source
+    pictures from which on they belong to different scenes (provided that it is also `jump` times
+    the recent mean).
     """
 
     refresh: Refresh = "auto"
     minimum: int = 24
     cut: float = 400.0
     jump: float = 6.0
-    #: dB of PSNR-Y below the GOP's mean before the rate-distortion rule is asked at all. With 1 dB two of seven val clips were
-    #: refreshed and paid 10 and 33 % of rate for 0.13 and 0.16 dB: what had changed was the content, not the reference's worth.
+    #: dB of PSNR-Y below the GOP's mean before the rate-distortion rule is asked at all. With 1 dB
+    #: two of seven val clips were refreshed and paid 10 and 33 % of rate for 0.13 and 0.16 dB: what
+    #: had changed was the content, not the reference's worth.
     drop: float = 3.0
     slope: float = 3.2  # dB of PSNR-Y for a doubling of the rate (val clips, 10 to 27 kbps)
-    margin: float = 3.0  # how many times its price a refresh must promise: on val it kept about a third of its promise
+    # how many times its price a refresh must promise: on val it kept about a third of its promise
+    margin: float = 3.0
 
     def __post_init__(self) -> None:
         if isinstance(self.refresh, int) and not 1 <= self.refresh <= GOP_MAX:
-            raise UsageError(f"--refresh {self.refresh}; allowed are auto, never or a period of 1 to {GOP_MAX} frames")
+            raise UsageError(
+                f"--refresh {self.refresh}; allowed are auto, never or a period of 1 to {GOP_MAX} frames"
+            )
 
 
 def luma_mse(a: Picture, b: Picture) -> float:
@@ -57,7 +62,9 @@ class RefreshPolicy:
     _last: Picture | None = None
     _changes: list[float] = field(default_factory=list)
     _since: int = 0  # frames since the last refresh
-    _quality: list[float] = field(default_factory=list)  # PSNR-Y of what the decoder shows, this GOP
+    _quality: list[float] = field(
+        default_factory=list
+    )  # PSNR-Y of what the decoder shows, this GOP
     _bits: list[int] = field(default_factory=list)  # of this GOP's frames
 
     def wants(self, source: Picture) -> bool:
@@ -82,13 +89,18 @@ class RefreshPolicy:
         return self._pays()
 
     def _pays(self) -> bool:
-        """Rate-distortion rule: a GOP like the present one, started now, would on average be better than what is shown now by
-        more than what its intra picture costs, spread over as many frames (the expected remaining distance)."""
+        """Rate-distortion rule: a GOP like the present one, started now, would on average be better
+        than what is shown now by more than what its intra picture costs, spread over as many frames
+        (the expected remaining distance)."""
         inter = sum(self._bits[1:])
-        if len(self._quality) < 17 or not inter:  # nothing to weigh against: mode `animation`, or VVC, which codes a GOP at its end
+        if (
+            len(self._quality) < 17 or not inter
+        ):  # nothing to weigh against: mode `animation`, or VVC, which codes a GOP at its end
             return False
         lost = float(np.mean(self._quality) - np.mean(self._quality[-8:]))
-        return lost >= self.config.drop and lost > self.config.margin * self.config.slope * float(np.log2(1 + self._bits[0] / inter))
+        return lost >= self.config.drop and lost > self.config.margin * self.config.slope * float(
+            np.log2(1 + self._bits[0] / inter)
+        )
 
     def report(self, psnr_y: float, bits: int, refreshed: bool) -> None:
         """Quality and size of the frame that was just coded."""

@@ -24,7 +24,9 @@ def shrink(picture: Picture, factor: int) -> Picture:
 
     def plane(p: Plane) -> Plane:
         height, width = p.shape
-        total = p.reshape(height // factor, factor, width // factor, factor).sum((1, 3), dtype=np.int32)
+        total = p.reshape(height // factor, factor, width // factor, factor).sum(
+            (1, 3), dtype=np.int32
+        )
         out: Plane = ((total + factor * factor // 2) // (factor * factor)).astype(np.uint8)
         return out
 
@@ -37,13 +39,19 @@ def _double_rows(p: Plane) -> Plane:
     rows = [padded[i : i + height] for i in range(5)]  # samples at -2 .. 2
     above = sum(int(t) * r for t, r in zip(_TAPS, rows[:4], strict=True))
     below = sum(int(t) * r for t, r in zip(_TAPS[::-1], rows[1:], strict=True))
-    out: Plane = ((np.stack([above, below], 1).reshape(2 * height, -1) + 64) >> 7).clip(0, 255).astype(np.uint8)
+    out: Plane = (
+        ((np.stack([above, below], 1).reshape(2 * height, -1) + 64) >> 7)
+        .clip(0, 255)
+        .astype(np.uint8)
+    )
     return out
 
 
 def enlarge(picture: Picture, factor: int) -> Picture:
     """The inverse of `shrink`: cubic convolution, 2 or 4 times."""
     while factor > 1:
-        picture = Picture(*(_double_rows(np.ascontiguousarray(_double_rows(p).T)).T.copy() for p in picture))
+        picture = Picture(
+            *(_double_rows(np.ascontiguousarray(_double_rows(p).T)).T.copy() for p in picture)
+        )
         factor //= 2
     return picture

@@ -1,4 +1,5 @@
-"""VVC base layer: libvvenc through FFmpeg, low delay, decoded by libavcodec. Offline: a GOP is coded when it is complete."""
+"""VVC base layer: libvvenc through FFmpeg, low delay, decoded by libavcodec. Offline: a GOP is
+coded when it is complete."""
 
 from __future__ import annotations
 
@@ -11,15 +12,18 @@ from hdac.video.ffmpeg import encoders, find_ffmpeg, run_ffmpeg
 from hdac.video.picture import Picture
 
 PARAMS = "PicReordering=0:IntraPeriod=-1:GOPSize=8:DecodingRefreshType=none:POC0IDR=1:AccessUnitDelimiter=0"
-#: Effort -> libvvenc's preset. "slow" takes 4.6, 10.7, 10.9 and 17.4 % less rate than "medium" at equal PSNR-Y in two to three times the
-#: time (four val clips, 80 pictures); libvvenc's own "slower" takes four times as long again, and 2 to 10 % more for a single picture.
+#: Effort -> libvvenc's preset. "slow" takes 4.6, 10.7, 10.9 and 17.4 % less rate than "medium" at
+#: equal PSNR-Y in two to three times the time (four val clips, 80 pictures); libvvenc's own
+#: "slower" takes four times as long again, and 2 to 10 % more for a single picture.
 EFFORT = {None: "medium", "fast": "fast", "medium": "medium", "slow": "slow", "slower": "slow"}
 
 
 def split_access_units(data: bytes) -> list[bytes]:
-    """Annex B bytes of a VVC stream -> access units, one coded picture each (H.266, clause 7.4.2.4.3, one layer).
+    """Annex B bytes of a VVC stream -> access units, one coded picture each (H.266, clause
+    7.4.2.4.3, one layer).
 
-    A picture of several slices starts with a picture header NAL unit (type 19); a single-slice picture is one slice NAL unit.
+    A picture of several slices starts with a picture header NAL unit (type 19); a single-slice
+    picture is one slice NAL unit.
     """
     starts = []
     at = data.find(b"\0\0\1")
@@ -53,7 +57,9 @@ class VvcEncoder:
         self.config = config
         self.ffmpeg = find_ffmpeg(ffmpeg)
         if "libvvenc" not in encoders(self.ffmpeg):
-            raise ToolError(f"{self.ffmpeg} has no libvvenc: use --base-codec hevc, or set HDAC_FFMPEG to an FFmpeg with libvvenc")
+            raise ToolError(
+                f"{self.ffmpeg} has no libvvenc: use --base-codec hevc, or set HDAC_FFMPEG to an FFmpeg with libvvenc"
+            )
         self._pictures: list[Picture] = []
 
     def push(self, picture: Picture) -> list[CodedPicture]:
@@ -71,11 +77,17 @@ class VvcEncoder:
             "-pix_fmt", "yuv420p10le", "-c:v", "libvvenc", "-preset", EFFORT[config.preset], "-qp", str(config.qp_base), "-qpa", "0",
             "-vvenc-params", params, "-f", "vvc", "-",
         ]  # fmt: skip
-        patience = 60 + 5.0 * len(pictures) * max(1.0, config.width * config.height / 256**2)  # seconds; a picture of 256x256 takes up to 1
-        stream = run_ffmpeg(arguments, self.ffmpeg, b"".join(p.tobytes() for p in pictures), timeout=patience)
+        patience = 60 + 5.0 * len(pictures) * max(
+            1.0, config.width * config.height / 256**2
+        )  # seconds; a picture of 256x256 takes up to 1
+        stream = run_ffmpeg(
+            arguments, self.ffmpeg, b"".join(p.tobytes() for p in pictures), timeout=patience
+        )
         units = split_access_units(stream)
         decoder = LibavDecoder("vvc")
         decoded = [picture for unit in units for picture in decoder.push(unit)] + decoder.flush()
         if not len(units) == len(decoded) == len(pictures):
-            raise ToolError(f"libvvenc gave {len(units)} access units and {len(decoded)} pictures for {len(pictures)} pictures")
+            raise ToolError(
+                f"libvvenc gave {len(units)} access units and {len(decoded)} pictures for {len(pictures)} pictures"
+            )
         return [CodedPicture(unit, picture) for unit, picture in zip(units, decoded, strict=True)]

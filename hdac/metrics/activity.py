@@ -1,4 +1,5 @@
-"""Temporal activity: how much the reconstruction changes from frame to frame, compared with the source."""
+"""Temporal activity: how much the reconstruction changes from frame to frame, compared with the
+source."""
 
 from __future__ import annotations
 
@@ -14,14 +15,25 @@ from hdac.video.picture import Picture
 
 def _changes(pictures: Sequence[Picture]) -> list[float]:
     """Mean absolute difference of Y' of each picture from the one before."""
-    return [float(np.abs(b.y.astype(np.int16) - a.y).mean()) for a, b in itertools.pairwise(pictures)]
+    return [
+        float(np.abs(b.y.astype(np.int16) - a.y).mean()) for a, b in itertools.pairwise(pictures)
+    ]
 
 
 class Activity:
-    """Mean over frames of mean |x_hat_t - x_hat_(t-1)|, divided by that of the source: above 1 it flickers more than the source does,
-    below 1 it is smoother. Lower counts as better; a value for each frame would divide by nothing in still scenes, so there is none."""
+    """Mean over frames of mean |x_hat_t - x_hat_(t-1)|, divided by that of the source: above 1 it
+    flickers more than the source does, below 1 it is smoother. Lower counts as better; a value for
+    each frame would divide by nothing in still scenes, so there is none."""
 
-    contract = Contract("activity", "Activity", "", False, "Y', 8 bit", "ratio of the means over frames, 1: as the source", "hdac")
+    contract = Contract(
+        "activity",
+        "Activity",
+        "",
+        False,
+        "Y', 8 bit",
+        "ratio of the means over frames, 1: as the source",
+        "hdac",
+    )
 
     def unavailable(self) -> str | None:
         return None

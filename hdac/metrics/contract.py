@@ -24,7 +24,8 @@ class UnavailableError(HdacError):
 
 
 class Scores(NamedTuple):
-    """One metric of one clip: `value` by the contract's averaging; `frames`: one value a frame (NaN: none), or None."""
+    """One metric of one clip: `value` by the contract's averaging; `frames`: one value a frame
+    (NaN: none), or None."""
 
     value: float
     frames: tuple[float, ...] | None = None
@@ -32,8 +33,10 @@ class Scores(NamedTuple):
 
 @dataclass(frozen=True)
 class Contract:
-    """key: name in files and on the command line; `space`: colour space and data range; `averaging`: from frames to `value`;
-    `sampled`: a slow metric of single frames, which an experiment may measure on every Nth frame (and then says so)."""
+    """key: name in files and on the command line; `space`: colour space and data range;
+    `averaging`: from frames to `value`;
+    `sampled`: a slow metric of single frames, which an experiment may measure on every Nth frame
+        (and then says so)."""
 
     key: str
     title: str
@@ -60,7 +63,8 @@ class Metric(Protocol):
 
 @dataclass(frozen=True)
 class Clip:
-    """Canonical pictures of one size with their frame rate and H.273 matrix; RGB is made once, by `rgb_from_picture`."""
+    """Canonical pictures of one size with their frame rate and H.273 matrix; RGB is made once, by
+    `rgb_from_picture`."""
 
     pictures: Sequence[Picture]
     fps: Fraction = Fraction(25)
@@ -87,9 +91,13 @@ def check_pair(x: Clip, x_hat: Clip) -> None:
     if not x.pictures or not x_hat.pictures:
         raise UsageError("0 frames; at least 1 is needed in the source and in the decoded clip")
     if x.size != x_hat.size:
-        raise UsageError(f"the decoded clip is {x_hat.size[0]}x{x_hat.size[1]}, its source {x.size[0]}x{x.size[1]}; they must be equal")
+        raise UsageError(
+            f"the decoded clip is {x_hat.size[0]}x{x_hat.size[1]}, its source {x.size[0]}x{x.size[1]}; they must be equal"
+        )
     if len(x.pictures) != len(x_hat.pictures):
-        raise UsageError(f"the decoded clip has {len(x_hat.pictures)} frames, its source {len(x.pictures)}; they must be equal")
+        raise UsageError(
+            f"the decoded clip has {len(x_hat.pictures)} frames, its source {len(x.pictures)}; they must be equal"
+        )
 
 
 def mean_scores(frames: Sequence[float]) -> Scores:

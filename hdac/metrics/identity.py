@@ -1,7 +1,8 @@
-"""Identity: does the reconstruction still show the same person? Cosine of face embeddings, source against reconstruction.
+"""Identity: does the reconstruction still show the same person? Cosine of face embeddings, source
+against reconstruction.
 
-The face is found and aligned in the source (YuNet, five points, the ArcFace template) and cut from both pictures in the same
-place, so that what is compared is the face and not the alignment.
+The face is found and aligned in the source (YuNet, five points, the ArcFace template) and cut from
+both pictures in the same place, so that what is compared is the face and not the alignment.
 """
 
 from __future__ import annotations
@@ -17,10 +18,23 @@ import numpy.typing as npt
 from hdac.metrics.contract import Clip, Contract, Scores, UnavailableError, check_pair, mean_scores
 from hdac.metrics.weights import WeightsFile, find_weights, missing
 
-DETECTOR = WeightsFile("yunet/face_detection_yunet_2026may.onnx", "ebafce4e3c118d6554634be5c27ab333")
-EMBEDDING = WeightsFile("mobilefacenet_insightface_y1/mobilefacenet_y1_112.onnx", "ad9482ca5b6ba25dbf99b406d6b1f335")
+DETECTOR = WeightsFile(
+    "yunet/face_detection_yunet_2026may.onnx", "ebafce4e3c118d6554634be5c27ab333"
+)
+EMBEDDING = WeightsFile(
+    "mobilefacenet_insightface_y1/mobilefacenet_y1_112.onnx", "ad9482ca5b6ba25dbf99b406d6b1f335"
+)
 #: ArcFace's five points in a 112x112 crop (Deng et al., 2019).
-TEMPLATE = np.array([[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]], dtype=np.float32)
+TEMPLATE = np.array(
+    [
+        [38.2946, 51.6963],
+        [73.5318, 51.5014],
+        [56.0252, 71.7366],
+        [41.5493, 92.3655],
+        [70.7299, 92.2041],
+    ],
+    dtype=np.float32,
+)
 
 
 @cache
@@ -33,7 +47,8 @@ def _networks() -> tuple[Any, Any]:
 
 
 def crop_matrix(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.floating] | None:
-    """The similarity transform `(2, 3)` that moves the largest face to the template; None without a face."""
+    """The similarity transform `(2, 3)` that moves the largest face to the template; None without a
+    face."""
     import cv2
 
     detector = _networks()[0]
@@ -45,7 +60,9 @@ def crop_matrix(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.floating] | None:
     return cv2.estimateAffinePartial2D(points, TEMPLATE, method=cv2.LMEDS)[0]  # type: ignore[no-any-return, return-value]
 
 
-def embedding(rgb: npt.NDArray[np.uint8], matrix: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+def embedding(
+    rgb: npt.NDArray[np.uint8], matrix: npt.NDArray[np.floating]
+) -> npt.NDArray[np.floating]:
     """Unit vector `(128,)` of the face that `matrix` cuts out."""
     import cv2
 
@@ -58,7 +75,8 @@ def embedding(rgb: npt.NDArray[np.uint8], matrix: npt.NDArray[np.floating]) -> n
 
 
 class Identity:
-    """1: the same person; other people are near 0 (-0.02 to 0.09), JPEG quality 10 gives 0.65 to 0.94."""
+    """1: the same person; other people are near 0 (-0.02 to 0.09), JPEG quality 10 gives 0.65 to
+    0.94."""
 
     contract = Contract(
         "identity",
@@ -82,7 +100,11 @@ class Identity:
         frames = []
         for a, b in zip(x.rgb, x_hat.rgb, strict=True):
             matrix = crop_matrix(a)
-            frames.append(math.nan if matrix is None else float(np.dot(embedding(a, matrix), embedding(b, matrix))))
+            frames.append(
+                math.nan
+                if matrix is None
+                else float(np.dot(embedding(a, matrix), embedding(b, matrix)))
+            )
         if all(map(math.isnan, frames)):
             raise UnavailableError("no face was found in the source")
         return mean_scores(frames)

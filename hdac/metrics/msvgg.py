@@ -1,7 +1,9 @@
-"""msVGG: the multi-scale VGG-19 feature distance that first-order-motion codecs train on (Siarohin et al., "First Order Motion
-Model", 2019, section 3.4), and `msvgg-lite`, the same on a distilled VGG-19 that is small enough to lie beside the project.
+"""msVGG: the multi-scale VGG-19 feature distance that first-order-motion codecs train on (Siarohin
+et al., "First Order Motion Model", 2019, section 3.4), and `msvgg-lite`, the same on a distilled
+VGG-19 that is small enough to lie beside the project.
 
-Four scales (1, 1/2, 1/4, 1/8), five taps (relu1_1 to relu5_1), 10 * mean absolute difference each, summed.
+Four scales (1, 1/2, 1/4, 1/8), five taps (relu1_1 to relu5_1), 10 * mean absolute difference each,
+summed.
 """
 
 from __future__ import annotations
@@ -20,7 +22,9 @@ from torch import Tensor, nn
 from hdac.metrics.contract import Clip, Contract, Scores, UnavailableError, check_pair, mean_scores
 from hdac.metrics.weights import WeightsFile, find_weights, load_weights, missing
 
-LITE = WeightsFile("vgg19_distilled_16x/vgg19_se16x_relu5_1.safetensors", "c73fed0af02eb0fc0c10755e70942011")
+LITE = WeightsFile(
+    "vgg19_distilled_16x/vgg19_se16x_relu5_1.safetensors", "c73fed0af02eb0fc0c10755e70942011"
+)
 VGG19 = WeightsFile("vgg19_torchvision/vgg19-dcbb9e9d.pth", "dcbb9e9d")
 URL = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"
 SCALES = (1, 2, 4, 8)
@@ -32,7 +36,8 @@ _BLOCKS = (2, 2, 4, 4, 1)
 
 
 def shrunk(x: Tensor, factor: int) -> Tensor:
-    """`(N, C, H, W)` at 1/`factor`: Gaussian of sigma (factor - 1) / 2 and 2 * round(4 sigma) + 1 taps, then bilinear, corners aligned."""
+    """`(N, C, H, W)` at 1/`factor`: Gaussian of sigma (factor - 1) / 2 and 2 * round(4 sigma) + 1
+    taps, then bilinear, corners aligned."""
     if factor == 1:
         return x
     sigma = (factor - 1) / 2
@@ -58,7 +63,10 @@ class Vgg19(nn.Module):
         self.layers, index = nn.ModuleList(), 0
         for count in _BLOCKS:
             for _ in range(count):
-                weight, bias = weights[f"features.{index}.weight"], weights[f"features.{index}.bias"]
+                weight, bias = (
+                    weights[f"features.{index}.weight"],
+                    weights[f"features.{index}.bias"],
+                )
                 conv = nn.Conv2d(weight.shape[1], weight.shape[0], 3, padding=1)
                 conv.load_state_dict({"weight": weight, "bias": bias})
                 self.layers.append(conv)
@@ -79,14 +87,18 @@ class Vgg19(nn.Module):
 
 
 class LiteVgg19(nn.Module):
-    """VGG-19 distilled to 1/16 of its parameters (Wang et al., "Collaborative Distillation", 2020), RGB in [0, 1].
+    """VGG-19 distilled to 1/16 of its parameters (Wang et al., "Collaborative Distillation", 2020),
+    RGB in [0, 1].
 
-    Taps are what its 1x1 layers make VGG-19's channels of: `project` of the features that `forward` returns.
+    Taps are what its 1x1 layers make VGG-19's channels of: `project` of the features that `forward`
+    returns.
     """
 
     def __init__(self, weights: dict[str, Tensor]) -> None:
         super().__init__()
-        self.tensors = nn.ParameterDict({k.replace(".", "/"): nn.Parameter(v, requires_grad=False) for k, v in weights.items()})
+        self.tensors = nn.ParameterDict(
+            {k.replace(".", "/"): nn.Parameter(v, requires_grad=False) for k, v in weights.items()}
+        )
 
     def _conv(self, x: Tensor, name: str) -> Tensor:
         weight, bias = self.tensors[f"{name}/weight"], self.tensors[f"{name}/bias"]
@@ -96,7 +108,10 @@ class LiteVgg19(nn.Module):
 
     def project(self, pixels: Tensor, tap: int) -> Tensor:
         """`(P, C)` features at tap 0 to 4 -> `(P, C')` as VGG-19 has them there."""
-        weight, bias = self.tensors[f"conv{tap + 1}1_aux/weight"], self.tensors[f"conv{tap + 1}1_aux/bias"]
+        weight, bias = (
+            self.tensors[f"conv{tap + 1}1_aux/weight"],
+            self.tensors[f"conv{tap + 1}1_aux/bias"],
+        )
         return F.linear(pixels, weight[:, :, 0, 0], bias).relu_()
 
     def forward(self, x: Tensor) -> list[Tensor]:
@@ -113,7 +128,8 @@ class LiteVgg19(nn.Module):
 
 
 def _difference(network: nn.Module, a: Tensor, b: Tensor, tap: int) -> float:
-    """Mean absolute difference of one picture's features `(C, H, W)`; a block of pixels at a time, so that it stays in the cache."""
+    """Mean absolute difference of one picture's features `(C, H, W)`; a block of pixels at a time,
+    so that it stays in the cache."""
     a, b = (t.permute(1, 2, 0).flatten(0, 1) for t in (a, b))
     total, count = 0.0, 0
     for u, v in zip(a.split(PIXELS), b.split(PIXELS), strict=True):
@@ -125,10 +141,13 @@ def _difference(network: nn.Module, a: Tensor, b: Tensor, tap: int) -> float:
 
 
 def distance(network: nn.Module, x: Tensor, x_hat: Tensor, scales: Sequence[int] = SCALES) -> float:
-    """Two pictures `(1, 3, H, W)` in [0, 1]; both sides at least 16 * 8 (distilled: 32 * 8) for all scales. Not differentiable."""
+    """Two pictures `(1, 3, H, W)` in [0, 1]; both sides at least 16 * 8 (distilled: 32 * 8) for all
+    scales. Not differentiable."""
     total = 0.0
     for factor in scales:
-        both = network(shrunk(torch.cat([x, x_hat]), factor).contiguous(memory_format=torch.channels_last))
+        both = network(
+            shrunk(torch.cat([x, x_hat]), factor).contiguous(memory_format=torch.channels_last)
+        )
         total += sum(10 * _difference(network, taps[0], taps[1], i) for i, taps in enumerate(both))
     return total
 
@@ -138,7 +157,8 @@ def _cached() -> Path:
 
 
 def _no_vgg() -> str | None:
-    """Why torchvision's weights cannot be had; None if they are here, or a download may bring them."""
+    """Why torchvision's weights cannot be had; None if they are here, or a download may bring
+    them."""
     reason = missing(VGG19)
     if reason is None or _cached().is_file():
         return None
@@ -150,7 +170,8 @@ def _no_vgg() -> str | None:
 
 
 def _whole_vgg() -> Path:
-    """The file of torchvision's weights: from `HDAC_WEIGHTS`, torch's cache, or the network. Raises `UnavailableError`."""
+    """The file of torchvision's weights: from `HDAC_WEIGHTS`, torch's cache, or the network. Raises
+    `UnavailableError`."""
     try:
         return find_weights(VGG19)
     except UnavailableError as error:
@@ -161,17 +182,25 @@ def _whole_vgg() -> Path:
             cached.parent.mkdir(parents=True, exist_ok=True)
             torch.hub.download_url_to_file(URL, str(cached), VGG19.digest, progress=False)
         except (OSError, RuntimeError) as error:
-            raise UnavailableError(f"{reason}, and {Path(URL).name} (548 MB) could not be downloaded ({error})") from error
+            raise UnavailableError(
+                f"{reason}, and {Path(URL).name} (548 MB) could not be downloaded ({error})"
+            ) from error
     with cached.open("rb") as file:
         if not hashlib.file_digest(file, "sha256").hexdigest().startswith(VGG19.digest):
-            raise UnavailableError(f"{cached} is not {Path(URL).name}: its SHA-256 does not start with {VGG19.digest}; remove it")
+            raise UnavailableError(
+                f"{cached} is not {Path(URL).name}: its SHA-256 does not start with {VGG19.digest}; remove it"
+            )
     return cached
 
 
 @cache
 def vgg19() -> nn.Module:
     """torchvision's VGG-19. Raises `UnavailableError`."""
-    return Vgg19(torch.load(_whole_vgg(), weights_only=True)).eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+    return (
+        Vgg19(torch.load(_whole_vgg(), weights_only=True))
+        .eval()
+        .to(memory_format=torch.channels_last)
+    )  # type: ignore[call-overload, no-any-return]
 
 
 @cache
@@ -197,9 +226,17 @@ class MsVgg:
     @torch.inference_mode()
     def measure(self, x: Clip, x_hat: Clip) -> Scores:
         check_pair(x, x_hat)
-        # relu5_1 is at 1/16 of 1/8 of the side; the distilled network pads by reflection, which needs 2 samples there
+        # relu5_1 is at 1/16 of 1/8 of the side; the distilled network pads by reflection, which
+        # needs 2 samples there
         least = 16 * SCALES[-1] * (2 if self.lite else 1)
         if min(x.size) < least:
-            raise UnavailableError(f"pictures of {x.size[0]}x{x.size[1]}; four scales need {least} pixels a side")
+            raise UnavailableError(
+                f"pictures of {x.size[0]}x{x.size[1]}; four scales need {least} pixels a side"
+            )
         network = lite() if self.lite else vgg19()
-        return mean_scores([distance(network, a, b) for a, b in zip(x.rgb_batches(1), x_hat.rgb_batches(1), strict=True)])
+        return mean_scores(
+            [
+                distance(network, a, b)
+                for a, b in zip(x.rgb_batches(1), x_hat.rgb_batches(1), strict=True)
+            ]
+        )

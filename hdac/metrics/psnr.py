@@ -36,13 +36,31 @@ def _yuv(x: Picture, x_hat: Picture) -> float:
 
 
 class Psnr:
-    """`psnr-y`, `apsnr-y` (of the pooled error), `psnr-yuv` (6:1:1 of the planes' PSNR), `psnr-rgb`."""
+    """`psnr-y`, `apsnr-y` (of the pooled error), `psnr-yuv` (6:1:1 of the planes' PSNR),
+    `psnr-rgb`."""
 
     def __init__(self, key: str) -> None:
         planes = {"psnr-y": "Y'", "apsnr-y": "Y'", "psnr-yuv": "Y'CbCr", "psnr-rgb": "R'G'B'"}[key]
-        averaging = "PSNR of the MSE over all frames" if key == "apsnr-y" else "mean over frames of per-frame PSNR"
-        title = {"psnr-y": "PSNR-Y", "apsnr-y": "PSNR-Y, pooled", "psnr-yuv": "PSNR-YUV 6:1:1", "psnr-rgb": "PSNR-RGB"}[key]
-        self.contract = Contract(key, title, "dB", True, f"{planes}, 8 bit, peak 255", averaging, "ITU-T HSTP-VID-WPOM (2020)")
+        averaging = (
+            "PSNR of the MSE over all frames"
+            if key == "apsnr-y"
+            else "mean over frames of per-frame PSNR"
+        )
+        title = {
+            "psnr-y": "PSNR-Y",
+            "apsnr-y": "PSNR-Y, pooled",
+            "psnr-yuv": "PSNR-YUV 6:1:1",
+            "psnr-rgb": "PSNR-RGB",
+        }[key]
+        self.contract = Contract(
+            key,
+            title,
+            "dB",
+            True,
+            f"{planes}, 8 bit, peak 255",
+            averaging,
+            "ITU-T HSTP-VID-WPOM (2020)",
+        )
 
     def unavailable(self) -> str | None:
         return None
@@ -56,5 +74,7 @@ class Psnr:
         if self.contract.key == "psnr-yuv":
             return mean_scores([_yuv(a, b) for a, b in pairs])
         if self.contract.key == "psnr-rgb":
-            return mean_scores([_decibels(_plane_mse(a, b)) for a, b in zip(x.rgb, x_hat.rgb, strict=True)])
+            return mean_scores(
+                [_decibels(_plane_mse(a, b)) for a, b in zip(x.rgb, x_hat.rgb, strict=True)]
+            )
         return mean_scores([psnr_y(a, b) for a, b in pairs])

@@ -40,8 +40,11 @@ def find_metrics(keys: Iterable[str]) -> list[Metric]:
     return [METRICS[key] for key in keys]
 
 
-def measure(x: Clip, x_hat: Clip, keys: Iterable[str] = DEFAULT, every: int = 1) -> dict[str, Scores | UnavailableError]:
-    """Scores by key; a metric that cannot be had is there with its reason. `every` N: slow metrics on frames 0, N, 2 N, ... only.
+def measure(
+    x: Clip, x_hat: Clip, keys: Iterable[str] = DEFAULT, every: int = 1
+) -> dict[str, Scores | UnavailableError]:
+    """Scores by key; a metric that cannot be had is there with its reason. `every` N: slow metrics
+    on frames 0, N, 2 N, ... only.
 
     Raises `UsageError` for clips that do not match.
     """

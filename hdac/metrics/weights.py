@@ -1,4 +1,5 @@
-"""Finding pretrained networks of metrics: folders are given by `HDAC_WEIGHTS`, files are known by their SHA-256."""
+"""Finding pretrained networks of metrics: folders are given by `HDAC_WEIGHTS`, files are known by
+their SHA-256."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ VARIABLE = "HDAC_WEIGHTS"
 
 
 class WeightsFile(NamedTuple):
-    """A file that a metric needs: its place below `HDAC_WEIGHTS`, and the first digits of its SHA-256."""
+    """A file that a metric needs: its place below `HDAC_WEIGHTS`, and the first digits of its
+    SHA-256."""
 
     path: str
     digest: str
@@ -28,7 +30,8 @@ def _digest(path: Path, changed: int) -> str:
 
 
 def find_weights(file: WeightsFile) -> Path:
-    """The file, checked. Raises `UnavailableError`: not set, not there, or other bytes than the metric is defined with."""
+    """The file, checked. Raises `UnavailableError`: not set, not there, or other bytes than the
+    metric is defined with."""
     folder = os.environ.get(VARIABLE)
     if not folder:
         raise UnavailableError(f"{VARIABLE} is not set: it names the folder that holds {file.path}")

@@ -1,7 +1,8 @@
 """Where networks run, and which number format convolutions are fastest in on this machine.
 
-Asking the processor is not enough: of two Xeons with bf16 instructions, one ran our 3x3 convolutions at 450 GFLOP/s in bf16 and
-228 in fp32, the other at 213 and 398. So both are timed in turn, once a process (60 to 90 ms).
+Asking the processor is not enough: of two Xeons with bf16 instructions, one ran our 3x3
+convolutions at 450 GFLOP/s in bf16 and 228 in fp32, the other at 213 and 398. So both are timed in
+turn, once a process (60 to 90 ms).
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from hdac.errors import UsageError
 
 
 def convolution_rate(dtype: torch.dtype, device: str = "cpu", repeats: int = 6) -> float:
-    """GFLOP/s of a 3x3 convolution, 64 channels at 64x64, channels last: the best of `repeats` runs."""
+    """GFLOP/s of a 3x3 convolution, 64 channels at 64x64, channels last: the best of `repeats`
+    runs."""
     x = torch.ones(1, 64, 64, 64, device=device).to(dtype, memory_format=torch.channels_last)
     w = torch.ones(64, 64, 3, 3, device=device).to(dtype, memory_format=torch.channels_last)
     best = float("inf")
@@ -37,7 +39,9 @@ def fast_dtype(device: str) -> torch.dtype:
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
     if not torch.backends.mkldnn.is_available() or not torch.ops.mkldnn._is_mkldnn_bf16_supported():
         return torch.float32
-    rounds = [(convolution_rate(torch.bfloat16), convolution_rate(torch.float32)) for _ in range(3)]  # a busy moment may hide one
+    rounds = [
+        (convolution_rate(torch.bfloat16), convolution_rate(torch.float32)) for _ in range(3)
+    ]  # a busy moment may hide one
     bf16, fp32 = map(max, zip(*rounds, strict=True))
     return torch.bfloat16 if bf16 > 1.15 * fp32 else torch.float32
 

@@ -11,7 +11,8 @@ TILE = 8
 
 
 class ResBlock(nn.Module):
-    """Two 3x3 convolutions with a skip; the second starts at zero, so that the block starts as the identity."""
+    """Two 3x3 convolutions with a skip; the second starts at zero, so that the block starts as the
+    identity."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -27,7 +28,9 @@ class ResBlock(nn.Module):
 
 def conv3(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
     """3x3 convolution and ReLU."""
-    return nn.Sequential(nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1), nn.ReLU(inplace=True))
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1), nn.ReLU(inplace=True)
+    )
 
 
 def warp(x: Tensor, flow: Tensor) -> Tensor:
@@ -35,8 +38,9 @@ def warp(x: Tensor, flow: Tensor) -> Tensor:
 
     x: `(N, C, H, W)`; flow: `(N, 2, H, W)` as (dx, dy) in pixels of `x`, computed in float32.
 
-    In inference many channels are gathered by one `embedding_bag` over channels-last rows: 0.25 ms instead of 3.1 ms
-    for 32 channels at 128x128 in bf16 on two cores. Training and pictures go through `grid_sample`.
+    In inference many channels are gathered by one `embedding_bag` over channels-last rows: 0.25 ms
+    instead of 3.1 ms for 32 channels at 128x128 in bf16 on two cores. Training and pictures go
+    through `grid_sample`.
     """
     n, c, h, w = x.shape
     flow = flow.float()
@@ -44,7 +48,9 @@ def warp(x: Tensor, flow: Tensor) -> Tensor:
     gy = flow[:, 1] + torch.arange(h, device=x.device, dtype=torch.float32)[:, None]
     if torch.is_grad_enabled() or x.device.type != "cpu" or c < 8:
         grid = torch.stack([gx * (2 / max(w - 1, 1)) - 1, gy * (2 / max(h - 1, 1)) - 1], -1)
-        out = F.grid_sample(x.float(), grid, mode="bilinear", padding_mode="border", align_corners=True)
+        out = F.grid_sample(
+            x.float(), grid, mode="bilinear", padding_mode="border", align_corners=True
+        )
         return out.to(x.dtype)
     gx, gy = gx.clamp(0, w - 1), gy.clamp(0, h - 1)
     x0, y0 = gx.floor(), gy.floor()
@@ -57,30 +63,39 @@ def warp(x: Tensor, flow: Tensor) -> Tensor:
     else:
         top, low = top * w, low * w
     index = torch.stack([top + left, top + right, low + left, low + right], -1).view(-1, 4)
-    weight = torch.stack([(1 - fx) * (1 - fy), fx * (1 - fy), (1 - fx) * fy, fx * fy], -1).view(-1, 4)
+    weight = torch.stack([(1 - fx) * (1 - fy), fx * (1 - fy), (1 - fx) * fy, fx * fy], -1).view(
+        -1, 4
+    )
     rows = x.permute(0, 2, 3, 1).reshape(n * h * w, c)
     out = F.embedding_bag(index, rows, per_sample_weights=weight.to(x.dtype), mode="sum")
     return out.view(n, h, w, c).permute(0, 3, 1, 2)
 
 
 def correlation(a: Tensor, b: Tensor, radius: int) -> Tensor:
-    """Local cost volume: inner products of `a` with `b` displaced by up to `radius` pixels, zero outside.
+    """Local cost volume: inner products of `a` with `b` displaced by up to `radius` pixels, zero
+    outside.
 
-    a, b: `(N, C, H, W)`. Returns `(N, (2 radius + 1)^2, H, W)`, channel `(dy + radius) * (2 radius + 1) + dx + radius`.
+    a, b: `(N, C, H, W)`. Returns `(N, (2 radius + 1)^2, H, W)`, channel `(dy + radius) * (2 radius
+        + 1) + dx + radius`.
 
-    Every `TILE` pixels of a row of `a` are multiplied with the part of `b` that they can reach (one batched matrix product); the
-    wanted displacements are the diagonals of that product, taken as a strided view. Whole rows in place of tiles take 2.7 times as
-    long (bf16, 32 channels at 64x64, radius 2, one thread).
-    (Cost volume of PWC-Net, Sun et al., CVPR 2018, equation 1, without its 1/C.)
+    Every `TILE` pixels of a row of `a` are multiplied with the part of `b` that they can reach (one
+    batched matrix product); the wanted displacements are the diagonals of that product, taken as a
+    strided view. Whole rows in place of tiles take 2.7 times as long (bf16, 32 channels at 64x64,
+    radius 2, one thread). (Cost volume of PWC-Net, Sun et al., CVPR 2018, equation 1, without its
+    1/C.)
     """
     n, c, h, w = a.shape
     k, wide, tiles = 2 * radius + 1, TILE + 2 * radius, -(-w // TILE)
     spare = tiles * TILE - w
     padded = F.pad(b, (radius, radius + spare, radius, radius)).permute(0, 2, 3, 1).contiguous()
     step = padded.stride()
-    reach = padded.as_strided((n, h, tiles, k, wide, c), (step[0], step[1], TILE * c, step[1], c, 1))
+    reach = padded.as_strided(
+        (n, h, tiles, k, wide, c), (step[0], step[1], TILE * c, step[1], c, 1)
+    )
     rows = F.pad(a, (0, spare)).permute(0, 2, 3, 1).reshape(n * h * tiles, TILE, c)
-    product = torch.bmm(rows, reach.reshape(n * h * tiles, k * wide, c).transpose(1, 2)).contiguous()  # (n h tiles, TILE, k wide)
+    product = torch.bmm(
+        rows, reach.reshape(n * h * tiles, k * wide, c).transpose(1, 2)
+    ).contiguous()  # (n h tiles, TILE, k wide)
     line = k * wide
     steps = (h * tiles * TILE * line, tiles * TILE * line, TILE * line, line + 1, wide, 1)
     out = product.as_strided((n, h, tiles, TILE, k, k), steps).reshape(n, h, tiles * TILE, k * k)

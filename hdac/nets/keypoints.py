@@ -1,6 +1,7 @@
 """Keypoint detector of the animation layer: a small hourglass on a 64x64 thumbnail, soft-argmax.
 
-First-order motion (Siarohin et al., NeurIPS 2019, section 3.1) without Jacobians, as in DAC (Konuko et al., ICASSP 2021).
+First-order motion (Siarohin et al., NeurIPS 2019, section 3.1) without Jacobians, as in DAC (Konuko
+et al., ICASSP 2021).
 Differs: 64x64 4:2:0 thumbnail as input, a narrower hourglass.
 """
 
@@ -21,7 +22,8 @@ VARIANCE = 0.01
 
 
 def thumbnail(planes: Tensor) -> Tensor:
-    """`(N, 3, 64, 64)` (Y, U, V in [0, 1]) by area averaging, from six planes `(N, 6, H/2, W/2)`."""
+    """`(N, 3, 64, 64)` (Y, U, V in [0, 1]) by area averaging, from six planes `(N, 6, H/2,
+    W/2)`."""
     small = torch.cat([planes[:, :4].mean(1, keepdim=True), planes[:, 4:]], 1)
     return F.adaptive_avg_pool2d(small, THUMBNAIL)
 
@@ -40,7 +42,8 @@ def gaussians(points: Tensor, height: int, width: int) -> Tensor:
 
 
 class KeypointDetector(nn.Module):
-    """Thumbnail `(N, 3, 64, 64)` -> keypoints `(N, K, 2)`, (x, y) in [-1, 1] (-1 and 1 are the frame's borders)."""
+    """Thumbnail `(N, 3, 64, 64)` -> keypoints `(N, K, 2)`, (x, y) in [-1, 1] (-1 and 1 are the
+    frame's borders)."""
 
     def __init__(self, keypoints: int = 10, width: int = 32, temperature: float = 0.1) -> None:
         super().__init__()

@@ -1,9 +1,11 @@
-"""Dense motion from the reference to the current picture: keypoints first, then explicit matching with the base layer.
+"""Dense motion from the reference to the current picture: keypoints first, then explicit matching
+with the base layer.
 
-1. `SparseMotion`: every keypoint proposes its own displacement, a small network assigns pixels to keypoints
-   (first-order motion, Siarohin et al., NeurIPS 2019, equations 5 to 7, without Jacobians). Works without a base layer.
-2. `MotionPyramid`: from 1/16 to 1/4 of the frame, cost volumes between base features and warped reference features
-   correct the flow (PWC-Net, Sun et al., CVPR 2018). Differs: starts from the keypoints' flow; a mask switches the base off.
+1. `SparseMotion`: every keypoint proposes its own displacement, a small network assigns pixels to
+   keypoints (first-order motion, Siarohin et al., NeurIPS 2019, equations 5 to 7, without
+   Jacobians). Works without a base layer. 2. `MotionPyramid`: from 1/16 to 1/4 of the frame, cost
+   volumes between base features and warped reference features correct the flow (PWC-Net, Sun et
+   al., CVPR 2018). Differs: starts from the keypoints' flow; a mask switches the base off.
 
 Flow is backward, (dx, dy), in pixels of the full frame at every scale.
 """
@@ -21,7 +23,8 @@ from hdac.nets.keypoints import gaussians
 
 
 class Matching(NamedTuple):
-    """Unit-length matching features of one picture at 1/16, 1/8 and 1/4 of the frame, each `(N, 32, h, w)`."""
+    """Unit-length matching features of one picture at 1/16, 1/8 and 1/4 of the frame, each `(N, 32,
+    h, w)`."""
 
     s16: Tensor
     s8: Tensor
@@ -29,8 +32,9 @@ class Matching(NamedTuple):
 
 
 class Motion(NamedTuple):
-    """What the motion network found. Flows `(N, 2, h, w)` float32 in full-frame pixels; `trust` `(N, 1, H/4, W/4)` in [0, 1]
-    says where the warped reference shows what the current picture shows."""
+    """What the motion network found. Flows `(N, 2, h, w)` float32 in full-frame pixels; `trust`
+    `(N, 1, H/4, W/4)` in [0, 1] says where the warped reference shows what the current picture
+    shows."""
 
     sparse: Tensor  # 1/8, from keypoints alone
     coarse: Tensor  # 1/8, after matching at 1/16 and 1/8
@@ -54,36 +58,53 @@ class SparseMotion(nn.Module):
         self.join = conv3(2 * width, width)
         self.masks = nn.Conv2d(width, keypoints + 1, 3, padding=1)
 
-    def forward(self, here: Tensor, there: Tensor, base: Tensor, reference: Tensor, mask: Tensor) -> Tensor:
-        """here, there: keypoints of the current picture and of the reference, `(N, k, 2)` in [-1, 1], k of K;
-        base, reference: matching features at 1/8; mask `(N, 1, 1, 1)`: 1 with, 0 without a base layer."""
+    def forward(
+        self, here: Tensor, there: Tensor, base: Tensor, reference: Tensor, mask: Tensor
+    ) -> Tensor:
+        """here, there: keypoints of the current picture and of the reference, `(N, k, 2)` in [-1,
+        1], k of K;
+        base, reference: matching features at 1/8; mask `(N, 1, 1, 1)`: 1 with, 0 without a base
+            layer."""
         n, _, h, w = reference.shape
         count = here.shape[1]
-        heat = (gaussians(here, h, w) - gaussians(there, h, w)).to(reference.dtype, memory_format=torch.channels_last)
+        heat = (gaussians(here, h, w) - gaussians(there, h, w)).to(
+            reference.dtype, memory_format=torch.channels_last
+        )
         if count < self.keypoints:
             heat = torch.cat([heat, heat.new_zeros(n, self.keypoints - count, h, w)], 1)
         known = mask.expand(n, 1, h, w).contiguous(memory_format=torch.channels_last)
         x = self.fine(torch.cat([heat, base, reference, known], 1))
         y = enlarge(self.coarse(self.down(x)), 2)
         weight = F.softmax(self.masks(self.join(torch.cat([x, y], 1)))[:, : count + 1].float(), 1)
-        shift = (there - here) * here.new_tensor([w * 4.0, h * 4.0])  # [-1, 1] spans 8 w by 8 h pixels
-        return torch.einsum("nkhw,nkc->nchw", weight[:, 1:], shift)  # mask 0 is the still background
+        shift = (there - here) * here.new_tensor(
+            [w * 4.0, h * 4.0]
+        )  # [-1, 1] spans 8 w by 8 h pixels
+        return torch.einsum(
+            "nkhw,nkc->nchw", weight[:, 1:], shift
+        )  # mask 0 is the still background
 
 
 class Level(nn.Module):
-    """One scale of the matching pyramid: where around the flow so far does the reference look like the base?
+    """One scale of the matching pyramid: where around the flow so far does the reference look like
+    the base?
 
-    The cost volume answers twice: by soft-argmax (works from the first training step; a network that must read the cost
-    volume first had learned no motion at all after 1,100 steps) and through convolutions that correct it and say how
-    much of it to believe.
+    The cost volume answers twice: by soft-argmax (works from the first training step; a network
+    that must read the cost volume first had learned no motion at all after 1,100 steps) and through
+    convolutions that correct it and say how much of it to believe.
     """
 
     def __init__(self, match: int, radius: int, hidden: int, width: int, inherited: int) -> None:
         super().__init__()
         self.radius = radius
         side = torch.arange(-radius, radius + 1, dtype=torch.float32)
-        self.register_buffer("steps", torch.stack(torch.meshgrid(side, side, indexing="xy")).reshape(2, -1), persistent=False)
-        self.sharpness = nn.Parameter(torch.tensor(2.5))  # logarithm of the softmax's inverse temperature
+        self.register_buffer(
+            "steps",
+            torch.stack(torch.meshgrid(side, side, indexing="xy")).reshape(2, -1),
+            persistent=False,
+        )
+        self.sharpness = nn.Parameter(
+            torch.tensor(2.5)
+        )  # logarithm of the softmax's inverse temperature
         self.body = conv3((2 * radius + 1) ** 2 + 2 * match + 6 + inherited, width)
         self.state = conv3(width, hidden)
         self.out = nn.Conv2d(hidden, 4, 3, padding=1)
@@ -92,7 +113,13 @@ class Level(nn.Module):
         nn.init.zeros_(self.out.bias)
 
     def forward(
-        self, flow: Tensor, base: Tensor, reference: Tensor, mask: Tensor, scale: int, state: Tensor | None
+        self,
+        flow: Tensor,
+        base: Tensor,
+        reference: Tensor,
+        mask: Tensor,
+        scale: int,
+        state: Tensor | None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         n, _, h, w = reference.shape
         moved = warp(reference, flow * (1 / scale))
@@ -120,12 +147,16 @@ class MotionPyramid(nn.Module):
         self.l8 = Level(match, 3, hidden, 64, hidden)
         self.l4 = Level(match, 2, hidden, 32, hidden)
 
-    def forward(self, here: Tensor, there: Tensor, base: Matching, reference: Matching, mask: Tensor) -> Motion:
+    def forward(
+        self, here: Tensor, there: Tensor, base: Matching, reference: Matching, mask: Tensor
+    ) -> Motion:
         """base: zeros where `mask` `(N, 1, 1, 1)` is 0."""
         sparse = self.sparse(here, there, base.s8, reference.s8, mask)
         flow, _, state = self.l16(F.avg_pool2d(sparse, 2), base.s16, reference.s16, mask, 16, None)
         # the sparse flow's detail at 1/8 is kept: only the correction found at 1/16 is enlarged
         flow = sparse + enlarge(flow - F.avg_pool2d(sparse, 2), 2)
         coarse, _, state = self.l8(flow, base.s8, reference.s8, mask, 8, enlarge(state, 2))
-        flow, trust, _ = self.l4(enlarge(coarse, 2), base.s4, reference.s4, mask, 4, enlarge(state, 2))
+        flow, trust, _ = self.l4(
+            enlarge(coarse, 2), base.s4, reference.s4, mask, 4, enlarge(state, 2)
+        )
         return Motion(sparse, coarse, flow, torch.sigmoid(trust))

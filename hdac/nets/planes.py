@@ -1,7 +1,7 @@
 """4:2:0 pictures as six planes at half size, the form in which every network sees a frame.
 
-The four luma phases and the two chroma planes of a 4:2:0 picture all have half the frame's size, so a frame
-becomes one `(6, H/2, W/2)` tensor without any colour conversion or resampling.
+The four luma phases and the two chroma planes of a 4:2:0 picture all have half the frame's size, so
+a frame becomes one `(6, H/2, W/2)` tensor without any colour conversion or resampling.
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ def planes_from_yuv(y: np.ndarray, u: np.ndarray, v: np.ndarray) -> Tensor:
     return torch.cat([F.pixel_unshuffle(luma, 2), chroma], 1)
 
 
-def yuv_from_planes(planes: Tensor, height: int, width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def yuv_from_planes(
+    planes: Tensor, height: int, width: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The inverse of `planes_from_yuv`, rounded and cropped to `height` x `width` (both even)."""
     codes = planes.float().mul(255).round_().clamp_(0, 255).to(torch.uint8)
     luma = F.pixel_shuffle(codes[:, :4], 2)[0, 0, :height, :width]

@@ -1,10 +1,13 @@
-"""The published architectures that hdac compares itself with, at any width: `dac`, `hdac-2022`, `hdac-2024`, `hdac-hf`.
+"""The published architectures that hdac compares itself with, at any width: `dac`, `hdac-2022`,
+`hdac-2024`, `hdac-hf`.
 
-First-order motion (Siarohin et al., NeurIPS 2019) without Jacobians, as DAC (Konuko, Valenzise, Lathuiliere, ICASSP 2021) uses it;
-H-DAC (Konuko, Lathuiliere, Valenzise, ICIP 2022) adds a base layer at the bottleneck. They see RGB and resynthesise the whole picture;
-here they stand behind the interface of `FusionNet`, so that the codec runs them too.
+First-order motion (Siarohin et al., NeurIPS 2019) without Jacobians, as DAC (Konuko, Valenzise,
+Lathuiliere, ICASSP 2021) uses it; H-DAC (Konuko, Lathuiliere, Valenzise, ICIP 2022) adds a base
+layer at the bottleneck. They see RGB and resynthesise the whole picture; here they stand behind the
+interface of `FusionNet`, so that the codec runs them too.
 
-Differs: batch normalisation is folded into nothing and kept as published; RGB comes from BT.601 planes by `rgb_from_planes`.
+Differs: batch normalisation is folded into nothing and kept as published; RGB comes from BT.601
+    planes by `rgb_from_planes`.
 """
 
 from __future__ import annotations
@@ -49,9 +52,12 @@ _TO_RGB = torch.tensor([[1.0, 0.0, 1.402], [1.0, -0.344136, -0.714136], [1.0, 1.
 
 
 def rgb_from_planes(planes: Tensor) -> Tensor:
-    """`(N, 6, H/2, W/2)` limited range, code / 255 -> `(N, 3, H, W)` RGB in about [0, 1] (BT.601)."""
+    """`(N, 6, H/2, W/2)` limited range, code / 255 -> `(N, 3, H, W)` RGB in about [0, 1]
+    (BT.601)."""
     y = (luma(planes) * 255 - 16) / 219
-    uv = F.interpolate((planes[:, 4:] * 255 - 128) / 224, scale_factor=2.0, mode="bilinear", align_corners=False)
+    uv = F.interpolate(
+        (planes[:, 4:] * 255 - 128) / 224, scale_factor=2.0, mode="bilinear", align_corners=False
+    )
     return torch.einsum("rc,nchw->nrhw", _TO_RGB.to(planes), torch.cat([y, uv], 1))
 
 
@@ -66,7 +72,11 @@ def planes_from_rgb(rgb: Tensor) -> Tensor:
 
 
 def same(inputs: int, outputs: int, kernel: int = 3) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
+    )
 
 
 def down(inputs: int, outputs: int) -> nn.Sequential:
@@ -93,14 +103,20 @@ class Residual(nn.Module):
 class Hourglass(nn.Module):
     """Five levels; the result has `expansion + inputs` channels at the input's size."""
 
-    def __init__(self, config: PublishedConfig, expansion: int, inputs: int, levels: int = 5) -> None:
+    def __init__(
+        self, config: PublishedConfig, expansion: int, inputs: int, levels: int = 5
+    ) -> None:
         super().__init__()
-        widths = [inputs] + [config.channels(min(MAX_FEATURES, expansion * 2 ** (i + 1))) for i in range(levels)]
+        widths = [inputs] + [
+            config.channels(min(MAX_FEATURES, expansion * 2 ** (i + 1))) for i in range(levels)
+        ]
         outs = [config.channels(min(MAX_FEATURES, expansion * 2**i)) for i in range(levels)]
         self.downs = nn.ModuleList([down(a, b) for a, b in itertools.pairwise(widths)])
         ups = []
         for i in reversed(range(levels)):
-            ups.append(up(widths[i + 1] if i == levels - 1 else outs[i + 1] + widths[i + 1], outs[i]))
+            ups.append(
+                up(widths[i + 1] if i == levels - 1 else outs[i + 1] + widths[i + 1], outs[i])
+            )
         self.ups = nn.ModuleList(ups)
         self.outputs = outs[0] + inputs
 
@@ -115,7 +131,8 @@ class Hourglass(nn.Module):
 
 
 class KeypointHourglass(nn.Module):
-    """Thumbnail `(N, 3, 64, 64)` (Y, U, V) -> keypoints `(N, K, 2)` in [-1, 1]: soft-argmax, temperature 0.1."""
+    """Thumbnail `(N, 3, 64, 64)` (Y, U, V) -> keypoints `(N, K, 2)` in [-1, 1]: soft-argmax,
+    temperature 0.1."""
 
     def __init__(self, config: PublishedConfig) -> None:
         super().__init__()
@@ -132,7 +149,8 @@ class KeypointHourglass(nn.Module):
 
 
 class DenseMotion(nn.Module):
-    """Keypoints of both pictures and the reference at 64x64 -> flow and occlusion there (equations 5 to 7, Jacobians identity)."""
+    """Keypoints of both pictures and the reference at 64x64 -> flow and occlusion there (equations
+    5 to 7, Jacobians identity)."""
 
     def __init__(self, config: PublishedConfig) -> None:
         super().__init__()
@@ -142,7 +160,8 @@ class DenseMotion(nn.Module):
         self.occlusion = nn.Conv2d(self.hourglass.outputs, 1, 7, padding=3)
 
     def forward(self, small: Tensor, here: Tensor, there: Tensor) -> tuple[Tensor, Tensor]:
-        """small `(N, 3, h, w)`; returns flow `(N, 2, h, w)` in pixels of `small` and occlusion `(N, 1, h, w)` in [0, 1]."""
+        """small `(N, 3, h, w)`; returns flow `(N, 2, h, w)` in pixels of `small` and occlusion `(N,
+        1, h, w)` in [0, 1]."""
         n, k = here.shape[:2]
         h, w = small.shape[-2:]
         x = torch.linspace(-1, 1, w, device=small.device)
@@ -150,16 +169,25 @@ class DenseMotion(nn.Module):
 
         def gaussian(points: Tensor) -> Tensor:
             dx, dy = x - points[..., :1], y - points[..., 1:]
-            return torch.exp(-(dy.square()[..., :, None] + dx.square()[..., None, :]) / (2 * VARIANCE))
+            return torch.exp(
+                -(dy.square()[..., :, None] + dx.square()[..., None, :]) / (2 * VARIANCE)
+            )
 
-        heat = torch.cat([small.new_zeros(n, 1, h, w), (gaussian(here) - gaussian(there)).to(small.dtype)], 1)
-        # displacement of each keypoint, the first for the background; half a side is (size - 1) / 2 pixels
-        shift = torch.cat([here.new_zeros(n, 1, 2), there - here], 1) * here.new_tensor([(w - 1) / 2, (h - 1) / 2])
+        heat = torch.cat(
+            [small.new_zeros(n, 1, h, w), (gaussian(here) - gaussian(there)).to(small.dtype)], 1
+        )
+        # displacement of each keypoint, the first for the background; half a side is (size - 1) / 2
+        # pixels
+        shift = torch.cat([here.new_zeros(n, 1, 2), there - here], 1) * here.new_tensor(
+            [(w - 1) / 2, (h - 1) / 2]
+        )
         field = shift.flatten(0, 1)[:, :, None, None].expand(-1, 2, h, w)
         moved = warp(small.repeat_interleave(k + 1, 0), field).view(n, k + 1, 3, h, w)
         features = self.hourglass(torch.cat([heat[:, :, None], moved], 2).flatten(1, 2))
         weight = F.softmax(self.masks(features).float(), 1)
-        return torch.einsum("nkhw,nkc->nchw", weight, shift), torch.sigmoid(self.occlusion(features).float())
+        return torch.einsum("nkhw,nkc->nchw", weight, shift), torch.sigmoid(
+            self.occlusion(features).float()
+        )
 
 
 class Encoded(NamedTuple):
@@ -173,7 +201,8 @@ class Encoded(NamedTuple):
 
 
 class PublishedNet(nn.Module):
-    """Behind the interface of `FusionNet`. With `mask` 0, or as `dac`, the base layer is ignored."""
+    """Behind the interface of `FusionNet`. With `mask` 0, or as `dac`, the base layer is
+    ignored."""
 
     #: As published: keypoints are those of the source, and coded.
     derives_keypoints = False
@@ -191,11 +220,20 @@ class PublishedNet(nn.Module):
             self.base_first = same(3, c256, 7)
             self.base_tower = nn.ModuleList([Residual(c256) for _ in range(6)])
         if wide:
-            self.base_first, self.base_down1, self.base_down2 = same(3, c64, 7), down(c64, c128), down(c128, c256)
+            self.base_first, self.base_down1, self.base_down2 = (
+                same(3, c64, 7),
+                down(c64, c128),
+                down(c128, c256),
+            )
             self.join = nn.Conv2d(c512, c256, 3, padding=1)
         self.up1, self.up2 = up(c256, c128), up(c128, c64)
-        if config.name == "hdac-hf":  # what pooling loses of the moved reference comes back beside the up blocks
-            self.skip2, self.skip1 = nn.Conv2d(c128, c128, 3, padding=1), nn.Conv2d(c64, c64, 3, padding=1)
+        if (
+            config.name == "hdac-hf"
+        ):  # what pooling loses of the moved reference comes back beside the up blocks
+            self.skip2, self.skip1 = (
+                nn.Conv2d(c128, c128, 3, padding=1),
+                nn.Conv2d(c64, c64, 3, padding=1),
+            )
         self.last = nn.Conv2d(c64, 3, 7, padding=3)
 
     def takes(self, keypoints: int) -> bool:
@@ -210,12 +248,22 @@ class PublishedNet(nn.Module):
     def encode(self, planes: Tensor, qp: Tensor) -> Encoded:
         """planes `(N, 6, H/2, W/2)` float32 in [0, 1]; qp is not used."""
         rgb = rgb_from_planes(planes)
-        f1 = self.first(rgb.to(self.compute_dtype(planes.device), memory_format=torch.channels_last))
+        f1 = self.first(
+            rgb.to(self.compute_dtype(planes.device), memory_format=torch.channels_last)
+        )
         f2 = self.down1(f1)
-        return Encoded(rgb, F.interpolate(rgb, size=(SMALL, SMALL), mode="area"), self.down2(f2), f2, f1)
+        return Encoded(
+            rgb, F.interpolate(rgb, size=(SMALL, SMALL), mode="area"), self.down2(f2), f2, f1
+        )
 
     def forward(
-        self, base: Tensor, qp: Tensor, reference: Reference, keypoints: Tensor, mask: Tensor, before: object | None = None
+        self,
+        base: Tensor,
+        qp: Tensor,
+        reference: Reference,
+        keypoints: Tensor,
+        mask: Tensor,
+        before: object | None = None,
     ) -> Fused:
         """As `FusionNet.forward`; `before` is not used."""
         there: Encoded = reference.features
@@ -250,8 +298,12 @@ class PublishedNet(nn.Module):
         full = F.interpolate(flow, scale_factor=4.0, mode="bilinear", align_corners=False) * 4
         if name == "hdac-hf":
             half = F.interpolate(flow, scale_factor=2.0, mode="bilinear", align_corners=False) * 2
-            x = self.up1(x) + self.skip2(warp(there.f2, half) * F.interpolate(open_, scale_factor=2.0).to(dtype))
-            x = self.up2(x) + self.skip1(warp(there.f1, full) * F.interpolate(open_, scale_factor=4.0).to(dtype))
+            x = self.up1(x) + self.skip2(
+                warp(there.f2, half) * F.interpolate(open_, scale_factor=2.0).to(dtype)
+            )
+            x = self.up2(x) + self.skip1(
+                warp(there.f1, full) * F.interpolate(open_, scale_factor=4.0).to(dtype)
+            )
         else:
             x = self.up2(self.up1(x))
         planes = planes_from_rgb(torch.sigmoid(self.last(x).float()))

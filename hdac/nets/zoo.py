@@ -1,7 +1,7 @@
 """The networks that ship with hdac: names, hashes, loading.
 
-A weights file is `<name>-<first 8 hexadecimal digits of its SHA-256>.safetensors` (fp16); its metadata holds the
-network's configuration and licence. Nothing is ever unpickled or downloaded.
+A weights file is `<name>-<first 8 hexadecimal digits of its SHA-256>.safetensors` (fp16); its
+metadata holds the network's configuration and licence. Nothing is ever unpickled or downloaded.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ class ModelFile:
 
 
 def shipped() -> list[ModelFile]:
-    """The models in the package, by name; then those in the folders of `HDAC_MODELS`, under their hashed names."""
+    """The models in the package, by name; then those in the folders of `HDAC_MODELS`, under their
+    hashed names."""
     more = [Path(folder) for folder in os.environ.get(VARIABLE, "").split(os.pathsep) if folder]
     found = []
     for folder in (FOLDER, *more):
@@ -59,7 +60,9 @@ def find_model(name: str, digest: str | None = None) -> ModelFile:
     if name.endswith(".safetensors"):
         path = Path(name)
         if not path.is_file():
-            raise UsageError(f"model {name}: no such file; `hdac models` lists the models that are here")
+            raise UsageError(
+                f"model {name}: no such file; `hdac models` lists the models that are here"
+            )
         data = path.read_bytes()
         label, _, claimed = path.stem.rpartition("-")
         actual = hashlib.sha256(data).hexdigest()[:8]
@@ -74,7 +77,8 @@ def find_model(name: str, digest: str | None = None) -> ModelFile:
 
 
 def tuned(name: str, tune: str) -> str:
-    """The model that serves `name` with `tune` ("psnr" or "perceptual"): two sets of weights of one network.
+    """The model that serves `name` with `tune` ("psnr" or "perceptual"): two sets of weights of one
+    network.
 
     A file's path, or a name that says its tune, stays as it is.
     """
@@ -84,7 +88,8 @@ def tuned(name: str, tune: str) -> str:
 
 
 def serving(name: str, mode: str, tune: str) -> str:
-    """The model that serves `name` in a mode: animation has weights of its own where somebody trained them."""
+    """The model that serves `name` in a mode: animation has weights of its own where somebody
+    trained them."""
     own = f"{name}-animation"
     if mode == "animation" and any(model.name == own for model in shipped()):
         return own
@@ -92,15 +97,19 @@ def serving(name: str, mode: str, tune: str) -> str:
 
 
 def build(settings: dict[str, Any]) -> CodecNet:
-    """An untrained network of a configuration: that of a published one has a `width`. Raises `TypeError` for unknown keys."""
+    """An untrained network of a configuration: that of a published one has a `width`. Raises
+    `TypeError` for unknown keys."""
     if "width" in settings:
         return PublishedNet(PublishedConfig(**settings))
-    plain: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()}
+    plain: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()
+    }
     return FusionNet(FusionConfig(**plain))
 
 
 def load_model(model: ModelFile) -> CodecNet:
-    """The network in float32, in evaluation mode. Raises `UsageError` if the file is not what its name says."""
+    """The network in float32, in evaluation mode. Raises `UsageError` if the file is not what its
+    name says."""
     data = model.path.read_bytes()
     digest = hashlib.sha256(data).hexdigest()[:8]
     if digest != model.digest:

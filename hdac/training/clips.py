@@ -1,6 +1,7 @@
 """Clips in memory and random samples of them.
 
-Everything a step needs is decoded once: originals and coded versions as uint8 planes (about 8 GB for the whole set).
+Everything a step needs is decoded once: originals and coded versions as uint8 planes (about 8 GB
+    for the whole set).
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ class Clip:
 
 
 class Batch(NamedTuple):
-    """Runs of T following pictures. Planes float32 in [0, 1]; `mask` `(N,)`: 1 fuses, 0 animates."""
+    """Runs of T following pictures. Planes float32 in [0, 1]; `mask` `(N,)`: 1 fuses, 0
+    animates."""
 
     target: Tensor  # (T, N, 6, h, w)
     base: Tensor  # (T, N, 6, h, w)
@@ -39,12 +41,19 @@ class Batch(NamedTuple):
     mask: Tensor
 
 
-def load_clip(original: Path, pack: Path, versions: list[Version], anchors: list[AnchorPoint]) -> Clip:
-    return Clip(read_frames(original), tuple((v, read_frames(pack / v.stream)) for v in versions), tuple(anchors))
+def load_clip(
+    original: Path, pack: Path, versions: list[Version], anchors: list[AnchorPoint]
+) -> Clip:
+    return Clip(
+        read_frames(original),
+        tuple((v, read_frames(pack / v.stream)) for v in versions),
+        tuple(anchors),
+    )
 
 
 def load(pack: Path, originals: Path | None = None) -> list[Clip]:
-    """All clips of a pack; `originals`: folder of the clips themselves (None: the pack's copies). Raises `UsageError`."""
+    """All clips of a pack; `originals`: folder of the clips themselves (None: the pack's copies).
+    Raises `UsageError`."""
     index = load_index(pack)
     names = sorted({v.clip for v in index.versions})
     jobs = [
@@ -72,7 +81,8 @@ def planes_of(frames: Frames, t: int, box: tuple[int, int, int], flip: bool) -> 
 
 
 class Sampler:
-    """Random crops of random (reference, target) pairs. The state is that of one `random.Random`, so that a run resumes."""
+    """Random crops of random (reference, target) pairs. The state is that of one `random.Random`,
+    so that a run resumes."""
 
     def __init__(self, clips: list[Clip], seed: int, animate: float = 0.2) -> None:
         self.clips, self.rng, self.animate = clips, random.Random(seed), animate
@@ -85,7 +95,11 @@ class Sampler:
             version, coded = rng.choice(clip.versions)
             t = rng.randrange(1, len(coded.y) - length + 1)
             height, width = coded.y.shape[1:]
-            box = (2 * rng.randint(0, (height - crop) // 2), 2 * rng.randint(0, (width - crop) // 2), crop)
+            box = (
+                2 * rng.randint(0, (height - crop) // 2),
+                2 * rng.randint(0, (width - crop) // 2),
+                crop,
+            )
             flip = rng.random() < 0.5
             origin = version.start
             times = range(t, t + length)
@@ -101,7 +115,9 @@ class Sampler:
             shift = rng.uniform(-20, 20)
             planes[:, :4] = ((planes[:, :4] - 125) * gain + 125 + shift).clamp_(0, 255)
             tint = torch.tensor([[rng.gauss(0, 6)], [rng.gauss(0, 6)]])
-            planes[:, 4:] = ((planes[:, 4:] - 128) * rng.uniform(0.7, 1.3) + 128 + tint[None, :, :, None]).clamp_(0, 255)
+            planes[:, 4:] = (
+                (planes[:, 4:] - 128) * rng.uniform(0.7, 1.3) + 128 + tint[None, :, :, None]
+            ).clamp_(0, 255)
             rows.append(planes / 255)
             qps.append([version.qp(i) for i in times])
             refs.append(version.qp_ref)
@@ -110,4 +126,6 @@ class Sampler:
         target, base = stacked[:length].contiguous(), stacked[length : 2 * length].contiguous()
         reference, original = stacked[-2].contiguous(), stacked[-1].contiguous()
         qp = torch.tensor(qps).float().T.contiguous()
-        return Batch(target, base, reference, original, qp, torch.tensor(refs).float(), torch.tensor(masks))
+        return Batch(
+            target, base, reference, original, qp, torch.tensor(refs).float(), torch.tensor(masks)
+        )

@@ -23,18 +23,25 @@ def _columns(path: Path) -> dict[str, list[tuple[float, float]]]:
     return found
 
 
-def _by_level(validations: dict[str, list[tuple[float, float]]]) -> dict[str, list[tuple[float, float]]]:
+def _by_level(
+    validations: dict[str, list[tuple[float, float]]],
+) -> dict[str, list[tuple[float, float]]]:
     """Mean of the columns `gain_QP` in each of `LEVELS`."""
     found = {}
     for low, high in LEVELS:
-        columns = [validations[f"gain_{qp}"] for qp in range(low, high + 1) if f"gain_{qp}" in validations]
+        columns = [
+            validations[f"gain_{qp}"] for qp in range(low, high + 1) if f"gain_{qp}" in validations
+        ]
         rows = zip(*columns, strict=True)
-        found[f"QP {low} to {high}"] = [(row[0][0], sum(value for _, value in row) / len(row)) for row in rows]
+        found[f"QP {low} to {high}"] = [
+            (row[0][0], sum(value for _, value in row) / len(row)) for row in rows
+        ]
     return found
 
 
 def draw_curves(run: Path) -> Path | None:
-    """`curves.png` in the folder of a run: loss terms, gain in training and on val, BD-rate; what is not there has no panel.
+    """`curves.png` in the folder of a run: loss terms, gain in training and on val, BD-rate; what
+    is not there has no panel.
 
     None where matplotlib is not installed.
     """
@@ -45,18 +52,34 @@ def draw_curves(run: Path) -> Path | None:
 
     losses, validations = _columns(run / "log.csv"), _columns(run / "validation.csv")
     panels = [
-        ("loss terms (dB)", {t: losses[t] for t in TERMS if t in losses and any(v for _, v in losses[t])}),
+        (
+            "loss terms (dB)",
+            {t: losses[t] for t in TERMS if t in losses and any(v for _, v in losses[t])},
+        ),
         ("gain in training (dB)", {t: losses[t] for t in ("gain",) if t in losses}),
         ("gain over the base layer on val (dB)", _by_level(validations)),
-        ("BD-rate on val, PSNR-Y against x265-tuned (%)", {k: v for k, v in validations.items() if k == "bd_rate"}),
+        (
+            "BD-rate on val, PSNR-Y against x265-tuned (%)",
+            {k: v for k, v in validations.items() if k == "bd_rate"},
+        ),
     ]
-    panels = [(title, {name: points for name, points in lines.items() if points}) for title, lines in panels]
+    panels = [
+        (title, {name: points for name, points in lines.items() if points})
+        for title, lines in panels
+    ]
     panels = [panel for panel in panels if panel[1]]
     with mpl.rc_context({"font.size": 8}):
         figure = Figure(figsize=(3.4 * len(panels), 3), layout="constrained")
-        for axes, (title, lines) in zip(figure.subplots(1, max(1, len(panels)), squeeze=False)[0], panels, strict=False):
+        for axes, (title, lines) in zip(
+            figure.subplots(1, max(1, len(panels)), squeeze=False)[0], panels, strict=False
+        ):
             for name, points in lines.items():
-                axes.plot(*zip(*points, strict=True), marker="." if len(points) < 40 else "", lw=1, label=name)
+                axes.plot(
+                    *zip(*points, strict=True),
+                    marker="." if len(points) < 40 else "",
+                    lw=1,
+                    label=name,
+                )
             axes.set_title(title)
             axes.set_xlabel("minutes")
             if len(lines) > 1:

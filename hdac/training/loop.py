@@ -1,8 +1,9 @@
-"""The training loop: by minutes, resumable to the step, CPU or GPU or several (`torchrun`), EMA weights, CSV logs and a plot.
+"""The training loop: by minutes, resumable to the step, CPU or GPU or several (`torchrun`), EMA
+weights, CSV logs and a plot.
 
-A checkpoint (`last.pt` in the output folder, written atomically) holds weights, EMA, optimizer, step, elapsed
-minutes and random states; `ema.safetensors` beside it is always the latest usable network. Losses go to `log.csv`, validations to
-`validation.csv`, both into `curves.png`.
+A checkpoint (`last.pt` in the output folder, written atomically) holds weights, EMA, optimizer,
+step, elapsed minutes and random states; `ema.safetensors` beside it is always the latest usable
+network. Losses go to `log.csv`, validations to `validation.csv`, both into `curves.png`.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """A training recipe. `crop` in pixels; `minutes` is the whole schedule, over all resumed runs."""
+    """A training recipe. `crop` in pixels; `minutes` is the whole schedule, over all resumed
+    runs."""
 
     minutes: float = 100.0
     batch: int = 6
@@ -49,7 +51,9 @@ class TrainConfig:
     lr_end: float = 1e-5
     warmup_steps: int = 200
     animate: float = 0.2
-    keypoints: tuple[int, ...] = ()  # counts to choose from in each step (nested networks); empty: all
+    keypoints: tuple[
+        int, ...
+    ] = ()  # counts to choose from in each step (nested networks); empty: all
     weight_picture: float = 1.0
     weight_chroma: float = 0.2  # within the picture's loss
     weight_perceptual: float = 0.0  # above 0: msVGG and LPIPS too, from HDAC_WEIGHTS
@@ -71,24 +75,32 @@ def learning_rate(config: TrainConfig, step: int, minutes: float) -> float:
 
 
 def quantised(points: Tensor, generator: torch.Generator) -> Tensor:
-    """Keypoints with uniform noise of one quantiser step in place of rounding (Balle et al., ICLR 2017, section 3.1)."""
+    """Keypoints with uniform noise of one quantiser step in place of rounding (Balle et al., ICLR
+    2017, section 3.1)."""
     noise = torch.rand(points.shape, generator=generator).to(points.device) - 0.5
     return points + noise * STEP
 
 
-def run_net(net: CodecNet, batch: Batch, generator: torch.Generator, counts: tuple[int, ...] = ()) -> tuple[list[Fused], Tensor, Tensor]:
-    """Network outputs of the run, from as many keypoints as one of `counts` (empty: all); thumbnails and (unquantised) keypoints of
-    its first targets. Fused pictures have the keypoints that the codec gives them: those of the base pictures, or coded ones."""
+def run_net(
+    net: CodecNet, batch: Batch, generator: torch.Generator, counts: tuple[int, ...] = ()
+) -> tuple[list[Fused], Tensor, Tensor]:
+    """Network outputs of the run, from as many keypoints as one of `counts` (empty: all);
+    thumbnails and (unquantised) keypoints of its first targets. Fused pictures have the keypoints
+    that the codec gives them: those of the base pictures, or coded ones."""
     length, n = batch.target.shape[:2]
     thumbs = thumbnail(torch.cat([batch.target.flatten(0, 1), batch.reference_original]))
     points = net.detector(thumbs).float()
     given = quantised(points, generator)
     if net.derives_keypoints and bool(batch.mask.any()):  # where the base layer is fused
-        derived = net.detector(thumbnail(torch.cat([batch.base.flatten(0, 1), batch.reference]))).float()
+        derived = net.detector(
+            thumbnail(torch.cat([batch.base.flatten(0, 1), batch.reference]))
+        ).float()
         given = torch.where(batch.mask.repeat(length + 1).view(-1, 1, 1) == 1, derived, given)
     if counts:
         given = given[:, : counts[int(torch.randint(len(counts), (1,), generator=generator))]]
-    reference = Reference(batch.reference, net.encode(batch.reference, batch.qp_ref), given[length * n :])
+    reference = Reference(
+        batch.reference, net.encode(batch.reference, batch.qp_ref), given[length * n :]
+    )
     run: list[Fused] = []
     state: State | None = None
     for t in range(length):
@@ -99,16 +111,25 @@ def run_net(net: CodecNet, batch: Batch, generator: torch.Generator, counts: tup
 
 
 #: One row a keypoint (the masks' first is the background).
-_PER_KEYPOINT = ("detector.head.weight", "detector.head.bias", "motion.sparse.masks.weight", "motion.sparse.masks.bias")
+_PER_KEYPOINT = (
+    "detector.head.weight",
+    "detector.head.bias",
+    "motion.sparse.masks.weight",
+    "motion.sparse.masks.bias",
+)
 
 
 def with_more_keypoints(state: dict[str, Tensor], net: CodecNet) -> dict[str, Tensor]:
-    """Weights of a `FusionNet`, to be continued by one with more keypoints: the first ones do what they did.
+    """Weights of a `FusionNet`, to be continued by one with more keypoints: the first ones do what
+    they did.
 
     Raises `UsageError` where other shapes differ.
     """
     fresh, out = net.state_dict(), {}
-    before, now = (len(weights["detector.head.bias"]) if "detector.head.bias" in weights else 0 for weights in (state, fresh))
+    before, now = (
+        len(weights["detector.head.bias"]) if "detector.head.bias" in weights else 0
+        for weights in (state, fresh)
+    )
     for name, value in state.items():
         wanted = fresh.get(name, value)
         if wanted.shape == value.shape:
@@ -117,8 +138,15 @@ def with_more_keypoints(state: dict[str, Tensor], net: CodecNet) -> dict[str, Te
         grown = wanted.clone()
         if name in _PER_KEYPOINT and wanted.shape[1:] == value.shape[1:]:
             grown[: len(value)] = value
-        elif name == "motion.sparse.fine.0.weight" and wanted.shape[1] - value.shape[1] == now - before:  # heat maps come first
-            grown[:, :before], grown[:, before:now], grown[:, now:] = value[:, :before], 0, value[:, before:]
+        elif (
+            name == "motion.sparse.fine.0.weight"
+            and wanted.shape[1] - value.shape[1] == now - before
+        ):  # heat maps come first
+            grown[:, :before], grown[:, before:now], grown[:, now:] = (
+                value[:, :before],
+                0,
+                value[:, before:],
+            )
         else:
             shapes = f"{tuple(value.shape)}, the network's {tuple(wanted.shape)}"
             raise UsageError(f"start: {name} is {shapes}; give weights of the same widths")
@@ -127,14 +155,24 @@ def with_more_keypoints(state: dict[str, Tensor], net: CodecNet) -> dict[str, Te
 
 
 def losses(
-    net: CodecNet, batch: Batch, config: TrainConfig, generator: torch.Generator, perceptual: PerceptualLoss | None = None
+    net: CodecNet,
+    batch: Batch,
+    config: TrainConfig,
+    generator: torch.Generator,
+    perceptual: PerceptualLoss | None = None,
 ) -> dict[str, Tensor]:
-    """The terms of a step; `total` is what is differentiated. `gain` is that of the run's last picture."""
+    """The terms of a step; `total` is what is differentiated. `gain` is that of the run's last
+    picture."""
     device = batch.target.device.type
     with torch.autocast(device, torch.bfloat16, enabled=fast_dtype(device) is torch.bfloat16):
         run, thumbs, points = run_net(net, batch, generator, config.keypoints)
         equivariance = equivariance_loss(net.detector, thumbs, points, generator)
-    pictures = torch.stack([picture_loss(f.planes, target, config.weight_chroma) for f, target in zip(run, batch.target, strict=True)])
+    pictures = torch.stack(
+        [
+            picture_loss(f.planes, target, config.weight_chroma)
+            for f, target in zip(run, batch.target, strict=True)
+        ]
+    )
     with torch.no_grad():
         plain = picture_loss(batch.base[-1], batch.target[-1], config.weight_chroma)
     first = run[0].motion
@@ -181,12 +219,22 @@ class Trainer:
         torch.manual_seed(config.seed)
         self.net = build(network).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         if start is not None:
-            unexpected = self.net.load_state_dict(with_more_keypoints(start, self.net), strict=False).unexpected_keys
+            unexpected = self.net.load_state_dict(
+                with_more_keypoints(start, self.net), strict=False
+            ).unexpected_keys
             if unexpected:
-                raise UsageError(f"start: the weights do not fit ({', '.join(unexpected[:3])}, ...); give weights of the same widths")
+                raise UsageError(
+                    f"start: the weights do not fit ({', '.join(unexpected[:3])}, ...); give weights of the same widths"
+                )
         self.ema = copy.deepcopy(self.net).requires_grad_(False)
-        self.optimizer = torch.optim.AdamW(self.net.parameters(), lr=config.lr, betas=(0.9, 0.98), weight_decay=1e-4)
-        self.perceptual = _perceptual_loss(self.device, config.weight_msvgg) if config.weight_perceptual > 0 else None
+        self.optimizer = torch.optim.AdamW(
+            self.net.parameters(), lr=config.lr, betas=(0.9, 0.98), weight_decay=1e-4
+        )
+        self.perceptual = (
+            _perceptual_loss(self.device, config.weight_msvgg)
+            if config.weight_perceptual > 0
+            else None
+        )
         self.generator = torch.Generator().manual_seed(config.seed + self.workers.rank)
         self.step, self.minutes = 0, 0.0
         out.mkdir(parents=True, exist_ok=True)
@@ -218,14 +266,22 @@ class Trainer:
         }  # fmt: skip
         torch.save(state, self.out / "last.pt.part")
         os.replace(self.out / "last.pt.part", self.out / "last.pt")
-        save_file({k: half(v) for k, v in self.ema.state_dict().items()}, self.out / "ema.safetensors.part")
+        save_file(
+            {k: half(v) for k, v in self.ema.state_dict().items()},
+            self.out / "ema.safetensors.part",
+        )
         os.replace(self.out / "ema.safetensors.part", self.out / "ema.safetensors")
 
     def train_step(self) -> dict[str, float]:
         config = self.config
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(config, self.step, self.minutes)
-        batch = Batch(*(t.to(self.device) for t in self.sampler.batch(config.batch, config.crop, config.length)))
+        batch = Batch(
+            *(
+                t.to(self.device)
+                for t in self.sampler.batch(config.batch, config.crop, config.length)
+            )
+        )
         terms = losses(self.net, batch, config, self.generator, self.perceptual)
         self.optimizer.zero_grad(set_to_none=True)
         terms["total"].backward()
@@ -236,13 +292,18 @@ class Trainer:
         self.step += 1
         decay = min(config.ema, (1 + self.step) / (10 + self.step))
         with torch.no_grad():
-            torch._foreach_lerp_(list(self.ema.parameters()), list(self.net.parameters()), 1 - decay)
+            torch._foreach_lerp_(
+                list(self.ema.parameters()), list(self.net.parameters()), 1 - decay
+            )
             for ours, theirs in zip(self.ema.buffers(), self.net.buffers(), strict=True):
                 ours.copy_(theirs)
         return {**{k: float(v.detach()) for k, v in terms.items()}, "norm": float(norm)}
 
-    def run(self, minutes: float, validate: Callable[[CodecNet], Validation], say: Callable[[str], None]) -> None:
-        """Trains for at most `minutes` more minutes or to the end of the schedule, then saves and validates."""
+    def run(
+        self, minutes: float, validate: Callable[[CodecNet], Validation], say: Callable[[str], None]
+    ) -> None:
+        """Trains for at most `minutes` more minutes or to the end of the schedule, then saves and
+        validates."""
         first = self.workers.rank == 0
         begin, start = time.monotonic(), self.minutes
         saved = checked = self.minutes
@@ -271,14 +332,23 @@ class Trainer:
             self.save()
             self._validate(validate, say)
 
-    def _validate(self, validate: Callable[[CodecNet], Validation], say: Callable[[str], None]) -> None:
+    def _validate(
+        self, validate: Callable[[CodecNet], Validation], say: Callable[[str], None]
+    ) -> None:
         found = validate(self.ema)
         self._append("validation.csv", found.row())
         draw_curves(self.out)
         say(found.text())
 
     def _log(self, row: dict[str, float], say: Callable[[str], None]) -> None:
-        say(" ".join(f"{k} {v}" for k, v in self._append("log.csv", {k: round(v, 4) for k, v in row.items()}).items()))
+        say(
+            " ".join(
+                f"{k} {v}"
+                for k, v in self._append(
+                    "log.csv", {k: round(v, 4) for k, v in row.items()}
+                ).items()
+            )
+        )
 
     def _append(self, name: str, row: dict[str, Any]) -> dict[str, Any]:
         """One line more in a CSV file of the run; returns it, with step and minutes."""

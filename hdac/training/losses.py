@@ -13,25 +13,33 @@ from hdac.nets.planes import luma
 
 
 def decibel(error: Tensor, floor: float) -> Tensor:
-    """10 log10(error + floor), element by element; the floor bounds the gradient where the error vanishes."""
+    """10 log10(error + floor), element by element; the floor bounds the gradient where the error
+    vanishes."""
     return 10 * torch.log10(error + floor)
 
 
-def picture_loss(output: Tensor, target: Tensor, weight_chroma: float = 0.2, weight_msssim: float = 0.7) -> Tensor:
+def picture_loss(
+    output: Tensor, target: Tensor, weight_chroma: float = 0.2, weight_msssim: float = 0.7
+) -> Tensor:
     """Negative PSNR of luma, of chroma (weighted) and MS-SSIM in dB (weighted), per sample `(N,)`.
 
-    output, target: six planes `(N, 6, h, w)` in [0, 1], the luma at least 161 pixels a side (MS-SSIM's five scales).
+    output, target: six planes `(N, 6, h, w)` in [0, 1], the luma at least 161 pixels a side
+        (MS-SSIM's five scales).
     """
     error = (output - target).square()
-    fidelity = decibel(error[:, :4].mean((1, 2, 3)), 2e-5) + weight_chroma * decibel(error[:, 4:].mean((1, 2, 3)), 1e-5)
+    fidelity = decibel(error[:, :4].mean((1, 2, 3)), 2e-5) + weight_chroma * decibel(
+        error[:, 4:].mean((1, 2, 3)), 1e-5
+    )
     structure = 1 - ms_ssim(luma(output), luma(target), data_range=1.0, size_average=False)
     return fidelity + weight_msssim * decibel(structure.clamp_min(0), 1e-4)
 
 
 def photometric_loss(motion: Motion, reference: Tensor, target: Tensor) -> Tensor:
-    """How well each flow moves the original reference onto the original target; `(N,)`, dB of the mean absolute error.
+    """How well each flow moves the original reference onto the original target; `(N,)`, dB of the
+    mean absolute error.
 
-    The sparse and coarse flows are judged at 1/4 of the frame, the final one at full resolution. (Charbonnier.)
+    The sparse and coarse flows are judged at 1/4 of the frame, the final one at full resolution.
+    (Charbonnier.)
     """
     full_ref, full = luma(reference), luma(target)
     small_ref, small = F.avg_pool2d(full_ref, 4), F.avg_pool2d(full, 4)
@@ -39,18 +47,25 @@ def photometric_loss(motion: Motion, reference: Tensor, target: Tensor) -> Tenso
     def misfit(source: Tensor, wanted: Tensor, flow: Tensor) -> Tensor:
         return decibel(((warp(source, flow) - wanted).square() + 1e-6).sqrt().mean((1, 2, 3)), 2e-3)
 
-    sparse, coarse = (misfit(small_ref, small, enlarge(f, 2) / 4) for f in (motion.sparse, motion.coarse))
+    sparse, coarse = (
+        misfit(small_ref, small, enlarge(f, 2) / 4) for f in (motion.sparse, motion.coarse)
+    )
     return 0.5 * sparse + 0.5 * coarse + misfit(full_ref, full, enlarge(motion.flow, 4))
 
 
 def smoothness_loss(motion: Motion) -> Tensor:
     """Mean absolute first difference of the final flow, in pixels a cell, `(N,)`."""
     f = motion.flow
-    return (f[..., 1:] - f[..., :-1]).abs().mean((1, 2, 3)) + (f[..., 1:, :] - f[..., :-1, :]).abs().mean((1, 2, 3))
+    return (f[..., 1:] - f[..., :-1]).abs().mean((1, 2, 3)) + (
+        f[..., 1:, :] - f[..., :-1, :]
+    ).abs().mean((1, 2, 3))
 
 
-def equivariance_loss(detector: nn.Module, image: Tensor, points: Tensor, generator: torch.Generator) -> Tensor:
-    """Keypoints move with the picture: mean distance after a random affine map, in normalised units.
+def equivariance_loss(
+    detector: nn.Module, image: Tensor, points: Tensor, generator: torch.Generator
+) -> Tensor:
+    """Keypoints move with the picture: mean distance after a random affine map, in normalised
+    units.
 
     First-order motion, section 3.1. Differs: affine maps instead of thin-plate splines.
     image: thumbnails `(N, 3, 64, 64)`; points: their keypoints `(N, K, 2)`.
@@ -58,7 +73,9 @@ def equivariance_loss(detector: nn.Module, image: Tensor, points: Tensor, genera
     n = image.shape[0]
     turn = (torch.rand(n, generator=generator) - 0.5) * 0.6
     zoom = 1 + (torch.rand(n, generator=generator) - 0.5) * 0.4
-    matrix = torch.stack([zoom * turn.cos(), -zoom * turn.sin(), zoom * turn.sin(), zoom * turn.cos()], -1).view(n, 2, 2)
+    matrix = torch.stack(
+        [zoom * turn.cos(), -zoom * turn.sin(), zoom * turn.sin(), zoom * turn.cos()], -1
+    ).view(n, 2, 2)
     shift = (torch.rand(n, 2, 1, generator=generator) - 0.5) * 0.4
     theta = torch.cat([matrix, shift], -1).to(image.device)
     grid = F.affine_grid(theta, list(image.shape), align_corners=False)

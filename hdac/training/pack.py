@@ -1,8 +1,10 @@
-"""Training packs: every clip and its base layers, coded as the codec codes them (at a preset that may be faster), as small video files.
+"""Training packs: every clip and its base layers, coded as the codec codes them (at a preset that
+may be faster), as small video files.
 
-A pack is a folder for each split with `pack.json`, one HEVC elementary stream for each coded version of each clip and one mp4 for each
-original. It is all that a training machine needs (the whole training set in under 50 MB); where the clips themselves are at hand, those
-are the targets, else the pack's copies (x265, CRF 20).
+A pack is a folder for each split with `pack.json`, one HEVC elementary stream for each coded
+version of each clip and one mp4 for each original. It is all that a training machine needs (the
+whole training set in under 50 MB); where the clips themselves are at hand, those are the targets,
+else the pack's copies (x265, CRF 20).
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ from hdac.layers.base import BaseConfig
 
 SCHEMA = "hdac-pack/2"
 CRF = 20
-#: What validation measures: the first pictures of each clip, our base layer and the anchor x265-tuned at these QPs.
+#: What validation measures: the first pictures of each clip, our base layer and the anchor
+#: x265-tuned at these QPs.
 VAL_PICTURES = 100
 VVC_PICTURES = 64
 VAL_QPS = (30, 37, 44, 51)
@@ -30,8 +33,9 @@ ANCHOR_QPS = (31, 37, 43, 49)
 
 @dataclass(frozen=True)
 class Version:
-    """One coded version of a clip: the GOP starts at picture `start`. kbps: of the thinned base layer in a validation split, else 0
-    (thinning takes as long as coding fast); base_codec: hevc or vvc."""
+    """One coded version of a clip: the GOP starts at picture `start`. kbps: of the thinned base
+    layer in a validation split, else 0 (thinning takes as long as coding fast); base_codec: hevc or
+    vvc."""
 
     clip: str
     start: int
@@ -42,7 +46,8 @@ class Version:
     base_codec: str = "hevc"
 
     def qp(self, index: int) -> int:
-        """What the codec tells the network about picture `index`: HEVC's cascade is ours, libvvenc's is its own."""
+        """What the codec tells the network about picture `index`: HEVC's cascade is ours,
+        libvvenc's is its own."""
         if self.base_codec == "vvc":
             return self.qp_base if index else self.qp_ref
         return BaseConfig(0, 0, Fraction(25), self.qp_ref, self.qp_base).qp(index)
@@ -87,9 +92,13 @@ def _code(job: _Job) -> Version:
 
     clip = read_clip(job.path, None)
     pictures, fps = clip.pictures[job.start :][: job.pictures], clip.fps
-    config = BaseConfig(pictures[0].width, pictures[0].height, fps, job.qp_ref, job.qp_base, preset=job.preset)
+    config = BaseConfig(
+        pictures[0].width, pictures[0].height, fps, job.qp_ref, job.qp_base, preset=job.preset
+    )
     encoder = open_base(job.base_codec, config, None, len(pictures))
-    units = [coded.data for picture in pictures for coded in encoder.push(picture)] + [coded.data for coded in encoder.flush()]
+    units = [coded.data for picture in pictures for coded in encoder.push(picture)] + [
+        coded.data for coded in encoder.flush()
+    ]
     size = 0
     if job.thinned:
         writer = BaseWriter(job.base_codec, len(told_cascade(job.base_codec, config.cascade)))
@@ -125,13 +134,21 @@ def _anchor(path: Path, qp: int) -> AnchorPoint:
 
 
 def build(
-    clips: list[Path], out: Path, versions: int = 2, vvc: int = 0, preset: str | None = None, seed: int = 0, workers: int = 2
+    clips: list[Path],
+    out: Path,
+    versions: int = 2,
+    vvc: int = 0,
+    preset: str | None = None,
+    seed: int = 0,
+    workers: int = 2,
 ) -> Path:
-    """A training split: `versions` HEVC versions of each clip at random operating points; returns the path of `pack.json`.
+    """A training split: `versions` HEVC versions of each clip at random operating points; returns
+    the path of `pack.json`.
 
-    The first version starts at the clip's first picture, the others in its first third, so that references differ. `vvc` more versions
-    are `VVC_PICTURES` pictures from anywhere, coded by libvvenc (which takes five times as long). preset: effort of both encoders, of
-    `PRESETS` (None: their defaults).
+    The first version starts at the clip's first picture, the others in its first third, so that
+    references differ. `vvc` more versions are `VVC_PICTURES` pictures from anywhere, coded by
+    libvvenc (which takes five times as long). preset: effort of both encoders, of `PRESETS` (None:
+    their defaults).
     """
     import av
 
@@ -148,25 +165,40 @@ def build(
             qp_base = rng.choice(range(28, 52))
             qp_ref = qp_base - rng.randint(3, 10)
             start = rng.randrange(max(1, frames - VVC_PICTURES))
-            jobs.append(_Job(path, out, version, start, qp_ref, qp_base, VVC_PICTURES, "vvc", preset))
+            jobs.append(
+                _Job(path, out, version, start, qp_ref, qp_base, VVC_PICTURES, "vvc", preset)
+            )
     return _build(clips, out, jobs, [], workers)
 
 
 def build_validation(clips: list[Path], out: Path, workers: int = 2) -> Path:
     """A validation split: the first pictures of each clip at `VAL_QPS`, and the anchor's curve."""
-    jobs = [_Job(path, out, i, 0, default_qp_ref(qp), qp, VAL_PICTURES, thinned=True) for path in clips for i, qp in enumerate(VAL_QPS)]
+    jobs = [
+        _Job(path, out, i, 0, default_qp_ref(qp), qp, VAL_PICTURES, thinned=True)
+        for path in clips
+        for i, qp in enumerate(VAL_QPS)
+    ]
     return _build(clips, out, jobs, [(path, qp) for path in clips for qp in ANCHOR_QPS], workers)
 
 
-def _build(clips: list[Path], out: Path, jobs: list[_Job], anchors: list[tuple[Path, int]], workers: int) -> Path:
+def _build(
+    clips: list[Path], out: Path, jobs: list[_Job], anchors: list[tuple[Path, int]], workers: int
+) -> Path:
     out.mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor(workers) as pool:
         originals = pool.map(_copy, clips, [out] * len(clips))
         coded = pool.map(_code, jobs)
         curves = pool.map(_anchor, *zip(*anchors, strict=True)) if anchors else iter(())
-        whole = Index({path.stem: name for path, name in zip(clips, originals, strict=True)}, list(coded), list(curves))
+        whole = Index(
+            {path.stem: name for path, name in zip(clips, originals, strict=True)},
+            list(coded),
+            list(curves),
+        )
     index = out / "pack.json"
-    rows = {"versions": [asdict(v) for v in whole.versions], "anchors": [asdict(a) for a in whole.anchors]}
+    rows = {
+        "versions": [asdict(v) for v in whole.versions],
+        "anchors": [asdict(a) for a in whole.anchors],
+    }
     index.write_text(json.dumps({"schema": SCHEMA, "originals": whole.originals, **rows}))
     return index
 
@@ -176,8 +208,12 @@ def load_index(pack: Path) -> Index:
     try:
         data = json.loads((pack / "pack.json").read_text())
     except FileNotFoundError:
-        raise UsageError(f"{pack}: no pack.json; build the pack with `hdac train pack --pack DIR`") from None
+        raise UsageError(
+            f"{pack}: no pack.json; build the pack with `hdac train pack --pack DIR`"
+        ) from None
     if data.get("schema") != SCHEMA:
-        raise UsageError(f"{pack}: schema {data.get('schema')!r}; expected {SCHEMA!r}. Build it again with `hdac train pack`")
+        raise UsageError(
+            f"{pack}: schema {data.get('schema')!r}; expected {SCHEMA!r}. Build it again with `hdac train pack`"
+        )
     anchors = [AnchorPoint(**{**a, "psnr_y": tuple(a["psnr_y"])}) for a in data["anchors"]]
     return Index(data["originals"], [Version(**v) for v in data["versions"]], anchors)

@@ -1,4 +1,5 @@
-"""Several processes training one network (`torchrun`): each has its own samples, all have the mean gradient."""
+"""Several processes training one network (`torchrun`): each has its own samples, all have the mean
+gradient."""
 
 from __future__ import annotations
 
@@ -13,11 +14,15 @@ from torch import Tensor
 class Workers:
     """The processes of this run; alone, every method is a no-op.
 
-    `torchrun` says rank and number in `RANK`, `LOCAL_RANK` and `WORLD_SIZE`. Gradients are averaged over NCCL (CUDA) or Gloo (CPU).
+    `torchrun` says rank and number in `RANK`, `LOCAL_RANK` and `WORLD_SIZE`. Gradients are averaged
+    over NCCL (CUDA) or Gloo (CPU).
     """
 
     def __init__(self) -> None:
-        self.rank, self.count, self.local_rank = (int(os.environ.get(k, d)) for k, d in (("RANK", 0), ("WORLD_SIZE", 1), ("LOCAL_RANK", 0)))
+        self.rank, self.count, self.local_rank = (
+            int(os.environ.get(k, d))
+            for k, d in (("RANK", 0), ("WORLD_SIZE", 1), ("LOCAL_RANK", 0))
+        )
         self._device = torch.device("cpu")
 
     def start(self, device: torch.device) -> torch.device:
@@ -45,7 +50,11 @@ class Workers:
         """The first process's value: all must stop at the same step."""
         if self.count == 1:
             return value
-        shared = torch.tensor([value], dtype=torch.float64 if self._device.type == "cpu" else torch.float32, device=self._device)
+        shared = torch.tensor(
+            [value],
+            dtype=torch.float64 if self._device.type == "cpu" else torch.float32,
+            device=self._device,
+        )
         dist.broadcast(shared, 0)
         return float(shared)
 

@@ -1,7 +1,8 @@
 """Reading the small video files of a pack: with PyAV where it is installed, else with OpenCV.
 
-OpenCV hands out the luma plane of a yuv420p file as it is (`CAP_PROP_CONVERT_RGB` off) but no chroma planes: those are made from its BGR
-pictures (on one training clip 0.03 code values off on average, 14 at most).
+OpenCV hands out the luma plane of a yuv420p file as it is (`CAP_PROP_CONVERT_RGB` off) but no
+chroma planes: those are made from its BGR pictures (on one training clip 0.03 code values off on
+average, 14 at most).
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ class Frames(NamedTuple):
 
 
 def read_frames(path: Path) -> Frames:
-    """All pictures of an 8-bit 4:2:0 file (mp4, elementary HEVC stream) or of a VVC elementary stream (PyAV only).
+    """All pictures of an 8-bit 4:2:0 file (mp4, elementary HEVC stream) or of a VVC elementary
+    stream (PyAV only).
 
     Raises `OSError` if it holds none or cannot be read.
     """

@@ -1,4 +1,5 @@
-"""Training recipes (`experiments/train/*.toml`): a network, what it starts from, how it is trained."""
+"""Training recipes (`experiments/train/*.toml`): a network, what it starts from, how it is
+trained."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ SCHEMA = "hdac-train/1"
 
 @dataclass(frozen=True)
 class TrainRecipe:
-    """name: of the model file; start: the model whose weights it continues (empty: none); network: for `zoo.build`."""
+    """name: of the model file; start: the model whose weights it continues (empty: none); network:
+    for `zoo.build`."""
 
     title: str
     name: str
@@ -45,4 +47,10 @@ def load_recipe(name: str) -> TrainRecipe:
         checked: Any = from_table(PublishedConfig, network, f"{path}, network")
     else:
         checked = from_table(FusionConfig, network, f"{path}, network")
-    return TrainRecipe(head.title, head.name, head.start, vars(checked), from_table(TrainConfig, training, f"{path}, training"))
+    return TrainRecipe(
+        head.title,
+        head.name,
+        head.start,
+        vars(checked),
+        from_table(TrainConfig, training, f"{path}, training"),
+    )

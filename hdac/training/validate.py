@@ -1,4 +1,5 @@
-"""Validation during training: the EMA network on fixed pictures of `val`, in inference mode as the codec runs it."""
+"""Validation during training: the EMA network on fixed pictures of `val`, in inference mode as the
+codec runs it."""
 
 from __future__ import annotations
 
@@ -23,9 +24,10 @@ from hdac.training.reading import Frames
 
 @dataclass(frozen=True)
 class Validation:
-    """gains: mean gain over the base layer in PSNR-Y, dB, by `qp_base`; animation, still: PSNR-Y of the animated and of the held
-    reference; worse: pictures that lost, of how many; bd_rate: mean BD-rate (PSNR-Y, %) against x265-tuned, None where the pack has
-    no anchor or bjontegaard is not installed."""
+    """gains: mean gain over the base layer in PSNR-Y, dB, by `qp_base`; animation, still: PSNR-Y of
+    the animated and of the held reference; worse: pictures that lost, of how many; bd_rate: mean
+    BD-rate (PSNR-Y, %) against x265-tuned, None where the pack has no anchor or bjontegaard is not
+    installed."""
 
     gains: dict[int, float]
     animation: float
@@ -37,11 +39,18 @@ class Validation:
     def row(self) -> dict[str, float | int | str]:
         """One line of `validation.csv`."""
         gains = {f"gain_{qp}": round(gain, 4) for qp, gain in sorted(self.gains.items())}
-        rest = {"animation": round(self.animation, 3), "still": round(self.still, 3), "worse": self.worse, "pictures": self.pictures}
+        rest = {
+            "animation": round(self.animation, 3),
+            "still": round(self.still, 3),
+            "worse": self.worse,
+            "pictures": self.pictures,
+        }
         return {**gains, **rest, "bd_rate": "" if self.bd_rate is None else round(self.bd_rate, 2)}
 
     def text(self) -> str:
-        gains = ", ".join(f"{gain:+.3f} dB at qp_base {qp}" for qp, gain in sorted(self.gains.items()))
+        gains = ", ".join(
+            f"{gain:+.3f} dB at qp_base {qp}" for qp, gain in sorted(self.gains.items())
+        )
         bd = "n/a" if self.bd_rate is None else f"{self.bd_rate:+.2f} %"
         return (
             f"validation: {gains}; BD-rate (PSNR-Y, against x265-tuned) {bd}; animation {self.animation:.2f} dB, "
@@ -68,12 +77,15 @@ def _bd_rate(clip: Clip, times: list[int], ours: dict[float, float]) -> float | 
     anchors = clip.anchors
     if not anchors:
         return None
-    anchor = curve([a.kbps for a in anchors], [float(np.mean([a.psnr_y[t] for t in times])) for a in anchors])
+    anchor = curve(
+        [a.kbps for a in anchors], [float(np.mean([a.psnr_y[t] for t in times])) for a in anchors]
+    )
     return bd_rate(anchor, curve(list(ours), list(ours.values()))).value
 
 
 class _Measured(NamedTuple):
-    """PSNR-Y of pictures of one coded version, dB: fused, of the base layer, animated, of the reference held."""
+    """PSNR-Y of pictures of one coded version, dB: fused, of the base layer, animated, of the
+    reference held."""
 
     fused: list[float]
     base: list[float]
@@ -81,30 +93,49 @@ class _Measured(NamedTuple):
     held: list[float]
 
 
-def _measure(net: CodecNet, clip: Clip, version: Version, coded: Frames, times: list[int], run: int) -> _Measured:
+def _measure(
+    net: CodecNet, clip: Clip, version: Version, coded: Frames, times: list[int], run: int
+) -> _Measured:
     def points(picture: Tensor) -> Tensor:
         return dequantise(quantise(net.detector(thumbnail(picture))[0]))[None]
 
     held = picture_planes(coded, 0)
     there = points(picture_planes(clip.original, version.start))
     animated = Reference(held, net.encode(held, torch.tensor([float(version.qp_ref)])), there)
-    reference = animated._replace(keypoints=net.detector(thumbnail(held))) if net.derives_keypoints else animated
+    reference = (
+        animated._replace(keypoints=net.detector(thumbnail(held)))
+        if net.derives_keypoints
+        else animated
+    )
     found = _Measured([], [], [], [])
     for t in times:
         state = None
         for s in range(max(1, t - run) if net.config.recurrent else t, t + 1):
-            target, base = picture_planes(clip.original, version.start + s), picture_planes(coded, s)
+            target, base = (
+                picture_planes(clip.original, version.start + s),
+                picture_planes(coded, s),
+            )
             qp, here = torch.tensor([float(version.qp(s))]), points(target)
-            out = net(base, qp, reference, net.detector(thumbnail(base)) if net.derives_keypoints else here, torch.ones(1), state)
+            out = net(
+                base,
+                qp,
+                reference,
+                net.detector(thumbnail(base)) if net.derives_keypoints else here,
+                torch.ones(1),
+                state,
+            )
             state = out.state
         moved = net(base, qp, animated, here, torch.zeros(1)).planes
-        for values, picture in zip(found, (out.planes.clamp(0, 1), base, moved.clamp(0, 1), held), strict=True):
+        for values, picture in zip(
+            found, (out.planes.clamp(0, 1), base, moved.clamp(0, 1), held), strict=True
+        ):
             values.append(psnr_y(picture, target))
     return found
 
 
 def validate(net: CodecNet, clips: list[Clip], pictures: int = 3, run: int = 6) -> Validation:
-    """`pictures` pictures of each version. Recurrent networks see `run` pictures before each that is measured."""
+    """`pictures` pictures of each version. Recurrent networks see `run` pictures before each that
+    is measured."""
     net = copy.deepcopy(net).eval().to("cpu", torch.float32)
     gains: dict[int, list[float]] = defaultdict(list)
     animation, still, rates = list[float](), list[float](), list[float]()
@@ -114,7 +145,9 @@ def validate(net: CodecNet, clips: list[Clip], pictures: int = 3, run: int = 6) 
             for version, coded in clip.versions:
                 times = [i * (len(coded.y) - 1) // pictures for i in range(1, pictures + 1)]
                 found = _measure(net, clip, version, coded, times, run)
-                gains[version.qp_base] += [fused - base for fused, base in zip(found.fused, found.base, strict=True)]
+                gains[version.qp_base] += [
+                    fused - base for fused, base in zip(found.fused, found.base, strict=True)
+                ]
                 animation += found.animated
                 still += found.held
                 curve[version.kbps + ENHANCEMENT_KBPS] = float(np.mean(found.fused))

@@ -17,7 +17,13 @@ VARIABLE = "HDAC_FFMPEG"
 def encoders(ffmpeg: str) -> frozenset[str]:
     """Names of the encoders that an FFmpeg executable offers; empty if it does not run."""
     try:
-        done = subprocess.run([ffmpeg, "-hide_banner", "-encoders"], capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL)
+        done = subprocess.run(
+            [ffmpeg, "-hide_banner", "-encoders"],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            stdin=subprocess.DEVNULL,
+        )
     except (OSError, subprocess.TimeoutExpired):
         return frozenset()
     words = (line.split() for line in done.stdout.splitlines())
@@ -25,14 +31,17 @@ def encoders(ffmpeg: str) -> frozenset[str]:
 
 
 def find_ffmpeg(option: str | os.PathLike[str] | None = None) -> str:
-    """The FFmpeg to run: `option`, then `HDAC_FFMPEG`, then a system ffmpeg with libx265, then imageio-ffmpeg's.
+    """The FFmpeg to run: `option`, then `HDAC_FFMPEG`, then a system ffmpeg with libx265, then
+    imageio-ffmpeg's.
 
     Raises `UsageError` for a named one that does not run, `ToolError` if none is found.
     """
     for source, named in (("--ffmpeg", option), (VARIABLE, os.environ.get(VARIABLE))):
         if named:
             if not encoders(str(named)):
-                raise UsageError(f"{source} {named}: not an FFmpeg that runs; name an ffmpeg executable or leave it out")
+                raise UsageError(
+                    f"{source} {named}: not an FFmpeg that runs; name an ffmpeg executable or leave it out"
+                )
             return str(named)
     system = shutil.which("ffmpeg")
     if system and "libx265" in encoders(system):
@@ -42,19 +51,32 @@ def find_ffmpeg(option: str | os.PathLike[str] | None = None) -> str:
 
         return str(imageio_ffmpeg.get_ffmpeg_exe())
     except (ImportError, RuntimeError) as error:
-        raise ToolError(f"no FFmpeg found ({error}): install ffmpeg, or set {VARIABLE} to an executable") from error
+        raise ToolError(
+            f"no FFmpeg found ({error}): install ffmpeg, or set {VARIABLE} to an executable"
+        ) from error
 
 
-def run_ffmpeg(arguments: list[str], ffmpeg: str | None = None, data: bytes | None = None, timeout: float = 600) -> bytes:
+def run_ffmpeg(
+    arguments: list[str], ffmpeg: str | None = None, data: bytes | None = None, timeout: float = 600
+) -> bytes:
     """Runs FFmpeg; returns its standard output. `data` goes to its standard input.
 
-    Raises `ToolError` with the command and the end of its messages if it fails or takes longer than `timeout` seconds.
+    Raises `ToolError` with the command and the end of its messages if it fails or takes longer than
+    `timeout` seconds.
     """
     command = [find_ffmpeg(ffmpeg), "-hide_banner", "-loglevel", "error", *arguments]
     try:
-        done = subprocess.run(command, input=b"" if data is None else data, capture_output=True, timeout=timeout, check=False)
+        done = subprocess.run(
+            command,
+            input=b"" if data is None else data,
+            capture_output=True,
+            timeout=timeout,
+            check=False,
+        )
     except subprocess.TimeoutExpired as error:
-        raise ToolError(f"FFmpeg took longer than {timeout:g} s: {Path(command[0]).name} {' '.join(command[1:])}") from error
+        raise ToolError(
+            f"FFmpeg took longer than {timeout:g} s: {Path(command[0]).name} {' '.join(command[1:])}"
+        ) from error
     if done.returncode:
         tail = done.stderr.decode(errors="replace")[-800:].strip()
         raise ToolError(f"FFmpeg failed ({done.returncode}): {' '.join(command[1:])}\n{tail}")

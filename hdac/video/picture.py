@@ -12,7 +12,8 @@ Plane: TypeAlias = npt.NDArray[np.uint8]
 
 
 class Picture(NamedTuple):
-    """y `(H, W)`, u and v `(H/2, W/2)` uint8, limited range (Y' 16..235, Cb and Cr 16..240), H and W even."""
+    """y `(H, W)`, u and v `(H/2, W/2)` uint8, limited range (Y' 16..235, Cb and Cr 16..240), H and
+    W even."""
 
     y: Plane
     u: Plane
@@ -44,10 +45,16 @@ class Picture(NamedTuple):
         planes: list[Plane] = []
         for plane in frame.planes[:3]:
             if deep:
-                words = np.frombuffer(memoryview(plane), np.uint16).reshape(plane.height, -1)[:, : plane.width]
+                words = np.frombuffer(memoryview(plane), np.uint16).reshape(plane.height, -1)[
+                    :, : plane.width
+                ]
                 planes.append(((words.astype(np.uint32) + 2) >> 2).clip(0, 255).astype(np.uint8))
             else:
-                planes.append(np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, -1)[:, : plane.width].copy())
+                planes.append(
+                    np.frombuffer(memoryview(plane), np.uint8)
+                    .reshape(plane.height, -1)[:, : plane.width]
+                    .copy()
+                )
         return cls(*planes)
 
     def tobytes(self) -> bytes:

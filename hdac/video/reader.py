@@ -1,7 +1,7 @@
 """Video in: any file that libav opens, raw yuv and folders of PNG, as canonical pictures.
 
-Whatever the source, what comes out is 8-bit limited-range 4:2:0 in the matrix of the source; sources that are something
-else are converted, and `VideoInfo.notes` says so.
+Whatever the source, what comes out is 8-bit limited-range 4:2:0 in the matrix of the source;
+sources that are something else are converted, and `VideoInfo.notes` says so.
 """
 
 from __future__ import annotations
@@ -34,8 +34,9 @@ _IMAGES = (".png",)
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """A source as it will be coded. `width` and `height` may be odd (pictures are padded to even by edge replication);
-    `frames` is None where only decoding would tell; colour code points are those of H.273."""
+    """A source as it will be coded. `width` and `height` may be odd (pictures are padded to even by
+    edge replication); `frames` is None where only decoding would tell; colour code points are those
+    of H.273."""
 
     path: Path
     width: int
@@ -59,20 +60,30 @@ def parse_size(text: str) -> tuple[int, int]:
 def even(plane: Plane) -> Plane:
     """Pads a luma plane by edge replication to even sides."""
     height, width = plane.shape
-    return np.pad(plane, ((0, height % 2), (0, width % 2)), mode="edge") if height % 2 or width % 2 else plane
+    return (
+        np.pad(plane, ((0, height % 2), (0, width % 2)), mode="edge")
+        if height % 2 or width % 2
+        else plane
+    )
 
 
 class VideoReader:
-    """Opens a source; iterating yields `Picture`s (once). `size` scales, or names the size of raw yuv.
+    """Opens a source; iterating yields `Picture`s (once). `size` scales, or names the size of raw
+    yuv.
 
-    Raises `UsageError` for a missing file, a file without video, no frames, a damaged header or a raw file of unknown size.
+    Raises `UsageError` for a missing file, a file without video, no frames, a damaged header or a
+    raw file of unknown size.
     """
 
-    def __init__(self, path: str | Path, size: tuple[int, int] | None = None, fps: Fraction | None = None) -> None:
+    def __init__(
+        self, path: str | Path, size: tuple[int, int] | None = None, fps: Fraction | None = None
+    ) -> None:
         self.path = Path(path)
         self._size = size
         if not self.path.exists():
-            raise UsageError(f"{self.path}: no such file or folder; give a video file or a folder of PNG pictures")
+            raise UsageError(
+                f"{self.path}: no such file or folder; give a video file or a folder of PNG pictures"
+            )
         if self.path.is_dir():
             self._open_folder(fps)
         elif self.path.suffix.lower() == ".yuv":
@@ -92,18 +103,35 @@ class VideoReader:
 
     def _open_folder(self, fps: Fraction | None) -> None:
         def natural(path: Path) -> list[tuple[int, str]]:
-            return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", path.name)]
+            return [
+                (int(part), "") if part.isdigit() else (-1, part)
+                for part in re.split(r"(\d+)", path.name)
+            ]
 
-        self._files = sorted((p for p in self.path.iterdir() if p.suffix.lower() in _IMAGES), key=natural)
+        self._files = sorted(
+            (p for p in self.path.iterdir() if p.suffix.lower() in _IMAGES), key=natural
+        )
         if not self._files:
             raise UsageError(f"{self.path}: the folder holds 0 PNG pictures; at least 1 is needed")
         height, width = _load_png(self._files[0]).shape[:2]
         notes = ["RGB converted to limited-range 4:2:0"]
         if fps is None:
-            notes.append(f"pictures carry no frame rate; {DEFAULT_FPS} frames per second assumed (set it with --fps)")
+            notes.append(
+                f"pictures carry no frame rate; {DEFAULT_FPS} frames per second assumed (set it with --fps)"
+            )
         self._native = (width, height)
         width, height = self._size or (width, height)
-        self.info = VideoInfo(self.path, width, height, fps or DEFAULT_FPS, len(self._files), resolve_matrix(2, height), 2, 2, tuple(notes))
+        self.info = VideoInfo(
+            self.path,
+            width,
+            height,
+            fps or DEFAULT_FPS,
+            len(self._files),
+            resolve_matrix(2, height),
+            2,
+            2,
+            tuple(notes),
+        )
         self._pictures = self._read_folder
 
     def _read_folder(self) -> Iterator[Picture]:
@@ -111,9 +139,14 @@ class VideoReader:
             rgb = _load_png(file)
             if rgb.shape[1::-1] != self._native:
                 size = "x".join(map(str, rgb.shape[1::-1]))
-                raise UsageError(f"{file}: picture of {size}; the first is {'x'.join(map(str, self._native))} and all must agree")
+                raise UsageError(
+                    f"{file}: picture of {size}; the first is {'x'.join(map(str, self._native))} and all must agree"
+                )
             if self._size:
-                rgb = np.asarray(av.VideoFrame.from_ndarray(rgb, "rgb24").reformat(*self._size).to_ndarray(), np.uint8)
+                rgb = np.asarray(
+                    av.VideoFrame.from_ndarray(rgb, "rgb24").reformat(*self._size).to_ndarray(),
+                    np.uint8,
+                )
             rgb = np.pad(rgb, ((0, rgb.shape[0] % 2), (0, rgb.shape[1] % 2), (0, 0)), mode="edge")
             yield picture_from_rgb(rgb, self.info.matrix)
 
@@ -122,25 +155,33 @@ class VideoReader:
     def _open_raw(self, fps: Fraction | None) -> None:
         named = _SIZE.search(self.path.stem)
         if self._size is None and not named:
-            raise UsageError(f"{self.path}: raw yuv without a size; put WIDTHxHEIGHT into its name or give --size WxH")
+            raise UsageError(
+                f"{self.path}: raw yuv without a size; put WIDTHxHEIGHT into its name or give --size WxH"
+            )
         width, height = self._size or (int(named[1]), int(named[2]))  # type: ignore[index]
         if not width or not height:
             raise UsageError(f"{self.path}: size {width}x{height}; both sides must be at least 1")
         rate = _RATE.search(self.path.stem)
         notes = []
         if fps is None and rate is None:
-            notes.append(f"raw yuv carries no frame rate; {DEFAULT_FPS} frames per second assumed (set it with --fps)")
+            notes.append(
+                f"raw yuv carries no frame rate; {DEFAULT_FPS} frames per second assumed (set it with --fps)"
+            )
         chosen = fps or (Fraction(rate[1]) if rate else DEFAULT_FPS)
         self._bytes = width * height + 2 * ((width + 1) // 2) * ((height + 1) // 2)
         total = self.path.stat().st_size
         if total < self._bytes:
-            raise UsageError(f"{self.path}: 0 frames: {total} bytes, a {width}x{height} 4:2:0 picture takes {self._bytes}")
+            raise UsageError(
+                f"{self.path}: 0 frames: {total} bytes, a {width}x{height} 4:2:0 picture takes {self._bytes}"
+            )
         if total % self._bytes:
             raise UsageError(
                 f"{self.path}: {total} bytes are no whole number of {width}x{height} 4:2:0 pictures ({self._bytes} bytes each); "
                 "check the size (--size WxH)"
             )
-        self.info = VideoInfo(self.path, width, height, chosen, total // self._bytes, notes=tuple(notes))
+        self.info = VideoInfo(
+            self.path, width, height, chosen, total // self._bytes, notes=tuple(notes)
+        )
         self._pictures = self._read_raw
 
     def _read_raw(self) -> Iterator[Picture]:
@@ -160,15 +201,25 @@ class VideoReader:
             with av.open(str(self.path)) as container:
                 if not container.streams.video:
                     kinds = ", ".join(sorted({s.type for s in container.streams})) or "none"
-                    raise UsageError(f"{self.path}: no video stream (streams: {kinds}); give a file with a video stream")
+                    raise UsageError(
+                        f"{self.path}: no video stream (streams: {kinds}); give a file with a video stream"
+                    )
                 stream = container.streams.video[0]
                 context = stream.codec_context
                 width, height, fmt = context.width, context.height, context.format
                 if fmt is None:
-                    raise UsageError(f"{self.path}: the video stream has no pixel format; the file is damaged")
+                    raise UsageError(
+                        f"{self.path}: the video stream has no pixel format; the file is damaged"
+                    )
                 rate = stream.average_rate or stream.guessed_rate or DEFAULT_FPS
-                times = sorted(p.pts for p in container.demux(stream) if p.pts is not None and p.size)
-                tags = (int(context.colorspace), int(context.color_primaries), int(context.color_trc))
+                times = sorted(
+                    p.pts for p in container.demux(stream) if p.pts is not None and p.size
+                )
+                tags = (
+                    int(context.colorspace),
+                    int(context.color_primaries),
+                    int(context.color_trc),
+                )
                 full = int(context.color_range) == ColorRange.JPEG or fmt.name.startswith("yuvj")
         except av.error.FFmpegError as error:
             raise UsageError(
@@ -193,12 +244,24 @@ class VideoReader:
         gaps = Counter(b - a for a, b in itertools.pairwise(times))
         # time stamps in a coarse time base (1 ms) jitter by one tick
         if gaps and max(gaps) - min(gaps) > max(2, max(gaps) // 50):
-            notes.append(f"variable frame rate: coded at the constant mean rate of {float(rate):.3f} frames per second, frame by frame")
+            notes.append(
+                f"variable frame rate: coded at the constant mean rate of {float(rate):.3f} frames per second, frame by frame"
+            )
         self._full = full
         self._direct = fmt.name == "yuv420p" and not full
         width, height = self._size or (width, height)
         matrix = tags[0] if not fmt.is_rgb and tags[0] else resolve_matrix(2, height)
-        self.info = VideoInfo(self.path, width, height, fps or Fraction(rate), len(times) or None, matrix, tags[1], tags[2], tuple(notes))
+        self.info = VideoInfo(
+            self.path,
+            width,
+            height,
+            fps or Fraction(rate),
+            len(times) or None,
+            matrix,
+            tags[1],
+            tags[2],
+            tuple(notes),
+        )
         self._pictures = self._read_libav
 
     def _read_libav(self) -> Iterator[Picture]:
@@ -219,8 +282,17 @@ class VideoReader:
         if scaled or not self._direct:
             span = ColorRange.JPEG if self._full else ColorRange.MPEG
             # "area" when shrinking by two or more, as the test clips were made; bicubic otherwise
-            method = "AREA" if frame.width >= 2 * width and frame.height >= 2 * height else "BICUBIC"
-            frame = frame.reformat(width, height, "yuv420p", interpolation=method, src_color_range=span, dst_color_range=ColorRange.MPEG)
+            method = (
+                "AREA" if frame.width >= 2 * width and frame.height >= 2 * height else "BICUBIC"
+            )
+            frame = frame.reformat(
+                width,
+                height,
+                "yuv420p",
+                interpolation=method,
+                src_color_range=span,
+                dst_color_range=ColorRange.MPEG,
+            )
         picture = Picture.from_av(frame)
         return picture._replace(y=even(picture.y)) if width % 2 or height % 2 else picture
 

@@ -1,7 +1,7 @@
 """Video out: mp4 (H.264, visually lossless), mkv (FFV1), y4m, yuv and folders of PNG.
 
-`.mkv`, `.y4m` and `.yuv` are lossless. Everything is written beside its final name and moved there at the end, so that a
-killed run leaves nothing half-made under that name.
+`.mkv`, `.y4m` and `.yuv` are lossless. Everything is written beside its final name and moved there
+at the end, so that a killed run leaves nothing half-made under that name.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ SUFFIXES = (".mp4", ".mkv", ".y4m", ".yuv")
 
 
 def check_output(path: Path, force: bool, suffixes: tuple[str, ...] = (*SUFFIXES, "")) -> Path:
-    """Raises `UsageError` if `path` cannot be written: unknown suffix, existing without `force`, no such parent folder."""
+    """Raises `UsageError` if `path` cannot be written: unknown suffix, existing without `force`, no
+    such parent folder."""
     if path.suffix.lower() not in suffixes:
         known = ", ".join(s or "a folder (no suffix) for PNG" for s in suffixes)
         raise UsageError(f"{path}: cannot write {path.suffix or 'a folder'}; choose one of {known}")
@@ -36,7 +37,9 @@ def check_output(path: Path, force: bool, suffixes: tuple[str, ...] = (*SUFFIXES
     if path.is_dir() and path.suffix:
         raise UsageError(f"{path}: is a folder; give a file name")
     if path.is_dir() and any(p.suffix.lower() != ".png" for p in path.iterdir()):
-        raise UsageError(f"{path}: the folder holds more than PNG pictures and is not replaced; give another name")
+        raise UsageError(
+            f"{path}: the folder holds more than PNG pictures and is not replaced; give another name"
+        )
     if not path.parent.is_dir():
         raise UsageError(f"{path}: the folder {path.parent} does not exist; make it first")
     return path
@@ -50,7 +53,10 @@ class _Sink(Protocol):
 
 def crop(picture: Picture, width: int, height: int) -> Picture:
     """Back to an odd size: luma `height` x `width`, chroma rounded up."""
-    return Picture(picture.y[:height, :width], *(p[: (height + 1) // 2, : (width + 1) // 2] for p in picture[1:]))
+    return Picture(
+        picture.y[:height, :width],
+        *(p[: (height + 1) // 2, : (width + 1) // 2] for p in picture[1:]),
+    )
 
 
 class _Raw:
@@ -73,7 +79,8 @@ class _Raw:
 
 
 class _Muxed:
-    """mp4 and mkv through libav, tags carried. mp4 of an odd size is 4:4:4: H.264 cannot crop 4:2:0 to odd sides."""
+    """mp4 and mkv through libav, tags carried. mp4 of an odd size is 4:4:4: H.264 cannot crop 4:2:0
+    to odd sides."""
 
     def __init__(self, path: Path, info: VideoInfo) -> None:
         self._info = info
@@ -85,7 +92,11 @@ class _Muxed:
         stream.width, stream.height = info.width, info.height
         stream.pix_fmt = "yuv444p" if odd and not lossless else "yuv420p"
         context = stream.codec_context
-        context.colorspace, context.color_primaries, context.color_trc = info.matrix, info.primaries, info.transfer
+        context.colorspace, context.color_primaries, context.color_trc = (
+            info.matrix,
+            info.primaries,
+            info.transfer,
+        )
         context.color_range = ColorRange.MPEG
         context.time_base = 1 / info.fps
         context.thread_count = 2
@@ -96,9 +107,14 @@ class _Muxed:
     def write(self, picture: Picture) -> None:
         info = self._info
         if self._stream.pix_fmt == "yuv444p":
-            u, v = (np.repeat(np.repeat(p, 2, 0), 2, 1)[: info.height, : info.width] for p in picture[1:])
+            u, v = (
+                np.repeat(np.repeat(p, 2, 0), 2, 1)[: info.height, : info.width]
+                for p in picture[1:]
+            )
             planes = [picture.y[: info.height, : info.width], u, v]
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(np.stack(planes)), format="yuv444p", channel_last=False)
+            frame = av.VideoFrame.from_ndarray(
+                np.ascontiguousarray(np.stack(planes)), format="yuv444p", channel_last=False
+            )
         else:
             frame = crop(picture, info.width, info.height).to_av()
         frame.pts, frame.time_base = self._count, 1 / info.fps
@@ -137,8 +153,8 @@ class _Folder:
 
 
 class VideoWriter:
-    """Writes pictures to `info.path` by its suffix (none: a folder of PNG). A context manager: the result appears under its
-    name only when the block ends without an error.
+    """Writes pictures to `info.path` by its suffix (none: a folder of PNG). A context manager: the
+    result appears under its name only when the block ends without an error.
 
     info: the size (odd sizes are cropped back from padded pictures), rate and colour of the video.
     """
@@ -156,7 +172,12 @@ class VideoWriter:
     def __enter__(self) -> VideoWriter:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         try:
             self._sink.close()
             if kind is None:

@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from hdac.bench import batch
-from hdac.bench.batch import BatchOutcome, BatchTask, decode_tasks, encode_tasks, find_inputs, run_batch
+from hdac.bench.batch import (
+    BatchOutcome,
+    BatchTask,
+    decode_tasks,
+    encode_tasks,
+    find_inputs,
+    run_batch,
+)
 from hdac.errors import HdacError, UsageError
 from hdac.video.reader import VideoReader
 from tests.conftest import Run, synthetic, write_video
@@ -25,25 +32,63 @@ def test_encode_then_decode(tmp_path: Path, hdac: Run) -> None:
     write_video(clips / "b.mp4", synthetic(2))
     (clips / "broken.mp4").write_bytes(b"no video at all")
     out = tmp_path / "coded"
-    code, text, err = hdac("batch", "encode", clips, "--out", out, "-q", "40,48", "--mode", "base", "-j", 2, "--json")
+    code, text, err = hdac(
+        "batch", "encode", clips, "--out", out, "-q", "40,48", "--mode", "base", "-j", 2, "--json"
+    )
     assert code == 1
     told = json.loads(text)
-    assert sorted(Path(p).name for p in told["made"]) == ["a_qp40.hdac", "a_qp48.hdac", "b_qp40.hdac", "b_qp48.hdac"]
+    assert sorted(Path(p).name for p in told["made"]) == [
+        "a_qp40.hdac",
+        "a_qp48.hdac",
+        "b_qp40.hdac",
+        "b_qp48.hdac",
+    ]
     assert [Path(p).name for p in told["failed"]] == ["broken.mp4"]
     assert "broken.mp4 failed" in err
     table = rows(out / "batch.csv")
     assert [r["status"] for r in table] == ["made"] * 4 + ["failed"] * 2
     assert all(int(r["bytes"]) == (out / r["output"]).stat().st_size for r in table[:4])
-    assert {p.name for p in out.iterdir()} == {"a_qp40.hdac", "a_qp48.hdac", "b_qp40.hdac", "b_qp48.hdac", "batch.csv"}
+    assert {p.name for p in out.iterdir()} == {
+        "a_qp40.hdac",
+        "a_qp48.hdac",
+        "b_qp40.hdac",
+        "b_qp48.hdac",
+        "batch.csv",
+    }
     # again: what is there is kept, bytes and all; what was lost is made
     before = {p.name: p.read_bytes() for p in out.glob("*.hdac")}
     (out / "a_qp48.hdac").unlink()
     (clips / "broken.mp4").unlink()
-    code, text, _ = hdac("batch", "encode", clips / "*.m*", "--out", out, "-q", "40,48", "--mode", "base", "-j", 1, "--json")
+    code, text, _ = hdac(
+        "batch",
+        "encode",
+        clips / "*.m*",
+        "--out",
+        out,
+        "-q",
+        "40,48",
+        "--mode",
+        "base",
+        "-j",
+        1,
+        "--json",
+    )
     assert code == 0
     assert [Path(p).name for p in json.loads(text)["made"]] == ["a_qp48.hdac"]
     assert {p.name: p.read_bytes() for p in out.glob("*.hdac")} == before
-    code, text, _ = hdac("batch", "decode", out, "--out", tmp_path / "decoded", "--format", "mkv", "--level", "base", "-j", 2)
+    code, text, _ = hdac(
+        "batch",
+        "decode",
+        out,
+        "--out",
+        tmp_path / "decoded",
+        "--format",
+        "mkv",
+        "--level",
+        "base",
+        "-j",
+        2,
+    )
     assert code == 0
     assert "4 made, 0 kept, 0 failed" in text
     assert len(list(VideoReader(tmp_path / "decoded" / "a_qp40.mkv"))) == 3
@@ -52,7 +97,9 @@ def test_encode_then_decode(tmp_path: Path, hdac: Run) -> None:
 def test_a_full_disk_keeps_what_was_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tasks = [BatchTask(Path(f"{n}.mp4"), tmp_path / f"{n}.hdac", ("encode",)) for n in "ab"]
 
-    def run_here(client: object, function: object, waiting: list[BatchTask], failed: object, done: object) -> None:
+    def run_here(
+        client: object, function: object, waiting: list[BatchTask], failed: object, done: object
+    ) -> None:
         done(BatchOutcome(waiting[0], b"whole", 0.1, ""))  # type: ignore[operator]
 
         def full(self: Path, data: bytes) -> int:
@@ -69,11 +116,15 @@ def test_a_full_disk_keeps_what_was_made(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_names() -> None:
-    made = encode_tasks([Path("x/a.mp4")], Path("out"), [("--bitrate", "5k"), ("--bitrate", "10k")], ())
+    made = encode_tasks(
+        [Path("x/a.mp4")], Path("out"), [("--bitrate", "5k"), ("--bitrate", "10k")], ()
+    )
     assert [t.output.name for t in made] == ["a_bitrate5k.hdac", "a_bitrate10k.hdac"]
     assert made[0].arguments == ("encode", "--bitrate", "5k")
     assert encode_tasks([Path("a.mp4")], Path("o"), [("", "")], ())[0].output.name == "a.hdac"
-    with pytest.raises(UsageError, match=r"x/a.mp4 and y/a.mp4 would both become a.hdac; use two --out folders"):
+    with pytest.raises(
+        UsageError, match=r"x/a.mp4 and y/a.mp4 would both become a.hdac; use two --out folders"
+    ):
         encode_tasks([Path("x/a.mp4"), Path("y/a.mp4")], Path("o"), [("", "")], ())
     with pytest.raises(UsageError, match="would both become"):
         decode_tasks([Path("x/a.hdac"), Path("y/a.hdac")], Path("o"), ".mp4", ())
@@ -93,7 +144,9 @@ def test_names() -> None:
         (["-j", "0"], "-j 0; allowed are 1"),
     ],
 )
-def test_bad_options(hdac: Run, clip: Path, tmp_path: Path, options: list[str], message: str) -> None:
+def test_bad_options(
+    hdac: Run, clip: Path, tmp_path: Path, options: list[str], message: str
+) -> None:
     code, _, err = hdac("batch", "encode", clip, "--out", tmp_path / "o", *options)
     assert code == 2
     assert message in err

@@ -1,4 +1,5 @@
-"""Bjontegaard deltas: against the JVET spreadsheet's method, against the package called directly, and in every degenerate case."""
+"""Bjontegaard deltas: against the JVET spreadsheet's method, against the package called directly,
+and in every degenerate case."""
 
 import math
 
@@ -8,15 +9,21 @@ import pytest
 
 from hdac.bench.bd import Bd, Curve, averaged, bd_quality, bd_rate, curve, summarise
 
-# "Test 1" and "Test 3" of the package's example_usage.py (FAU, BSD-3-Clause), whose authors checked them against JVET-T2010's sheet
+# "Test 1" and "Test 3" of the package's example_usage.py (FAU, BSD-3-Clause), whose authors checked
+# them against JVET-T2010's sheet
 ANCHOR = curve([9487.76, 4593.60, 2486.44, 1358.24], [40.037, 38.615, 36.845, 34.851])
 TEST = curve([9787.80, 4469.00, 2451.52, 1356.24], [40.121, 38.651, 36.970, 34.987])
-LONG_ANCHOR = curve([82472.76, 26875.24, 9487.76, 4593.6, 3600, 2900], [43.825, 41.404, 40.037, 38.615, 36.5, 35.1])
-LONG_TEST = curve([99896.96, 33952.04, 9787.8, 4469.0, 4040, 3300], [44.731, 41.875, 40.121, 38.651, 37, 36.5])
+LONG_ANCHOR = curve(
+    [82472.76, 26875.24, 9487.76, 4593.6, 3600, 2900], [43.825, 41.404, 40.037, 38.615, 36.5, 35.1]
+)
+LONG_TEST = curve(
+    [99896.96, 33952.04, 9787.8, 4469.0, 4040, 3300], [44.731, 41.875, 40.121, 38.651, 37, 36.5]
+)
 
 
 def sheet_integral(x: np.ndarray, y: np.ndarray, low: float, high: float) -> float:
-    """Integral of the piecewise cubic as the sheet's macro makes it: slopes by the weighted harmonic mean, one-sided at the ends."""
+    """Integral of the piecewise cubic as the sheet's macro makes it: slopes by the weighted
+    harmonic mean, one-sided at the ends."""
     h, n = np.diff(x), len(x)
     delta = np.diff(y) / h
 
@@ -27,9 +34,14 @@ def sheet_integral(x: np.ndarray, y: np.ndarray, low: float, high: float) -> flo
         return 3 * d1 if d1 * d2 < 0 and abs(d) > 3 * abs(d1) else d
 
     slope = np.zeros(n)
-    slope[0], slope[-1] = end(h[0], h[1], delta[0], delta[1]), end(h[-1], h[-2], delta[-1], delta[-2])
+    slope[0], slope[-1] = (
+        end(h[0], h[1], delta[0], delta[1]),
+        end(h[-1], h[-2], delta[-1], delta[-2]),
+    )
     for i in range(1, n - 1):
-        slope[i] = (3 * h[i - 1] + 3 * h[i]) / ((2 * h[i] + h[i - 1]) / delta[i - 1] + (h[i] + 2 * h[i - 1]) / delta[i])
+        slope[i] = (3 * h[i - 1] + 3 * h[i]) / (
+            (2 * h[i] + h[i - 1]) / delta[i - 1] + (h[i] + 2 * h[i - 1]) / delta[i]
+        )
     total = 0.0
     for i in range(n - 1):
         c = (3 * delta[i] - 2 * slope[i] - slope[i + 1]) / h[i]
@@ -42,8 +54,13 @@ def sheet_integral(x: np.ndarray, y: np.ndarray, low: float, high: float) -> flo
 
 @pytest.mark.parametrize(("anchor", "test"), [(ANCHOR, TEST), (LONG_ANCHOR, LONG_TEST)])
 def test_pchip_is_the_spreadsheets(anchor: Curve, test: Curve) -> None:
-    low, high = max(anchor.qualities[0], test.qualities[0]), min(anchor.qualities[-1], test.qualities[-1])
-    a, t = (sheet_integral(np.array(c.qualities), np.log10(c.rates), low, high) for c in (anchor, test))
+    low, high = (
+        max(anchor.qualities[0], test.qualities[0]),
+        min(anchor.qualities[-1], test.qualities[-1]),
+    )
+    a, t = (
+        sheet_integral(np.array(c.qualities), np.log10(c.rates), low, high) for c in (anchor, test)
+    )
     sheet = 100 * (10 ** ((t - a) / (high - low)) - 1)
     assert bd_rate(anchor, test).value == pytest.approx(sheet, abs=1e-9)
 
@@ -51,8 +68,12 @@ def test_pchip_is_the_spreadsheets(anchor: Curve, test: Curve) -> None:
 @pytest.mark.parametrize("method", ["pchip", "akima"])
 def test_against_the_package_called_directly(method: str) -> None:
     numbers = (ANCHOR.rates, ANCHOR.qualities, TEST.rates, TEST.qualities)
-    assert bd_rate(ANCHOR, TEST, method).value == pytest.approx(bjontegaard.bd_rate(*numbers, method=method))  # type: ignore[arg-type]
-    assert bd_quality(ANCHOR, TEST, method).value == pytest.approx(bjontegaard.bd_psnr(*numbers, method=method))  # type: ignore[arg-type]
+    assert bd_rate(ANCHOR, TEST, method).value == pytest.approx(
+        bjontegaard.bd_rate(*numbers, method=method)
+    )  # type: ignore[arg-type]
+    assert bd_quality(ANCHOR, TEST, method).value == pytest.approx(
+        bjontegaard.bd_psnr(*numbers, method=method)
+    )  # type: ignore[arg-type]
 
 
 def test_order_of_points_does_not_matter() -> None:

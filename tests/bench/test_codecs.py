@@ -11,7 +11,16 @@ from hdac.codec.operating import default_qp_ref
 from hdac.errors import UsageError
 from hdac.layers.base import CASCADE
 
-JOB = Job(Path("/x/source.yuv"), Path("/x/coded.bin"), Path("/x/decoded.yuv"), 256, 256, Fraction(30000, 1001), 9, 32)
+JOB = Job(
+    Path("/x/source.yuv"),
+    Path("/x/coded.bin"),
+    Path("/x/decoded.yuv"),
+    256,
+    256,
+    Fraction(30000, 1001),
+    9,
+    32,
+)
 
 
 def words(command: list[str]) -> str:
@@ -21,21 +30,37 @@ def words(command: list[str]) -> str:
 def test_ffmpeg_anchor() -> None:
     command = load_codec("x265-tuned").encode_command(JOB)
     text = words(command)
-    assert "-f rawvideo -pix_fmt yuv420p -s 256x256 -r 30000/1001 -i /x/source.yuv -c:v libx265 -preset veryslow -tune psnr" in text
+    assert (
+        "-f rawvideo -pix_fmt yuv420p -s 256x256 -r 30000/1001 -i /x/source.yuv -c:v libx265 -preset veryslow -tune psnr"
+        in text
+    )
     assert text.endswith("qp=32 -f hevc /x/coded.bin")
-    assert words(load_codec("x265-tuned").decode_command(JOB)).endswith("-f rawvideo /x/decoded.yuv")
+    assert words(load_codec("x265-tuned").decode_command(JOB)).endswith(
+        "-f rawvideo /x/decoded.yuv"
+    )
 
 
 def test_best_anchor_has_the_qps_of_our_base_layer() -> None:
     text = words(load_codec("x265-best").encode_command(JOB))
     ratio = float(text.split("ipratio=")[1].split(":")[0].split()[0])
     assert 2 ** ((32 - default_qp_ref(32)) / 6) == pytest.approx(ratio)
-    zones = {int(z.split(",")[0]): int(z.split("q=")[1]) for z in text.split("zones=")[1].split()[0].split("/")}
-    assert zones == {i + 1: 32 + CASCADE[(i - 1) % len(CASCADE)] for i in range(1, 9) if CASCADE[(i - 1) % len(CASCADE)]}
+    zones = {
+        int(z.split(",")[0]): int(z.split("q=")[1])
+        for z in text.split("zones=")[1].split()[0].split("/")
+    }
+    assert zones == {
+        i + 1: 32 + CASCADE[(i - 1) % len(CASCADE)]
+        for i in range(1, 9)
+        if CASCADE[(i - 1) % len(CASCADE)]
+    }
 
 
-@pytest.mark.parametrize(("name", "program"), [("hm-ldb", "TAppEncoderStatic"), ("vtm-ldb", "EncoderAppStatic")])
-def test_reference_software(name: str, program: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "program"), [("hm-ldb", "TAppEncoderStatic"), ("vtm-ldb", "EncoderAppStatic")]
+)
+def test_reference_software(
+    name: str, program: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     codec = load_codec(name)
     assert isinstance(codec, Anchor)
@@ -45,7 +70,15 @@ def test_reference_software(name: str, program: str, monkeypatch: pytest.MonkeyP
     frames = [line for line in config.read_text().splitlines() if line.startswith("Frame")]
     assert len(frames) == 8
     assert [line.split()[2] for line in frames] == [str(i) for i in range(1, 9)]
-    pairs = {("-wdt", "256"), ("-hgt", "256"), ("-fr", "30"), ("-f", "9"), ("-q", "32"), ("-i", "/x/source.yuv"), ("-b", "/x/coded.bin")}
+    pairs = {
+        ("-wdt", "256"),
+        ("-hgt", "256"),
+        ("-fr", "30"),
+        ("-f", "9"),
+        ("-q", "32"),
+        ("-i", "/x/source.yuv"),
+        ("-b", "/x/coded.bin"),
+    }
     assert pairs <= set(itertools.pairwise(command))
     assert "not on PATH" in str(codec.unavailable())
     assert program in str(codec.unavailable())
@@ -59,10 +92,15 @@ def test_reference_software(name: str, program: str, monkeypatch: pytest.MonkeyP
 def test_hdac_is_a_codec() -> None:
     codec = Hdac("h", HdacRecipe("t", (4,), "bitrate", mode="animation", level="animation"))
     text = words(codec.encode_command(JOB))
-    assert "encode /x/source.yuv --size 256x256 --fps 30000/1001 -o /x/coded.bin --json --mode animation" in text
+    assert (
+        "encode /x/source.yuv --size 256x256 --fps 30000/1001 -o /x/coded.bin --json --mode animation"
+        in text
+    )
     assert "--bitrate 32k" in text
     assert "--precision fp32" in text
-    assert words(codec.decode_command(JOB)).endswith("decode /x/coded.bin -o /x/decoded.yuv --level animation --json")
+    assert words(codec.decode_command(JOB)).endswith(
+        "decode /x/coded.bin -o /x/decoded.yuv --level animation --json"
+    )
     assert codec.unavailable() is None
     assert "unknown model" in str(Hdac("h", HdacRecipe("t", (4,), model="hdac-xxl")).unavailable())
 
@@ -73,7 +111,9 @@ def test_what_decides_a_result() -> None:
     assert a.decides() == Hdac("other", HdacRecipe("another title", (9,))).decides()
 
 
-def test_code_version_ignores_comments_and_layout(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_code_version_ignores_comments_and_layout(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     import hdac
 
     monkeypatch.setattr(hdac, "__file__", str(tmp_path / "__init__.py"))
@@ -88,10 +128,15 @@ def test_bad_rate_point_and_placeholder() -> None:
     with pytest.raises(UsageError, match="x265-tuned: qp 99; allowed are 0 to 51"):
         load_codec("x265-tuned").encode_command(Job(**{**vars(JOB), "value": 99}))
     anchor = Anchor("a", AnchorRecipe("t", ("enc", "{wdith}"), ("dec",), ".x", (1,)), Path())
-    with pytest.raises(UsageError, match=r"anchor a: '{wdith}' has an unknown placeholder 'wdith'; known are source, stream"):
+    with pytest.raises(
+        UsageError,
+        match=r"anchor a: '{wdith}' has an unknown placeholder 'wdith'; known are source, stream",
+    ):
         anchor.encode_command(JOB)
 
 
 def test_encoder_that_this_ffmpeg_lacks() -> None:
-    anchor = Anchor("a", AnchorRecipe("t", ("enc",), ("dec",), ".x", (1,), encoder="libx277"), Path())
+    anchor = Anchor(
+        "a", AnchorRecipe("t", ("enc",), ("dec",), ".x", (1,), encoder="libx277"), Path()
+    )
     assert "no libx277; set HDAC_FFMPEG" in str(anchor.unavailable())

@@ -28,7 +28,9 @@ def test_talking_heads(data: Path) -> None:
         find_sources("talking-heads:val", str(data), ("nobody",))
 
 
-def test_missing_data_says_where_to_put_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, hdac: Run) -> None:
+def test_missing_data_says_where_to_put_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, hdac: Run
+) -> None:
     monkeypatch.delenv("HDAC_DATA", raising=False)
     with pytest.raises(UsageError, match=r"where is it\? Give --data DIR or set HDAC_DATA"):
         find_sources("talking-heads:test")
@@ -46,7 +48,9 @@ def test_missing_data_says_where_to_put_it(monkeypatch: pytest.MonkeyPatch, tmp_
 def test_list_and_verify(hdac: Run, tmp_path: Path) -> None:
     code, out, _ = hdac("datasets", "list")
     assert code == 0
-    assert {"carphone", "bikes", "talking-heads", "voxceleb-test", "folder:PATH"} <= {line.split()[0] for line in out.splitlines()}
+    assert {"carphone", "bikes", "talking-heads", "voxceleb-test", "folder:PATH"} <= {
+        line.split()[0] for line in out.splitlines()
+    }
     code, out, _ = hdac("datasets", "list", "carphone", "--json")
     assert json.loads(out)["sequences"][0]["frames"] == 120
     code, out, _ = hdac("datasets", "verify", "carphone", "bikes")
@@ -58,7 +62,18 @@ def test_prepare_fixes_a_set_by_its_hashes(hdac: Run, tmp_path: Path) -> None:
     clips.mkdir()
     write_video(clips / "a.mkv", synthetic(4))
     out = tmp_path / "set"
-    code, text, _ = hdac("datasets", "prepare", f"folder:{clips}", "--out", out, "--size", "48x48", "--frames", 2, "--json")
+    code, text, _ = hdac(
+        "datasets",
+        "prepare",
+        f"folder:{clips}",
+        "--out",
+        out,
+        "--size",
+        "48x48",
+        "--frames",
+        2,
+        "--json",
+    )
     assert code == 0
     recipe = json.loads(text)["recipe"]
     (source,) = find_sources(recipe)
@@ -73,12 +88,16 @@ def test_prepare_fixes_a_set_by_its_hashes(hdac: Run, tmp_path: Path) -> None:
 
 
 def test_nodes_without_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A node takes the clip from where the recipe saw it, from its own HDAC_DATA, from the task, or says what is missing."""
+    """A node takes the clip from where the recipe saw it, from its own HDAC_DATA, from the task, or
+    says what is missing."""
     (source,) = find_sources("carphone")
     elsewhere = type(source)(source.name, Path("/not/here") / source.path.name, source.sha256)
     task = PointTask("p", "k", elsewhere, load_codec("x265-tuned"), 30, 1, ("psnr-y",), "c")
     monkeypatch.delenv("HDAC_DATA", raising=False)
-    with pytest.raises(UsageError, match=r"this node has no carphone_pristine.mp4 with SHA-256 1c4add7838b0\.\.\. and it is too large"):
+    with pytest.raises(
+        UsageError,
+        match=r"this node has no carphone_pristine.mp4 with SHA-256 1c4add7838b0\.\.\. and it is too large",
+    ):
         find_clip(task, tmp_path)
     sent = PointTask(**{**vars(task), "data": source.path.read_bytes()})
     assert file_hash(find_clip(sent, tmp_path)) == source.sha256

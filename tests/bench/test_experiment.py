@@ -44,13 +44,31 @@ decode = ["{{ffmpeg}}", "-y", "-i", "{{stream}}", "-f", "rawvideo", "{{decoded}}
 suffix = ".h264"
 points = {points}
 """
-TABLES = ("bd.md", "bd.csv", "bd.tex", "rd.csv", "frames.csv", "tables.xlsx", "figures/rd_psnr-y.pdf", "figures/rd_psnr-y.png")
+TABLES = (
+    "bd.md",
+    "bd.csv",
+    "bd.tex",
+    "rd.csv",
+    "frames.csv",
+    "tables.xlsx",
+    "figures/rd_psnr-y.pdf",
+    "figures/rd_psnr-y.png",
+)
 
 
-def recipe(folder: Path, b: str = "veryfast", points: str = "[24, 28, 32, 36, 40]", metrics: str = '["psnr-y", "flicker"]') -> Path:
+def recipe(
+    folder: Path,
+    b: str = "veryfast",
+    points: str = "[24, 28, 32, 36, 40]",
+    metrics: str = '["psnr-y", "flicker"]',
+) -> Path:
     path = folder / "small.toml"
     text = RECIPE.replace('["psnr-y", "flicker"]', metrics)
-    path.write_text(text + ANCHOR.format(name="a", preset="medium", points=points) + ANCHOR.format(name="b", preset=b, points=points))
+    path.write_text(
+        text
+        + ANCHOR.format(name="a", preset="medium", points=points)
+        + ANCHOR.format(name="b", preset=b, points=points)
+    )
     return path
 
 
@@ -67,7 +85,12 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A recipe and its uninterrupted run with one worker."""
     folder = tmp_path_factory.mktemp("experiment")
     path = recipe(folder)
-    made = subprocess.run(command("run", path, "--out", folder / "whole", "-j", 1, "--json"), capture_output=True, text=True, check=True)
+    made = subprocess.run(
+        command("run", path, "--out", folder / "whole", "-j", 1, "--json"),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     told = json.loads(made.stdout)
     assert (told["made"], told["kept"], told["failed"], told["points"]) == (10, 0, {}, 10)
     assert "[10/10" in made.stderr
@@ -83,7 +106,9 @@ def test_tables(done: tuple[Path, Path]) -> None:
         record = p.record
         stream = run.store.path(f"carphone_{p.codec}_qp{p.value:g}", ".h264")
         assert record["bytes"] == stream.stat().st_size
-        assert record["results"]["bitrate"][0] == pytest.approx(8 * record["bytes"] * 30000 / 1001 / 5 / 1000, abs=1e-5)
+        assert record["results"]["bitrate"][0] == pytest.approx(
+            8 * record["bytes"] * 30000 / 1001 / 5 / 1000, abs=1e-5
+        )
         assert record["schema"] == "hdac-results/1"
         assert "x264" in record["commands"]["encode"]
         assert str(Path.home()) not in json.dumps(record)
@@ -111,9 +136,15 @@ def test_second_run_makes_nothing(done: tuple[Path, Path], hdac: Run) -> None:
 def test_killed_run_goes_on(done: tuple[Path, Path], tmp_path: Path, hdac: Run) -> None:
     path, whole = done
     out = tmp_path / "killed"
-    process = subprocess.Popen(command("run", path, "--out", out, "-j", 1), start_new_session=True, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command("run", path, "--out", out, "-j", 1),
+        start_new_session=True,
+        stderr=subprocess.DEVNULL,
+    )
     deadline = time.monotonic() + 120
-    records = lambda: [p for p in (out / "points").glob("*.json") if not p.name.endswith(".frames.json")]  # noqa: E731
+    records = lambda: [
+        p for p in (out / "points").glob("*.json") if not p.name.endswith(".frames.json")
+    ]  # noqa: E731
     while len(records()) < 3:
         assert time.monotonic() < deadline
         assert process.poll() is None
@@ -124,35 +155,65 @@ def test_killed_run_goes_on(done: tuple[Path, Path], tmp_path: Path, hdac: Run) 
     assert 3 <= len(finished) < 10
     code, text, _ = hdac("experiment", "run", path, "--out", out, "-n", "--json")
     assert code == 0
-    assert set(json.loads(text)["to_do"]) == {f"carphone_{c}_qp{v}" for c in "ab" for v in (24, 28, 32, 36, 40)} - set(finished)
-    told = json.loads(subprocess.run(command("run", path, "--out", out, "-j", 1, "--json"), capture_output=True, check=True).stdout)
+    assert set(json.loads(text)["to_do"]) == {
+        f"carphone_{c}_qp{v}" for c in "ab" for v in (24, 28, 32, 36, 40)
+    } - set(finished)
+    told = json.loads(
+        subprocess.run(
+            command("run", path, "--out", out, "-j", 1, "--json"), capture_output=True, check=True
+        ).stdout
+    )
     assert (told["made"], told["kept"]) == (10 - len(finished), len(finished))
-    assert {name: (out / "points" / f"{name}.json").stat().st_mtime_ns for name in finished} == finished
+    assert {
+        name: (out / "points" / f"{name}.json").stat().st_mtime_ns for name in finished
+    } == finished
     assert tables(out) == tables(whole)
 
 
 @pytest.fixture
 def scheduler(tmp_path: Path) -> Iterator[str]:
-    """A dask scheduler and two workers, each a process of its own, on loopback; no folder in common is told to them."""
+    """A dask scheduler and two workers, each a process of its own, on loopback; no folder in common
+    is told to them."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     dask = [sys.executable, "-m", "dask"]
-    started = [subprocess.Popen([*dask, "scheduler", "--host", address, "--no-dashboard", "--no-show"], cwd=tmp_path, **quiet)]
+    started = [
+        subprocess.Popen(
+            [*dask, "scheduler", "--host", address, "--no-dashboard", "--no-show"],
+            cwd=tmp_path,
+            **quiet,
+        )
+    ]
     for i in range(2):
-        options = ["--nthreads", "1", "--no-dashboard", "--local-directory", str(tmp_path / f"w{i}")]
-        started.append(subprocess.Popen([*dask, "worker", address, *options], cwd=tmp_path, **quiet))
+        options = [
+            "--nthreads",
+            "1",
+            "--no-dashboard",
+            "--local-directory",
+            str(tmp_path / f"w{i}"),
+        ]
+        started.append(
+            subprocess.Popen([*dask, "worker", address, *options], cwd=tmp_path, **quiet)
+        )
     yield address
     for process in started:
         process.kill()
         process.wait()
 
 
-def test_two_workers_give_the_same_tables(done: tuple[Path, Path], scheduler: str, tmp_path: Path) -> None:
+def test_two_workers_give_the_same_tables(
+    done: tuple[Path, Path], scheduler: str, tmp_path: Path
+) -> None:
     path, whole = done
     out = tmp_path / "spread"
-    subprocess.run(command("run", path, "--out", out, "--scheduler", scheduler), check=True, stderr=subprocess.DEVNULL, timeout=240)
+    subprocess.run(
+        command("run", path, "--out", out, "--scheduler", scheduler),
+        check=True,
+        stderr=subprocess.DEVNULL,
+        timeout=240,
+    )
     assert tables(out) == tables(whole)
 
 
@@ -160,9 +221,13 @@ def test_a_changed_recipe_runs_only_what_changed(done: tuple[Path, Path], tmp_pa
     store = Store(done[1])
     _, waiting, _ = plan(load_experiment(str(recipe(tmp_path, b="faster"))), store, None)
     assert {t.codec.name for t in waiting} == {"b"}
-    _, waiting, _ = plan(load_experiment(str(recipe(tmp_path, points="[24, 28, 32, 36, 41]"))), store, None)
+    _, waiting, _ = plan(
+        load_experiment(str(recipe(tmp_path, points="[24, 28, 32, 36, 41]"))), store, None
+    )
     assert {t.value for t in waiting} == {41}
-    _, waiting, _ = plan(load_experiment(str(recipe(tmp_path, metrics='["psnr-y", "ms-ssim-y"]'))), store, None)
+    _, waiting, _ = plan(
+        load_experiment(str(recipe(tmp_path, metrics='["psnr-y", "ms-ssim-y"]'))), store, None
+    )
     assert len(waiting) == 10
     assert all(t.metrics == ("ms-ssim-y",) and t.stream for t in waiting)
     outcome = execute(waiting[0])
@@ -183,7 +248,9 @@ def test_an_altered_clip_and_a_missing_set(hdac: Run, tmp_path: Path) -> None:
     for name, message in ((folder / "set.toml", "a.mp4 has SHA-256"), ("carfone", "'carfone' is no name in datasets"),
                           ("talking-heads:tset", "'tset' is no split"), (f"folder:{tmp_path}/none", "no such folder")):  # fmt: skip
         path.write_text(recipe(tmp_path).read_text().replace('set = "carphone"', f'set = "{name}"'))
-        code, _, err = hdac("experiment", "run", path, "--out", tmp_path / "out", "--data", tmp_path)
+        code, _, err = hdac(
+            "experiment", "run", path, "--out", tmp_path / "out", "--data", tmp_path
+        )
         assert code == 2
         assert message in err
     assert not (tmp_path / "out").exists()
@@ -206,9 +273,27 @@ def test_encoders_that_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "no licence" in failed.error
     silent = execute(task(anchor("true")))
     assert "encoding left no file" in silent.error
-    short = execute(task(anchor("sh", "-c", "cp {source} {stream}", decode=("sh", "-c", "head -c 38016 {stream} > {decoded}"))))
+    short = execute(
+        task(
+            anchor(
+                "sh",
+                "-c",
+                "cp {source} {stream}",
+                decode=("sh", "-c", "head -c 38016 {stream} > {decoded}"),
+            )
+        )
+    )
     assert "1 frames were decoded, 2 were coded" in short.error
-    odd = execute(task(anchor("sh", "-c", "cp {source} {stream}", decode=("sh", "-c", "head -c 1000 {stream} > {decoded}"))))
+    odd = execute(
+        task(
+            anchor(
+                "sh",
+                "-c",
+                "cp {source} {stream}",
+                decode=("sh", "-c", "head -c 1000 {stream} > {decoded}"),
+            )
+        )
+    )
     assert "ends in the middle of a picture" in odd.error
     assert execute(task(anchor("no-such-program"))).error
 
@@ -237,7 +322,10 @@ def test_full_disk(done: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> 
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(HdacError, match=r"could not be written \(No space left on device\); what was finished before is kept: free space"):
+    with pytest.raises(
+        HdacError,
+        match=r"could not be written \(No space left on device\); what was finished before is kept: free space",
+    ):
         Store(done[1]).save(outcome)
     assert {p.name: p.read_bytes() for p in (done[1] / "points").iterdir()} == before
 
@@ -257,7 +345,15 @@ def test_nobody_answers(hdac: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     import hdac.bench.engine as engine
 
     monkeypatch.setattr(engine, "CONNECT_SECONDS", 1)
-    code, _, err = hdac("experiment", "run", recipe(tmp_path), "--out", tmp_path / "o", "--scheduler", "tcp://127.0.0.1:9")
+    code, _, err = hdac(
+        "experiment",
+        "run",
+        recipe(tmp_path),
+        "--out",
+        tmp_path / "o",
+        "--scheduler",
+        "tcp://127.0.0.1:9",
+    )
     assert code == 2
     assert "--scheduler tcp://127.0.0.1:9: no dask scheduler answers there" in err
     code, _, err = hdac("experiment", "run", recipe(tmp_path), "--out", tmp_path / "o", "-j", 0)

@@ -37,7 +37,10 @@ def test_every_experiment_is_read(name: str) -> None:
 
 def test_identities_of_a_split_are_in_no_other() -> None:
     _, sequences = load_dataset("talking-heads")
-    by_split = {split: {s.identity for s in sequences if s.split == split} for split in ("train", "val", "test")}
+    by_split = {
+        split: {s.identity for s in sequences if s.split == split}
+        for split in ("train", "val", "test")
+    }
     assert not by_split["train"] & by_split["val"]
     assert not by_split["test"] & (by_split["train"] | by_split["val"])
 
@@ -62,7 +65,9 @@ def test_a_missing_key() -> None:
 
 
 def test_unknown_names_say_which_exist() -> None:
-    with pytest.raises(UsageError, match=r"'x266' is no name in baselines; choose from .*x265-tuned"):
+    with pytest.raises(
+        UsageError, match=r"'x266' is no name in baselines; choose from .*x265-tuned"
+    ):
         find_recipe("baselines", "x266")
     with pytest.raises(UsageError, match=r"mine.toml: no such file"):
         find_recipe("baselines", "mine.toml")
@@ -73,7 +78,10 @@ def test_unknown_names_say_which_exist() -> None:
     [
         ('schema = "hdac-anchor/1"\ntitle = [', "not TOML"),
         ('schema = "other/1"', "schema is 'other/1'; expected 'hdac-anchor/1'"),
-        ('schema = "hdac-anchor/1"\ntitle="t"\nencode=["a"]\ndecode=["b"]\nsuffix=".x"\npoints=[]', "points is empty"),
+        (
+            'schema = "hdac-anchor/1"\ntitle="t"\nencode=["a"]\ndecode=["b"]\nsuffix=".x"\npoints=[]',
+            "points is empty",
+        ),
     ],
 )
 def test_bad_files(tmp_path: Path, text: str, message: str) -> None:
@@ -87,9 +95,18 @@ def test_bad_files(tmp_path: Path, text: str, message: str) -> None:
     ("line", "message"),
     [
         ('codecs = ["x266"]', "'x266' is no name in baselines"),
-        ('codecs = ["x265-tuned"]\nmetrics = ["ssim"]', "metric 'ssim' is unknown; choose from psnr-y"),
-        ('codecs = ["x265-tuned"]\nanchors = ["vvenc-ldb"]', "vvenc-ldb in anchors, points or codec is not among codecs = x265-tuned"),
-        ('codecs = ["x265-tuned"]\n[points]\nx265-tuned = [30, 30]', r"points of x265-tuned = \[30, 30\]; give different numbers"),
+        (
+            'codecs = ["x265-tuned"]\nmetrics = ["ssim"]',
+            "metric 'ssim' is unknown; choose from psnr-y",
+        ),
+        (
+            'codecs = ["x265-tuned"]\nanchors = ["vvenc-ldb"]',
+            "vvenc-ldb in anchors, points or codec is not among codecs = x265-tuned",
+        ),
+        (
+            'codecs = ["x265-tuned"]\n[points]\nx265-tuned = [30, 30]',
+            r"points of x265-tuned = \[30, 30\]; give different numbers",
+        ),
         ('codecs = ["x265-tuned"]\ncodec_s = 1', "unknown key 'codec_s'"),
         ('codecs = ["x265-tuned"]\nframes = -1', "frames = -1; 0 means all"),
         ('codecs = ["x265-tuned"]\nevery = 0', "every = 0; allowed are 1"),
@@ -99,7 +116,9 @@ def test_bad_files(tmp_path: Path, text: str, message: str) -> None:
 def test_bad_experiments(tmp_path: Path, line: str, message: str) -> None:
     path = tmp_path / "bad.toml"
     anchors = "" if "anchors" in line else "anchors = []\n"
-    path.write_text(f'schema = "hdac-experiment/1"\ntitle = "t"\nset = "carphone"\n{anchors}{line}\n')
+    path.write_text(
+        f'schema = "hdac-experiment/1"\ntitle = "t"\nset = "carphone"\n{anchors}{line}\n'
+    )
     with pytest.raises(UsageError, match=message):
         load_experiment(str(path))
 

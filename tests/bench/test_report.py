@@ -65,19 +65,33 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for outcome in map(execute, tasks):
         assert outcome.error == ""
         store.save(outcome)
-    write_atomically(store.folder / "experiment.json", as_json(describe(experiment, tasks, {"hm-ldb": "not here"})))
+    write_atomically(
+        store.folder / "experiment.json",
+        as_json(describe(experiment, tasks, {"hm-ldb": "not here"})),
+    )
     write_atomically(store.folder / "environment.json", b"{}")
     return store.folder
 
 
 def test_figures_extra_curves_and_compressai(results: Path, hdac: Run, tmp_path: Path) -> None:
-    other = {"name": "theirs", "description": "d", "results": {"bitrate": [20, 40, 80], "psnr-y": [27.0, 29.0, 31.0], "note": ["x"]}}
+    other = {
+        "name": "theirs",
+        "description": "d",
+        "results": {"bitrate": [20, 40, 80], "psnr-y": [27.0, 29.0, 31.0], "note": ["x"]},
+    }
     (tmp_path / "theirs.json").write_text(json.dumps(other))
     code, _, err = hdac("experiment", "report", results, "--extra", tmp_path / "theirs.json")
     assert (code, err) == (0, "")
     names = {p.name for p in (results / "figures").iterdir()}
-    assert {"rd_psnr-y.pdf", "rd_psnr-y.png", "rd_psnr-y_sequences.pdf", "layers_hdac-base.pdf"} <= names
-    assert b"/FontFile2" in (results / "figures" / "rd_psnr-y.pdf").read_bytes()  # TrueType, embedded
+    assert {
+        "rd_psnr-y.pdf",
+        "rd_psnr-y.png",
+        "rd_psnr-y_sequences.pdf",
+        "layers_hdac-base.pdf",
+    } <= names
+    assert (
+        b"/FontFile2" in (results / "figures" / "rd_psnr-y.pdf").read_bytes()
+    )  # TrueType, embedded
     assert "theirs" in (results / "report.html").read_text()
     for text, message in (("{}", "not CompressAI's format"), ("[", "not CompressAI's format")):
         (tmp_path / "bad.json").write_text(text)
@@ -88,13 +102,18 @@ def test_figures_extra_curves_and_compressai(results: Path, hdac: Run, tmp_path:
 
 
 def parse_as_compressai(path: Path, metric: str) -> tuple[str, list[float], list[float]]:
-    """What compressai.utils.video.plot does with a file: needs results.bitrate and results[metric]."""
+    """What compressai.utils.video.plot does with a file: needs results.bitrate and
+    results[metric]."""
     data = json.loads(path.read_text())
     if "results" not in data or "bitrate" not in data["results"]:
         raise ValueError(f'Invalid file "{path}"')
     if metric not in data["results"]:
         raise ValueError(f"Error: metric {metric} not available.")
-    return data.get("name", path.name.split(".")[0]), data["results"]["bitrate"], data["results"][metric]
+    return (
+        data.get("name", path.name.split(".")[0]),
+        data["results"]["bitrate"],
+        data["results"][metric],
+    )
 
 
 def test_aggregates_are_compressais(results: Path, hdac: Run) -> None:
@@ -108,7 +127,9 @@ def test_aggregates_are_compressais(results: Path, hdac: Run) -> None:
     assert {"name", "description", "results"} <= data.keys()
     assert {"bpp", "encoding_time", "decoding_time"} <= data["results"].keys()
     run, extra = load(results), read_extra(results / "hdac-base.json")
-    assert extra_scores(extra, "psnr-y") == pytest.approx(averaged_points(run, "hdac-base", "psnr-y")[1], abs=1e-6)
+    assert extra_scores(extra, "psnr-y") == pytest.approx(
+        averaged_points(run, "hdac-base", "psnr-y")[1], abs=1e-6
+    )
     with pytest.raises(UsageError, match="give a JSON file"):
         read_extra(results / "nothing.json")
 
@@ -131,7 +152,9 @@ def test_private_clips_stay_out(results: Path, tmp_path: Path) -> None:
 
 def test_without_coded_files_there_are_tables_but_no_players(results: Path, tmp_path: Path) -> None:
     folder = tmp_path / "committed"
-    shutil.copytree(results, folder, ignore=shutil.ignore_patterns("*.hdac", "*.h264", "*.log", "*.frames.json"))
+    shutil.copytree(
+        results, folder, ignore=shutil.ignore_patterns("*.hdac", "*.h264", "*.log", "*.frames.json")
+    )
     run = load(results)
     write_tables(run)
     before = (results / "frames.csv").read_bytes()
@@ -146,7 +169,9 @@ def test_without_coded_files_there_are_tables_but_no_players(results: Path, tmp_
     assert "only the records were kept" in paths[0].read_text()
 
 
-def test_points_made_again_in_a_clone_leave_the_rows_of_the_others(results: Path, tmp_path: Path) -> None:
+def test_points_made_again_in_a_clone_leave_the_rows_of_the_others(
+    results: Path, tmp_path: Path
+) -> None:
     write_tables(load(results))
     before = {name: (results / name).read_text() for name in ("frames.csv", "worst.csv")}
     folder = tmp_path / "clone"
@@ -161,46 +186,83 @@ def test_points_made_again_in_a_clone_leave_the_rows_of_the_others(results: Path
         new = (folder / name).read_text()
         differ = [a for a, b in zip(old.splitlines(), new.splitlines(), strict=True) if a != b]
         point = json.loads(again.with_name(again.name.replace(".frames", "")).read_text())
-        assert all({point["sequence"], point["name"], f"{point['value']:g}"} <= set(a.split(",")[:3]) for a in differ)
+        assert all(
+            {point["sequence"], point["name"], f"{point['value']:g}"} <= set(a.split(",")[:3])
+            for a in differ
+        )
         assert differ
 
 
 def test_the_page_in_chromium(results: Path, hdac: Run) -> None:
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    chromium = (
+        shutil.which("chromium")
+        or shutil.which("chromium-browser")
+        or shutil.which("google-chrome")
+    )
     if chromium is None:
         pytest.skip("no Chromium on PATH (Debian: apt install chromium)")
     hdac("experiment", "report", results)
     with sync_api.sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"])
+        browser = play.chromium.launch(
+            executable_path=chromium,
+            args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"],
+        )
         page, wrong = browser.new_page(), []
-        page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+        page.on(
+            "console",
+            lambda message: wrong.append(message.text) if message.type == "error" else None,
+        )
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.goto((results / "report.html").absolute().as_uri())
         page.wait_for_function("document.body.dataset.ready === 'yes'", timeout=120000)
         # curves: one trace a codec; another metric redraws them
         assert page.evaluate("document.getElementById('curves').data.length") == 2
         page.select_option("#metric", label="Flicker (levels)")
-        assert page.evaluate("document.getElementById('curves').layout.yaxis.title.text") == "Flicker (levels) (lower is better)"
+        assert (
+            page.evaluate("document.getElementById('curves').layout.yaxis.title.text")
+            == "Flicker (levels) (lower is better)"
+        )
         # tables sort by number
         head = page.locator("h2:text('Points') + div th").nth(3)
-        head.evaluate("cell => cell.click()")  # by the page itself: a click by coordinates may meet a layout that still moves
-        rates = [float(t) for t in page.locator("h2:text('Points') + div tbody tr td:nth-child(4)").all_inner_texts()]
+        head.evaluate(
+            "cell => cell.click()"
+        )  # by the page itself: a click by coordinates may meet a layout that still moves
+        rates = [
+            float(t)
+            for t in page.locator(
+                "h2:text('Points') + div tbody tr td:nth-child(4)"
+            ).all_inner_texts()
+        ]
         assert rates == sorted(rates)
         head.evaluate("cell => cell.click()")
-        rates = [float(t) for t in page.locator("h2:text('Points') + div tbody tr td:nth-child(4)").all_inner_texts()]
+        rates = [
+            float(t)
+            for t in page.locator(
+                "h2:text('Points') + div tbody tr td:nth-child(4)"
+            ).all_inner_texts()
+        ]
         assert rates == sorted(rates, reverse=True)
         # players: they move on, every tile shows a picture
         page.click("#play")
-        page.wait_for_function("document.getElementById('readout').textContent.match(/frame [1-9]/)", timeout=60000)
+        page.wait_for_function(
+            "document.getElementById('readout').textContent.match(/frame [1-9]/)", timeout=60000
+        )
         page.evaluate("document.getElementById('video').pause()")
         means = page.evaluate(MEANS)
         assert len(means) == 3
         assert all(90 < m < 200 for m in means)
         # seeking shows that frame's values
-        page.evaluate("const s = document.getElementById('seek'); s.value = 7; s.dispatchEvent(new Event('input'))")
-        page.wait_for_function("document.getElementById('readout').textContent.includes('frame 7 of 12')", timeout=60000)
-        name = re.search(r"hdac-base\s+([\d.]+) kbps\s+psnr-y ([\d.]+)", page.inner_text("#readout"))
+        page.evaluate(
+            "const s = document.getElementById('seek'); s.value = 7; s.dispatchEvent(new Event('input'))"
+        )
+        page.wait_for_function(
+            "document.getElementById('readout').textContent.includes('frame 7 of 12')",
+            timeout=60000,
+        )
+        name = re.search(
+            r"hdac-base\s+([\d.]+) kbps\s+psnr-y ([\d.]+)", page.inner_text("#readout")
+        )
         assert name is not None
         point = min(load(results).of("hdac-base"), key=lambda p: abs(p.kbps - float(name[1])))
         frames = Store(results).frames(f"carphone_hdac-base_qp-base{point.value:g}")
@@ -214,9 +276,15 @@ def test_the_page_in_chromium(results: Path, hdac: Run) -> None:
             "return i.decode().then(() => i.naturalWidth); }))"
         )
         assert wide == [3 * 176, 3 * 176]
-        assert page.locator("h2:text('Quality over time') ~ .scroll").first.locator("tbody tr").count() == 8
+        assert (
+            page.locator("h2:text('Quality over time') ~ .scroll").first.locator("tbody tr").count()
+            == 8
+        )
         page.select_option("#rate", label="80 kbps")
-        page.wait_for_function("document.getElementById('readout').textContent.includes('frame 0 of 12')", timeout=60000)
+        page.wait_for_function(
+            "document.getElementById('readout').textContent.includes('frame 0 of 12')",
+            timeout=60000,
+        )
         browser.close()
     assert wrong == []
 
@@ -227,7 +295,11 @@ def test_hybrid_bits_per_frame(head: list[object]) -> None:
     from hdac.codec.config import EncoderConfig
     from hdac.codec.files import encode, frame_bits, inspect
 
-    for settings in ({"qp_base": 40, "refresh": 3}, {"mode": "animation", "qp_ref": 40, "refresh": 3}, {"qp_base": 40, "frame_step": 2}):
+    for settings in (
+        {"qp_base": 40, "refresh": 3},
+        {"mode": "animation", "qp_ref": 40, "refresh": 3},
+        {"qp_base": 40, "frame_step": 2},
+    ):
         data = encode(head[:7], 176, 144, Fraction(30), EncoderConfig(**settings))  # type: ignore[arg-type]
         layers, bits = frame_bits(data), inspect(data).bits
         assert [len(v) for v in layers.values()] == [7, 7]

@@ -12,7 +12,10 @@ from hdac.bench.tables import latex, markdown, summary_cell, xlsx
 
 
 def compared(values: list[float | None]) -> Comparison:
-    rate = {str(i): Bd(v, 0.8 if v is not None else 0.1, "" if v is not None else "n/a (overlap 10 %)") for i, v in enumerate(values)}
+    rate = {
+        str(i): Bd(v, 0.8 if v is not None else 0.1, "" if v is not None else "n/a (overlap 10 %)")
+        for i, v in enumerate(values)
+    }
     return Comparison("psnr-y", "a", "b", rate, rate, rate, Bd(-1.0, 1.0))
 
 
@@ -39,8 +42,14 @@ def test_workbooks_are_the_same_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert xlsx(sheets) == first
     book = openpyxl.load_workbook(io.BytesIO(first))
     assert book.sheetnames == ["BD", "RD"]
-    assert [[c.value for c in row] for row in book["BD"].iter_rows()] == [["codec", "value"], ["a", -1.5], ["b", None]]
-    assert {i.date_time for i in zipfile.ZipFile(io.BytesIO(first)).infolist()} == {(1980, 1, 1, 0, 0, 0)}
+    assert [[c.value for c in row] for row in book["BD"].iter_rows()] == [
+        ["codec", "value"],
+        ["a", -1.5],
+        ["b", None],
+    ]
+    assert {i.date_time for i in zipfile.ZipFile(io.BytesIO(first)).infolist()} == {
+        (1980, 1, 1, 0, 0, 0)
+    }
 
 
 def test_labels() -> None:

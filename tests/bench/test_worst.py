@@ -17,7 +17,9 @@ def test_worst_frames() -> None:
     assert worst_frames([None, None], up=True) == []
 
 
-@pytest.mark.parametrize(("frames", "text"), [([], ""), ([4], "4"), ([9, 3, 5, 4], "3-5 9"), ([1, 3, 5], "1 3 5")])
+@pytest.mark.parametrize(
+    ("frames", "text"), [([], ""), ([4], "4"), ([9, 3, 5, 4], "3-5 9"), ([1, 3, 5], "1 3 5")]
+)
 def test_ranges(frames: list[int], text: str) -> None:
     assert ranges(frames) == text
 

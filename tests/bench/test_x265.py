@@ -17,4 +17,8 @@ def test_anchor_is_one_gop_and_follows_its_qp(head: list[Picture]) -> None:
 
 def test_rate_is_met_from_below(head: list[Picture]) -> None:
     qp, anchor = x265_at_rate(head[:8], Fraction(30), 60)
-    assert anchor.kbps(Fraction(30)) <= 60 < x265_tuned(head[:8], Fraction(30), qp - 1).kbps(Fraction(30))
+    assert (
+        anchor.kbps(Fraction(30))
+        <= 60
+        < x265_tuned(head[:8], Fraction(30), qp - 1).kbps(Fraction(30))
+    )

@@ -51,7 +51,15 @@ def test_golden_header() -> None:
     calm = replace(HEADER, cascade=(4, 3, 4, 0), tune=Tune.PERCEPTUAL)
     assert len(pack_header(calm)) == len(pack_header(HEADER)), "each tune has its usual cascade"
     assert read_header(Cursor(pack_header(calm))) == calm
-    other = replace(HEADER, cascade=(4, 0), fps=Fraction(25), base_scale=2, frame_step=4, base_codec=BaseCodec.VVC, tune=Tune.PERCEPTUAL)
+    other = replace(
+        HEADER,
+        cascade=(4, 0),
+        fps=Fraction(25),
+        base_scale=2,
+        frame_step=4,
+        base_codec=BaseCodec.VVC,
+        tune=Tune.PERCEPTUAL,
+    )
     assert read_header(Cursor(pack_header(other))) == other
 
 
@@ -109,7 +117,10 @@ def test_not_ours() -> None:
 def test_older_version() -> None:
     data = bytearray(stream(GROUPS))
     data[4] = 4
-    with pytest.raises(StreamError, match="version 4; this hdac reads version 5: decode it with the hdac that made it"):
+    with pytest.raises(
+        StreamError,
+        match="version 4; this hdac reads version 5: decode it with the hdac that made it",
+    ):
         ContainerReader(bytes(data))
 
 
@@ -120,7 +131,10 @@ def test_newer_version() -> None:
         ContainerReader(bytes(data))
 
 
-@pytest.mark.parametrize(("at", "value", "words"), [(0, 7, "mode is 7"), (1, 9, "base codec is 9"), (2, 0x30, "at most a quarter")])
+@pytest.mark.parametrize(
+    ("at", "value", "words"),
+    [(0, 7, "mode is 7"), (1, 9, "base codec is 9"), (2, 0x30, "at most a quarter")],
+)
 def test_header_values_are_bounded(at: int, value: int, words: str) -> None:
     """Also where the checksum holds."""
     data = bytearray(pack_header(HEADER))

@@ -32,7 +32,9 @@ GOLDEN = (
 )
 
 
-@given(st.lists(st.integers(0, 2**24 - 1)), st.lists(st.integers(-1024, 1024)), st.lists(st.booleans()))
+@given(
+    st.lists(st.integers(0, 2**24 - 1)), st.lists(st.integers(-1024, 1024)), st.lists(st.booleans())
+)
 def test_round_trip(sizes: list[int], deltas: list[int], flags: list[bool]) -> None:
     writer, integer, signed, binary = Writer(), Integer(), Signed(), Adaptive(2)
     for value in sizes:

@@ -37,15 +37,29 @@ def by_ffmpeg(pictures: list[Picture], codec: str, *options: str) -> list[Unit]:
     if codec not in encoders(find_ffmpeg()):
         pytest.skip(f"this FFmpeg has no {codec}")
     source = ["-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", "176x144", "-i", "-"]
-    command = [find_ffmpeg(), "-loglevel", "error", *source, "-c:v", codec, *options, "-f", "hevc", "-"]
-    data = subprocess.run(command, input=b"".join(p.tobytes() for p in pictures), capture_output=True, check=True).stdout
+    command = [
+        find_ffmpeg(),
+        "-loglevel",
+        "error",
+        *source,
+        "-c:v",
+        codec,
+        *options,
+        "-f",
+        "hevc",
+        "-",
+    ]
+    data = subprocess.run(
+        command, input=b"".join(p.tobytes() for p in pictures), capture_output=True, check=True
+    ).stdout
     units = split(data, limit=10_000)
     assert units
     return units
 
 
 def recoded(units: list[Unit]) -> tuple[int, int]:
-    """How many slices there are, and how many of them are recoded; asserts that these come back from their bins."""
+    """How many slices there are, and how many of them are recoded; asserts that these come back
+    from their bins."""
     writer, one, slices, marks = Writer(), Recoder(), [], 0
     for unit in units:
         if not is_slice(unit.payload[0], unit.payload[1], "hevc"):
@@ -71,7 +85,11 @@ def recoded(units: list[Unit]) -> tuple[int, int]:
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, CONTEXTS), st.booleans()), max_size=300), st.integers(0, 51), st.integers(0, 2))
+@given(
+    st.lists(st.tuples(st.integers(0, CONTEXTS), st.booleans()), max_size=300),
+    st.integers(0, 51),
+    st.integers(0, 2),
+)
 def test_cabac_reads_what_it_wrote(bins: list[tuple[int, bool]], qp: int, kind: int) -> None:
     writer = CabacWriter(initial_states(kind, qp))
     for context, value in bins:
@@ -111,7 +129,8 @@ FOREIGN = {
 
 @pytest.mark.parametrize("name", FOREIGN)
 def test_other_streams_come_back_too(head: list[Picture], name: str) -> None:
-    """The second figure: slices that are recoded at least; B slices, wavefronts and weighted prediction are stored as they are."""
+    """The second figure: slices that are recoded at least; B slices, wavefronts and weighted
+    prediction are stored as they are."""
     codec, least, *options = FOREIGN[name]
     slices, done = recoded(by_ffmpeg(head[:12], codec, *options))
     assert slices >= 12
@@ -119,7 +138,8 @@ def test_other_streams_come_back_too(head: list[Picture], name: str) -> None:
 
 
 def test_less_than_cabac(head: list[Picture]) -> None:
-    """On this clip, which is in nobody's training set: 10 % of the slices' bytes at least, 20 % at QP 51."""
+    """On this clip, which is in nobody's training set: 10 % of the slices' bytes at least, 20 % at
+    QP 51."""
     for qp, least in ((40, 0.1), (51, 0.2)):
         units = coded(head, qp)
         writer, recoder, before = Writer(), Recoder(), 0
@@ -175,7 +195,8 @@ def test_damaged_headers_are_stored(head: list[Picture]) -> None:
 
 
 def test_tables_are_the_same_everywhere() -> None:
-    """Integers decide what is coded; these come from a formula, listed so that no machine computes them."""
+    """Integers decide what is coded; these come from a formula, listed so that no machine computes
+    them."""
     x = np.arange(-2048, 2049, 128) / 256
     assert list(_NODES) == [max(1, min(4095, round(v))) for v in 4096 / (1 + np.exp(-x))]
     assert sorted(_SQUASH) == _SQUASH
@@ -184,7 +205,8 @@ def test_tables_are_the_same_everywhere() -> None:
 
 @pytest.mark.parametrize("wider", [False, True])
 def test_models_learn(wider: bool) -> None:
-    """The first view of a bin never changes; with `wider` only another one tells what it will be."""
+    """The first view of a bin never changes; with `wider` only another one tells what it will
+    be."""
     parameters = cast(Any, None)  # a mixer looks at none
     writer, mixer = Writer(), Mixer()
     mixer.start(Slice(parameters, parameters, False, 1, 40, False, False, 1, 1, 0))
@@ -203,12 +225,17 @@ def test_priors_are_there() -> None:
     assert len(models) > 1000
     assert 0 < models[:, 1].min() <= models[:, 1].max() < 65536
     assert weights.shape[1] == 1 + VIEWS
-    digest = hashlib.sha256(models.astype("<u4").tobytes() + weights.astype("<i4").tobytes()).hexdigest()
-    assert (VERSION, digest[:16]) == (5, "3af6c4915d4a7648"), "other first guesses are another format: raise VERSION"
+    digest = hashlib.sha256(
+        models.astype("<u4").tobytes() + weights.astype("<i4").tobytes()
+    ).hexdigest()
+    assert (VERSION, digest[:16]) == (5, "3af6c4915d4a7648"), (
+        "other first guesses are another format: raise VERSION"
+    )
 
 
 def test_one_recoded_slice_in_an_access_unit(head: list[Picture]) -> None:
-    """Many cheap ones would ask a decoder for minutes. An encoder that writes two pictures as one unit has the second stored as it is."""
+    """Many cheap ones would ask a decoder for minutes. An encoder that writes two pictures as one
+    unit has the second stored as it is."""
     first, *others = coded(head[:4])
     units = [first, b"".join(others)]
 
@@ -234,7 +261,9 @@ def test_one_recoded_slice_in_an_access_unit(head: list[Picture]) -> None:
 
 
 @pytest.mark.parametrize("damage", [None, 0, 1000], ids=["missing", "empty", "cut short"])
-def test_missing_priors(damage: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_priors(
+    damage: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "priors.npz"
     monkeypatch.setattr("hdac.bitstream.recoding.PRIORS", path)
     if damage is not None:

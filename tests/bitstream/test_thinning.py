@@ -18,13 +18,18 @@ from hdac.video.picture import Picture
 
 
 def round_trip(units: Sequence[bytes], codec: str, period: int = 4) -> tuple[int, int]:
-    """Bytes of the access units but the first, before and after thinning; asserts that all come back."""
+    """Bytes of the access units but the first, before and after thinning; asserts that all come
+    back."""
     writer, thinner = Writer(), Thinner(codec, period)
     stored, marks = [], []
     for unit in units:
         stored.append(thinner.write(writer, unit))
         marks.append(writer.spent)
-    reader, back, rest = Reader(writer.finish()), Thinner(codec, period), memoryview(b"".join(stored))
+    reader, back, rest = (
+        Reader(writer.finish()),
+        Thinner(codec, period),
+        memoryview(b"".join(stored)),
+    )
     for unit in units:
         restored, taken = back.read(reader, rest)
         assert restored == unit
@@ -74,7 +79,10 @@ def test_streams_of_other_encoders(head: list[Picture], codec: str) -> None:
     ]
     raw = b"".join(p.tobytes() for p in head)
     data = subprocess.run(
-        [*command, "-f", "h264" if codec == "libx264" else "hevc", "-"], input=raw, capture_output=True, check=True
+        [*command, "-f", "h264" if codec == "libx264" else "hevc", "-"],
+        input=raw,
+        capture_output=True,
+        check=True,
     ).stdout
     # as one unit, and in pieces that respect no structure at all
     round_trip([data], "hevc")
@@ -90,13 +98,21 @@ def test_repeated_parameter_sets_cost_little(head: list[Picture]) -> None:
     assert before - after > 2 * 70  # VPS, SPS and PPS take 73 bytes with their start codes
 
 
-payload = st.lists(st.sampled_from([b"\0", b"\1", b"\2", b"\3", b"\xff", b"\x42"]), max_size=40).map(b"".join)
+payload = st.lists(
+    st.sampled_from([b"\0", b"\1", b"\2", b"\3", b"\xff", b"\x42"]), max_size=40
+).map(b"".join)
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.lists(st.tuples(st.sampled_from([b"", b"\0\0\1", b"\0\0\0\1", b"\0\0\0\0\1"]), payload), max_size=6))
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([b"", b"\0\0\1", b"\0\0\0\1", b"\0\0\0\0\1"]), payload),
+        max_size=6,
+    )
+)
 def test_anything_round_trips(parts: list[tuple[bytes, bytes]]) -> None:
-    """Start codes in odd places, emulation bytes that no encoder writes, trailing zeros, nothing at all."""
+    """Start codes in odd places, emulation bytes that no encoder writes, trailing zeros, nothing at
+    all."""
     unit = b"".join(a + b for a, b in parts)
     round_trip([unit, unit[: len(unit) // 2], unit], "hevc")
     units = split(unit)

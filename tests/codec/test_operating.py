@@ -1,7 +1,15 @@
 import pytest
 
 from hdac.codec.config import EncoderConfig
-from hdac.codec.operating import MIXED_FINER, PERCEPTUAL_FINER, TABLE, VVC_TO, corrected_qp, default_qp_ref, point_for
+from hdac.codec.operating import (
+    MIXED_FINER,
+    PERCEPTUAL_FINER,
+    TABLE,
+    VVC_TO,
+    corrected_qp,
+    default_qp_ref,
+    point_for,
+)
 
 CLIP = 256 * 256 * 25.0
 
@@ -22,18 +30,28 @@ def test_perceptual_reference_is_finer() -> None:
     assert EncoderConfig(qp_base=44, base_codec="mixed").qps() == plain.qps()
     mixed = EncoderConfig(qp_base=44, tune="perceptual", base_codec="mixed")
     assert mixed.qps()[0] == perceptual.qps()[0] - MIXED_FINER
-    vvc = [EncoderConfig(qp_base=44, base_codec="vvc", tune=tune).qps()[0] for tune in ("psnr", "perceptual")]  # type: ignore[arg-type]
+    vvc = [
+        EncoderConfig(qp_base=44, base_codec="vvc", tune=tune).qps()[0]
+        for tune in ("psnr", "perceptual")
+    ]  # type: ignore[arg-type]
     assert vvc == [38, 38 - PERCEPTUAL_FINER], "libvvenc's cascade is its own"
     assert EncoderConfig(qp_base=3, tune="perceptual").qps()[0] == 0
 
 
 def test_auto_takes_what_needs_fewest_bits() -> None:
     auto = EncoderConfig(base_codec="auto")
-    assert (auto.codec_for(VVC_TO), auto.codec_for(VVC_TO + 1), auto.codec) == ("vvc", "mixed", auto.codec_for(44))
+    assert (auto.codec_for(VVC_TO), auto.codec_for(VVC_TO + 1), auto.codec) == (
+        "vvc",
+        "mixed",
+        auto.codec_for(44),
+    )
     assert EncoderConfig(base_codec="auto", qp_base=VVC_TO).codec == "vvc"
     perceptual = EncoderConfig(base_codec="auto", qp_base=VVC_TO, tune="perceptual")
     assert perceptual.codec == "mixed"
-    assert perceptual.qps() == EncoderConfig(base_codec="mixed", qp_base=VVC_TO, tune="perceptual").qps()
+    assert (
+        perceptual.qps()
+        == EncoderConfig(base_codec="mixed", qp_base=VVC_TO, tune="perceptual").qps()
+    )
     assert EncoderConfig(base_codec="auto", mode="animation", tune="perceptual").codec == "vvc"
 
 
@@ -42,7 +60,9 @@ def test_between_and_beyond() -> None:
     assert point_for(0.6, CLIP).qp_base == 51
     assert point_for(4000, CLIP).qp_base == TABLE[-1].qp_base
     # four times the pixels need more bits for the same QP
-    assert point_for(21.5, 4 * CLIP).qp_base == pytest.approx(point_for(21.5 / 4, CLIP).qp_base, abs=1)
+    assert point_for(21.5, 4 * CLIP).qp_base == pytest.approx(
+        point_for(21.5 / 4, CLIP).qp_base, abs=1
+    )
 
 
 def test_correction() -> None:

@@ -27,9 +27,15 @@ def test_fusion_improves_on_its_base_layer(data: Path) -> None:
     def watch(encoder: Encoder) -> None:
         shown.extend(encoder.shown.popleft().picture for _ in range(len(encoder.shown)))
 
-    stream = encode(pictures, 256, 256, reader.info.fps, EncoderConfig(qp_base=44), frames=60, watch=watch)
+    stream = encode(
+        pictures, 256, 256, reader.info.fps, EncoderConfig(qp_base=44), frames=60, watch=watch
+    )
     fused, base = ([f.picture for f in decode(stream, level)] for level in ("fused", "base"))
-    assert all(np.array_equal(a, b) for s, f in zip(shown, fused, strict=True) for a, b in zip(s, f, strict=True))
+    assert all(
+        np.array_equal(a, b)
+        for s, f in zip(shown, fused, strict=True)
+        for a, b in zip(s, f, strict=True)
+    )
     assert mean_psnr_y(pictures, fused) > mean_psnr_y(pictures, base) + 0.05
     assert inspect(stream).bits.motion / 60 < 60  # bits a frame
 
@@ -50,7 +56,14 @@ def test_perceptual_setting_is_nearer_in_lpips(data: Path) -> None:
     pictures = list(itertools.islice(VideoReader(data / "val" / "tv_id063_0.mp4"), 30))
     found = {}
     for tune in ("psnr", "perceptual"):
-        stream = encode(pictures, 256, 256, Fraction(25), EncoderConfig(qp_base=46, qp_ref=34, tune=tune), frames=30)
+        stream = encode(
+            pictures,
+            256,
+            256,
+            Fraction(25),
+            EncoderConfig(qp_base=46, qp_ref=34, tune=tune),
+            frames=30,
+        )
         shown = [f.picture for f in decode(stream)]
         clips = (Clip(p[6::6], Fraction(25)) for p in (pictures, shown))
         found[tune] = METRICS["lpips-squeeze"].measure(*clips).value, mean_psnr_y(pictures, shown)
@@ -62,7 +75,12 @@ def test_animation_follows_the_head(data: Path) -> None:
     """Closer to the source than the reference picture held still."""
     reader = VideoReader(data / "val" / "tv_id063_0.mp4")
     pictures = list(itertools.islice(reader, 60))
-    stream = encode(pictures, 256, 256, reader.info.fps, EncoderConfig(mode="animation", qp_ref=36), frames=60)
+    stream = encode(
+        pictures, 256, 256, reader.info.fps, EncoderConfig(mode="animation", qp_ref=36), frames=60
+    )
     moved = [f.picture for f in decode(stream)]
     late = slice(20, 60)
-    assert mean_psnr_y(pictures[late], moved[late]) > mean_psnr_y(pictures[late], [moved[0]] * 40) + 0.5
+    assert (
+        mean_psnr_y(pictures[late], moved[late])
+        > mean_psnr_y(pictures[late], [moved[0]] * 40) + 0.5
+    )

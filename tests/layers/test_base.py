@@ -45,10 +45,15 @@ def test_cascade_and_first_picture_show_in_sizes_and_quality(head: list[Picture]
     coded = [encoder.push(p)[0] for p in head[:17]]
     quality = [psnr_y(p, c.picture) for p, c in zip(head, coded, strict=False)]
     assert quality[0] == max(quality)
-    good, others = [quality[i] for i in (4, 8, 12, 16)], [quality[i] for i in (3, 5, 7, 9, 11, 13, 15)]
+    good, others = (
+        [quality[i] for i in (4, 8, 12, 16)],
+        [quality[i] for i in (3, 5, 7, 9, 11, 13, 15)],
+    )
     assert np.mean(good) > np.mean(others)
     sizes = [len(c.data) for c in coded]
-    assert np.mean([sizes[i] for i in (4, 8, 12, 16)]) > 2 * np.mean([sizes[i] for i in (5, 7, 9, 11, 13, 15)])
+    assert np.mean([sizes[i] for i in (4, 8, 12, 16)]) > 2 * np.mean(
+        [sizes[i] for i in (5, 7, 9, 11, 13, 15)]
+    )
 
 
 def test_lower_qp_costs_more_and_looks_better(head: list[Picture]) -> None:
@@ -56,7 +61,12 @@ def test_lower_qp_costs_more_and_looks_better(head: list[Picture]) -> None:
     for qp in (30, 37, 44, 51):
         encoder = HevcEncoder(BaseConfig(176, 144, Fraction(30), min(qp, 38), qp))
         coded = [encoder.push(p)[0] for p in head[:9]]
-        rows.append((sum(len(c.data) for c in coded), np.mean([psnr_y(p, c.picture) for p, c in zip(head, coded, strict=False)])))
+        rows.append(
+            (
+                sum(len(c.data) for c in coded),
+                np.mean([psnr_y(p, c.picture) for p, c in zip(head, coded, strict=False)]),
+            )
+        )
     assert rows == sorted(rows, reverse=True)
     assert [q for _, q in rows] == sorted((q for _, q in rows), reverse=True)
 
@@ -81,8 +91,15 @@ def test_vvc_without_libvvenc_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.parametrize("factor", [1, 2, 4])
 def test_resampling_keeps_flat_and_smooth_pictures(factor: int) -> None:
-    flat = Picture(np.full((32, 48), 77, np.uint8), np.full((16, 24), 120, np.uint8), np.full((16, 24), 130, np.uint8))
-    assert all(np.array_equal(a, b) for a, b in zip(enlarge(shrink(flat, factor), factor), flat, strict=True))
+    flat = Picture(
+        np.full((32, 48), 77, np.uint8),
+        np.full((16, 24), 120, np.uint8),
+        np.full((16, 24), 130, np.uint8),
+    )
+    assert all(
+        np.array_equal(a, b)
+        for a, b in zip(enlarge(shrink(flat, factor), factor), flat, strict=True)
+    )
     ramp = synthetic(1)[0]._replace(y=np.tile(np.linspace(40, 200, 64).astype(np.uint8), (48, 1)))
     assert np.abs(enlarge(shrink(ramp, factor), factor).y.astype(int) - ramp.y).max() <= 3
 

@@ -29,7 +29,11 @@ def equal(a: Picture, b: Picture) -> bool:
 
 
 def cropped(picture: Picture, width: int, height: int) -> Picture:
-    return Picture(picture.y[:height, :width], picture.u[: height // 2, : width // 2], picture.v[: height // 2, : width // 2])
+    return Picture(
+        picture.y[:height, :width],
+        picture.u[: height // 2, : width // 2],
+        picture.v[: height // 2, : width // 2],
+    )
 
 
 @pytest.fixture(scope="module")
@@ -41,9 +45,15 @@ def units(head: list[Picture]) -> list[bytes]:
     return [coded.data for picture in head[:8] for coded in encoder.push(picture)]
 
 
-@pytest.mark.parametrize(("width", "height", "qp", "preset"), [(176, 144, 24, None), (136, 104, 12, "medium"), (176, 144, 43, "fast")])
-def test_pictures_after_pcm(head: list[Picture], width: int, height: int, qp: int, preset: str | None) -> None:
-    """x265's stream with its first picture as PCM and flags in the others: libavcodec shows exactly what it shows of x265's own."""
+@pytest.mark.parametrize(
+    ("width", "height", "qp", "preset"),
+    [(176, 144, 24, None), (136, 104, 12, "medium"), (176, 144, 43, "fast")],
+)
+def test_pictures_after_pcm(
+    head: list[Picture], width: int, height: int, qp: int, preset: str | None
+) -> None:
+    """x265's stream with its first picture as PCM and flags in the others: libavcodec shows exactly
+    what it shows of x265's own."""
     config = replace(CONFIG, width=width, height=height, qp_base=qp, preset=preset)
     encoder, decoder, changed = HevcEncoder(config), LibavDecoder("hevc"), 0
     for index, picture in enumerate(cropped(p, width, height) for p in head):
@@ -67,7 +77,11 @@ def test_pictures_after_pcm(head: list[Picture], width: int, height: int, qp: in
 def test_pcm_is_exact(head: list[Picture], width: int, height: int) -> None:
     """Sizes that are no multiple of the smallest block too."""
     picture = cropped(head[3], width, height)
-    found = split(HevcEncoder(replace(CONFIG, width=width, height=height)).push(cropped(head[0], width, height))[0].data)
+    found = split(
+        HevcEncoder(replace(CONFIG, width=width, height=height))
+        .push(cropped(head[0], width, height))[0]
+        .data
+    )
     assert found
     sets = [u for u in found if is_parameters(u.payload[0])]
     sets[1] = Unit(True, allow_pcm(sets[1].payload))
@@ -111,22 +125,34 @@ def test_parameter_sets_cost_little(head: list[Picture]) -> None:
     if "libvvenc" not in encoders(find_ffmpeg()):
         pytest.skip("this FFmpeg has no libvvenc")
     picture = Picture(
-        *(np.pad(p, [(0, side - n) for n in p.shape], mode="reflect") for p, side in zip(head[0], (256, 128, 128), strict=True))
+        *(
+            np.pad(p, [(0, side - n) for n in p.shape], mode="reflect")
+            for p, side in zip(head[0], (256, 128, 128), strict=True)
+        )
     )
     for preset in ("medium", "slow"):
-        (coded,) = MixedEncoder(BaseConfig(256, 256, Fraction(25), 34, 40, preset=preset)).push(picture)
+        (coded,) = MixedEncoder(BaseConfig(256, 256, Fraction(25), 34, 40, preset=preset)).push(
+            picture
+        )
         units = split(coded.data)
         assert units
         slices = sum(len(u.payload) for u in units if u.payload[:2] == b"\0\x41")
         writer = Writer()
         stored = Thinner("mixed", 4).write(writer, coded.data)
-        assert len(writer.finish()) + len(stored) - slices < 24 < sum(len(u.payload) for u in units) - slices
+        assert (
+            len(writer.finish()) + len(stored) - slices
+            < 24
+            < sum(len(u.payload) for u in units) - slices
+        )
 
 
 def test_damaged(units: list[bytes]) -> None:
     first = split(units[0])
     assert first
-    sets, vvc = [u for u in first if is_parameters(u.payload[0])], [u for u in first if not is_parameters(u.payload[0])]
+    sets, vvc = (
+        [u for u in first if is_parameters(u.payload[0])],
+        [u for u in first if not is_parameters(u.payload[0])],
+    )
     for broken in (sets, vvc, sets[:1] + vvc, sets[:2] + vvc, sets + vvc[:2], sets + vvc + vvc):
         with pytest.raises(DamagedError, match="mixed base layer"):
             PlainHevc(176, 144).convert(join(broken))
@@ -137,7 +163,9 @@ def test_damaged(units: list[bytes]) -> None:
     sizes = text.index("1", sps.pcm_at + 9 + 1) + 1  # behind the smallest size's code, which is "1"
     for other in ("1", "010"):  # blocks of one size, of two
         changed = text[:sizes] + other + text[sizes + 3 :]
-        body = int(changed.ljust(-(-len(changed) // 8) * 8, "0"), 2).to_bytes(-(-len(changed) // 8), "big")
+        body = int(changed.ljust(-(-len(changed) // 8) * 8, "0"), 2).to_bytes(
+            -(-len(changed) // 8), "big"
+        )
         sets[1] = Unit(True, sets[1].payload[:2] + body)
         with pytest.raises(DamagedError, match=r"PCM blocks of all sizes|does not decode"):
             PlainHevc(176, 144).convert(join(sets + vvc))
@@ -164,11 +192,16 @@ def test_padded_sizes(head: list[Picture], width: int, height: int) -> None:
 
 
 def test_bad_input(monkeypatch: pytest.MonkeyPatch, head: list[Picture]) -> None:
-    with pytest.raises(UsageError, match="8x64; sides of 16 or more are needed: use --base-codec hevc"):
+    with pytest.raises(
+        UsageError, match="8x64; sides of 16 or more are needed: use --base-codec hevc"
+    ):
         MixedEncoder(replace(CONFIG, width=8, height=64))
     if "libvvenc" not in encoders(find_ffmpeg()):
         pytest.skip("this FFmpeg has no libvvenc")
-    monkeypatch.setattr("hdac.layers.hevc.FIXED", "bframes=0:rc-lookahead=0:keyint=-1:wpp=1:slices=2:repeat-headers=1")
+    monkeypatch.setattr(
+        "hdac.layers.hevc.FIXED",
+        "bframes=0:rc-lookahead=0:keyint=-1:wpp=1:slices=2:repeat-headers=1",
+    )
     encoder = MixedEncoder(replace(CONFIG, preset="fast"))
     with pytest.raises(ToolError, match=r"cannot take .*: use --base-codec hevc"):
         [encoder.push(picture) for picture in head[:3]]

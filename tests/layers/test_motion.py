@@ -16,12 +16,19 @@ def walk(frames: int, keypoints: int, jump: int, seed: int) -> list[torch.Tensor
     rng, points = random.Random(seed), [[0, 0] for _ in range(keypoints)]
     out = []
     for _ in range(frames):
-        points = [[max(-LEVELS, min(LEVELS, c + rng.randint(-jump, jump))) for c in p] for p in points]
+        points = [
+            [max(-LEVELS, min(LEVELS, c + rng.randint(-jump, jump))) for c in p] for p in points
+        ]
         out.append(torch.tensor(points))
     return out
 
 
-@given(st.integers(1, 12), st.sampled_from([1, 5, 10, 40]), st.sampled_from([0, 1, 3, 128]), st.integers(0, 1000))
+@given(
+    st.integers(1, 12),
+    st.sampled_from([1, 5, 10, 40]),
+    st.sampled_from([0, 1, 3, 128]),
+    st.integers(0, 1000),
+)
 def test_round_trip(frames: int, keypoints: int, jump: int, seed: int) -> None:
     track = walk(frames, keypoints, jump, seed)
     writer, coder = Writer(), KeypointCoder(keypoints)
@@ -58,4 +65,6 @@ def test_a_coder_cannot_leave_the_range_on_damaged_data() -> None:
 
 def test_error_below_half_a_step_without_history() -> None:
     points = torch.rand(1000, 2, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    assert float((dequantise(quantise(points)) - points).abs().max()) == pytest.approx(0.5 / LEVELS, rel=0.05)
+    assert float((dequantise(quantise(points)) - points).abs().max()) == pytest.approx(
+        0.5 / LEVELS, rel=0.05
+    )

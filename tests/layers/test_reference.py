@@ -7,7 +7,9 @@ from hdac.video.picture import Picture
 from tests.conftest import synthetic
 
 
-def asked(policy: RefreshPolicy, pictures: list[Picture], quality: list[float], bits: list[int]) -> list[int]:
+def asked(
+    policy: RefreshPolicy, pictures: list[Picture], quality: list[float], bits: list[int]
+) -> list[int]:
     """Frames at which the policy wants a refresh."""
     out = []
     for i, (picture, q, b) in enumerate(zip(pictures, quality, bits, strict=True)):
@@ -46,5 +48,7 @@ def test_luma_mse() -> None:
 
 @pytest.mark.parametrize("value", [0, -5, 99999])
 def test_bad_period(value: int) -> None:
-    with pytest.raises(UsageError, match=rf"--refresh {value}; allowed are auto, never or a period"):
+    with pytest.raises(
+        UsageError, match=rf"--refresh {value}; allowed are auto, never or a period"
+    ):
         RefreshConfig(value)

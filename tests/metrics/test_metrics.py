@@ -25,7 +25,12 @@ from tests.conftest import Run, synthetic, write_video
 
 def noisy(pictures: list[Picture], strength: int = 9) -> list[Picture]:
     rng = np.random.default_rng(0)
-    return [p._replace(y=(p.y + rng.integers(-strength, strength + 1, p.y.shape)).clip(0, 255).astype(np.uint8)) for p in pictures]
+    return [
+        p._replace(
+            y=(p.y + rng.integers(-strength, strength + 1, p.y.shape)).clip(0, 255).astype(np.uint8)
+        )
+        for p in pictures
+    ]
 
 
 @pytest.fixture
@@ -43,18 +48,34 @@ def filter_log(tmp_path: Path, x: Clip, x_hat: Clip, name: str) -> list[str]:
     for file, clip in (("a.mkv", x), ("b.mkv", x_hat)):
         write_video(tmp_path / file, list(clip.pictures))
     log = tmp_path / "log"
-    run_ffmpeg(["-i", str(tmp_path / "b.mkv"), "-i", str(tmp_path / "a.mkv"), "-lavfi", f"{name}=stats_file={log}", "-f", "null", "-"])
+    run_ffmpeg(
+        [
+            "-i",
+            str(tmp_path / "b.mkv"),
+            "-i",
+            str(tmp_path / "a.mkv"),
+            "-lavfi",
+            f"{name}=stats_file={log}",
+            "-f",
+            "null",
+            "-",
+        ]
+    )
     return log.read_text().splitlines()
 
 
 def test_psnr_against_ffmpeg(tmp_path: Path, pair: tuple[Clip, Clip]) -> None:
     lines = filter_log(tmp_path, *pair, "psnr")
-    per_plane = {c: [float(line.split(f"psnr_{c}:")[1].split()[0]) for line in lines] for c in "yuv"}
+    per_plane = {
+        c: [float(line.split(f"psnr_{c}:")[1].split()[0]) for line in lines] for c in "yuv"
+    }
     scores = METRICS["psnr-y"].measure(*pair)
     assert scores.frames == pytest.approx(per_plane["y"], abs=0.01)
     assert scores.value == pytest.approx(np.mean(per_plane["y"]), abs=0.01)
     mse = np.mean([float(line.split("mse_y:")[1].split()[0]) for line in lines])
-    assert METRICS["apsnr-y"].measure(*pair).value == pytest.approx(10 * math.log10(255**2 / mse), abs=0.01)
+    assert METRICS["apsnr-y"].measure(*pair).value == pytest.approx(
+        10 * math.log10(255**2 / mse), abs=0.01
+    )
     # chroma is untouched: 100 dB each by our cap
     assert METRICS["psnr-yuv"].measure(*pair).value == pytest.approx((6 * scores.value + 200) / 8)
 
@@ -64,18 +85,27 @@ def test_luma_error_against_scikit_video(pair: tuple[Clip, Clip]) -> None:
 
     x, x_hat = (np.stack([p.y for p in c.pictures])[..., None] for c in pair)
     mse = skvideo.measure.mse(x, x_hat)
-    assert METRICS["psnr-y"].measure(*pair).frames == pytest.approx((10 * np.log10(255**2 / mse)).tolist(), abs=1e-4)
+    assert METRICS["psnr-y"].measure(*pair).frames == pytest.approx(
+        (10 * np.log10(255**2 / mse)).tolist(), abs=1e-4
+    )
     change = np.diff(x.astype(int) - x_hat.astype(int), axis=0)
     assert METRICS["flicker"].measure(*pair).value == pytest.approx(np.abs(change).mean(), rel=1e-6)
 
 
 def test_activity(pair: tuple[Clip, Clip]) -> None:
-    """A reconstruction that stands still has none; noise that is new in every picture adds to it."""
+    """A reconstruction that stands still has none; noise that is new in every picture adds to
+    it."""
     x, _ = pair
     still = Clip([x.pictures[0]] * len(x.pictures), x.fps)
     assert METRICS["activity"].measure(x, still).value == 0
     rng = np.random.default_rng(0)
-    noisy = Clip([p._replace(y=np.clip(p.y + rng.integers(-8, 9, p.y.shape), 0, 255).astype(np.uint8)) for p in x.pictures], x.fps)
+    noisy = Clip(
+        [
+            p._replace(y=np.clip(p.y + rng.integers(-8, 9, p.y.shape), 0, 255).astype(np.uint8))
+            for p in x.pictures
+        ],
+        x.fps,
+    )
     assert METRICS["activity"].measure(x, noisy).value > 1.5
     with pytest.raises(UnavailableError, match="stands still"):
         METRICS["activity"].measure(still, x)
@@ -94,7 +124,8 @@ def test_identical_pictures(pair: tuple[Clip, Clip]) -> None:
 
 
 def reference_ms_ssim(x: np.ndarray, y: np.ndarray, size: int) -> float:
-    """Wang et al. (2003), equation 7, in plain numpy: Gaussian of sigma 1.5, valid region, 2x2 means between scales."""
+    """Wang et al. (2003), equation 7, in plain numpy: Gaussian of sigma 1.5, valid region, 2x2
+    means between scales."""
     offsets = np.arange(size) - (size - 1) / 2
     kernel = np.exp(-(offsets**2) / (2 * 1.5**2))
     kernel /= kernel.sum()
@@ -111,7 +142,12 @@ def reference_ms_ssim(x: np.ndarray, y: np.ndarray, size: int) -> float:
         cs = (2 * sxy + c2) / (sx + sy + c2)
         whole = (2 * mx * my + c1) / (mx**2 + my**2 + c1) * cs
         out *= max(0.0, float((whole if scale == 4 else cs).mean())) ** weight
-        x, y = (i[: i.shape[0] // 2 * 2, : i.shape[1] // 2 * 2].reshape(i.shape[0] // 2, 2, -1, 2).mean((1, 3)) for i in (x, y))
+        x, y = (
+            i[: i.shape[0] // 2 * 2, : i.shape[1] // 2 * 2]
+            .reshape(i.shape[0] // 2, 2, -1, 2)
+            .mean((1, 3))
+            for i in (x, y)
+        )
     return out
 
 
@@ -122,16 +158,21 @@ def test_ms_ssim_against_a_second_implementation(width: int, height: int) -> Non
     chroma = np.full((height // 2, width // 2), 128, np.uint8)
     x = Picture(y, chroma, chroma)
     x_hat = noisy([x], 40)[0]
-    expected = reference_ms_ssim(x.y.astype(float), x_hat.y.astype(float), window(min(width, height)))
+    expected = reference_ms_ssim(
+        x.y.astype(float), x_hat.y.astype(float), window(min(width, height))
+    )
     assert ms_ssim_y([x], [x_hat]) == pytest.approx(expected, abs=2e-5)
 
 
 def test_ssim_of_the_package_against_ffmpeg(tmp_path: Path, pair: tuple[Clip, Clip]) -> None:
-    """FFmpeg's filter averages 8x8 blocks where the package has a Gaussian of 11: near, not equal."""
+    """FFmpeg's filter averages 8x8 blocks where the package has a Gaussian of 11: near, not
+    equal."""
     from pytorch_msssim import ssim
 
     theirs = [float(line.split("Y:")[1].split()[0]) for line in filter_log(tmp_path, *pair, "ssim")]
-    x, x_hat = (torch.from_numpy(np.stack([p.y for p in c.pictures])[:, None]).float() for c in pair)
+    x, x_hat = (
+        torch.from_numpy(np.stack([p.y for p in c.pictures])[:, None]).float() for c in pair
+    )
     ours = ssim(x, x_hat, data_range=255, size_average=False)
     assert ours.tolist() == pytest.approx(theirs, abs=0.03)
 
@@ -151,15 +192,23 @@ def test_lpips_squeeze_against_documented_values() -> None:
     torch.manual_seed(42)
     x, x_hat = torch.rand(2, 3, 100, 100), torch.rand(2, 3, 100, 100)
     with torch.inference_mode():
-        assert squeeze()(2 * x - 1, 2 * x_hat - 1).tolist() == pytest.approx([0.1024, 0.0938], abs=5e-5)
+        assert squeeze()(2 * x - 1, 2 * x_hat - 1).tolist() == pytest.approx(
+            [0.1024, 0.0938], abs=5e-5
+        )
 
 
 @pytest.mark.usefixtures("weights")
 def test_msvgg_lite(head: list[Picture]) -> None:
-    sides = ((c, n - c.shape[0], n - c.shape[1]) for c, n in zip(head[0], (256, 128, 128), strict=True))
-    small = [Picture(*(np.pad(c, ((0, down), (0, right)), mode="reflect") for c, down, right in sides))]
+    sides = (
+        (c, n - c.shape[0], n - c.shape[1]) for c, n in zip(head[0], (256, 128, 128), strict=True)
+    )
+    small = [
+        Picture(*(np.pad(c, ((0, down), (0, right)), mode="reflect") for c, down, right in sides))
+    ]
     x = Clip(small)
-    with pytest.raises(UnavailableError, match="pictures of 176x144; four scales need 256 pixels a side"):
+    with pytest.raises(
+        UnavailableError, match="pictures of 176x144; four scales need 256 pixels a side"
+    ):
         METRICS["msvgg-lite"].measure(Clip(head[:1]), Clip(head[:1]))
     values = [METRICS["msvgg-lite"].measure(x, Clip(noisy(small, s))).value for s in (0, 4, 16)]
     assert values[0] == pytest.approx(0, abs=1e-4)
@@ -171,7 +220,9 @@ def test_msvgg_lite(head: list[Picture]) -> None:
         for factor in (1, 2, 4, 8):
             features = [lite()(shrunk(t, factor)) for t in (a, b)]
             for tap, (u, v) in enumerate(zip(*features, strict=True)):
-                weight, bias = (lite().tensors[f"conv{tap + 1}1_aux/{n}"] for n in ("weight", "bias"))
+                weight, bias = (
+                    lite().tensors[f"conv{tap + 1}1_aux/{n}"] for n in ("weight", "bias")
+                )
                 u, v = (torch.relu(torch.nn.functional.conv2d(t, weight, bias)) for t in (u, v))
                 plain += 10 * float((u - v).abs().mean())
         assert distance(lite(), a, b) == pytest.approx(plain, rel=1e-4)
@@ -209,7 +260,9 @@ def test_identity(head: list[Picture]) -> None:
         Identity().measure(Clip(synthetic(2, 128, 128)), Clip(synthetic(2, 128, 128)))
 
 
-def test_unavailable_says_why(monkeypatch: pytest.MonkeyPatch, pair: tuple[Clip, Clip], tmp_path: Path) -> None:
+def test_unavailable_says_why(
+    monkeypatch: pytest.MonkeyPatch, pair: tuple[Clip, Clip], tmp_path: Path
+) -> None:
     monkeypatch.delenv("HDAC_WEIGHTS", raising=False)
     found = measure(*pair, ["msvgg-lite", "psnr-y"])
     assert "HDAC_WEIGHTS is not set" in str(found["msvgg-lite"])
@@ -266,10 +319,14 @@ def test_every_nth_frame(head: list[Picture], monkeypatch: pytest.MonkeyPatch) -
     assert slow.value == pytest.approx(np.mean(full.frames[::3]))
 
 
-def test_measure_on_the_command_line(hdac: Run, clip: Path, head: list[Picture], tmp_path: Path) -> None:
+def test_measure_on_the_command_line(
+    hdac: Run, clip: Path, head: list[Picture], tmp_path: Path
+) -> None:
     decoded = write_video(tmp_path / "dec.mkv", noisy(head[:10]))
     table = tmp_path / "frames.csv"
-    code, out, _ = hdac("measure", clip, decoded, "--metrics", "psnr-y,flicker", "--per-frame", table, "--json")
+    code, out, _ = hdac(
+        "measure", clip, decoded, "--metrics", "psnr-y,flicker", "--per-frame", table, "--json"
+    )
     assert code == 0
     found = json.loads(out)["metrics"]
     assert found["psnr-y"] == pytest.approx(mean_psnr_y(head[:10], noisy(head[:10])))
@@ -288,11 +345,15 @@ def test_measure_on_the_command_line(hdac: Run, clip: Path, head: list[Picture],
 
 
 def test_whole_vgg_on_weights_of_its_shape(head: list[Picture]) -> None:
-    """The real weights are 548 MB: shapes, order of taps and normalisation are tested on random ones."""
+    """The real weights are 548 MB: shapes, order of taps and normalisation are tested on random
+    ones."""
     widths, weights, before, index = (64, 128, 256, 512, 512), {}, 3, 0
     for width, count in zip(widths, (2, 2, 4, 4, 4), strict=True):
         for _ in range(count):
-            weights |= {f"features.{index}.weight": torch.randn(width, before, 3, 3) * 0.05, f"features.{index}.bias": torch.zeros(width)}
+            weights |= {
+                f"features.{index}.weight": torch.randn(width, before, 3, 3) * 0.05,
+                f"features.{index}.bias": torch.zeros(width),
+            }
             before, index = width, index + 2
         index += 1
     network = Vgg19(weights)
@@ -302,13 +363,17 @@ def test_whole_vgg_on_weights_of_its_shape(head: list[Picture]) -> None:
         assert [t.shape[1] for t in taps] == list(widths)
         assert [t.shape[2] for t in taps] == [144, 72, 36, 18, 9]
         first = (x - network.mean) / network.std
-        plain = torch.relu(torch.nn.functional.conv2d(first, weights["features.0.weight"], padding=1))
+        plain = torch.relu(
+            torch.nn.functional.conv2d(first, weights["features.0.weight"], padding=1)
+        )
         assert torch.allclose(taps[0], plain, atol=1e-4)
         assert distance(network, x, x) == 0
         assert distance(network, x, 1 - x) > 0
 
 
-def test_vgg_is_not_fetched_to_say_that_it_could_be(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_vgg_is_not_fetched_to_say_that_it_could_be(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.delenv("HDAC_WEIGHTS", raising=False)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
 
@@ -324,4 +389,6 @@ def test_vgg_is_not_fetched_to_say_that_it_could_be(monkeypatch: pytest.MonkeyPa
     (tmp_path / "hub" / "checkpoints" / "vgg19-dcbb9e9d.pth").write_bytes(b"half a download")
     assert METRICS["msvgg"].unavailable() is None
     found = measure(Clip(synthetic(1, 128, 128)), Clip(synthetic(1, 128, 128)), ["msvgg"])
-    assert "is not vgg19-dcbb9e9d.pth: its SHA-256 does not start with dcbb9e9d; remove it" in str(found["msvgg"])
+    assert "is not vgg19-dcbb9e9d.pth: its SHA-256 does not start with dcbb9e9d; remove it" in str(
+        found["msvgg"]
+    )

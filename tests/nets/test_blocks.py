@@ -10,7 +10,10 @@ from tests.conftest import synthetic
 def test_both_warps_agree(batch: int) -> None:
     """Training (grid_sample) and inference (embedding_bag) compute the same picture."""
     g = torch.Generator().manual_seed(0)
-    x, flow = torch.rand(batch, 9, 12, 17, generator=g), torch.randn(batch, 2, 12, 17, generator=g) * 6
+    x, flow = (
+        torch.rand(batch, 9, 12, 17, generator=g),
+        torch.randn(batch, 2, 12, 17, generator=g) * 6,
+    )
     with torch.enable_grad():
         trained = warp(x, flow)
     with torch.inference_mode():
@@ -33,7 +36,9 @@ def test_correlation_against_its_definition(radius: int) -> None:
     a, b = torch.rand(2, 6, 7, 9, generator=g), torch.rand(2, 6, 7, 9, generator=g)
     padded = torch.nn.functional.pad(b, (radius,) * 4)
     side = range(2 * radius + 1)
-    wanted = torch.stack([(a * padded[:, :, dy : dy + 7, dx : dx + 9]).sum(1) for dy in side for dx in side], 1)
+    wanted = torch.stack(
+        [(a * padded[:, :, dy : dy + 7, dx : dx + 9]).sum(1) for dy in side for dx in side], 1
+    )
     torch.testing.assert_close(correlation(a, b, radius), wanted)
 
 

@@ -11,12 +11,19 @@ from hdac.training.recipe import load_recipe
 SMALL = FusionConfig(keypoints=5, widths=(8, 16, 24, 32), match=8)
 
 
-def inputs(net: FusionNet, size: int = 64) -> tuple[torch.Tensor, torch.Tensor, Reference, torch.Tensor]:
+def inputs(
+    net: FusionNet, size: int = 64
+) -> tuple[torch.Tensor, torch.Tensor, Reference, torch.Tensor]:
     g = torch.Generator().manual_seed(0)
     planes, k = torch.rand(1, 6, size // 2, size // 2, generator=g), net.config.keypoints
     reference = torch.rand(1, 6, size // 2, size // 2, generator=g)
     points = torch.rand(1, k, 2, generator=g) * 2 - 1
-    return planes, torch.tensor([40.0]), Reference(reference, net.encode(reference, torch.tensor([30.0])), points), points
+    return (
+        planes,
+        torch.tensor([40.0]),
+        Reference(reference, net.encode(reference, torch.tensor([30.0])), points),
+        points,
+    )
 
 
 @torch.inference_mode()
@@ -47,9 +54,15 @@ def test_gradients_reach_every_weight() -> None:
     opt = torch.optim.SGD(net.parameters(), 0.1)
     for _ in range(3):  # zero-initialised layers open one after the other
         points = net.detector(thumbnail(base))
-        reference = Reference(reference.planes, net.encode(reference.planes, qp), net.detector(thumbnail(reference.planes)))
+        reference = Reference(
+            reference.planes,
+            net.encode(reference.planes, qp),
+            net.detector(thumbnail(reference.planes)),
+        )
         opt.zero_grad()
-        net(base, qp, reference, points, torch.ones(1)).planes.sub(reference.planes).square().mean().backward()
+        net(base, qp, reference, points, torch.ones(1)).planes.sub(
+            reference.planes
+        ).square().mean().backward()
         opt.step()
     without = [n for n, p in net.named_parameters() if p.grad is None or not p.grad.abs().sum()]
     assert without == []
@@ -79,7 +92,9 @@ def test_keypoints_see_the_thumbnail_only() -> None:
     torch.manual_seed(0)
     detector = KeypointDetector(7).eval()
     with torch.inference_mode():
-        small, large = (torch.rand(1, 6, s, s, generator=torch.Generator().manual_seed(s)) for s in (64, 128))
+        small, large = (
+            torch.rand(1, 6, s, s, generator=torch.Generator().manual_seed(s)) for s in (64, 128)
+        )
         assert thumbnail(small).shape == thumbnail(large).shape == (1, 3, 64, 64)
         points = detector(thumbnail(small))
     assert points.shape == (1, 7, 2)

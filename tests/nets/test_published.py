@@ -6,12 +6,22 @@ import torch
 from hdac.nets.cost import gmac_of
 from hdac.nets.fusion import Reference
 from hdac.nets.keypoints import thumbnail
-from hdac.nets.published import NAMES, PublishedConfig, PublishedNet, planes_from_rgb, rgb_from_planes
+from hdac.nets.published import (
+    NAMES,
+    PublishedConfig,
+    PublishedNet,
+    planes_from_rgb,
+    rgb_from_planes,
+)
 
-#: parameters in millions, GMAC of a 256x256 frame: reference encoder, detector, motion, generator. None is published for hdac-hf: it is
-#: hdac-2024 and two 3x3 convolutions, of 128 channels at half size and of 64 at full size.
+#: parameters in millions, GMAC of a 256x256 frame: reference encoder, detector, motion, generator.
+#: None is published for hdac-hf: it is hdac-2024 and two 3x3 convolutions, of 128 channels at half
+#: size and of 64 at full size.
 SIZES = {"dac": (59.7, 54.7), "hdac-2022": (66.8, 83.9), "hdac-2024": (82.5, 156.8)}
-SIZES["hdac-hf"] = (82.5 + 9 * (128**2 + 64**2) / 1e6, 156.8 + 9 * (128**2 * 128**2 + 64**2 * 256**2) / 1e9)
+SIZES["hdac-hf"] = (
+    82.5 + 9 * (128**2 + 64**2) / 1e6,
+    156.8 + 9 * (128**2 * 128**2 + 64**2 * 256**2) / 1e9,
+)
 
 
 def millions(module: torch.nn.Module) -> float:
@@ -22,7 +32,13 @@ def millions(module: torch.nn.Module) -> float:
 def run(net: PublishedNet, side: int, mask: float = 1.0) -> torch.Tensor:
     planes, qp = torch.full((1, 6, side // 2, side // 2), 0.5), torch.zeros(1)
     points = net.detector(thumbnail(planes))
-    return net(planes, qp, Reference(planes, net.encode(planes, qp), points), points, torch.full((1,), mask)).planes
+    return net(
+        planes,
+        qp,
+        Reference(planes, net.encode(planes, qp), points),
+        points,
+        torch.full((1,), mask),
+    ).planes
 
 
 @pytest.mark.parametrize("name", SIZES)
@@ -32,7 +48,10 @@ def test_published_sizes(name: str) -> None:
     assert millions(net) == pytest.approx(SIZES[name][0], abs=0.05)
     net = PublishedNet(PublishedConfig(name)).eval()
     assert gmac_of(lambda: run(net, 256)) == pytest.approx(SIZES[name][1], abs=0.1)
-    assert (millions(net.detector), millions(net.motion)) == (pytest.approx(14.2, abs=0.06), pytest.approx(37.7, abs=0.05))
+    assert (millions(net.detector), millions(net.motion)) == (
+        pytest.approx(14.2, abs=0.06),
+        pytest.approx(37.7, abs=0.05),
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -47,7 +66,9 @@ def test_narrow_ones_run_and_learn(name: str) -> None:
     net.train()
     planes, qp = torch.rand(2, 6, 64, 64), torch.zeros(2)
     points = net.detector(thumbnail(planes))
-    net(planes, qp, Reference(planes, net.encode(planes, qp), points.flip(1)), points, torch.ones(2)).planes.mean().backward()
+    net(
+        planes, qp, Reference(planes, net.encode(planes, qp), points.flip(1)), points, torch.ones(2)
+    ).planes.mean().backward()
     idle = [k for k, p in net.named_parameters() if p.grad is None]
     assert idle == []
 
@@ -56,7 +77,11 @@ def test_colour_there_and_back() -> None:
     rgb = torch.rand(1, 3, 4, 4).repeat_interleave(4, 2).repeat_interleave(4, 3)
     planes = planes_from_rgb(rgb)
     assert planes.shape == (1, 6, 8, 8)
-    inner = (..., slice(5, 7), slice(5, 7))  # away from the borders of a patch, where chroma is interpolated
+    inner = (
+        ...,
+        slice(5, 7),
+        slice(5, 7),
+    )  # away from the borders of a patch, where chroma is interpolated
     assert torch.allclose(rgb_from_planes(planes)[inner], rgb[inner], atol=1e-5)
     white = planes_from_rgb(torch.ones(1, 3, 2, 2)) * 255
     assert torch.allclose(white.flatten(), torch.tensor([235.0] * 4 + [128.0] * 2), atol=1e-3)

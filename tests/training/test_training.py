@@ -85,7 +85,9 @@ def test_resume_is_the_same_run(pack: tuple[Path, Path], tmp_path: Path) -> None
         torch.testing.assert_close(a, b)
 
 
-def test_run_ends_by_minutes_and_leaves_a_usable_network(pack: tuple[Path, Path], tmp_path: Path) -> None:
+def test_run_ends_by_minutes_and_leaves_a_usable_network(
+    pack: tuple[Path, Path], tmp_path: Path
+) -> None:
     run, said = trainer(pack, tmp_path, False), []
     run.run(0.02, lambda net: Validation({44: 0.25}, 22.0, 21.0, 1, 9, None), said.append)
     assert (tmp_path / "ema.safetensors").exists()
@@ -143,7 +145,18 @@ def test_validation_has_a_bd_rate(pack: tuple[Path, Path], tmp_path: Path) -> No
     assert 1 + twice / 100 == pytest.approx((1 + found.bd_rate / 100) / 2, rel=0.01)
 
 
-BLOCKED = ("av", "constriction", "kornia", "rich", "skvideo", "bjontegaard", "imageio_ffmpeg", "pandas", "plotly", "distributed")
+BLOCKED = (
+    "av",
+    "constriction",
+    "kornia",
+    "rich",
+    "skvideo",
+    "bjontegaard",
+    "imageio_ffmpeg",
+    "pandas",
+    "plotly",
+    "distributed",
+)
 
 
 def train_command(pack: Path, out: Path, *more: str) -> list[str]:
@@ -152,7 +165,20 @@ def train_command(pack: Path, out: Path, *more: str) -> list[str]:
         "schema = 'hdac-train/1'\ntitle = 't'\nname = 'n'\n[network]\nkeypoints = 4\nwidths = [8, 16, 16, 16]\nmatch = 8\n"
         "[training]\nbatch = 1\ncrop = 176\n"
     )
-    return ["train", "run", str(recipe), "--pack", str(pack), "--out", str(out), "--minutes", "0.01", "--device", "cpu", *more]
+    return [
+        "train",
+        "run",
+        str(recipe),
+        "--pack",
+        str(pack),
+        "--out",
+        str(out),
+        "--minutes",
+        "0.01",
+        "--device",
+        "cpu",
+        *more,
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -186,10 +212,24 @@ def test_training_needs_no_pyav(whole_pack: Path, tmp_path: Path) -> None:
 
 
 def test_two_processes_hold_the_same_weights(whole_pack: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "hdac"]
-    environment = {**{k: v for k, v in os.environ.items() if k != "HDAC_DATA"}, "OMP_NUM_THREADS": "1"}
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        "2",
+        "-m",
+        "hdac",
+    ]
+    environment = {
+        **{k: v for k, v in os.environ.items() if k != "HDAC_DATA"},
+        "OMP_NUM_THREADS": "1",
+    }
     run = train_command(whole_pack, tmp_path / "run")
-    done = subprocess.run([*command, *run], capture_output=True, text=True, env=environment, check=False)
+    done = subprocess.run(
+        [*command, *run], capture_output=True, text=True, env=environment, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert "cpu, 2 processes" in done.stderr
     assert (tmp_path / "run" / "ema.safetensors").exists()
@@ -201,7 +241,9 @@ def test_workers_average(monkeypatch: pytest.MonkeyPatch) -> None:
     alone.average(gradients)
     assert torch.equal(gradients[0], torch.ones(2, 3))
     assert alone.same(1.5) == 1.5
-    monkeypatch.setattr("torch.distributed.all_reduce", lambda t: t.mul_(4))  # as if the other had three times ours
+    monkeypatch.setattr(
+        "torch.distributed.all_reduce", lambda t: t.mul_(4)
+    )  # as if the other had three times ours
     alone.count = 2
     gradients = [torch.ones(2, 3), torch.full((4,), 2.0)]
     alone.average(gradients)
@@ -218,18 +260,23 @@ def test_learning_rate() -> None:
 
 
 def test_recurrent_runs(pack: tuple[Path, Path], tmp_path: Path) -> None:
-    """Continued from a network without recurrence: the same pictures at first; then what carries over from picture to picture learns."""
+    """Continued from a network without recurrence: the same pictures at first; then what carries
+    over from picture to picture learns."""
     config = replace(CONFIG, length=3, animate=0.0)
     plain = build({**SMALL, "recurrent": False})
     nn.init.normal_(plain.out.weight, std=0.01)
     sampler = Sampler(load(pack[1], pack[0]), 1, animate=0.0)
-    run = Trainer(tmp_path, config, {**SMALL, "recurrent": True}, sampler, "cpu", False, plain.state_dict())
+    run = Trainer(
+        tmp_path, config, {**SMALL, "recurrent": True}, sampler, "cpu", False, plain.state_dict()
+    )
     batch = sampler.batch(1, 176, 3)
     assert batch.target.shape == batch.base.shape == (3, 1, 6, 88, 88)
     assert batch.qp.shape == (3, 1)
     with torch.inference_mode():
         keypoints = torch.zeros(1, 4, 2)
-        reference = Reference(batch.reference, plain.encode(batch.reference, batch.qp_ref), keypoints)
+        reference = Reference(
+            batch.reference, plain.encode(batch.reference, batch.qp_ref), keypoints
+        )
         state = None
         for t in range(3):
             expected = plain(batch.base[t], batch.qp[t], reference, keypoints, torch.ones(1)).planes
@@ -247,14 +294,23 @@ def test_where_the_base_layer_is_ignored_nothing_carries_over() -> None:
     net = build({**SMALL, "recurrent": True}).eval()
     for layer in (net.r4, net.r2, net.out):
         nn.init.normal_(layer.weight, std=0.1)
-    planes, other, qp, keypoints = torch.rand(1, 6, 32, 32), torch.rand(1, 6, 32, 32), torch.tensor([40.0]), torch.zeros(1, 4, 2)
+    planes, other, qp, keypoints = (
+        torch.rand(1, 6, 32, 32),
+        torch.rand(1, 6, 32, 32),
+        torch.tensor([40.0]),
+        torch.zeros(1, 4, 2),
+    )
     with torch.inference_mode():
         reference = Reference(planes, net.encode(planes, qp), keypoints)
         first = net(other, qp, reference, keypoints, torch.ones(1))
         alone = net(planes, qp, reference, keypoints, torch.zeros(1)).planes
-        assert torch.equal(net(planes, qp, reference, keypoints, torch.zeros(1), first.state).planes, alone)
+        assert torch.equal(
+            net(planes, qp, reference, keypoints, torch.zeros(1), first.state).planes, alone
+        )
         fused = net(planes, qp, reference, keypoints, torch.ones(1)).planes
-        assert not torch.equal(net(planes, qp, reference, keypoints, torch.ones(1), first.state).planes, fused)
+        assert not torch.equal(
+            net(planes, qp, reference, keypoints, torch.ones(1), first.state).planes, fused
+        )
 
 
 def test_a_still_picture_follows_itself() -> None:
@@ -269,7 +325,8 @@ def test_a_still_picture_follows_itself() -> None:
 
 
 def test_more_keypoints(pack: tuple[Path, Path], tmp_path: Path) -> None:
-    """The first ones do what they did; training with several counts runs; other shapes are refused."""
+    """The first ones do what they did; training with several counts runs; other shapes are
+    refused."""
     torch.manual_seed(0)
     few = {**SMALL, "keypoints": 5}
     old = build(few).eval()
@@ -277,13 +334,29 @@ def test_more_keypoints(pack: tuple[Path, Path], tmp_path: Path) -> None:
     torch.nn.init.normal_(old.out.weight, std=0.01)
     sampler = Sampler(load(pack[1], pack[0]), CONFIG.seed, animate=1.0)
     config = replace(CONFIG, keypoints=(5, 8))
-    run = Trainer(tmp_path, config, {**few, "keypoints": 8, "nested": True}, sampler, "cpu", False, old.state_dict())
+    run = Trainer(
+        tmp_path,
+        config,
+        {**few, "keypoints": 8, "nested": True},
+        sampler,
+        "cpu",
+        False,
+        old.state_dict(),
+    )
     new = run.net.eval()
-    picture, still, qp, none = torch.rand(1, 6, 32, 32), torch.rand(1, 6, 32, 32), torch.tensor([40.0]), torch.zeros(1)
+    picture, still, qp, none = (
+        torch.rand(1, 6, 32, 32),
+        torch.rand(1, 6, 32, 32),
+        torch.tensor([40.0]),
+        torch.zeros(1),
+    )
     with torch.inference_mode():
         points = old.detector(thumbnail(picture))
         torch.testing.assert_close(new.detector(thumbnail(picture))[:, :5], points)
-        results = [n(picture, qp, Reference(still, n.encode(still, qp), points * 0.5), points, none).planes for n in (old, new)]
+        results = [
+            n(picture, qp, Reference(still, n.encode(still, qp), points * 0.5), points, none).planes
+            for n in (old, new)
+        ]
     torch.testing.assert_close(results[0], results[1])
     for _ in range(2):
         assert math.isfinite(run.train_step()["total"])
@@ -302,14 +375,19 @@ def test_every_recipe_is_read(name: str) -> None:
     if recipe.start in {model.name for model in shipped()}:
         start = load_model(find_model(recipe.start)).state_dict()
         net.to_empty(device="cpu")
-        assert not net.load_state_dict(with_more_keypoints(start, net), strict=False).unexpected_keys
+        assert not net.load_state_dict(
+            with_more_keypoints(start, net), strict=False
+        ).unexpected_keys
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("[network]\nkind = 'gan'", "network.kind = 'gan'; choose fusion or published"),
-        ("[network]\nkind = 'published'\nname = 'fomm'", "network: name = .fomm.; expected typing.Literal"),
+        (
+            "[network]\nkind = 'published'\nname = 'fomm'",
+            "network: name = .fomm.; expected typing.Literal",
+        ),
         ("[network]\nwidth = 2", "network: unknown key 'width'"),
         ("[training]\nlearning_rate = 1.0", "training: unknown key 'learning_rate'"),
     ],
@@ -333,16 +411,22 @@ def test_perceptual_loss_has_gradients() -> None:
     assert float(output.grad.abs().max()) > 0
     assert float(loss(target, target, torch.Generator().manual_seed(0))) < float(value.detach())
     with torch.no_grad():
-        none, once, twice = (float(PerceptualLoss(w)(output, target, torch.Generator().manual_seed(0))) for w in (0.0, 1.0, 2.0))
+        none, once, twice = (
+            float(PerceptualLoss(w)(output, target, torch.Generator().manual_seed(0)))
+            for w in (0.0, 1.0, 2.0)
+        )
     assert once != none
     assert twice - once == pytest.approx(once - none, rel=1e-4)
 
 
 def test_fused_rows_see_no_keypoints_of_the_source(pack: tuple[Path, Path]) -> None:
-    """As in the codec: only pictures without a base layer are told where the source's keypoints are."""
+    """As in the codec: only pictures without a base layer are told where the source's keypoints
+    are."""
     net = build(SMALL).eval()
     batch = Sampler(load(pack[1], pack[0]), 1).batch(2, 176)._replace(mask=torch.tensor([1.0, 0.0]))
     turned = batch._replace(target=batch.target.flip(-1))
-    fused, other = (run_net(net, b, torch.Generator().manual_seed(0))[0][0].planes for b in (batch, turned))
+    fused, other = (
+        run_net(net, b, torch.Generator().manual_seed(0))[0][0].planes for b in (batch, turned)
+    )
     assert torch.equal(fused[0], other[0])
     assert not torch.equal(fused[1], other[1])

@@ -17,13 +17,22 @@ from tests.conftest import synthetic, write_video
 def odd(pictures: list[Picture], width: int, height: int) -> list[Picture]:
     """Cut to an odd size and padded again, as a reader delivers it."""
     cut = [
-        (p.y[:height, :width], p.u[: (height + 1) // 2, : (width + 1) // 2], p.v[: (height + 1) // 2, : (width + 1) // 2]) for p in pictures
+        (
+            p.y[:height, :width],
+            p.u[: (height + 1) // 2, : (width + 1) // 2],
+            p.v[: (height + 1) // 2, : (width + 1) // 2],
+        )
+        for p in pictures
     ]
     return [Picture(even(y), u, v) for y, u, v in cut]
 
 
 def difference(a: list[Picture], b: list[Picture]) -> int:
-    return max(int(np.abs(p.astype(int) - q).max()) for x, y in zip(a, b, strict=True) for p, q in zip(x, y, strict=True))
+    return max(
+        int(np.abs(p.astype(int) - q).max())
+        for x, y in zip(a, b, strict=True)
+        for p, q in zip(x, y, strict=True)
+    )
 
 
 @pytest.mark.parametrize("suffix", [".mkv", ".y4m", "_64x48_25fps.yuv"])
@@ -33,17 +42,33 @@ def test_lossless_formats(tmp_path: Path, suffix: str, size: tuple[int, int]) ->
     path = tmp_path / f"v{suffix.replace('64x48', f'{size[0]}x{size[1]}')}"
     write_video(path, pictures, width=size[0], height=size[1])
     reader = VideoReader(path)
-    assert (reader.info.width, reader.info.height, reader.info.fps, reader.info.frames) == (*size, 25, 5)
+    assert (reader.info.width, reader.info.height, reader.info.fps, reader.info.frames) == (
+        *size,
+        25,
+        5,
+    )
     assert difference(list(reader), pictures) == 0
 
 
 @pytest.mark.parametrize("size", [(64, 48), (61, 47)])
-def test_mp4_is_visually_lossless(tmp_path: Path, head: list[Picture], size: tuple[int, int]) -> None:
+def test_mp4_is_visually_lossless(
+    tmp_path: Path, head: list[Picture], size: tuple[int, int]
+) -> None:
     pictures = odd(head[:5], *size)
-    reader = VideoReader(write_video(tmp_path / "v.mp4", pictures, width=size[0], height=size[1], fps=Fraction(30000, 1001)))
+    reader = VideoReader(
+        write_video(
+            tmp_path / "v.mp4", pictures, width=size[0], height=size[1], fps=Fraction(30000, 1001)
+        )
+    )
     back = list(reader)
-    assert (reader.info.width, reader.info.height, reader.info.fps) == (*size, Fraction(30000, 1001))
-    assert np.mean([(p.y.astype(float) - q.y) ** 2 for p, q in zip(pictures, back, strict=True)]) < 255**2 / 10**4.4  # 44 dB
+    assert (reader.info.width, reader.info.height, reader.info.fps) == (
+        *size,
+        Fraction(30000, 1001),
+    )
+    assert (
+        np.mean([(p.y.astype(float) - q.y) ** 2 for p, q in zip(pictures, back, strict=True)])
+        < 255**2 / 10**4.4
+    )  # 44 dB
 
 
 def test_png_folder(tmp_path: Path, head: list[Picture]) -> None:
@@ -69,10 +94,13 @@ def test_untagged_matrix() -> None:
 
 @pytest.mark.parametrize("matrix", [1, 6])
 def test_rgb_agrees_with_swscale(head: list[Picture], matrix: int) -> None:
-    """A second implementation: libswscale, on the luma-only and chroma-smooth part that does not depend on chroma siting."""
+    """A second implementation: libswscale, on the luma-only and chroma-smooth part that does not
+    depend on chroma siting."""
     smooth = Picture(head[0].y, np.full_like(head[0].u, 110), np.full_like(head[0].v, 150))
     names = {1: "ITU709", 6: "ITU601"}
-    frame = smooth.to_av().reformat(format="rgb24", src_colorspace=names[matrix], dst_colorspace=names[matrix])
+    frame = smooth.to_av().reformat(
+        format="rgb24", src_colorspace=names[matrix], dst_colorspace=names[matrix]
+    )
     theirs = frame.to_ndarray().astype(int)
     assert np.abs(rgb_from_picture(smooth, matrix) - theirs).max() <= 2
 
@@ -82,12 +110,24 @@ def test_rgb_round_trip(matrix: int) -> None:
     colours = np.array([[255, 255, 255], [0, 0, 0], [200, 40, 40], [30, 90, 200]], np.uint8)
     rgb = np.repeat(np.repeat(colours[None], 8, 0), 8, 1)
     back = rgb_from_picture(picture_from_rgb(rgb, matrix), matrix)
-    assert np.abs(back[:, 2::8].astype(int) - rgb[:, 2::8]).max() <= 3  # chroma edges are smooth: look inside the bars
+    assert (
+        np.abs(back[:, 2::8].astype(int) - rgb[:, 2::8]).max() <= 3
+    )  # chroma edges are smooth: look inside the bars
     assert np.abs(back[:, 5::8].astype(int) - rgb[:, 5::8]).max() <= 3
 
 
 def ffmpeg_file(path: Path, *arguments: str) -> Path:
-    run_ffmpeg(["-f", "lavfi", "-i", "testsrc2=size=64x48:rate=25:duration=0.4", *arguments, "-y", str(path)])
+    run_ffmpeg(
+        [
+            "-f",
+            "lavfi",
+            "-i",
+            "testsrc2=size=64x48:rate=25:duration=0.4",
+            *arguments,
+            "-y",
+            str(path),
+        ]
+    )
     return path
 
 
@@ -96,18 +136,28 @@ def ffmpeg_file(path: Path, *arguments: str) -> Path:
     [
         (["-pix_fmt", "yuv444p", "-c:v", "libx264"], "yuv444p converted to 4:2:0"),
         (["-pix_fmt", "yuv420p10le", "-c:v", "libx265"], "10-bit source converted to 8 bit"),
-        (["-pix_fmt", "yuvj420p", "-c:v", "libx264", "-color_range", "pc"], "full-range source converted to limited range"),
-        (["-vf", "setpts='if(lt(N,5),N,2*N)/25/TB'", "-fps_mode", "vfr", "-c:v", "libx264"], "variable frame rate"),
+        (
+            ["-pix_fmt", "yuvj420p", "-c:v", "libx264", "-color_range", "pc"],
+            "full-range source converted to limited range",
+        ),
+        (
+            ["-vf", "setpts='if(lt(N,5),N,2*N)/25/TB'", "-fps_mode", "vfr", "-c:v", "libx264"],
+            "variable frame rate",
+        ),
         (["-pix_fmt", "rgb24", "-c:v", "ffv1"], "RGB converted"),
     ],
 )
-def test_other_sources_are_converted_and_said(tmp_path: Path, arguments: list[str], words: str) -> None:
+def test_other_sources_are_converted_and_said(
+    tmp_path: Path, arguments: list[str], words: str
+) -> None:
     reader = VideoReader(ffmpeg_file(tmp_path / "v.mkv", *arguments))
     assert any(words in note for note in reader.info.notes)
     pictures = list(reader)
     assert len(pictures) == 10
     assert pictures[0].y.shape == (48, 64)
-    assert 10 <= pictures[0].y.min() <= 40  # testsrc2 shows black and white: limited range is 16 to 235
+    assert (
+        10 <= pictures[0].y.min() <= 40
+    )  # testsrc2 shows black and white: limited range is 16 to 235
     assert 200 <= pictures[0].y.max() <= 245
 
 
@@ -167,7 +217,10 @@ def test_outputs_are_not_overwritten_and_nothing_half_made_stays(tmp_path: Path)
     path.write_text("mine")
     with pytest.raises(UsageError, match="exists already; give -f"):
         check_output(path, force=False)
-    with pytest.raises(ValueError, match="rgb24"), VideoWriter(VideoInfo(path, 64, 48, Fraction(25)), force=True) as writer:
+    with (
+        pytest.raises(ValueError, match="rgb24"),
+        VideoWriter(VideoInfo(path, 64, 48, Fraction(25)), force=True) as writer,
+    ):
         writer.write(Picture.from_av(av.VideoFrame(64, 48, "rgb24")))
     assert path.read_text() == "mine"
     assert [p.name for p in tmp_path.iterdir()] == ["v.y4m"]
@@ -187,7 +240,9 @@ def test_ffmpeg_is_found_and_its_failures_are_shown(monkeypatch: pytest.MonkeyPa
     with pytest.raises(ToolError, match=r"FFmpeg failed(?s:.*)no-such-file"):
         run_ffmpeg(["-i", "no-such-file.mp4", "-f", "null", "-"])
     with pytest.raises(ToolError, match=r"longer than 0.2 s"):
-        run_ffmpeg(["-re", "-f", "lavfi", "-i", "testsrc2=duration=9", "-f", "null", "-"], timeout=0.2)
+        run_ffmpeg(
+            ["-re", "-f", "lavfi", "-i", "testsrc2=duration=9", "-f", "null", "-"], timeout=0.2
+        )
     monkeypatch.setenv("HDAC_FFMPEG", "/no/such/ffmpeg")
     with pytest.raises(UsageError, match="HDAC_FFMPEG /no/such/ffmpeg"):
         find_ffmpeg()

@@ -1,6 +1,8 @@
-"""CABAC, the arithmetic coder of HEVC: bins out of a slice's bytes, and the same bytes again from its bins.
+"""CABAC, the arithmetic coder of HEVC: bins out of a slice's bytes, and the same bytes again from
+its bins.
 
-(Rec. ITU-T H.265, clause 9.3: initial values, tables 9-5 to 9-37; state transitions, table 9-53; ranges, table 9-52.)
+(Rec. ITU-T H.265, clause 9.3: initial values, tables 9-5 to 9-37; state transitions, table 9-53;
+ranges, table 9-52.)
 """
 
 from __future__ import annotations
@@ -39,7 +41,17 @@ _AFTER = [(_after(state, 0), _after(state, 1)) for state in range(126)]
 SAO_MERGE, SAO_TYPE, SPLIT_CU, BYPASS_CU, SKIP, PRED_MODE, PART_MODE, LUMA_MODE, CHROMA_MODE, MERGE_FLAG, MERGE_INDEX = (
     0, 1, 2, 5, 6, 9, 10, 14, 15, 16, 17,
 )  # fmt: skip
-REF_INDEX, MVD, MVP, ROOT_CBF, SPLIT_TRANSFORM, CBF_LUMA, CBF_CHROMA, QP_DELTA, SKIP_TRANSFORM = 18, 20, 22, 23, 24, 27, 29, 33, 35
+REF_INDEX, MVD, MVP, ROOT_CBF, SPLIT_TRANSFORM, CBF_LUMA, CBF_CHROMA, QP_DELTA, SKIP_TRANSFORM = (
+    18,
+    20,
+    22,
+    23,
+    24,
+    27,
+    29,
+    33,
+    35,
+)
 LAST_X, LAST_Y, SUB_BLOCK, SIGNIFICANT, GREATER1, GREATER2, CONTEXTS = 37, 55, 73, 77, 119, 143, 149
 
 _LAST = (
@@ -47,7 +59,8 @@ _LAST = (
     (125, 110, 94, 110, 95, 79, 125, 111, 110, 78, 110, 111, 111, 95, 94, 108, 123, 108),
     (125, 110, 124, 110, 95, 94, 125, 111, 111, 79, 125, 126, 111, 111, 79, 108, 123, 93),
 )
-#: Initial values of all contexts, in the order above, for `initType` 0 (I slices), 1 and 2; 154 where a slice type has no such element.
+#: Initial values of all contexts, in the order above, for `initType` 0 (I slices), 1 and 2; 154
+#: where a slice type has no such element.
 _INITIAL = (
     (
         153, 200, 139, 141, 157, 154, *(154,) * 3, 154, 184, *(154,) * 3, 184, 63, 154, 154, 154, 154, 154, 154, 154, 154,
@@ -78,7 +91,8 @@ assert all(len(values) == CONTEXTS for values in _INITIAL)
 
 
 def initial_states(kind: int, qp: int) -> list[int]:
-    """`2 * state + most probable symbol` of every context at the start of a slice; `kind` is `initType`, `qp` the slice's luma QP."""
+    """`2 * state + most probable symbol` of every context at the start of a slice; `kind` is
+    `initType`, `qp` the slice's luma QP."""
     states = []
     for value in _INITIAL[kind]:
         slope, offset = (value >> 4) * 5 - 45, ((value & 15) << 3) - 16
@@ -88,12 +102,16 @@ def initial_states(kind: int, qp: int) -> list[int]:
 
 
 class CabacReader:
-    """Bins of slice data that starts at the first byte of `data`. What lies behind the end reads as zeros."""
+    """Bins of slice data that starts at the first byte of `data`. What lies behind the end reads as
+    zeros."""
 
     def __init__(self, data: bytes, states: list[int]) -> None:
         self.states = states
         self._data, self._next, self._limit = data, 0, 8 * len(data) + 16
-        self._window, self._have = 0, 0  # bits that were taken from `data` and not yet used, and their number
+        self._window, self._have = (
+            0,
+            0,
+        )  # bits that were taken from `data` and not yet used, and their number
         self._at = 0  # bits used
         self._range, self._offset = 510, 0
         self._more(9)
@@ -150,7 +168,8 @@ class CabacReader:
 class CabacWriter:
     """The bytes of slice data; `finish` follows a terminating bin of 1 and adds the trailing bits.
 
-    The register `low` of the standard is the end of one long number here, so that a carry needs no care.
+    The register `low` of the standard is the end of one long number here, so that a carry needs no
+    care.
     """
 
     def __init__(self, states: list[int]) -> None:

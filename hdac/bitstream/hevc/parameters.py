@@ -1,7 +1,7 @@
 """Parameter sets and slice headers of HEVC, as far as slice data depends on them.
 
-What hardly any encoder of ours writes (tiles, wavefronts, several slices, B slices, range extensions, lossless blocks, scaling lists that
-are sent) is refused with `UnsupportedError`.
+What hardly any encoder of ours writes (tiles, wavefronts, several slices, B slices, range
+extensions, lossless blocks, scaling lists that are sent) is refused with `UnsupportedError`.
 
 (Rec. ITU-T H.265, clauses 7.3.2 and 7.3.6.)
 """
@@ -57,9 +57,11 @@ def _refuse(wrong: object, what: str) -> None:
 
 @dataclass(frozen=True)
 class Sps:
-    """Sizes are base-2 logarithms of sides in luma samples; `poc_bits` of the picture order count in slice headers.
+    """Sizes are base-2 logarithms of sides in luma samples; `poc_bits` of the picture order count
+    in slice headers.
 
-    pcm: sizes of blocks that may be PCM; pcm_at: the bit behind the NAL header that says whether there are any.
+    pcm: sizes of blocks that may be PCM; pcm_at: the bit behind the NAL header that says whether
+        there are any.
     """
 
     width: int
@@ -126,7 +128,8 @@ def _profile(bits: Bits, layers: int) -> None:
 
 
 def _reference_set(bits: Bits, index: int, counts: list[int], last: bool) -> int:
-    """The number of pictures in a short-term reference picture set (clause 7.3.7); `last`: in a slice header."""
+    """The number of pictures in a short-term reference picture set (clause 7.3.7); `last`: in a
+    slice header."""
     if index and bits.flag():
         back = bits.ue() + 1 if last else 1
         _refuse(back > index, "a reference set before the first")
@@ -169,8 +172,14 @@ def read_sps(payload: bytes) -> Sps:
     tree_block = min_block + bits.ue()
     min_transform = bits.ue() + 2
     max_transform = min_transform + bits.ue()
-    _refuse(not (tree_block <= 6 and min_transform < min_block and max_transform <= min(5, tree_block)), "block sizes out of range")
-    _refuse(width % (1 << min_block) or height % (1 << min_block), "a size that is no multiple of the smallest block")
+    _refuse(
+        not (tree_block <= 6 and min_transform < min_block and max_transform <= min(5, tree_block)),
+        "block sizes out of range",
+    )
+    _refuse(
+        width % (1 << min_block) or height % (1 << min_block),
+        "a size that is no multiple of the smallest block",
+    )
     depth_inter, depth_intra = bits.ue(), bits.ue()
     _refuse(max(depth_inter, depth_intra) > 4, "transform trees out of range")
     _refuse(bits.flag() and bits.flag(), "scaling lists that are sent")
@@ -289,4 +298,6 @@ def read_slice(payload: bytes, sps: Sps, pps: Pps) -> Slice:
     _refuse(bits.take(-bits.at % 8), "alignment bits that are not zero")
     intra = kind == I_SLICE
     init = 0 if intra else 2 if init_flag else 1
-    return Slice(sps, pps, intra, init, qp, sao_luma, sao_chroma, references, merge, 2 + bits.at // 8)
+    return Slice(
+        sps, pps, intra, init, qp, sao_luma, sao_chroma, references, merge, 2 + bits.at // 8
+    )

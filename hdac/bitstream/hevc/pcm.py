@@ -1,7 +1,8 @@
-"""Pictures of PCM blocks: an HEVC picture whose samples are exactly given, for others to predict from.
+"""Pictures of PCM blocks: an HEVC picture whose samples are exactly given, for others to predict
+from.
 
-A sequence that has such pictures says so in its parameter set, and then every intra block that could be PCM carries a flag: `allow_pcm`
-and `with_flags` make them of a sequence without.
+A sequence that has such pictures says so in its parameter set, and then every intra block that
+could be PCM carries a flag: `allow_pcm` and `with_flags` make them of a sequence without.
 
 (Rec. ITU-T H.265, clauses 7.3.2.2.1, 7.3.8.5, 7.3.8.7 and 9.3.2.5.)
 """
@@ -38,21 +39,28 @@ def _bytes(text: str) -> bytes:
 
 
 def allow_pcm(payload: bytes) -> bytes:
-    """A sequence parameter set without PCM blocks -> the same with, of every size, not deblocked. Raises `UnsupportedError`."""
+    """A sequence parameter set without PCM blocks -> the same with, of every size, not deblocked.
+    Raises `UnsupportedError`."""
     sps = read_sps(payload)
     if sps.pcm:
         raise UnsupportedError("a sequence that has PCM blocks already")
     text = "".join(f"{byte:08b}" for byte in payload[2:]).rstrip("0")[:-1]
     largest = min(sps.tree_block, _MAX_BLOCK)
     sizes = _unsigned(sps.min_block - 3) + _unsigned(largest - sps.min_block)
-    return payload[:2] + _bytes(f"{text[: sps.pcm_at]}1{7:04b}{7:04b}{sizes}1{text[sps.pcm_at + 1 :]}")
+    return payload[:2] + _bytes(
+        f"{text[: sps.pcm_at]}1{7:04b}{7:04b}{sizes}1{text[sps.pcm_at + 1 :]}"
+    )
 
 
 class _Flagging:
-    """`Bins` of a slice of a sequence without PCM blocks: listens, and writes the slice with a flag of 0 where one could be."""
+    """`Bins` of a slice of a sequence without PCM blocks: listens, and writes the slice with a flag
+    of 0 where one could be."""
 
     def __init__(self, data: bytes, kind: int, qp: int) -> None:
-        self._reader, self.writer = CabacReader(data, initial_states(kind, qp)), CabacWriter(initial_states(kind, qp))
+        self._reader, self.writer = (
+            CabacReader(data, initial_states(kind, qp)),
+            CabacWriter(initial_states(kind, qp)),
+        )
 
     def bin(self, context: int, known: int = 0, wider: Wider = ()) -> int:
         value = self._reader.bin(context)
@@ -76,7 +84,8 @@ class _Flagging:
 
 
 def with_flags(payload: bytes, sps: Sps, pps: Pps) -> bytes:
-    """A slice's NAL unit of a sequence without PCM blocks -> the same slice under `sps`, the sequence with them.
+    """A slice's NAL unit of a sequence without PCM blocks -> the same slice under `sps`, the
+    sequence with them.
 
     Raises `UnsupportedError`, or `DamagedError` where it ends too early.
     """
@@ -87,20 +96,25 @@ def with_flags(payload: bytes, sps: Sps, pps: Pps) -> bytes:
 
 
 class _Samples:
-    """`Bins` that write a picture: blocks as large as PCM blocks may be, smaller ones at its edges."""
+    """`Bins` that write a picture: blocks as large as PCM blocks may be, smaller ones at its
+    edges."""
 
     def __init__(self, picture: Planes, sps: Sps, qp: int) -> None:
         luma, *chroma = picture
         down, across = sps.height - luma.shape[0], sps.width - luma.shape[1]
         self._luma = np.pad(luma, ((0, down), (0, across)), mode="edge")
-        self._chroma = [np.pad(plane, ((0, down // 2), (0, across // 2)), mode="edge") for plane in chroma]
+        self._chroma = [
+            np.pad(plane, ((0, down // 2), (0, across // 2)), mode="edge") for plane in chroma
+        ]
         self._depth = sps.tree_block - sps.pcm[-1]
         self._states, self._done = initial_states(0, qp), bytearray()
         self._writer = CabacWriter(self._states)
 
     def bin(self, context: int, known: int = 0, wider: Wider = ()) -> int:
         splits = SPLIT_CU <= context < SPLIT_CU + 3
-        value = int(known >> 2 < self._depth) if splits else 1  # the other kind of bin: blocks of the smallest size are not cut in four
+        value = (
+            int(known >> 2 < self._depth) if splits else 1
+        )  # the other kind of bin: blocks of the smallest size are not cut in four
         self._writer.bin(context, value)
         return value
 
@@ -125,18 +139,28 @@ class _Samples:
 
 
 def pcm_picture(picture: Planes, sps: Sps, pps: Pps) -> bytes:
-    """The NAL unit of an IDR picture that decodes to exactly `picture` under a sequence that allows PCM blocks of all sizes.
+    """The NAL unit of an IDR picture that decodes to exactly `picture` under a sequence that allows
+    PCM blocks of all sizes.
 
-    `picture` is repeated at its edges up to the sequence's size, a multiple of the smallest block. Raises `UnsupportedError` if it is of
-    another size.
+    `picture` is repeated at its edges up to the sequence's size, a multiple of the smallest block.
+    Raises `UnsupportedError` if it is of another size.
     """
     height, width = picture[0].shape
-    if not (0 <= sps.width - width < 1 << sps.min_block and 0 <= sps.height - height < 1 << sps.min_block):
-        raise UnsupportedError(f"a sequence of {sps.width}x{sps.height} for a picture of {width}x{height}")
+    if not (
+        0 <= sps.width - width < 1 << sps.min_block
+        and 0 <= sps.height - height < 1 << sps.min_block
+    ):
+        raise UnsupportedError(
+            f"a sequence of {sps.width}x{sps.height} for a picture of {width}x{height}"
+        )
     if sps.pcm != range(sps.min_block, min(sps.tree_block, _MAX_BLOCK) + 1):
         raise UnsupportedError("a sequence that does not allow PCM blocks of all sizes")
-    text = "101" + "0" * pps.extra_bits + "011"  # the only slice, earlier pictures may be shown, parameter set 0; an I slice
-    text += "1" * pps.output_flag + "00" * sps.sao + "1"  # no sample adaptive offset; the parameter set's QP
+    text = (
+        "101" + "0" * pps.extra_bits + "011"
+    )  # the only slice, earlier pictures may be shown, parameter set 0; an I slice
+    text += (
+        "1" * pps.output_flag + "00" * sps.sao + "1"
+    )  # no sample adaptive offset; the parameter set's QP
     text += "11" * pps.chroma_offsets + "0" * pps.deblocking_override
     text += "0" * (pps.loop_across and not pps.deblocking_off) + "1" * pps.header_extension
     unit = _IDR + _bytes(text)

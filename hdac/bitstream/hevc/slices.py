@@ -1,6 +1,7 @@
 """The syntax of slice data: which bins come in which order, under which contexts.
 
-One description for both directions: `Bins` gives each bin back, be it read from a slice or from what the slice was recoded to.
+One description for both directions: `Bins` gives each bin back, be it read from a slice or from
+    what the slice was recoded to.
 
 (Rec. ITU-T H.265, clauses 7.3.8 and 9.3.4.2; contexts are those of `cabac`.)
 """
@@ -14,11 +15,24 @@ from hdac.bitstream.hevc.parameters import Slice, UnsupportedError
 
 #: Models of bins that CABAC takes for even (`Bins.bypass`), after those of its contexts.
 EVEN = c.CONTEXTS
-SAO_REST, MODE_REST, MERGE_REST, REF_REST, AMP_REST, MVD_REST, SIGN, LEVEL_REST, QP_REST, LAST_REST = range(EVEN + 1, EVEN + 11)
+(
+    SAO_REST,
+    MODE_REST,
+    MERGE_REST,
+    REF_REST,
+    AMP_REST,
+    MVD_REST,
+    SIGN,
+    LEVEL_REST,
+    QP_REST,
+    LAST_REST,
+) = range(EVEN + 1, EVEN + 11)
 MODELS = EVEN + 11
 
 _PLANAR, _DC, _VERTICAL, _HORIZONTAL = 0, 1, 26, 10
-_WHOLE, _ROWS, _COLUMNS, _QUARTERS, _TOP, _BOTTOM, _LEFT, _RIGHT = range(8)  # 2Nx2N, 2NxN, Nx2N, NxN, 2NxnU, 2NxnD, nLx2N, nRx2N
+_WHOLE, _ROWS, _COLUMNS, _QUARTERS, _TOP, _BOTTOM, _LEFT, _RIGHT = range(
+    8
+)  # 2Nx2N, 2NxN, Nx2N, NxN, 2NxnU, 2NxnD, nLx2N, nRx2N
 _PARTS = (1, 2, 2, 4, 2, 2, 2, 2)
 
 Wider: TypeAlias = tuple[int, ...]
@@ -27,8 +41,9 @@ _PACES = 156  # QP, and whether the picture before had a lower one, the same, or
 
 
 class Bins(Protocol):
-    """Where bins come from. `context` is CABAC's; `known` is what else is known of this bin, for better models than CABAC's, and each
-    number of `wider` (below 2^20) is one more view of its surroundings."""
+    """Where bins come from. `context` is CABAC's; `known` is what else is known of this bin, for
+    better models than CABAC's, and each number of `wider` (below 2^20) is one more view of its
+    surroundings."""
 
     def bin(self, context: int, known: int = 0, wider: Wider = ()) -> int: ...
 
@@ -71,11 +86,15 @@ def _neighbourhood(right: int, below: int, x: int, y: int) -> int:
     return 2 if x + y == 0 else 1 if x + y < 3 else 0
 
 
-_NEAR = [[[_neighbourhood(flags & 1, flags >> 1, x, y) for x in range(4)] for y in range(4)] for flags in range(4)]
+_NEAR = [
+    [[_neighbourhood(flags & 1, flags >> 1, x, y) for x in range(4)] for y in range(4)]
+    for flags in range(4)
+]
 
 
 class Maps:
-    """What slice data says of each smallest block: of the picture being read, and (`before`) of the one before it."""
+    """What slice data says of each smallest block: of the picture being read, and (`before`) of the
+    one before it."""
 
     def __init__(self, width: int, height: int) -> None:
         self.width, self.height = width, height
@@ -87,7 +106,8 @@ class Maps:
 
 
 class SliceData:
-    """Walks through one slice's data after another; raises `UnsupportedError` on what no encoder can have meant."""
+    """Walks through one slice's data after another; raises `UnsupportedError` on what no encoder
+    can have meant."""
 
     def __init__(self) -> None:
         self._maps: Maps | None = None
@@ -99,7 +119,11 @@ class SliceData:
         width, height = sps.width >> sps.min_block, sps.height >> sps.min_block
         before = self._maps
         self.now = self._maps = Maps(width, height)
-        self.before = before if before is not None and (before.width, before.height) == (width, height) else Maps(width, height)
+        self.before = (
+            before
+            if before is not None and (before.width, before.height) == (width, height)
+            else Maps(width, height)
+        )
         self.now.qp = qp = min(51, max(0, head.qp))
         self.pace = 3 * qp + (qp >= self.before.qp) + (qp > self.before.qp)
         self.merged = 0  # the last merge index, at most 2
@@ -151,14 +175,22 @@ class SliceData:
         inside = x + side <= sps.width and y + side <= sps.height
         if inside and size > sps.min_block:
             at, maps = self._block(x, y), self.now
-            near = (x > 0 and maps.depth[at - 1] > depth) + (y > 0 and maps.depth[at - maps.width] > depth)
+            near = (x > 0 and maps.depth[at - 1] > depth) + (
+                y > 0 and maps.depth[at - maps.width] > depth
+            )
             middle = self._block(x + side // 2, y + side // 2)
             past = (self.before.depth[at] > depth) + (self.before.depth[middle] > depth)
             right, below = self._beyond(self.before.depth, x, y, side)
-            around = 5 * max(self._quarters(self.before.depth, x, y, side)) + sum(self._quarters(self.before.skipped, x, y, side))
+            around = 5 * max(self._quarters(self.before.depth, x, y, side)) + sum(
+                self._quarters(self.before.skipped, x, y, side)
+            )
             around = 4 * around + 2 * (right > depth) + (below > depth)
             paced = (9 * depth + 3 * near + past) * _PACES + self.pace
-            split = self.bin(c.SPLIT_CU + near, 4 * min(depth, 2) + past, (self._place(x, y, depth), paced, 80 * depth + around))
+            split = self.bin(
+                c.SPLIT_CU + near,
+                4 * min(depth, 2) + past,
+                (self._place(x, y, depth), paced, 80 * depth + around),
+            )
         else:
             split = int(size > sps.min_block)
         if self.pps.qp_delta is not None and size >= sps.tree_block - self.pps.qp_delta:
@@ -208,7 +240,9 @@ class SliceData:
             past = skipped[0] + skipped[3]
             paced = (9 * (size - 3) + 3 * near + past) * _PACES + self.pace
             around = 20 * (size - 3) + 4 * sum(skipped) + 2 * right + below
-            if self.bin(c.SKIP + near, 4 * (size - 3) + past, (self._place(x, y, size - 3), paced, around)):
+            if self.bin(
+                c.SKIP + near, 4 * (size - 3) + past, (self._place(x, y, size - 3), paced, around)
+            ):
                 self._fill(maps.skipped, x, y, size, 1)
                 self._merge_index(x, y, size, size)
                 return
@@ -246,10 +280,19 @@ class SliceData:
         """The index for (a part of) the block at (x, y)."""
         limit, index, maps, at = self.head.merge_candidates - 1, 0, self.now, self._block(x, y)
         left, above = maps.chosen[at - 1] if x else 0, maps.chosen[at - maps.width] if y else 0
-        beside, past = 36 * known + 6 * left + above, 18 * known + 3 * self.before.chosen[at] + self.merged
-        if limit > 0 and self.bin(c.MERGE_INDEX, 3 * known + self.merged, (self._place(x, y, 0), beside, past)):
+        beside, past = (
+            36 * known + 6 * left + above,
+            18 * known + 3 * self.before.chosen[at] + self.merged,
+        )
+        if limit > 0 and self.bin(
+            c.MERGE_INDEX, 3 * known + self.merged, (self._place(x, y, 0), beside, past)
+        ):
             index = 1
-            while index < limit and self.bypass(MERGE_REST, index, (self._place(x, y, index), 576 * index + beside, 288 * index + past)):
+            while index < limit and self.bypass(
+                MERGE_REST,
+                index,
+                (self._place(x, y, index), 576 * index + beside, 288 * index + past),
+            ):
                 index += 1
         self.merged = min(2, index)
         self._fill(maps.chosen, x, y, size, 1 + index)
@@ -272,15 +315,24 @@ class SliceData:
         far: list[int] = []
         for axis in range(2):
             other = axis + moved[0] if axis else 0
-            moved.append(self.bin(c.MVD, axis, (3 * shape + other, (3 * near + other) * 3 + min(count, 2))))
+            moved.append(
+                self.bin(c.MVD, axis, (3 * shape + other, (3 * near + other) * 3 + min(count, 2)))
+            )
         for axis in range(2):
             other = 2 * axis + (far[0] if axis else moved[1])
-            far.append(moved[axis] and self.bin(c.MVD + 1, axis, (4 * shape + other, (4 * near + other) * 3 + min(count, 2))))
+            far.append(
+                moved[axis]
+                and self.bin(
+                    c.MVD + 1, axis, (4 * shape + other, (4 * near + other) * 3 + min(count, 2))
+                )
+            )
         sizes = [0, 0]
         for axis in range(2):
             if far[axis]:
                 other = 8 * axis + (min(7, sizes[0].bit_length()) if axis else far[1])
-                sizes[axis] = 2 + self._golomb(MVD_REST, 1, 16 * axis, (16 * shape + other, 16 * near + other))
+                sizes[axis] = 2 + self._golomb(
+                    MVD_REST, 1, 16 * axis, (16 * shape + other, 16 * near + other)
+                )
             elif moved[axis]:
                 sizes[axis] = 1
             if moved[axis]:
@@ -292,7 +344,9 @@ class SliceData:
     def _golomb(self, model: int, order: int, known: int, wider: Wider = ()) -> int:
         """Exp-Golomb code of an order (clause 9.3.3.5)."""
         value = 0
-        while self.bypass(model, known + min(order, 12), tuple(16 * view + min(order, 12) for view in wider)):
+        while self.bypass(
+            model, known + min(order, 12), tuple(16 * view + min(order, 12) for view in wider)
+        ):
             value += 1 << order
             order += 1
             if order > 20:
@@ -326,11 +380,18 @@ class SliceData:
         return modes
 
     def _candidates(self, x: int, y: int) -> tuple[int, int, int]:
-        """Most probable modes (clause 8.4.2). `modes` is DC where nothing is coded in intra mode."""
+        """Most probable modes (clause 8.4.2). `modes` is DC where nothing is coded in intra
+        mode."""
         left = self.modes[y >> 2][(x >> 2) - 1] if x else _DC
         above = self.modes[(y >> 2) - 1][x >> 2] if y % (1 << self.sps.tree_block) else _DC
         if left != above:
-            third = _PLANAR if _PLANAR not in (left, above) else _DC if _DC not in (left, above) else _VERTICAL
+            third = (
+                _PLANAR
+                if _PLANAR not in (left, above)
+                else _DC
+                if _DC not in (left, above)
+                else _VERTICAL
+            )
             return left, above, third
         if left < 2:
             return _PLANAR, _DC, _VERTICAL
@@ -346,19 +407,32 @@ class SliceData:
 
     # ---- transform tree
 
-    def _transforms(self, x: int, y: int, size: int, intra: bool, chroma: int, quarters: bool, whole: bool) -> None:
+    def _transforms(
+        self, x: int, y: int, size: int, intra: bool, chroma: int, quarters: bool, whole: bool
+    ) -> None:
         self.is_intra, self.chroma, self.quarters = intra, chroma, quarters
         self.forced = not intra and not whole and self.sps.depth_inter == 0
         self.depth_limit = self.sps.depth_intra + quarters if intra else self.sps.depth_inter
         self._transform(x, y, size, 0, 0, 1, 1)
 
-    def _transform(self, x: int, y: int, size: int, depth: int, index: int, cb: int, cr: int) -> None:
+    def _transform(
+        self, x: int, y: int, size: int, depth: int, index: int, cb: int, cr: int
+    ) -> None:
         """`cb`, `cr`: whether the block around it has chroma coefficients."""
         sps, split_first = self.sps, self.quarters and depth == 0
-        if size <= sps.max_transform and size > sps.min_transform and depth < self.depth_limit and not split_first:
+        if (
+            size <= sps.max_transform
+            and size > sps.min_transform
+            and depth < self.depth_limit
+            and not split_first
+        ):
             split = self.bin(c.SPLIT_TRANSFORM + 5 - size, self.is_intra)
         else:
-            split = int(size > sps.max_transform or split_first or (self.forced and depth == 0 and size > sps.min_transform))
+            split = int(
+                size > sps.max_transform
+                or split_first
+                or (self.forced and depth == 0 and size > sps.min_transform)
+            )
         known = 2 * min(size - 2, 3) + self.is_intra
         if size > 2:
             cb = cb and self.bin(c.CBF_CHROMA + depth, known)
@@ -439,8 +513,13 @@ class SliceData:
                 elif chroma:
                     context = near[y][x] + (9 if size == 3 else 12)
                 else:
-                    context = near[y][x] + 3 * (i > 0) + ((9 if scan == 0 else 15) if size == 3 else 21)
-                if bin_(c.SIGNIFICANT + 27 * chroma + context, 32 * self.is_intra + 4 * size + min(len(found), 3)):
+                    context = (
+                        near[y][x] + 3 * (i > 0) + ((9 if scan == 0 else 15) if size == 3 else 21)
+                    )
+                if bin_(
+                    c.SIGNIFICANT + 27 * chroma + context,
+                    32 * self.is_intra + 4 * size + min(len(found), 3),
+                ):
                     found.append(n)
                     inferred = False
             if found:
@@ -451,8 +530,13 @@ class SliceData:
         shift = size - 2 if chroma else (size + 1) >> 2
         offset = 15 if chroma else 3 * (size - 2) + ((size - 1) >> 2)
         for base in (c.LAST_X, c.LAST_Y):
-            count, known = 0, 64 * self.is_intra + 4 * size * chroma + (min(prefixes[0], 3) if prefixes else 0)
-            while count < 2 * size - 1 and self.bin(base + offset + (count >> shift), 128 * count + known):
+            count, known = (
+                0,
+                64 * self.is_intra + 4 * size * chroma + (min(prefixes[0], 3) if prefixes else 0),
+            )
+            while count < 2 * size - 1 and self.bin(
+                base + offset + (count >> shift), 128 * count + known
+            ):
                 count += 1
             prefixes.append(count)
         values = []
@@ -466,12 +550,17 @@ class SliceData:
             values.append((2 + (prefix & 1) << (prefix >> 1) - 1) + rest)
         return (values[1], values[0]) if scan == 2 else (values[0], values[1])
 
-    def _levels(self, found: list[int], i: int, chroma: int, carried: int, hides: bool, size: int) -> int:
-        """Absolute levels and signs of the coefficients `found` in a sub-block; returns `greater1Ctx` for the next one."""
+    def _levels(
+        self, found: list[int], i: int, chroma: int, carried: int, hides: bool, size: int
+    ) -> int:
+        """Absolute levels and signs of the coefficients `found` in a sub-block; returns
+        `greater1Ctx` for the next one."""
         group = (0 if i == 0 or chroma else 2) + (carried == 0)
         state, levels, second = 1, [], -1
         for k in range(min(8, len(found))):
-            greater = self.bin(c.GREATER1 + 16 * chroma + 4 * group + state, 8 * self.is_intra + size)
+            greater = self.bin(
+                c.GREATER1 + 16 * chroma + 4 * group + state, 8 * self.is_intra + size
+            )
             levels.append(1 + greater)
             if greater:
                 state = 0
