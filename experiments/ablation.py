@@ -27,7 +27,7 @@ from hdac.training.validate import Validation, validate
 
 NETWORK = (
     ("everything", "all"),
-    ("without the reference (no warp, no trust in it)", "reference"),
+    ("without the reference (no warp, no confidence in it)", "reference"),
     ("without keypoints (motion from matching alone)", "keypoints"),
     ("without matching (motion from keypoints alone)", "matching"),
     ("without recurrence", "recurrence"),
@@ -76,7 +76,7 @@ class Without(nn.Module):
             reference = _without_features(reference)
         look = net.look(base, self._qp(qp), reference, keypoints, mask)
         if part == "reference":
-            look = look._replace(motion=look.motion._replace(trust=0 * look.motion.trust))
+            look = look._replace(motion=look.motion._replace(confidence=0 * look.motion.confidence))
         if part == "scales":
             look = look._replace(x=0 * look.x)
         return net.fuse(look, None if part == "recurrence" else before)

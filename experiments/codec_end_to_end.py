@@ -33,7 +33,7 @@ from hdac.bitstream.rangecoder import Reader, Writer
 from hdac.bitstream.thinning import Thinner
 from hdac.codec.config import EncoderConfig
 from hdac.codec.files import decode, encode, inspect
-from hdac.codec.operating import default_qp_ref
+from hdac.codec.operating import default_qp_intra
 from hdac.layers.base import CASCADE, BaseConfig
 from hdac.layers.hevc import HevcEncoder
 from hdac.layers.vvc import VvcEncoder
@@ -103,7 +103,7 @@ def base_point(path: Path, qp: int, step: str) -> Row:
         CASCADE if step == "cascade" else (round(np.mean([min(51, qp + o) for o in CASCADE])) - qp,)
     )
     # flat: x265's own default, the I picture 3 below the P pictures
-    ref = max(0, min(51, qp + cascade[0]) - 3) if step == "flat" else default_qp_ref(qp)
+    ref = max(0, min(51, qp + cascade[0]) - 3) if step == "flat" else default_qp_intra(qp)
     encoder = HevcEncoder(BaseConfig(256, 256, fps, ref, qp, cascade), len(pictures))
     coded = [c for p in pictures for c in encoder.push(p)]
     size, thin = (
@@ -116,7 +116,7 @@ def base_point(path: Path, qp: int, step: str) -> Row:
 
 def vvc_point(path: Path, qp: int) -> Row:
     pictures, fps = read(path)
-    encoder = VvcEncoder(BaseConfig(256, 256, fps, default_qp_ref(qp), qp, (0,)))
+    encoder = VvcEncoder(BaseConfig(256, 256, fps, default_qp_intra(qp), qp, (0,)))
     for picture in pictures:
         encoder.push(picture)
     return thinned([c.data for c in encoder.flush()], "vvc", 8)

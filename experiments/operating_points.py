@@ -3,7 +3,7 @@ does.
 
     python experiments/operating_points.py --data DIR
 
-For each `qp_base` (with the `qp_ref` that goes with it): the median rate over the clips of `val` of
+For each `qp_base` (with the `qp_intra` that goes with it): the median rate over the clips of `val` of
 a whole .hdac file in mode `base`, plus what motion and switch flags cost in hybrid mode.
 """
 
@@ -16,7 +16,7 @@ from pathlib import Path
 from hdac.codec.config import EncoderConfig
 from hdac.codec.encoder import Encoder
 from hdac.codec.files import encode, inspect
-from hdac.codec.operating import ENHANCEMENT_KBPS, default_qp_ref
+from hdac.codec.operating import ENHANCEMENT_KBPS, default_qp_intra
 from hdac.metrics.psnr import mean_psnr_y
 from hdac.video.picture import Picture
 from hdac.video.reader import VideoReader
@@ -54,7 +54,7 @@ def main() -> None:
         ]
         rate, quality = (statistics.median(r[i] for r in rows) for i in (0, 1))
         print(
-            f"    OperatingPoint({rate + ENHANCEMENT_KBPS:.1f}, {default_qp_ref(qp)}, {qp}),  # PSNR-Y {quality:.2f} dB",
+            f"    OperatingPoint({rate + ENHANCEMENT_KBPS:.1f}, {default_qp_intra(qp)}, {qp}),  # PSNR-Y {quality:.2f} dB",
             flush=True,
         )
     for refresh in ("never", "auto"):

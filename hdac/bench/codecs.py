@@ -19,7 +19,7 @@ from typing import Any, Literal, Protocol
 
 import hdac
 from hdac.bench.recipes import check_schema, find_recipe, from_table, read_toml
-from hdac.codec.operating import default_qp_ref
+from hdac.codec.operating import default_qp_intra
 from hdac.errors import HdacError, UsageError
 from hdac.layers.base import CASCADE, BaseConfig
 from hdac.layers.hevc import x265_params
@@ -240,7 +240,7 @@ def _cascade(job: Job) -> str:
     """x265's parameters of our own base layer's first picture and cascade (what `hevc.py` adds to
     its fixed ones)."""
     qp = int(job.value)
-    settings = BaseConfig(job.width, job.height, job.fps, default_qp_ref(qp), qp, CASCADE)
+    settings = BaseConfig(job.width, job.height, job.fps, default_qp_intra(qp), qp, CASCADE)
     whole = x265_params(settings, job.frames)
     return whole[whole.index(":qp=") + 1 :]
 
@@ -276,7 +276,7 @@ class HdacRecipe:
 
     title: str
     points: tuple[float, ...]
-    parameter: Literal["qp_base", "qp_ref", "bitrate"] = "qp_base"
+    parameter: Literal["qp_base", "qp_intra", "bitrate"] = "qp_base"
     mode: Literal["hybrid", "animation", "base"] = "hybrid"
     level: Literal["fused", "base", "animation"] = "fused"
     model: str = "hdac-s"
@@ -290,7 +290,7 @@ class HdacRecipe:
     refresh: str = "auto"
     precision: Literal["fp32", "bf16"] = "fp32"
     qp_base: int | None = None
-    qp_ref: int | None = None
+    qp_intra: int | None = None
     timeout: float = 20.0
     notes: str = ""
 
@@ -367,7 +367,7 @@ class Hdac(_OfRecipe):
         settings: dict[str, object] = {
             "mode": recipe.mode, "model": recipe.model, "tune": recipe.tune, "base-codec": recipe.base_codec,
             "base-scale": recipe.base_scale, "frame-step": recipe.frame_step, "refresh": recipe.refresh, "precision": recipe.precision,
-            "qp-base": recipe.qp_base, "qp-ref": recipe.qp_ref, "keypoints": recipe.keypoints, "preset": recipe.preset,
+            "qp-base": recipe.qp_base, "qp-intra": recipe.qp_intra, "keypoints": recipe.keypoints, "preset": recipe.preset,
             "allow-loss": recipe.allow_loss,
         }  # fmt: skip
         settings[recipe.parameter.replace("_", "-")] = (

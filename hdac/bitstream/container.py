@@ -16,7 +16,7 @@ length and that many bytes.
                | varint cascade length | cascade offsets i8 * (length 0: 8, 6, 8, 0; with tune 1 4, 3, 4, 0)
 
     payload of BASE, and of REFERENCE (animation mode: one picture, a GOP always starts): flags u8 (bit 0: a GOP starts)
-                       | varint frames | [qp_ref u8 | qp_base u8, if a GOP starts] | chunk(range-coded bytes) | rest of the NAL units
+                       | varint frames | [qp_intra u8 | qp_base u8, if a GOP starts] | chunk(range-coded bytes) | rest of the NAL units
     payload of ENHANCEMENT: flags u8 (bit 0: a GOP starts; bit 1: switch flags present) | varint frames | range-coded bytes
 
 Base codec 2: a GOP's first access unit is HEVC's parameter sets (which allow PCM blocks of all sizes) and then a VVC access unit of one

@@ -44,7 +44,7 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
         help=f"QP of the base layer, 0 to 51 (default {DEFAULT_QP_BASE})",
     )
     sub.add_argument(
-        "--qp-ref",
+        "--qp-intra",
         type=int,
         metavar="N",
         help="QP of reference pictures, 0 to 51 (default: goes with --qp-base)",
@@ -137,7 +137,7 @@ def run(options: argparse.Namespace) -> None:
     config = EncoderConfig(
         mode=options.mode,
         qp_base=options.qp_base,
-        qp_ref=options.qp_ref,
+        qp_intra=options.qp_intra,
         kbps=parse_bitrate(options.bitrate) if options.bitrate else None,
         model=options.model,
         tune=options.tune,

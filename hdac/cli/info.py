@@ -35,6 +35,6 @@ def run(options: argparse.Namespace) -> None:
     ]
     lines += [
         f"{key + ':':12} {data[key]}"
-        for key in ("mode", "model", "tune", "base_codec", "refreshes", "qp_ref", "qp_base")
+        for key in ("mode", "model", "tune", "base_codec", "refreshes", "qp_intra", "qp_base")
     ]
     result(options, data, "\n".join(lines))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from hdac.codec.operating import ANIMATION_KBPS, VVC_TO, default_qp_ref
+from hdac.codec.operating import ANIMATION_KBPS, VVC_TO, default_qp_intra
 from hdac.codec.syntax import MAX_FRAMES
 from hdac.errors import UsageError
 from hdac.layers.base import CALM_CASCADE, CASCADE, PRESETS, QP_MAX
@@ -37,7 +37,7 @@ def _one_of(name: str, value: object, allowed: tuple[object, ...]) -> None:
 class EncoderConfig:
     """What an encoder does. Raises `UsageError` for values out of range.
 
-    qp_base, qp_ref: HEVC's scale, 0 (best) to 51; None: from `kbps`, else 44 and what goes with it.
+    qp_base, qp_intra: HEVC's scale, 0 (best) to 51; None: from `kbps`, else 44 and what goes with it.
     kbps: target bit rate, 1 kbps = 1000 bit/s; None: as the QPs give.
     base_scale: the base layer is coded at 1, 1/2 or 1/4 of the frame's side; frame_step: every 1st,
         2nd or 4th frame has one.
@@ -67,7 +67,7 @@ class EncoderConfig:
 
     mode: Literal["hybrid", "animation", "base"] = "hybrid"
     qp_base: int | None = None
-    qp_ref: int | None = None
+    qp_intra: int | None = None
     kbps: float | None = None
     model: str = DEFAULT
     tune: Literal["psnr", "perceptual"] = "psnr"
@@ -102,7 +102,7 @@ class EncoderConfig:
             raise UsageError(
                 f"--allow-loss {self.allow_loss:g}; allowed are 0 (never worse) to {MAX_LOSS:g} dB (always fused)"
             )
-        for name, qp in (("--qp-base", self.qp_base), ("--qp-ref", self.qp_ref)):
+        for name, qp in (("--qp-base", self.qp_base), ("--qp-intra", self.qp_intra)):
             if qp is not None and not 0 <= qp <= QP_MAX:
                 raise UsageError(f"{name} {qp}; allowed are 0 (best) to {QP_MAX} (smallest)")
         if self.kbps is not None and not 0.5 <= self.kbps <= 5000:
@@ -111,9 +111,9 @@ class EncoderConfig:
             raise UsageError(
                 f"--bitrate {self.kbps:g}k and --qp-base {self.qp_base} contradict each other; give one of them"
             )
-        if self.kbps is not None and self.mode == "animation" and self.qp_ref is not None:
+        if self.kbps is not None and self.mode == "animation" and self.qp_intra is not None:
             raise UsageError(
-                f"--bitrate {self.kbps:g}k and --qp-ref {self.qp_ref} contradict each other in mode animation; give one"
+                f"--bitrate {self.kbps:g}k and --qp-intra {self.qp_intra} contradict each other in mode animation; give one"
             )
         if self.packet_frames is not None and not 1 <= self.packet_frames <= MAX_FRAMES:
             raise UsageError(
@@ -167,19 +167,19 @@ class EncoderConfig:
 
     @property
     def animation_kbps(self) -> float | None:
-        """Target of mode `animation`: the bit rate given, else the default unless `qp_ref` says it
+        """Target of mode `animation`: the bit rate given, else the default unless `qp_intra` says it
         all."""
-        return ANIMATION_KBPS if self.kbps is None and self.qp_ref is None else self.kbps
+        return ANIMATION_KBPS if self.kbps is None and self.qp_intra is None else self.kbps
 
     def ref_for(self, qp_base: int) -> int:
         """QP of reference pictures: the one that was given, else what goes with `qp_base`."""
         return (
-            default_qp_ref(qp_base, self.offsets, self.tune, self.codec_for(qp_base))
-            if self.qp_ref is None
-            else self.qp_ref
+            default_qp_intra(qp_base, self.offsets, self.tune, self.codec_for(qp_base))
+            if self.qp_intra is None
+            else self.qp_intra
         )
 
     def qps(self) -> tuple[int, int]:
-        """(qp_ref, qp_base) where no bit rate is asked for."""
+        """(qp_intra, qp_base) where no bit rate is asked for."""
         qp_base = DEFAULT_QP_BASE if self.qp_base is None else self.qp_base
         return self.ref_for(qp_base), qp_base

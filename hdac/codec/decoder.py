@@ -117,7 +117,7 @@ class Decoder:
     def _start_gop(self, packet: BasePacket) -> None:
         header = self.header
         self._config = BaseConfig(
-            *base_size(header), header.fps, packet.qp_ref, packet.qp_base, header.cascade
+            *base_size(header), header.fps, packet.qp_intra, packet.qp_base, header.cascade
         )
         self._gop_index, self._referenced = 0, False
         self._base_decoder = open_decoder(header.base_codec.name.lower(), *base_size(header))

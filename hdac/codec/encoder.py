@@ -29,7 +29,7 @@ from hdac.codec.operating import corrected_qp, point_for
 from hdac.codec.syntax import BaseWriter, EnhancementWriter, base_size, frames_limit
 from hdac.errors import UsageError
 from hdac.layers.base import CASCADE, GOP_MAX, QP_MAX, BaseConfig, BaseEncoder, CodedPicture
-from hdac.layers.codecs import open_base, told_cascade
+from hdac.layers.codecs import open_base, header_cascade
 from hdac.layers.quantiser import (
     ANIMATION_HYSTERESIS,
     HYBRID_HYSTERESIS,
@@ -93,7 +93,7 @@ def padding_multiple(base_scale: int) -> int:
 
 
 def _start_qps(config: EncoderConfig, width: int, height: int, fps: Fraction) -> tuple[int, int]:
-    """(qp_ref, qp_base) of the first GOP."""
+    """(qp_intra, qp_base) of the first GOP."""
     if config.kbps is None or config.qp_base is not None:
         return config.qps()
     finer = round(
@@ -126,14 +126,14 @@ class Encoder:
         colour: Colour | None = None,
     ) -> None:
         config = config or EncoderConfig()
-        self._qp_ref, self._qp_base = _start_qps(config, width, height, fps)
+        self._qp_intra, self._qp_base = _start_qps(config, width, height, fps)
         self._effort = config.effort
         self.config = config = replace(config, base_codec=config.codec_for(self._qp_base))
         self._fuser: Fuser | None = None
         header = Header(
             Mode[config.mode.upper()], BaseCodec[config.codec.upper()], width, height, fps,
             base_scale=config.base_scale, frame_step=config.frame_step if config.mode != "animation" else 1,
-            cascade=told_cascade(config.codec, config.offsets), colour=colour or Colour(),
+            cascade=header_cascade(config.codec, config.offsets), colour=colour or Colour(),
             tune=Tune[config.tune.upper()],
         )  # fmt: skip
         if config.mode != "base":
@@ -246,21 +246,21 @@ class Encoder:
             actual = self._gop_bits * float(header.fps) / self._gop_frames / 1000
             before = config.ref_for(self._qp_base)
             self._qp_base = corrected_qp(self._qp_base, actual, config.kbps)
-            if config.qp_ref is None:
-                self._qp_ref = min(
-                    51, max(0, self._qp_ref + config.ref_for(self._qp_base) - before)
+            if config.qp_intra is None:
+                self._qp_intra = min(
+                    51, max(0, self._qp_intra + config.ref_for(self._qp_base) - before)
                 )
         self._base_config = BaseConfig(
             *base_size(header),
             header.fps,
-            self._qp_ref,
+            self._qp_intra,
             self._qp_base,
             header.cascade,
             self._effort,
         )
         pictures = 1 if config.mode == "animation" else min(GOP_MAX, self.frames_ahead)
         self._base = open_base(config.codec, self._base_config, config.ffmpeg, pictures)
-        self._base_writer.start(self._qp_ref, self._qp_base)
+        self._base_writer.start(self._qp_intra, self._qp_base)
         self._enhancement.start()
         self._index = self._base_index = 0
         self._tracked = None

@@ -53,7 +53,7 @@ class StreamInfo:
     bytes: int
     bits: Bits
     refreshes: int
-    qps: tuple[tuple[int, int], ...]  # (qp_ref, qp_base) of each GOP
+    qps: tuple[tuple[int, int], ...]  # (qp_intra, qp_base) of each GOP
 
     @property
     def kbps(self) -> float:
@@ -68,7 +68,7 @@ class StreamInfo:
             "mode": h.mode.name.lower(), "model": f"{h.model}-{h.model_hash}" if h.model else None,
             "tune": h.tune.name.lower(), "base_codec": h.base_codec.name.lower(), "refreshes": self.refreshes,
             "base_scale": h.base_scale, "frame_step": h.frame_step, "keypoints": h.keypoints,
-            "qp_ref": [q[0] for q in self.qps], "qp_base": [q[1] for q in self.qps],
+            "qp_intra": [q[0] for q in self.qps], "qp_base": [q[1] for q in self.qps],
         }  # fmt: skip
 
 
@@ -179,7 +179,7 @@ def inspect(data: bytes) -> StreamInfo:
             frames += read.frames if packet.type is PacketType.BASE else 0
             refreshes += read.gop_start
             if read.gop_start:
-                qps.append((read.qp_ref, read.qp_base))
+                qps.append((read.qp_intra, read.qp_base))
             totals["reference"] += read.intra_bits
             totals["base"] += read.inter_bits
         elif packet.type is PacketType.ENHANCEMENT:

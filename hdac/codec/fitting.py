@@ -16,7 +16,7 @@ from hdac.codec.fuser import Fuser
 from hdac.codec.operating import ENHANCEMENT_KBPS, STEPPED_KBPS, point_for
 from hdac.codec.syntax import BaseWriter, EnhancementWriter, scaled_size
 from hdac.layers.base import QP_MAX, BaseConfig
-from hdac.layers.codecs import open_base, told_cascade
+from hdac.layers.codecs import open_base, header_cascade
 from hdac.layers.quantiser import LEVELS, quantise
 from hdac.layers.reference import luma_mse, psnr_of
 from hdac.layers.resample import pad_to, shrink
@@ -59,7 +59,7 @@ class Ahead:
     height: int
     fps: Fraction
 
-    def code_base(self, config: EncoderConfig, qp_ref: int, qp_base: int) -> BaseSize:
+    def code_base(self, config: EncoderConfig, qp_intra: int, qp_base: int) -> BaseSize:
         """Codes the base layer, one GOP of all pictures, thinned."""
         scale, codec = config.base_scale, config.codec_for(qp_base)
         sources = [
@@ -67,10 +67,10 @@ class Ahead:
             for p in self.pictures[:: config.frame_step]
         ]
         size = scaled_size(self.width, self.height, scale)
-        settings = BaseConfig(*size, self.fps, qp_ref, qp_base, config.offsets, config.effort)
+        settings = BaseConfig(*size, self.fps, qp_intra, qp_base, config.offsets, config.effort)
         base = open_base(codec, settings, config.ffmpeg, len(sources))
-        writer = BaseWriter(codec, len(told_cascade(codec, config.offsets)))
-        writer.start(qp_ref, qp_base)
+        writer = BaseWriter(codec, len(header_cascade(codec, config.offsets)))
+        writer.start(qp_intra, qp_base)
         coded = [c for p in sources for c in base.push(p)] + base.flush()
         first = 0
         for index, picture in enumerate(coded):
@@ -136,17 +136,17 @@ def _fit_rate(config: EncoderConfig, ahead: Ahead, target: float) -> EncoderConf
     usual = ENHANCEMENT_KBPS if config.frame_step == 1 else STEPPED_KBPS
     enhancement = 0.0 if config.mode == "base" else usual * float(ahead.fps) / 25
 
-    def rate(qp_ref: int, qp_base: int) -> float:
-        return _kbps(ahead.code_base(config, qp_ref, qp_base), ahead) + enhancement
+    def rate(qp_intra: int, qp_base: int) -> float:
+        return _kbps(ahead.code_base(config, qp_intra, qp_base), ahead) + enhancement
 
     start = point_for(target, ahead.width * ahead.height * float(ahead.fps)).qp_base
     best = _search(lambda qp: rate(config.ref_for(qp), qp), target, start)
     ref = config.ref_for(best)
     if (
-        best == QP_MAX and config.qp_ref is None
+        best == QP_MAX and config.qp_intra is None
     ):  # very low rates: the first picture must give way too
         ref = max(ref, _search(lambda qp: rate(qp, QP_MAX), target, ref))
-    return replace(config, kbps=None, qp_base=best, qp_ref=ref)
+    return replace(config, kbps=None, qp_base=best, qp_intra=ref)
 
 
 def _fit_still(config: EncoderConfig, ahead: Ahead, target: float) -> EncoderConfig:
@@ -165,7 +165,7 @@ def _fit_still(config: EncoderConfig, ahead: Ahead, target: float) -> EncoderCon
     )
     # a second reference would double the rate that was asked for
     refresh = "never" if config.refresh == "auto" else config.refresh
-    return replace(config, kbps=None, qp_ref=qp, refresh=refresh)
+    return replace(config, kbps=None, qp_intra=qp, refresh=refresh)
 
 
 def _kbps(size: BaseSize, ahead: Ahead) -> float:
@@ -213,21 +213,22 @@ def _motion_kbps(config: EncoderConfig, ahead: Ahead) -> float:
 # ---- rate against quality
 
 
-def _log_rate(config: EncoderConfig, ahead: Ahead, qp_ref: int, qp_base: int) -> float:
+def _log_rate(config: EncoderConfig, ahead: Ahead, qp_intra: int, qp_base: int) -> float:
     """`BaseSize.log_rate` of the base layer; the pictures after the first stand for all that
     follow."""
-    return ahead.code_base(config, qp_ref, qp_base).log_rate(ahead.frames / len(ahead.pictures))
+    return ahead.code_base(config, qp_intra, qp_base).log_rate(ahead.frames / len(ahead.pictures))
 
 
 def _best_codec(config: EncoderConfig, ahead: Ahead) -> Codec:
     """Base codec "auto", by trial. What VVC needs against "mixed" on four val clips (preset
     "slower", 64 pictures), at `qp_base` 34: -8, -23, -1 and -16 %; at 40: 0, -16, +8 and -9 %; at
     46: +13, -12, +1 and -2 %; at 51: +15, -12, 0 and +10 %."""
-    qp_ref, qp_base = config.qps()
+    qp_intra, qp_base = config.qps()
     if qp_base <= SURELY_VVC:
         return "vvc"
     few = replace(ahead, pictures=ahead.pictures[:CODEC_FRAMES])
     codecs: tuple[Codec, Codec] = ("mixed", "vvc")
     return min(
-        codecs, key=lambda codec: _log_rate(replace(config, base_codec=codec), few, qp_ref, qp_base)
+        codecs,
+        key=lambda codec: _log_rate(replace(config, base_codec=codec), few, qp_intra, qp_base),
     )

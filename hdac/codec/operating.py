@@ -20,7 +20,7 @@ class OperatingPoint(NamedTuple):
     """Median rate over the `val` clips (256x256, 24 to 30 frames per second) of one setting."""
 
     kbps: float
-    qp_ref: int
+    qp_intra: int
     qp_base: int
 
 
@@ -46,7 +46,7 @@ MIXED_FINER = 1
 VVC_TO = 42
 
 
-def default_qp_ref(
+def default_qp_intra(
     qp_base: int, cascade: tuple[int, ...] = CASCADE, tune: str = "psnr", codec: str = "hevc"
 ) -> int:
     """QP of the first picture that goes with `qp_base`: 11 below the mean QP of the P pictures,
@@ -88,7 +88,7 @@ def point_for(kbps: float, pixels_per_second: float) -> OperatingPoint:
             share = (wanted - low) / (high - low)
             return OperatingPoint(
                 kbps,
-                round(a.qp_ref + share * (b.qp_ref - a.qp_ref)),
+                round(a.qp_intra + share * (b.qp_intra - a.qp_intra)),
                 round(a.qp_base + share * (b.qp_base - a.qp_base)),
             )
     return TABLE[-1]._replace(kbps=kbps)

@@ -47,7 +47,7 @@ class BasePacket(NamedTuple):
 
     gop_start: bool
     frames: int
-    qp_ref: int
+    qp_intra: int
     qp_base: int
     units: list[bytes]
     intra_bits: float
@@ -79,10 +79,10 @@ class BaseWriter:
         self.codec, self.period, self.kind = codec, period, kind
         self.start(0, 0)
 
-    def start(self, qp_ref: int, qp_base: int) -> None:
+    def start(self, qp_intra: int, qp_base: int) -> None:
         """A GOP starts: models are fresh."""
         self._thinner = Thinner(self.codec, self.period)
-        self._qps: tuple[int, int] | None = (qp_ref, qp_base)
+        self._qps: tuple[int, int] | None = (qp_intra, qp_base)
         self._clear()
 
     def _clear(self) -> None:

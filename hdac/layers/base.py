@@ -2,7 +2,7 @@
 default.
 
 Low delay, one picture in, one access unit and its decoded picture out. The first picture of a GOP
-is coded at `qp_ref` (it is the reference of the animation layer too), the others around `qp_base`
+is coded at `qp_intra` (it is the reference of the animation layer too), the others around `qp_base`
 in a cascade.
 """
 
@@ -44,7 +44,7 @@ class BaseConfig:
     width: int
     height: int
     fps: Fraction
-    qp_ref: int
+    qp_intra: int
     qp_base: int
     cascade: tuple[int, ...] = CASCADE
     preset: str | None = None  # of `PRESETS`; None: the codec's own default
@@ -52,7 +52,7 @@ class BaseConfig:
     def qp(self, index: int) -> int:
         """QP of picture `index` of a GOP (0 is the intra picture)."""
         if index == 0:
-            return self.qp_ref
+            return self.qp_intra
         return min(QP_MAX, self.qp_base + self.cascade[(index - 1) % len(self.cascade)])
 
 

@@ -12,7 +12,7 @@ from hdac.layers.vvc import VvcEncoder
 _VVC_CASCADE = (0,) * 8
 
 
-def told_cascade(codec: str, cascade: tuple[int, ...]) -> tuple[int, ...]:
+def header_cascade(codec: str, cascade: tuple[int, ...]) -> tuple[int, ...]:
     """What a stream's header says of a base layer that is coded with this cascade."""
     return _VVC_CASCADE if codec == "vvc" else cascade
 

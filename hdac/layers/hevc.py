@@ -40,7 +40,7 @@ def x265_params(config: BaseConfig, pictures: int = GOP_MAX) -> str:
     qp_P - 6 log2(ipratio)`), and single pictures from `zones`, whose first picture has number 1.
     """
     usual = min(51, config.qp_base)
-    ratio = 2 ** ((usual - config.qp_ref) / 6)
+    ratio = 2 ** ((usual - config.qp_intra) / 6)
     zones = [(i + 1, config.qp(i)) for i in range(1, pictures) if config.qp(i) != usual]
     listed = "".join(f"/{i},{i},q={qp}" for i, qp in zones)
     return f"{FIXED}:{_effort(config)[1]}:qp={usual}:ipratio={ratio:.9f}" + (

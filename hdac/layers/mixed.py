@@ -37,9 +37,9 @@ from hdac.layers.libav import LibavDecoder
 from hdac.layers.vvc import VvcEncoder
 from hdac.video.picture import Picture
 
-#: A VVC picture's QP is this much above `qp_ref`: 0.1 to 0.4 dB worse than an HEVC picture at
-#: `qp_ref` (PSNR-Y, 3 val clips, qp_ref 28 and 36, preset fast), so the networks, which see
-#: `qp_ref`, are told the truth.
+#: A VVC picture's QP is this much above `qp_intra`: 0.1 to 0.4 dB worse than an HEVC picture at
+#: `qp_intra` (PSNR-Y, 3 val clips, qp_intra 28 and 36, preset fast), so the networks, which see
+#: `qp_intra`, are told the truth.
 QP_ABOVE = 1
 #: What x265 codes the VVC picture with, to predict from: 0.21 to 0.28 levels away from it (RMS, 3
 #: val clips).
@@ -124,12 +124,14 @@ class MixedEncoder:
                 f"a mixed base layer of {config.width}x{config.height}; sides of {MIN_SIDE} or more are needed: "
                 "use --base-codec hevc, or a smaller --base-scale"
             )
-        qp = config.qp_ref + QP_ABOVE
+        qp = config.qp_intra + QP_ABOVE
         still = replace(
-            config, qp_ref=qp, qp_base=qp, fps=Fraction(25), preset=config.preset or "slow"
+            config, qp_intra=qp, qp_base=qp, fps=Fraction(25), preset=config.preset or "slow"
         )  # a picture alone has no rate
         self._still = VvcEncoder(still, ffmpeg)
-        self._moving = HevcEncoder(replace(config, qp_ref=min(EXACT_QP, config.qp_base)), pictures)
+        self._moving = HevcEncoder(
+            replace(config, qp_intra=min(EXACT_QP, config.qp_base)), pictures
+        )
         self._decoder = MixedDecoder(config.width, config.height)
         self._parameters: tuple[Sps, Pps] | None = None
 

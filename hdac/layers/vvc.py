@@ -50,7 +50,7 @@ def split_access_units(data: bytes) -> list[bytes]:
 class VvcEncoder:
     """Collects a GOP; `flush` codes it and returns every coded picture.
 
-    `qp_base` is libvvenc's QP (its own cascade applies), `qp_ref` the first picture's.
+    `qp_base` is libvvenc's QP (its own cascade applies), `qp_intra` the first picture's.
     """
 
     def __init__(self, config: BaseConfig, ffmpeg: str | None = None) -> None:
@@ -71,7 +71,7 @@ class VvcEncoder:
         self._pictures = []
         if not pictures:
             return []
-        params = f"{PARAMS}:IntraQPOffset={config.qp_ref - config.qp_base}"
+        params = f"{PARAMS}:IntraQPOffset={config.qp_intra - config.qp_base}"
         arguments = [
             "-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", f"{config.width}x{config.height}", "-r", str(config.fps), "-i", "-",
             "-pix_fmt", "yuv420p10le", "-c:v", "libvvenc", "-preset", EFFORT[config.preset], "-qp", str(config.qp_base), "-qpa", "0",

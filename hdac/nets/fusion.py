@@ -203,16 +203,18 @@ class FusionNet(nn.Module):
         there: Features = reference.features
         motion = self.motion(keypoints, reference.keypoints, here.match, there.match, m)
 
-        flow8, trust8 = F.avg_pool2d(motion.flow, 2), F.avg_pool2d(motion.trust, 2)
-        flow16, trust16 = F.avg_pool2d(flow8, 2), F.avg_pool2d(trust8, 2)
+        flow8, confidence8 = F.avg_pool2d(motion.flow, 2), F.avg_pool2d(motion.confidence, 2)
+        flow16, confidence16 = F.avg_pool2d(flow8, 2), F.avg_pool2d(confidence8, 2)
         moved = warp_planes(reference.planes, motion.flow)
-        known8 = [here.f8, warp(there.f8, flow8 / 8) * trust8.to(dtype)]
+        known8 = [here.f8, warp(there.f8, flow8 / 8) * confidence8.to(dtype)]
         if self.config.coarsest == 16:
-            x = self.d16(torch.cat([here.f16, warp(there.f16, flow16 / 16) * trust16.to(dtype)], 1))
+            x = self.d16(
+                torch.cat([here.f16, warp(there.f16, flow16 / 16) * confidence16.to(dtype)], 1)
+            )
             known8.insert(0, F.interpolate(self.u16(x), scale_factor=2.0))
         x = self.d8(torch.cat(known8, 1))
         x = F.interpolate(self.u8(x), scale_factor=2.0)
-        there4 = warp(there.f4, motion.flow / 4) * motion.trust.to(dtype)
+        there4 = warp(there.f4, motion.flow / 4) * motion.confidence.to(dtype)
         return Look(x, here, there4, moved, motion, base, qp, mask)
 
     def fuse(self, look: Look, before: State | None = None) -> Fused:
@@ -220,9 +222,9 @@ class FusionNet(nn.Module):
         dtype, mask, motion = look.x.dtype, look.mask, look.motion
         x = torch.cat([look.x, look.here.f4, look.there4], 1)
         start = look.base * mask + look.moved * (1 - mask)
-        trust = F.interpolate(motion.trust, scale_factor=2.0)
-        known = [start - 0.5, (look.moved - start) * trust, trust]
-        known += [(mask / 51) * look.qp.view(-1, 1, 1, 1) + 0 * trust, mask + 0 * trust]
+        confidence = F.interpolate(motion.confidence, scale_factor=2.0)
+        known = [start - 0.5, (look.moved - start) * confidence, confidence]
+        known += [(mask / 51) * look.qp.view(-1, 1, 1, 1) + 0 * confidence, mask + 0 * confidence]
         fine = torch.cat(known, 1).to(dtype, memory_format=torch.channels_last)
         if before is None:
             x, fine = F.relu(self.d4[0](x)), self.stem2(fine)
@@ -270,7 +272,7 @@ class Follow(nn.Module):
             )
 
     def forward(self, here: Matching, before: Matching) -> tuple[Tensor, Tensor]:
-        """Flow `(N, 2, H/4, W/4)` in full-frame pixels, and trust `(N, 1, H/4, W/4)` in [0, 1];
+        """Flow `(N, 2, H/4, W/4)` in full-frame pixels, and confidence `(N, 1, H/4, W/4)` in [0, 1];
         both float32."""
         chance = F.softmax(
             correlation(here.s8, before.s8, self.radii[0]).float() * self.sharpness[0].exp(), 1

@@ -32,14 +32,14 @@ class Matching(NamedTuple):
 
 
 class Motion(NamedTuple):
-    """What the motion network found. Flows `(N, 2, h, w)` float32 in full-frame pixels; `trust`
+    """What the motion network found. Flows `(N, 2, h, w)` float32 in full-frame pixels; `confidence`
     `(N, 1, H/4, W/4)` in [0, 1] says where the warped reference shows what the current picture
     shows."""
 
     sparse: Tensor  # 1/8, from keypoints alone
     coarse: Tensor  # 1/8, after matching at 1/16 and 1/8
     flow: Tensor  # 1/4
-    trust: Tensor
+    confidence: Tensor
 
 
 def enlarge(x: Tensor, factor: int) -> Tensor:
@@ -156,7 +156,7 @@ class MotionPyramid(nn.Module):
         # the sparse flow's detail at 1/8 is kept: only the correction found at 1/16 is enlarged
         flow = sparse + enlarge(flow - F.avg_pool2d(sparse, 2), 2)
         coarse, _, state = self.l8(flow, base.s8, reference.s8, mask, 8, enlarge(state, 2))
-        flow, trust, _ = self.l4(
+        flow, confidence, _ = self.l4(
             enlarge(coarse, 2), base.s4, reference.s4, mask, 4, enlarge(state, 2)
         )
-        return Motion(sparse, coarse, flow, torch.sigmoid(trust))
+        return Motion(sparse, coarse, flow, torch.sigmoid(confidence))

@@ -37,7 +37,7 @@ class Batch(NamedTuple):
     reference: Tensor  # (N, 6, h, w), the decoded first picture
     reference_original: Tensor
     qp: Tensor  # (T, N)
-    qp_ref: Tensor
+    qp_intra: Tensor
     mask: Tensor
 
 
@@ -120,7 +120,7 @@ class Sampler:
             ).clamp_(0, 255)
             rows.append(planes / 255)
             qps.append([version.qp(i) for i in times])
-            refs.append(version.qp_ref)
+            refs.append(version.qp_intra)
             masks.append(0.0 if rng.random() < self.animate else 1.0)
         stacked = torch.stack(rows, 1)
         target, base = stacked[:length].contiguous(), stacked[length : 2 * length].contiguous()

@@ -99,7 +99,7 @@ def run_net(
     if counts:
         given = given[:, : counts[int(torch.randint(len(counts), (1,), generator=generator))]]
     reference = Reference(
-        batch.reference, net.encode(batch.reference, batch.qp_ref), given[length * n :]
+        batch.reference, net.encode(batch.reference, batch.qp_intra), given[length * n :]
     )
     run: list[Fused] = []
     state: State | None = None

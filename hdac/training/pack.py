@@ -17,7 +17,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
 
-from hdac.codec.operating import default_qp_ref
+from hdac.codec.operating import default_qp_intra
 from hdac.errors import UsageError
 from hdac.layers.base import BaseConfig
 
@@ -39,7 +39,7 @@ class Version:
 
     clip: str
     start: int
-    qp_ref: int
+    qp_intra: int
     qp_base: int
     stream: str
     kbps: float
@@ -49,8 +49,8 @@ class Version:
         """What the codec tells the network about picture `index`: HEVC's cascade is ours,
         libvvenc's is its own."""
         if self.base_codec == "vvc":
-            return self.qp_base if index else self.qp_ref
-        return BaseConfig(0, 0, Fraction(25), self.qp_ref, self.qp_base).qp(index)
+            return self.qp_base if index else self.qp_intra
+        return BaseConfig(0, 0, Fraction(25), self.qp_intra, self.qp_base).qp(index)
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class _Job(NamedTuple):
     out: Path
     version: int
     start: int
-    qp_ref: int
+    qp_intra: int
     qp_base: int
     pictures: int | None
     base_codec: str = "hevc"
@@ -88,12 +88,12 @@ def _code(job: _Job) -> Version:
     """Codes one version of one clip."""
     from hdac.bench.raw import read_clip
     from hdac.codec.syntax import BaseWriter
-    from hdac.layers.codecs import open_base, told_cascade
+    from hdac.layers.codecs import open_base, header_cascade
 
     clip = read_clip(job.path, None)
     pictures, fps = clip.pictures[job.start :][: job.pictures], clip.fps
     config = BaseConfig(
-        pictures[0].width, pictures[0].height, fps, job.qp_ref, job.qp_base, preset=job.preset
+        pictures[0].width, pictures[0].height, fps, job.qp_intra, job.qp_base, preset=job.preset
     )
     encoder = open_base(job.base_codec, config, None, len(pictures))
     units = [coded.data for picture in pictures for coded in encoder.push(picture)] + [
@@ -101,15 +101,15 @@ def _code(job: _Job) -> Version:
     ]
     size = 0
     if job.thinned:
-        writer = BaseWriter(job.base_codec, len(told_cascade(job.base_codec, config.cascade)))
-        writer.start(job.qp_ref, job.qp_base)
+        writer = BaseWriter(job.base_codec, len(header_cascade(job.base_codec, config.cascade)))
+        writer.start(job.qp_intra, job.qp_base)
         for unit in units:
             writer.add(unit)
         size = sum(len(packet.tobytes()) for packet in writer.take())
     name = f"{job.path.stem}_{job.version}.{job.base_codec}"
     (job.out / name).write_bytes(b"".join(units))
     kbps = round(float(size * 8 * fps / len(pictures) / 1000), 4)
-    return Version(job.path.stem, job.start, job.qp_ref, job.qp_base, name, kbps, job.base_codec)
+    return Version(job.path.stem, job.start, job.qp_intra, job.qp_base, name, kbps, job.base_codec)
 
 
 def _copy(path: Path, out: Path) -> str:
@@ -159,14 +159,14 @@ def build(
         for version in range(versions):
             start = 0 if version == 0 else rng.randrange(max(1, frames // 3))
             qp_base = rng.choice(range(30, 52))
-            qp_ref = min(max(default_qp_ref(qp_base) + rng.randint(-7, 4), 16), 44)
-            jobs.append(_Job(path, out, version, start, qp_ref, qp_base, None, preset=preset))
+            qp_intra = min(max(default_qp_intra(qp_base) + rng.randint(-7, 4), 16), 44)
+            jobs.append(_Job(path, out, version, start, qp_intra, qp_base, None, preset=preset))
         for version in range(versions, versions + vvc):
             qp_base = rng.choice(range(28, 52))
-            qp_ref = qp_base - rng.randint(3, 10)
+            qp_intra = qp_base - rng.randint(3, 10)
             start = rng.randrange(max(1, frames - VVC_PICTURES))
             jobs.append(
-                _Job(path, out, version, start, qp_ref, qp_base, VVC_PICTURES, "vvc", preset)
+                _Job(path, out, version, start, qp_intra, qp_base, VVC_PICTURES, "vvc", preset)
             )
     return _build(clips, out, jobs, [], workers)
 
@@ -174,7 +174,7 @@ def build(
 def build_validation(clips: list[Path], out: Path, workers: int = 2) -> Path:
     """A validation split: the first pictures of each clip at `VAL_QPS`, and the anchor's curve."""
     jobs = [
-        _Job(path, out, i, 0, default_qp_ref(qp), qp, VAL_PICTURES, thinned=True)
+        _Job(path, out, i, 0, default_qp_intra(qp), qp, VAL_PICTURES, thinned=True)
         for path in clips
         for i, qp in enumerate(VAL_QPS)
     ]

@@ -101,7 +101,7 @@ def _measure(
 
     held = picture_planes(coded, 0)
     there = points(picture_planes(clip.original, version.start))
-    animated = Reference(held, net.encode(held, torch.tensor([float(version.qp_ref)])), there)
+    animated = Reference(held, net.encode(held, torch.tensor([float(version.qp_intra)])), there)
     reference = (
         animated._replace(keypoints=net.detector(thumbnail(held)))
         if net.derives_keypoints

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hdac.bench.codecs import Anchor, AnchorRecipe, Hdac, HdacRecipe, Job, code_version, load_codec
-from hdac.codec.operating import default_qp_ref
+from hdac.codec.operating import default_qp_intra
 from hdac.errors import UsageError
 from hdac.layers.base import CASCADE
 
@@ -43,7 +43,7 @@ def test_ffmpeg_anchor() -> None:
 def test_best_anchor_has_the_qps_of_our_base_layer() -> None:
     text = words(load_codec("x265-best").encode_command(JOB))
     ratio = float(text.split("ipratio=")[1].split(":")[0].split()[0])
-    assert 2 ** ((32 - default_qp_ref(32)) / 6) == pytest.approx(ratio)
+    assert 2 ** ((32 - default_qp_intra(32)) / 6) == pytest.approx(ratio)
     zones = {
         int(z.split(",")[0]): int(z.split("q=")[1])
         for z in text.split("zones=")[1].split()[0].split("/")

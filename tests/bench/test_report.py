@@ -297,7 +297,7 @@ def test_hybrid_bits_per_frame(head: list[object]) -> None:
 
     for settings in (
         {"qp_base": 40, "refresh": 3},
-        {"mode": "animation", "qp_ref": 40, "refresh": 3},
+        {"mode": "animation", "qp_intra": 40, "refresh": 3},
         {"qp_base": 40, "frame_step": 2},
     ):
         data = encode(head[:7], 176, 144, Fraction(30), EncoderConfig(**settings))  # type: ignore[arg-type]

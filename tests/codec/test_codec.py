@@ -65,8 +65,8 @@ CASES = [
     {"qp_base": 36, "base_scale": 2},
     {"qp_base": 36, "frame_step": 2, "refresh": 5},
     {"mode": "base", "qp_base": 40},
-    {"mode": "animation", "qp_ref": 34},
-    {"mode": "animation", "qp_ref": 34, "refresh": 5},
+    {"mode": "animation", "qp_intra": 34},
+    {"mode": "animation", "qp_intra": 34, "refresh": 5},
 ]
 
 
@@ -201,7 +201,9 @@ def test_mixed(head: list[Picture]) -> None:
     )
     aimed, _ = coded(head[:24], mode="animation", kbps=30.0, base_codec="mixed", preset="fast")
     assert 24 < inspect(aimed).kbps < 36
-    still, shown = coded(head[:4], mode="animation", qp_ref=30, base_codec="mixed", preset="medium")
+    still, shown = coded(
+        head[:4], mode="animation", qp_intra=30, base_codec="mixed", preset="medium"
+    )
     assert inspect(still).header.base_codec.name == "VVC"
     assert all(equal(f.picture, s) for f, s in zip(decode(still), shown, strict=True))
 
@@ -417,7 +419,7 @@ def test_always_fused(head: list[Picture]) -> None:
 
 
 def test_live_rates_start_where_the_cascade_is(head: list[Picture]) -> None:
-    """The first packet's QPs: flags, frames, qp_ref, qp_base. The calm cascade's mean is 2.75
+    """The first packet's QPs: flags, frames, qp_intra, qp_base. The calm cascade's mean is 2.75
     lower."""
     found = []
     for tune in ("psnr", "perceptual"):
@@ -462,7 +464,7 @@ def test_fewer_keypoints(
     export_model(net, "own-animation", tmp_path, "nested")
     found = {}
     for count in (5, None, 14):
-        data, shown = coded(head[:9], mode="animation", qp_ref=34, model="own", keypoints=count)
+        data, shown = coded(head[:9], mode="animation", qp_intra=34, model="own", keypoints=count)
         assert all(equal(f.picture, s) for f, s in zip(decode(data), shown, strict=True))
         found[count] = inspect(data)
     assert [i.header.keypoints for i in found.values()] == [5, 10, 14]
@@ -555,7 +557,7 @@ def test_bitrate_is_corrected_at_refreshes(head: list[Picture]) -> None:
     ("settings", "words"),
     [
         ({"qp_base": 99}, r"--qp-base 99; allowed are 0 .best. to 51"),
-        ({"qp_ref": -1}, r"--qp-ref -1; allowed are 0"),
+        ({"qp_intra": -1}, r"--qp-intra -1; allowed are 0"),
         ({"mode": "magic"}, r"--mode magic; choose one of hybrid, animation, base"),
         ({"tune": "vmaf"}, r"--tune vmaf; choose one of psnr, perceptual"),
         (
@@ -597,7 +599,7 @@ def test_bad_pictures_and_levels(head: list[Picture]) -> None:
 
 def test_no_colour_is_lost(head: list[Picture]) -> None:
     """At the best QP everything comes back almost as it was, chroma too."""
-    data, _ = coded(head[:3], mode="base", qp_base=2, qp_ref=1)
+    data, _ = coded(head[:3], mode="base", qp_base=2, qp_intra=1)
     for source, frame in zip(head, decode(data), strict=False):
         assert all(
             np.abs(a.astype(int) - b).mean() < 1.5

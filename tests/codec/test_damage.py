@@ -117,7 +117,7 @@ def test_damage_below_the_checksums(head: list[Picture], mode: str, codec: str, 
         pytest.skip("this FFmpeg has no libvvenc")
     settings = EncoderConfig(
         mode=mode,
-        qp_ref=40,
+        qp_intra=40,
         qp_base=46,
         refresh=4,
         packet_frames=2,

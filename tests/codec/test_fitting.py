@@ -50,7 +50,7 @@ def test_auto_takes_the_codec_that_needs_less(
     taken: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def code(self: Ahead, config: EncoderConfig, qp_ref: int, qp_base: int) -> BaseSize:
+    def code(self: Ahead, config: EncoderConfig, qp_intra: int, qp_base: int) -> BaseSize:
         return vvc if config.codec_for(qp_base) == "vvc" else mixed
 
     monkeypatch.setattr(Ahead, "code_base", code)
@@ -63,7 +63,7 @@ def test_auto_meets_its_bit_rate_with_the_codec_that_needs_less(
 ) -> None:
     """VVC takes half the bytes at any QP, so that its QP is finer."""
 
-    def code(self: Ahead, config: EncoderConfig, qp_ref: int, qp_base: int) -> BaseSize:
+    def code(self: Ahead, config: EncoderConfig, qp_intra: int, qp_base: int) -> BaseSize:
         share = 0.5 if config.codec_for(qp_base) == "vvc" else 1.0
         return BaseSize(0, round(share * 40_000 * 0.88**qp_base), 50 - qp_base / 2)
 

@@ -7,7 +7,7 @@ from hdac.codec.operating import (
     TABLE,
     VVC_TO,
     corrected_qp,
-    default_qp_ref,
+    default_qp_intra,
     point_for,
 )
 
@@ -19,14 +19,14 @@ def test_table_is_monotone_and_met_at_its_points() -> None:
     assert [p.qp_base for p in TABLE] == sorted((p.qp_base for p in TABLE), reverse=True)
     for point in TABLE:
         assert point_for(point.kbps, CLIP)[1:] == point[1:]
-        assert default_qp_ref(point.qp_base) == point.qp_ref
+        assert default_qp_intra(point.qp_base) == point.qp_intra
 
 
 def test_perceptual_reference_is_finer() -> None:
     plain, perceptual = EncoderConfig(qp_base=44), EncoderConfig(qp_base=44, tune="perceptual")
     assert plain.qps() == (38, 44)
     assert perceptual.qps() == (36 - PERCEPTUAL_FINER, 44), "the calm cascade's mean is lower"
-    assert EncoderConfig(qp_base=44, qp_ref=35, tune="perceptual").qps() == (35, 44)
+    assert EncoderConfig(qp_base=44, qp_intra=35, tune="perceptual").qps() == (35, 44)
     assert EncoderConfig(qp_base=44, base_codec="mixed").qps() == plain.qps()
     mixed = EncoderConfig(qp_base=44, tune="perceptual", base_codec="mixed")
     assert mixed.qps()[0] == perceptual.qps()[0] - MIXED_FINER

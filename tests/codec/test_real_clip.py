@@ -61,7 +61,7 @@ def test_perceptual_setting_is_nearer_in_lpips(data: Path) -> None:
             256,
             256,
             Fraction(25),
-            EncoderConfig(qp_base=46, qp_ref=34, tune=tune),
+            EncoderConfig(qp_base=46, qp_intra=34, tune=tune),
             frames=30,
         )
         shown = [f.picture for f in decode(stream)]
@@ -76,7 +76,7 @@ def test_animation_follows_the_head(data: Path) -> None:
     reader = VideoReader(data / "val" / "tv_id063_0.mp4")
     pictures = list(itertools.islice(reader, 60))
     stream = encode(
-        pictures, 256, 256, reader.info.fps, EncoderConfig(mode="animation", qp_ref=36), frames=60
+        pictures, 256, 256, reader.info.fps, EncoderConfig(mode="animation", qp_intra=36), frames=60
     )
     moved = [f.picture for f in decode(stream)]
     late = slice(20, 60)

@@ -275,7 +275,7 @@ def test_recurrent_runs(pack: tuple[Path, Path], tmp_path: Path) -> None:
     with torch.inference_mode():
         keypoints = torch.zeros(1, 4, 2)
         reference = Reference(
-            batch.reference, plain.encode(batch.reference, batch.qp_ref), keypoints
+            batch.reference, plain.encode(batch.reference, batch.qp_intra), keypoints
         )
         state = None
         for t in range(3):
