@@ -113,10 +113,13 @@ class Colour(NamedTuple):
     transfer: int = 2
 
 
+UNSPECIFIED = Colour()
+
+
 class Keypoints(NamedTuple):
     """Parameters of motion kind 0: keypoints of a frame, quantiser levels per half side."""
 
-    count: int
+    number: int
     levels: int = 64
 
 
@@ -135,7 +138,7 @@ class Header:
     motion: Keypoints | None = None
     base_scale: int = 1  # the base layer is 1, 1/2 or 1/4 of the frame's side
     cascade: tuple[int, ...] = (0,)
-    colour: Colour = Colour()
+    colour: Colour = UNSPECIFIED
     tune: Tune = Tune.PSNR
     number_format: NumberFormat = NumberFormat.FP32
     live: bool = False

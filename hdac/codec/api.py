@@ -60,7 +60,7 @@ def encode(
     if isinstance(source, str | os.PathLike):
         from hdac.video.reader import VideoReader
 
-        reader = VideoReader(source, size, None if fps is None else parse_rate(fps))
+        reader = VideoReader(os.fspath(source), size, None if fps is None else parse_rate(fps))
         info = reader.info
         colour = colour or Colour(info.matrix, info.primaries, info.transfer)
         count = min((n for n in (frames, info.frames) if n is not None), default=None)

@@ -59,7 +59,7 @@ class Ahead:
 
     def code_base(self, config: EncoderConfig, choice: BaseChoice) -> BaseSize:
         """Codes the base layer, one GOP of all pictures, compressed as in a file."""
-        alone = replace(config, mode="base", base_codec=choice.codec, kbps=None)
+        alone = replace(config, mode="base", base_codec=choice.codec, kbps=None)  # type: ignore[arg-type]
         header = make_plan(alone, self.width, self.height, self.fps).header
         sources = [
             downsample(pad_to(p, 2 * header.base_scale), header.base_scale) for p in self.pictures
@@ -74,7 +74,7 @@ class Ahead:
                 writer.add(picture.data)
             sizes.append(sum(len(p.framed()) for p in writer.take()))
         errors = (luma_mse(c.picture, s) for c, s in zip(coded, sources, strict=True))
-        return BaseSize(*sizes, fmean(map(psnr_of, errors)))
+        return BaseSize(sizes[0], sizes[1], fmean(map(psnr_of, errors)))
 
     def kbps(self, size: BaseSize) -> float:
         """Rate of a GOP of all pictures, with the container's bytes."""

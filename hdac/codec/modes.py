@@ -34,7 +34,7 @@ class Shown(NamedTuple):
 class Frame(NamedTuple):
     """A frame on its way: its number in the GOP, its source (padded), keypoints, time in ticks."""
 
-    index: int
+    number: int
     source: Picture
     parameters: Parameters | None
     time: int
@@ -117,7 +117,7 @@ class _Synthesised:
 
     def synthesise(self, frame: Frame, base: Picture, qp: int) -> Future[Picture] | None:
         assert frame.parameters is not None
-        if frame.index == 0:
+        if frame.number == 0:
             self._synthesiser.set_reference(base, qp, frame.parameters)
             return None
         return self._make(frame, base, qp, frame.parameters)
@@ -148,10 +148,10 @@ class Hybrid(_Synthesised):
     def _make(
         self, frame: Frame, base: Picture, qp: int, parameters: Parameters
     ) -> Future[Picture] | None:
-        return self._synthesiser.fuse(base, qp, parameters) if self._looks(frame.index) else None
+        return self._synthesiser.fuse(base, qp, parameters) if self._looks(frame.number) else None
 
     def decide(self, frame: Frame, base: Picture, made: Future[Picture] | None) -> Shown:
-        if frame.index == 0:
+        if frame.number == 0:
             return Shown(base, "base")
         if made is None:  # it goes the way of the last one that was fused here
             return Shown(None, "fused") if self._fused else Shown(base, "base")

@@ -46,9 +46,9 @@ class Network:
         """The network that a stream names. Raises `UsageError`, `DamagedError`."""
         network = cls(find_model(header.model, header.model_hash))
         assert header.motion is not None
-        if not network.takes(header.motion.count):
+        if not network.takes(header.motion.number):
             raise DamagedError(
-                f"the header says {header.motion.count} keypoints, which {header.model} does not "
+                f"the header says {header.motion.number} keypoints, which {header.model} does not "
                 "take: it is damaged"
             )
         return network
@@ -90,7 +90,8 @@ class Synthesiser:
         # float32: what is coded or found must not depend on the number format
         self._detector = copy.deepcopy(network.net.detector).to(self._device).eval()
         dtype = torch.bfloat16 if number_format is NumberFormat.BF16 else torch.float32
-        self._net = network.net.to(self._device, dtype, memory_format=torch.channels_last).eval()
+        self._net = network.net.to(self._device, dtype).eval()
+        self._net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._animated: Reference | None = None  # with coded keypoints
         self._fused: Reference | None = None  # with those that the network wants
         cores = CORES if workers is None else workers
@@ -179,7 +180,7 @@ class Synthesiser:
     def _detect(self, planes: Tensor) -> Tensor:
         """Keypoints `(1, K, 2)` of a picture."""
         found: Tensor = self._detector(thumbnail(planes))
-        return found[:, : self._motion.count]
+        return found[:, : self._motion.number]
 
     def _coded(self, parameters: Parameters) -> Tensor:
         points = dequantise(parameters, self._motion.levels)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import Future
+from itertools import zip_longest
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import av
@@ -126,7 +127,7 @@ class FusedView(_SynthesisedView):
     """Level `fused` of mode `hybrid`: base pictures, or what the network makes of them."""
 
     def show(self, units: list[bytes], frames: list[EnhancedFrame] | None) -> Iterator[Made]:
-        for unit, frame in zip(units, frames or [None] * len(units), strict=True):
+        for unit, frame in zip_longest(units, frames or ()):
             picture = self._base.decode(unit)
             yield self._one(picture, frame)
             self._base.index += 1

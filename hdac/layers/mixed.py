@@ -79,12 +79,14 @@ class PlainHevc:
             (picture,) = chain(decoder.push(join(vvc)), decoder.flush())
             if (picture.width, picture.height) != (self.width, self.height):
                 raise UnsupportedError(
-                    f"a picture of {picture.width}x{picture.height} instead of {self.width}x{self.height}"
+                    f"a picture of {picture.width}x{picture.height} instead of "
+                    f"{self.width}x{self.height}"
                 )
             first = pcm_picture(picture, sps, pps)
         except (av.error.FFmpegError, ValueError, UnsupportedError) as error:
             raise DamagedError(
-                f"a mixed base layer's first picture does not decode ({error}): the stream is damaged"
+                f"a mixed base layer's first picture does not decode ({error}): the stream is "
+                "damaged"
             ) from error
         return join(
             [*(unit for unit in units if is_parameters(unit.payload[0])), Unit(True, first)]
@@ -119,8 +121,8 @@ class MixedEncoder:
     ) -> None:
         if min(config.width, config.height) < MIN_SIDE:
             raise UsageError(
-                f"a mixed base layer of {config.width}x{config.height}; sides of {MIN_SIDE} or more are needed: "
-                "use --base-codec hevc, or a smaller --base-scale"
+                f"a mixed base layer of {config.width}x{config.height}; sides of {MIN_SIDE} or more "
+                "are needed: use --base-codec hevc, or a smaller --base-scale"
             )
         qp = config.qp_intra + QP_ABOVE
         still = replace(
@@ -143,7 +145,8 @@ class MixedEncoder:
             (decoded,) = self._decoder.push(data)
         except (av.error.FFmpegError, ValueError, UnsupportedError, DamagedError) as error:
             raise ToolError(
-                f"x265 or libvvenc wrote what a mixed base layer cannot take ({error}): use --base-codec hevc"
+                f"x265 or libvvenc wrote what a mixed base layer cannot take ({error}): use "
+                "--base-codec hevc"
             ) from error
         return [CodedPicture(data, decoded)]
 

@@ -64,7 +64,7 @@ class KeypointCoder:
     def __init__(self, motion: Keypoints) -> None:
         self.motion = motion
         self.last: Parameters | None = None
-        self._moved = [[False, False] for _ in range(motion.count)]
+        self._moved = [[False, False] for _ in range(motion.number)]
         span = 2 * motion.levels
         self._models = [[Signed(span=span), Signed(span=span)] for _ in range(2)]
         self._still = Adaptive(2, (8, 8))
@@ -84,7 +84,7 @@ class KeypointCoder:
             index = None if given is None else given[k][axis] + levels
             return coder.uniform(2 * levels + 1, index) - levels
 
-        return [[value(k, axis) for axis in range(2)] for k in range(self.motion.count)]
+        return [[value(k, axis) for axis in range(2)] for k in range(self.motion.number)]
 
     def _next(self, coder: Coder, given: list[list[int]] | None) -> list[list[int]]:
         assert self.last is not None

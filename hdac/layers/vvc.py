@@ -11,7 +11,10 @@ from hdac.layers.libav import LibavDecoder
 from hdac.video.ffmpeg import encoders, find_ffmpeg, run_ffmpeg
 from hdac.video.picture import Picture
 
-PARAMS = "PicReordering=0:IntraPeriod=-1:GOPSize=8:DecodingRefreshType=none:POC0IDR=1:AccessUnitDelimiter=0"
+PARAMS = (
+    "PicReordering=0:IntraPeriod=-1:GOPSize=8:DecodingRefreshType=none:POC0IDR=1"
+    ":AccessUnitDelimiter=0"
+)
 #: libvvenc's bytes depend on their number.
 THREADS = 2
 #: Effort -> libvvenc's preset (docs/measured/layers.md).
@@ -58,7 +61,8 @@ class VvcEncoder:
         self.ffmpeg = find_ffmpeg(ffmpeg)
         if "libvvenc" not in encoders(self.ffmpeg):
             raise ToolError(
-                f"{self.ffmpeg} has no libvvenc: use --base-codec hevc, or set HDAC_FFMPEG to an FFmpeg with libvvenc"
+                f"{self.ffmpeg} has no libvvenc: use --base-codec hevc, or set HDAC_FFMPEG to an "
+                "FFmpeg with libvvenc"
             )
         self._pictures: list[Picture] = []
 

@@ -153,3 +153,5 @@ def describe(model: ModelFile) -> dict[str, str]:
     """The metadata of a weights file."""
     with safe_open(model.path, "pt") as file:
         return dict(file.metadata() or {})
+
+resolve_model = find_model
