@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from hdac.bitstream.container import ContainerReader, Header
+from hdac.bitstream.container import Cursor, Header, read_header
 from hdac.cli.common import add_device, add_json, progress, read_stream, result
 from hdac.codec.decoder import LEVELS, check_level
 from hdac.codec.files import decode
@@ -51,7 +51,7 @@ def video_info(header: Header, path: Path, frames: int | None = None) -> VideoIn
 
 def run(options: argparse.Namespace) -> None:
     data = read_stream(options.input)
-    header = ContainerReader(data).header
+    header = read_header(Cursor(data))
     check_level(header, options.level)
     check_output(options.output, options.force)
     levels: Counter[str] = Counter()

@@ -15,7 +15,7 @@ from pathlib import Path
 import av
 
 from hdac.atomic import write_atomically
-from hdac.bitstream.container import BaseCodec, ContainerReader
+from hdac.bitstream.container import BaseCodec, Cursor, read_header
 from hdac.cli.common import add_json, read_stream, result
 from hdac.codec.files import base_units
 from hdac.errors import UsageError
@@ -33,7 +33,7 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     data = read_stream(options.input)
-    header = ContainerReader(data).header
+    header = read_header(Cursor(data))
     codec = "vvc" if header.base_codec is BaseCodec.VVC else "hevc"
     check_output(options.output, options.force, (f".{codec}", ".mp4"))
     units = list(base_units(data))

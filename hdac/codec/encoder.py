@@ -9,7 +9,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import NamedTuple
 
-from hdac.bitstream.container import Colour, Header, Mode, Packet, PacketType
+from hdac.bitstream.container import Colour, Header, Mode, Packet, PacketType, frame_packet
 from hdac.codec.config import EncoderConfig
 from hdac.codec.modes import Frame, Shown, open_mode
 from hdac.codec.plan import make_plan
@@ -239,9 +239,11 @@ class Encoder:
         packets += self._base_writer.take() if self._packet_frames else []
         packets += self._enhancement.take() if self._enhancement is not None else []
         self._packet_frames = 0
-        out = []
+        time, out = 0, []
+        if self.header.live:
+            time = self._packet_time
+            packets = [frame_packet(*packets)] if len(packets) == 2 else packets
         for packet in packets:
-            time = self._packet_time if self.header.live else 0
             out.append(replace(packet, sequence=self._sequence, time=time))
             self._sequence = self._sequence + 1 & 0xFFFF
             self._gop_bits += 8 * len(out[-1].framed())

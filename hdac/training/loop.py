@@ -23,7 +23,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from hdac.errors import UsageError
-from hdac.layers.quantiser import STEP
+from hdac.layers.motion import STEP
 from hdac.nets.arithmetic import fast_dtype
 from hdac.nets.fusion import Fused, Reference, State
 from hdac.nets.keypoints import thumbnail

@@ -192,9 +192,7 @@ def test_padded_sizes(head: list[Picture], width: int, height: int) -> None:
 
 
 def test_bad_input(monkeypatch: pytest.MonkeyPatch, head: list[Picture]) -> None:
-    with pytest.raises(
-        UsageError, match="8x64; sides of 16 or more are needed: use --base-codec hevc"
-    ):
+    with pytest.raises(UsageError, match="8x64; at least 16x16 is needed: use --base-codec hevc"):
         MixedEncoder(replace(CONFIG, width=8, height=64))
     if "libvvenc" not in encoders(find_ffmpeg()):
         pytest.skip("this FFmpeg has no libvvenc")
