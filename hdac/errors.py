@@ -24,5 +24,13 @@ class DamagedError(StreamError):
     """A checksum or a syntax rule does not hold."""
 
 
+class ChecksumError(DamagedError):
+    """A packet of a live stream whose end is known, but whose checksum does not match."""
+
+
+class IncompleteError(HdacError):
+    """A stream was decoded as far as it verifies; the message says what is missing (exit code 1)."""
+
+
 class ToolError(HdacError):
     """An external program (FFmpeg) is missing, failed or took too long (exit code 1)."""

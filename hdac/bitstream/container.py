@@ -1,65 +1,62 @@
-"""The `.hdac` format. This file says all of it.
+"""The `.hdac` container: file header, packets, groups, checksums. `docs/format.md` is its
+specification; this table is the code's reading of it.
 
-All integers are big-endian; *varint* is LEB128 (7 bits a byte, low bits first, at most 5 bytes); *chunk* is a varint
-length and that many bytes.
+All integers are big-endian; *varint* is LEB128 (7 bits a byte, low bits first, at most 5 bytes);
+*chunk* is a varint length and that many bytes.
 
-    file    := magic "HDAC" | version u8 | chunk(header) | crc32(all before) u32 | group*
-    group   := packet* check
-    packet  := type u8 | chunk(payload)
-    check   := type u8 (CHECK, or LAST in the last group) | varint 4 | crc32(all bytes of the group before it) u32
+    stream  := magic "HDAC" | version u8 | chunk(header) | crc32(all before) u32 | group*
+               (live: | wire* in place of groups)
+    group   := framed* check
+    framed  := type u8 | chunk(payload)
+    check   := type u8 (CHECK, or LAST in the last group) | varint 4
+               | crc32(all bytes of the group before it) u32
+    wire    := type u8 | sequence u16 | varint time | chunk(payload) | crc32(all before in it) u32
 
-    header  := number format u4 (0 fp32, 1 bf16), mode u4 | tune u4 (0 psnr, 1 perceptual), base codec u4 (0 HEVC, 1 VVC,
-                 2 first pictures VVC, the others HEVC)
-               | log2 base scale u4, log2 frame step u4 | colour u8 * 3 (H.273 matrix, primaries, transfer)
+    header  := number format u4, mode u4 | tune u4, base codec u4
+               | log2 base scale u4, flags u4 (bit 0: live; bit 1: a clock is given)
+               | colour u8 * 3 (H.273 matrix, primaries, transfer)
                | varint width | varint height | varint fps numerator | varint fps denominator
-               | chunk(model name, ASCII) | model hash 4 bytes | varint K | varint keypoint levels per half side
-               | varint cascade length | cascade offsets i8 * (length 0: 8, 6, 8, 0; with tune 1 4, 3, 4, 0)
+               | [varint ticks per second, if a clock is given]
+               | varint cascade length | cascade offsets i8 * (length 0: the tune's usual one)
+               | [chunk(model name, ASCII) | model hash 4 bytes | motion kind u8
+               | chunk(its parameters), in all modes but `base`]
+    keypoints (motion kind 0) := varint K | varint levels per half side
 
-    payload of BASE, and of REFERENCE (animation mode: one picture, a GOP always starts): flags u8 (bit 0: a GOP starts)
-                       | varint frames | [qp_intra u8 | qp_base u8, if a GOP starts] | chunk(range-coded bytes) | rest of the NAL units
-    payload of ENHANCEMENT: flags u8 (bit 0: a GOP starts; bit 1: switch flags present) | varint frames | range-coded bytes
-
-Base codec 2: a GOP's first access unit is HEVC's parameter sets (which allow PCM blocks of all sizes) and then a VVC access unit of one
-picture; the others are HEVC's, and predict from it as from an HEVC picture of PCM blocks: its 10-bit samples v become (v + 2) >> 2, at most
-255, repeated at the edges up to the size that HEVC's parameter sets give.
-
-A packet holds at most 256 frames, and at most 2^25 pixels in all (one frame of any size). Coded keypoints move the reference at level
-`animation`, and with frame steps the last shown picture that had a base picture. Fused pictures take, as float32, the first K
-keypoints that the model's detector finds in the base pictures (of the frame and of the GOP's first one, enlarged to the frame's padded
-size); published architectures take the coded ones.
-
-A BASE packet with a starting GOP (animation mode: a REFERENCE packet) is an entry point. Range-coder models live from the
-start of a GOP to its end. ENHANCEMENT packets may be dropped: what follows up to the next entry point decodes at level
-`base`. In a hybrid stream the ENHANCEMENT packet of some frames follows their BASE packet.
+Payloads are read and written by `hdac.codec.syntax`.
 """
 
 from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from fractions import Fraction
-from typing import BinaryIO, TypeVar
+from typing import NamedTuple, TypeVar
 
-from hdac.errors import DamagedError, StreamError, TruncatedError, UsageError
+from hdac.errors import ChecksumError, DamagedError, StreamError, TruncatedError, UsageError
 
 MAGIC = b"HDAC"
-#: 2: slices of HEVC are recoded; 3: mixed base layers, parameter sets of VVC are expected; 4: wider models for slices, cascades by tune;
-#: 5: fused pictures take their keypoints from base pictures, more frames in a packet
-VERSION = 5
+VERSION = 6
 SUFFIX = ".hdac"
 
 MIN_SIDE, MAX_SIDE = 16, 4096
+#: Larger pictures are refused by decoders that were not told otherwise: a few bytes ask for them.
+MAX_PIXELS = 1920 * 1088
 MAX_HEADER = 512
 MAX_PAYLOAD = 1 << 26
-MAX_GROUP = 1 << 27
 MAX_KEYPOINTS = 64
+MAX_FRAMES = 256  # of a packet
+#: Pixels of all pictures of a packet together.
+MAX_PACKET_PIXELS = 1 << 25
+#: A GOP of a live stream has at most so many frames.
+MAX_LIVE_GOP = 256
 
 _PREFIX = struct.Struct(">4sB")
 _FIXED = struct.Struct(">BBBBBB")
 _CRC = struct.Struct(">I")
+_WIRE = struct.Struct(">BH")
+_LIVE, _CLOCK = 1, 2
 _E = TypeVar("_E", bound=IntEnum)
 
 
@@ -82,6 +79,14 @@ class Tune(IntEnum):
     PERCEPTUAL = 1
 
 
+class NumberFormat(IntEnum):
+    """What the encoder's networks computed in; a decoder that does the same shows the same."""
+
+    FP32 = 0
+    BF16 = 1
+    INT8 = 2
+
+
 USUAL_CASCADES = {Tune.PSNR: (8, 6, 8, 0), Tune.PERCEPTUAL: (4, 3, 4, 0)}
 
 
@@ -89,22 +94,39 @@ class PacketType(IntEnum):
     REFERENCE = 1
     BASE = 2
     ENHANCEMENT = 3
+    TIMES = 4
+    AUDIO = 5
+    RESERVED = 6  # 6 to 13: later versions may give them a meaning, decoders skip them
     CHECK = 14
     LAST = 15
 
+    @classmethod
+    def _missing_(cls, value: object) -> PacketType | None:
+        return cls.RESERVED if value in range(cls.RESERVED, cls.CHECK) else None
 
-@dataclass(frozen=True)
-class Colour:
-    """Code points of ITU-T H.273 (2 = unspecified): matrix coefficients, colour primaries, transfer characteristics."""
+
+class Colour(NamedTuple):
+    """Code points of ITU-T H.273 (2 = unspecified)."""
 
     matrix: int = 2
     primaries: int = 2
     transfer: int = 2
 
 
+UNSPECIFIED = Colour()
+
+
+class Keypoints(NamedTuple):
+    """Parameters of motion kind 0: keypoints of a frame, quantiser levels per half side."""
+
+    number: int
+    levels: int = 64
+
+
 @dataclass(frozen=True)
 class Header:
-    """What a decoder must know before the first packet. Width and height are the source's (odd sizes too)."""
+    """What a decoder must know before the first packet. Width and height are the source's (odd
+    sizes too)."""
 
     mode: Mode
     base_codec: BaseCodec
@@ -113,18 +135,42 @@ class Header:
     fps: Fraction
     model: str = ""  # empty in mode `base`
     model_hash: str = "00000000"  # first 8 hexadecimal digits of the weights' SHA-256
-    keypoints: int = 0
-    keypoint_levels: int = 64
+    motion: Keypoints | None = None
     base_scale: int = 1  # the base layer is 1, 1/2 or 1/4 of the frame's side
-    frame_step: int = 1  # every 1st, 2nd or 4th frame has a base picture
     cascade: tuple[int, ...] = (0,)
-    colour: Colour = Colour()
+    colour: Colour = UNSPECIFIED
     tune: Tune = Tune.PSNR
-    bf16: bool = False  # the encoder ran its networks in bf16 (else fp32); a decoder that does the same shows the same
+    number_format: NumberFormat = NumberFormat.FP32
+    live: bool = False
+    clock: int = 0  # ticks per second of the frames' times; 0: frame n is shown at n / fps
+
+    @property
+    def base_size(self) -> tuple[int, int]:
+        """Width and height of the base layer's pictures: even."""
+        multiple = 2 * self.base_scale
+        width, height = (-(-side // multiple) * multiple for side in (self.width, self.height))
+        return width // self.base_scale, height // self.base_scale
+
+    @property
+    def padded_size(self) -> tuple[int, int]:
+        """Width and height of the pictures inside the codec."""
+        width, height = self.base_size
+        return width * self.base_scale, height * self.base_scale
+
+    @property
+    def packet_frames(self) -> int:
+        """Most frames that one packet may carry."""
+        return max(1, min(MAX_FRAMES, MAX_PACKET_PIXELS // (self.width * self.height)))
+
+    @property
+    def tick(self) -> Fraction:
+        """Seconds of one unit of the packets' times."""
+        return Fraction(1, self.clock) if self.clock else 1 / self.fps
 
 
 class Cursor:
-    """Reads a byte string front to back; every shortfall is a `TruncatedError` that says what was missing."""
+    """Reads a byte string front to back; every shortfall is a `TruncatedError` that says what was
+    missing."""
 
     def __init__(self, data: bytes | memoryview) -> None:
         self.data, self.at = memoryview(data), 0
@@ -164,6 +210,12 @@ class Cursor:
     def chunk(self, what: str, limit: int) -> memoryview:
         return self.take(self.varint(f"length of {what}", 0, limit), what)
 
+    def checksum(self, start: int, what: str) -> None:
+        """Reads the CRC-32 of everything from `start` on. Raises `DamagedError`."""
+        actual = zlib.crc32(self.data[start : self.at])
+        if _CRC.unpack(self.take(_CRC.size, f"checksum of {what}"))[0] != actual:
+            raise ChecksumError(f"the checksum of {what} does not match: the stream is damaged")
+
 
 def varint(value: int) -> bytes:
     """LEB128 of 0 <= value < 2^35."""
@@ -179,28 +231,33 @@ def chunk(data: bytes) -> bytes:
     return varint(len(data)) + data
 
 
+def with_checksum(data: bytes) -> bytes:
+    return data + _CRC.pack(zlib.crc32(data))
+
+
+# ---- header
+
+
 def pack_header(header: Header) -> bytes:
-    """The bytes before the first group."""
-    scale, step = header.base_scale.bit_length() - 1, header.frame_step.bit_length() - 1
+    """The bytes before the first packet."""
+    flags = _LIVE * header.live | _CLOCK * bool(header.clock)
     body = _FIXED.pack(
-        header.bf16 << 4 | header.mode,
+        header.number_format << 4 | header.mode,
         header.tune << 4 | header.base_codec,
-        scale << 4 | step,
-        header.colour.matrix,
-        header.colour.primaries,
-        header.colour.transfer,
+        header.base_scale.bit_length() - 1 << 4 | flags,
+        *header.colour,
     )
-    numbers = (header.width, header.height, header.fps.numerator, header.fps.denominator)
-    body += (
-        b"".join(map(varint, numbers))
-        + chunk(header.model.encode("ascii"))
-        + bytes.fromhex(header.model_hash)
-    )
-    body += varint(header.keypoints) + varint(header.keypoint_levels)
+    fps = header.fps
+    for number in (header.width, header.height, fps.numerator, fps.denominator):
+        body += varint(number)
+    if header.clock:
+        body += varint(header.clock)
     cascade = () if header.cascade == USUAL_CASCADES[header.tune] else header.cascade
     body += varint(len(cascade)) + struct.pack(f">{len(cascade)}b", *cascade)
-    data = _PREFIX.pack(MAGIC, VERSION) + chunk(body)
-    return data + _CRC.pack(zlib.crc32(data))
+    if header.motion is not None:
+        body += chunk(header.model.encode("ascii")) + bytes.fromhex(header.model_hash)
+        body += b"\0" + chunk(b"".join(map(varint, header.motion)))
+    return with_checksum(_PREFIX.pack(MAGIC, VERSION) + chunk(body))
 
 
 def _enum(kind: type[_E], value: int, what: str) -> _E:
@@ -213,76 +270,54 @@ def _enum(kind: type[_E], value: int, what: str) -> _E:
         ) from None
 
 
-def parse_header(body: memoryview) -> Header:
+def _parse_header(body: memoryview) -> Header:
     """The inverse of `pack_header`'s middle part. Every number is bounded before it is used."""
     c = Cursor(body)
-    mode, codec, shifts, matrix, primaries, transfer = _FIXED.unpack(c.take(_FIXED.size, "header"))
-    if mode >> 4 > 1:
+    first, second, third, *colour = _FIXED.unpack(c.take(_FIXED.size, "header"))
+    mode, tune = _enum(Mode, first & 15, "mode"), _enum(Tune, second >> 4, "tune")
+    scale, flags = third >> 4, third & 15
+    if scale > 2 or flags > _LIVE | _CLOCK:
         raise DamagedError(
-            f"number format is {mode >> 4}; known are 0 (fp32) and 1 (bf16): the stream is damaged or from a newer hdac"
-        )
-    if shifts >> 4 > 2 or shifts & 15 > 2:
-        raise DamagedError(
-            f"base scale and frame step are 2^-{shifts >> 4} and 2^{shifts & 15}; at most a quarter and 4"
+            f"base scale is 2^-{scale} and flags are {flags}; allowed are 1, 1/2 and 1/4, "
+            "and 0 to 3: the stream is damaged or from a newer hdac"
         )
     width, height = c.varint("width", 1, MAX_SIDE), c.varint("height", 1, MAX_SIDE)
     fps = Fraction(c.varint("frame rate", 1, 10**6), c.varint("frame rate's denominator", 1, 10**6))
-    name, tune = bytes(c.chunk("model name", 64)), _enum(Tune, codec >> 4, "tune")
-    digest = bytes(c.take(4, "model hash")).hex()
-    keypoints, levels = c.varint("keypoints", 0, MAX_KEYPOINTS), c.varint("keypoint levels", 1, 512)
+    clock = c.varint("ticks per second", 1, 10**6) if flags & _CLOCK else 0
     count = c.varint("cascade length", 0, 64)
     cascade = struct.unpack(f">{count}b", c.take(count, "cascade")) or USUAL_CASCADES[tune]
-    if not name.isascii():
-        raise DamagedError(f"model name {name!r} is not ASCII: the stream is damaged")
+    name, digest, motion = b"", "00000000", None
+    if mode is not Mode.BASE:
+        name, digest = bytes(c.chunk("model name", 64)), bytes(c.take(4, "model hash")).hex()
+        motion = _parse_motion(c)
+        if not name.isascii():
+            raise DamagedError(f"model name {name!r} is not ASCII: the stream is damaged")
+    codec = _enum(BaseCodec, second & 15, "base codec")
+    number_format = _enum(NumberFormat, first >> 4, "number format")
     return Header(
-        _enum(Mode, mode & 15, "mode"), _enum(BaseCodec, codec & 15, "base codec"), width, height, fps, name.decode(), digest,
-        keypoints, levels, 1 << (shifts >> 4), 1 << (shifts & 15), cascade, Colour(matrix, primaries, transfer),
-        tune, bool(mode >> 4),
+        mode, codec, width, height, fps, name.decode(), digest, motion, 1 << scale, cascade,
+        Colour(*colour), tune, number_format, bool(flags & _LIVE), clock,
     )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Packet:
-    """One packet; `gop_start`: bit 0 of its flags."""
-
-    type: PacketType
-    payload: bytes
-    gop_start: bool = False
-
-    def tobytes(self) -> bytes:
-        return bytes([self.type]) + chunk(self.payload)
-
-
-class ContainerWriter:
-    """Writes a stream to a binary file object; `close_group` makes what was written so far verifiable."""
-
-    def __init__(self, file: BinaryIO, header: Header) -> None:
-        self._file = file
-        self.written = file.write(pack_header(header))
-        self._crc, self._pending = 0, 0
-
-    def write(self, packet: Packet) -> None:
-        data = packet.tobytes()
-        self._crc = zlib.crc32(data, self._crc)
-        self._pending += len(data)
-        self.written += self._file.write(data)
-
-    def close_group(self, last: bool = False) -> None:
-        """Ends the group with its checksum."""
-        kind = PacketType.LAST if last else PacketType.CHECK
-        self.written += self._file.write(Packet(kind, _CRC.pack(self._crc)).tobytes())
-        self._crc, self._pending = 0, 0
-
-    @property
-    def pending(self) -> int:
-        """Bytes since the last checksum."""
-        return self._pending
+def _parse_motion(c: Cursor) -> Keypoints:
+    kind = c.byte("motion model")
+    parameters = Cursor(c.chunk("parameters of the motion model", 255))
+    if kind:
+        raise DamagedError(
+            f"motion model is {kind}; known is 0 (keypoints): the stream is damaged or from a "
+            "newer hdac"
+        )
+    return Keypoints(
+        parameters.varint("keypoints", 1, MAX_KEYPOINTS),
+        parameters.varint("keypoint levels", 1, 512),
+    )
 
 
 def read_header(cursor: Cursor) -> Header:
-    """Reads and checks everything before the first group.
+    """Reads and checks everything before the first packet.
 
-    Raises `StreamError` (not an .hdac stream, newer version), `TruncatedError`, `DamagedError`.
+    Raises `StreamError` (not an .hdac stream, another version), `TruncatedError`, `DamagedError`.
     """
     prefix = cursor.take(min(_PREFIX.size, cursor.left), "file header")
     if bytes(prefix[:4]) != MAGIC[: len(prefix)] or not prefix:
@@ -293,73 +328,105 @@ def read_header(cursor: Cursor) -> Header:
         raise TruncatedError(
             f"file header: needed {_PREFIX.size} bytes, had {len(prefix)}; the stream is cut short"
         )
-    if prefix[4] < VERSION:
-        raise StreamError(
-            f"format version {prefix[4]}; this hdac reads version {VERSION}: "
+    if prefix[4] != VERSION:
+        way = (
             "decode it with the hdac that made it, or encode the source again"
+            if prefix[4] < VERSION
+            else "install a newer hdac"
         )
-    if prefix[4] > VERSION:
-        raise StreamError(
-            f"format version {prefix[4]}; this hdac reads version {VERSION}: install a newer hdac"
-        )
+        raise StreamError(f"format version {prefix[4]}; this hdac reads version {VERSION}: {way}")
     body = cursor.chunk("header", MAX_HEADER)
-    (crc,) = _CRC.unpack(cursor.take(_CRC.size, "header checksum"))
-    if zlib.crc32(cursor.data[: cursor.at - _CRC.size]) != crc:
-        raise DamagedError("the header's checksum does not match: the stream is damaged")
-    return parse_header(body)
-
-
-class ContainerReader:
-    """A whole stream in memory: `header`, then `packets()` group by group, each verified before any of it is handed out."""
-
-    def __init__(self, data: bytes) -> None:
-        self._cursor = Cursor(data)
-        self.header = read_header(self._cursor)
-
-    def packets(self) -> Iterator[Packet]:
-        """The packets in order. Raises `TruncatedError` or `DamagedError` at the first group that is not whole."""
-        cursor = self._cursor
-        while True:
-            start, group = cursor.at, []
-            while True:
-                before = cursor.at
-                kind = _enum(PacketType, cursor.byte("packet type"), "packet type")
-                payload = cursor.chunk("packet", MAX_PAYLOAD)
-                if cursor.at - start > MAX_GROUP:
-                    raise DamagedError(
-                        f"a group is longer than {MAX_GROUP} bytes: the stream is damaged"
-                    )
-                if kind in (PacketType.CHECK, PacketType.LAST):
-                    break
-                group.append(Packet(kind, bytes(payload), bool(payload[:1] and payload[0] & 1)))
-            if (
-                len(payload) != _CRC.size
-                or zlib.crc32(cursor.data[start:before]) != _CRC.unpack(payload)[0]
-            ):
-                raise DamagedError(
-                    f"the checksum of bytes {start} to {before} does not match: the stream is damaged"
-                )
-            yield from group
-            if kind is PacketType.LAST:
-                if cursor.left:
-                    raise DamagedError(
-                        f"{cursor.left} bytes follow the last packet: the stream is damaged"
-                    )
-                return
+    cursor.checksum(0, "the header")
+    return _parse_header(body)
 
 
 def check_header(header: Header) -> Header:
     """Raises `UsageError` if a header cannot be written."""
-    if not (MIN_SIDE <= header.width <= MAX_SIDE and MIN_SIDE <= header.height <= MAX_SIDE):
+    width, height, fps = header.width, header.height, header.fps
+    if not (MIN_SIDE <= width <= MAX_SIDE and MIN_SIDE <= height <= MAX_SIDE):
         raise UsageError(
-            f"picture size {header.width}x{header.height}; allowed are {MIN_SIDE}x{MIN_SIDE} to {MAX_SIDE}x{MAX_SIDE}: "
-            f"scale the source with --size WxH"
+            f"picture size {width}x{height}; allowed are {MIN_SIDE}x{MIN_SIDE} to "
+            f"{MAX_SIDE}x{MAX_SIDE}: scale the source with --size WxH"
         )
-    if header.fps <= 0 or max(header.fps.numerator, header.fps.denominator) > 10**6:
-        fps = header.fps.limit_denominator(10**4)
-        if not 0 < fps.numerator <= 10**6:
-            raise UsageError(
-                f"frame rate {header.fps}; allowed are 1/10000 to 1000000 frames per second"
-            )
-        header = replace(header, fps=fps)
+    if fps <= 0 or max(fps.numerator, fps.denominator) > 10**6:
+        near = fps.limit_denominator(10**4)
+        if not 0 < near.numerator <= 10**6:
+            raise UsageError(f"frame rate {fps}; allowed are 1/10000 to 1000000 frames per second")
+        header = replace(header, fps=near)
     return header
+
+
+def check_size(header: Header, max_pixels: int) -> None:
+    """Raises `UsageError` for pictures of more pixels than were allowed."""
+    if header.width * header.height > max_pixels:
+        raise UsageError(
+            f"pictures of {header.width}x{header.height}; allowed are {max_pixels} pixels: give "
+            f"--max-pixels {header.width}x{header.height} if you trust this stream"
+        )
+
+
+# ---- packets
+
+
+@dataclass(frozen=True)
+class Packet:
+    """One packet. `gop_start`: bit 0 of its flags; `sequence` counts packets, modulo 2^16; `time`
+    of its first frame in ticks (live streams)."""
+
+    type: PacketType
+    payload: bytes
+    gop_start: bool = False
+    sequence: int = 0
+    time: int = 0
+
+    def framed(self) -> bytes:
+        """As it stands in a group of a file."""
+        return bytes([self.type]) + chunk(self.payload)
+
+    def tobytes(self) -> bytes:
+        """As it travels alone, with its own checksum (`wire` of the format)."""
+        head = _WIRE.pack(self.type, self.sequence) + varint(self.time)
+        return with_checksum(head + chunk(self.payload))
+
+    @classmethod
+    def frombytes(cls, data: bytes | memoryview) -> Packet:
+        """The inverse of `tobytes`. Raises `TruncatedError`, `DamagedError`."""
+        cursor = Cursor(data)
+        packet = cls.read_wire(cursor)
+        if cursor.left:
+            raise DamagedError(f"{cursor.left} bytes follow a packet: it is damaged")
+        return packet
+
+    @classmethod
+    def read_wire(cls, cursor: Cursor) -> Packet:
+        """One packet that travelled alone, from the front of `cursor`."""
+        start = cursor.at
+        kind, sequence = _WIRE.unpack(cursor.take(_WIRE.size, "packet"))
+        time, payload = cursor.varint("time"), cursor.chunk("packet", MAX_PAYLOAD)
+        cursor.checksum(start, f"packet {sequence}")
+        return cls(
+            _enum(PacketType, kind, "packet type"),
+            bytes(payload),
+            starts_gop(payload),
+            sequence,
+            time,
+        )
+
+    @classmethod
+    def read_framed(cls, cursor: Cursor) -> Packet:
+        """One packet of a file's group, from the front of `cursor`."""
+        kind = _enum(PacketType, cursor.byte("packet type"), "packet type")
+        payload = cursor.chunk("packet", MAX_PAYLOAD)
+        return cls(kind, bytes(payload), starts_gop(payload))
+
+    @property
+    def frames(self) -> int:
+        """How many frames it says it has; 0 where that cannot be read."""
+        try:
+            return Cursor(self.payload[1:6]).varint("frames", 1, MAX_FRAMES)
+        except StreamError:
+            return 0
+
+
+def starts_gop(payload: bytes | memoryview) -> bool:
+    return bool(len(payload) and payload[0] & 1)

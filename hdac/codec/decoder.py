@@ -3,260 +3,242 @@
 from __future__ import annotations
 
 from collections import deque
-from concurrent.futures import Future
+from collections.abc import Iterator
+from fractions import Fraction
+from types import TracebackType
 from typing import Literal, NamedTuple
 
-import av
+import numpy as np
+import numpy.typing as npt
 
-from hdac.bitstream.container import Header, Mode, Packet, PacketType
-from hdac.codec.fuser import Fuser
-from hdac.codec.syntax import BasePacket, BaseReader, EnhancedFrame, EnhancementReader, base_size
-from hdac.errors import DamagedError, UsageError
-from hdac.layers.base import BaseConfig
-from hdac.layers.codecs import open_decoder
-from hdac.layers.resample import enlarge
-from hdac.nets.arithmetic import pick_device
-from hdac.nets.zoo import find_model, load_model
+from hdac.bitstream.container import MAX_PIXELS, Header, Mode, Packet, PacketType, check_size
+from hdac.codec.syntax import (
+    BasePacket,
+    BaseReader,
+    EnhancementReader,
+    TimesReader,
+)
+from hdac.codec.views import AnimatedView, BasePictures, BaseView, FusedView, Made, View
+from hdac.errors import DamagedError, StreamError, UsageError
 from hdac.video.picture import Picture
 
 Level = Literal["fused", "base", "animation"]
 LEVELS = ("fused", "base", "animation")
+_OFFERED = {
+    Mode.HYBRID: LEVELS,
+    Mode.ANIMATION: ("fused", "animation"),
+    Mode.BASE: ("fused", "base"),
+}
 
 
 class Frame(NamedTuple):
-    """A decoded frame: its number from 0, its picture (even sides: crop to the header's size) and
-    what it was made of."""
+    """A decoded frame: its number from 0, its picture (even sides: crop to the header's size), what
+    it was made of ("fused", "base", "animation"; "concealed": the picture before, because its own
+    is lost), when it is shown, in seconds, and the stream's header."""
 
     number: int
     picture: Picture
     level: str
+    time: Fraction
+    header: Header
 
-
-class _Coming(NamedTuple):
-    """A frame whose picture may still be in the making."""
-
-    number: int
-    picture: Picture | Future[Picture]
-    level: str
-
-
-def _finished(frame: _Coming) -> Frame:
-    return Frame(
-        frame.number,
-        frame.picture if isinstance(frame.picture, Picture) else frame.picture.result(),
-        frame.level,
-    )
+    def to_rgb(self) -> npt.NDArray[np.uint8]:
+        """R'G'B' `(H, W, 3)` uint8 of the source's size."""
+        header = self.header
+        rgb = self.picture.to_rgb(header.colour.matrix)
+        return rgb[: header.height, : header.width]
 
 
 def check_level(header: Header, level: str) -> None:
     """Raises `UsageError` if a stream cannot be decoded at `level`."""
     if level not in LEVELS:
         raise UsageError(f"--level {level}; choose one of {', '.join(LEVELS)}")
-    offered = {
-        Mode.HYBRID: LEVELS,
-        Mode.ANIMATION: ("fused", "animation"),
-        Mode.BASE: ("fused", "base"),
-    }[header.mode]
+    offered = _OFFERED[header.mode]
     if level not in offered:
         raise UsageError(
-            f"--level {level}: this stream's mode is {header.mode.name.lower()}; it decodes at {', '.join(offered)}"
+            f"--level {level}: this stream's mode is {header.mode.name.lower()}; it decodes at "
+            f"{', '.join(offered)}"
         )
 
 
 class Decoder:
-    """`push` packets in order, `flush` at the end; both return the frames that are ready.
+    """`push` packets in order, `flush` at the end; both return the frames that are ready. A context
+    manager: `close` ends its threads.
 
     level: "fused" shows the best that the stream holds; "base" needs no network; "animation" shows
-    reference + keypoints. Lost ENHANCEMENT packets degrade to the base layer up to the next entry
-    point. Raises `StreamError` for damaged packets, `UsageError` for a level or a model that is not
-    here.
+    reference + keypoints. max_pixels: of a picture, at most.
+    Packets that are missing show as jumps of `Packet.sequence`: lost ENHANCEMENT degrades to the
+    base layer (level `animation`: to the last picture) up to the next entry point, after other
+    losses decoding goes on there.
+    Raises `StreamError` for damaged packets (the next entry point can be decoded again),
+    `UsageError` for a level, a size or a model that is not here.
     """
 
-    def __init__(self, header: Header, level: Level = "fused", device: str = "auto") -> None:
+    def __init__(
+        self,
+        header: Header,
+        level: Level = "fused",
+        device: str = "auto",
+        max_pixels: int = MAX_PIXELS,
+    ) -> None:
         check_level(header, level)
+        check_size(header, max_pixels)
         self.header, self.level = header, level
-        self._moves = header.mode is Mode.ANIMATION or level == "animation"
-        self._fuser: Fuser | None = None
-        if header.mode is not Mode.BASE and level != "base":
-            net = load_model(find_model(header.model, header.model_hash))
-            if not net.takes(header.keypoints):
-                raise DamagedError(
-                    f"the header says {header.keypoints} keypoints, which {header.model} does not take: it is damaged"
-                )
-            self._fuser = Fuser(net, pick_device(device), header.bf16, keypoints=header.keypoints)
         self._base_reader, self._enhancement_reader = BaseReader(header), EnhancementReader(header)
-        self._base_decoder = open_decoder(header.base_codec.name.lower(), *base_size(header))
+        self._times_reader, self._times = TimesReader(header), deque[int]()
+        self._base = BasePictures(header)
+        self._view, self._workers = self._open(device)
         self._pending: BasePacket | None = None
-        self._config: BaseConfig | None = None
-        self._held: Picture | None = None
-        self._referenced = False  # the present GOP's reference is set
-        self._index = self._gop_index = 0
+        self._pending_time = 0
+        self._number = 0
+        self._time: Fraction | None = None  # of the last frame
+        self._expected: int | None = None  # sequence number
+        self._lost = False  # until the next entry point
+
+    def _open(self, device: str) -> tuple[View, int]:
+        header = self.header
+        if header.motion is None or self.level == "base":
+            return BaseView(self._base), 0
+        from hdac.codec.synthesiser import Network, Synthesiser
+
+        network = Network.of(header)
+        synthesiser = Synthesiser(network, header.motion, header.number_format, device)
+        moves = header.mode is Mode.ANIMATION or self.level == "animation"
+        view = (AnimatedView if moves else FusedView)(self._base, synthesiser)
+        return view, synthesiser.workers
+
+    def __enter__(self) -> Decoder:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the decoder's threads."""
+        self._view.close()
 
     def push(self, packet: Packet) -> list[Frame]:
         """Decodes one packet."""
-        if packet.type in (PacketType.BASE, PacketType.REFERENCE):
+        missing = 0 if self._expected is None else packet.sequence - self._expected & 0xFFFF
+        if missing >= 1 << 15:
+            return []  # it comes late, or again
+        self._expected = packet.sequence + 1 & 0xFFFF
+        frames: list[Frame] = []
+        if missing:
             frames = self._show_pending()
-            if (packet.type is PacketType.REFERENCE) != (self.header.mode is Mode.ANIMATION):
-                raise DamagedError(
-                    f"a {packet.type.name} packet in a stream of mode {self.header.mode.name.lower()}"
-                )
-            self._pending = self._base_reader.read(packet)
-            if self._pending.gop_start:
-                self._start_gop(self._pending)
-            return frames if self._fuser else frames + self._show_pending()
-        if packet.type is PacketType.ENHANCEMENT and self._fuser:
-            return self._enhance(packet)
-        return []
+            picture = packet.type in (PacketType.BASE, PacketType.REFERENCE)
+            if not (missing == 1 and picture and frames):  # else its enhancement alone is lost
+                self.lose()
+        try:
+            return frames + self._decode(packet)
+        except StreamError:
+            self.lose()
+            raise
 
     def flush(self) -> list[Frame]:
         """Frames that waited for an enhancement packet that never came."""
         return self._show_pending()
 
-    # ---- GOPs
+    def lose(self) -> None:
+        """Packets are missing: nothing is decoded before the next entry point."""
+        self._pending, self._lost = None, True
+        self._times.clear()
+        for reader in (self._base_reader, self._enhancement_reader, self._times_reader):
+            reader.lose()
 
-    def _start_gop(self, packet: BasePacket) -> None:
-        header = self.header
-        self._config = BaseConfig(
-            *base_size(header), header.fps, packet.qp_intra, packet.qp_base, header.cascade
-        )
-        self._gop_index, self._referenced = 0, False
-        self._base_decoder = open_decoder(header.base_codec.name.lower(), *base_size(header))
+    # ---- packets
 
-    def _decode(self, unit: bytes) -> Picture:
-        """One access unit -> its picture, at full size."""
-        assert self._config is not None
-        try:
-            pictures = self._base_decoder.push(unit)
-        except (av.error.FFmpegError, ValueError) as error:
+    def _decode(self, packet: Packet) -> list[Frame]:
+        if self._lost:
+            entry = (PacketType.TIMES, PacketType.BASE, PacketType.REFERENCE)
+            if not packet.gop_start or packet.type not in entry:
+                return []
+            self._lost = False
+        if packet.type is PacketType.TIMES:
+            frames = self._show_pending()
+            self._times.extend(self._times_reader.read(packet))
+            return frames
+        if packet.type in (PacketType.BASE, PacketType.REFERENCE):
+            return self._read_base(packet)
+        if packet.type is PacketType.ENHANCEMENT and self._view.waits:
+            return self._read_enhancement(packet)
+        return []
+
+    def _read_base(self, packet: Packet) -> list[Frame]:
+        frames = self._show_pending()
+        if (packet.type is PacketType.REFERENCE) != (self.header.mode is Mode.ANIMATION):
             raise DamagedError(
-                f"the base layer of frame {self._index} does not decode ({error})"
-            ) from error
-        if len(pictures) != 1:
-            raise DamagedError(
-                f"the base layer of frame {self._index} gave {len(pictures)} pictures instead of 1"
+                f"a {packet.type.name} packet in a stream of mode {self.header.mode.name.lower()}"
             )
-        picture = pictures[0]
-        if (picture.width, picture.height) != (self._config.width, self._config.height):
-            raise DamagedError(
-                f"the base layer of frame {self._index} is {picture.width}x{picture.height}; "
-                f"the header says {self._config.width}x{self._config.height}"
-            )
-        return enlarge(picture, self.header.base_scale)
-
-    # ---- frames
+        self._pending, self._pending_time = self._base_reader.read(packet), packet.time
+        if self._pending.gop_start:
+            self._base.start(self._pending.qp_intra, self._pending.qp_base)
+            self._view.start()
+        return frames if self._view.waits else frames + self._show_pending()
 
     def _show_pending(self) -> list[Frame]:
-        """The base layer alone of a packet without (usable) enhancement."""
+        """What is there of a packet without (usable) enhancement."""
         packet, self._pending = self._pending, None
         if packet is None:
             return []
-        if self._fuser:
-            self._enhancement_reader.lose()
-        if self.header.mode is Mode.ANIMATION:
-            self._held = self._decode(packet.units[0])
+        self._enhancement_reader.lose()
+        if self.header.mode is Mode.ANIMATION:  # whose frames are in the enhancement
+            list(self._view.show(packet.units[:1], []))
             return []
-        return self._show(packet, [None] * packet.frames)
+        return self._finish(self._view.show(packet.units, None), self._pending_time)
 
-    def _enhance(self, packet: Packet) -> list[Frame]:
+    def _read_enhancement(self, packet: Packet) -> list[Frame]:
         try:
             enhancement = self._enhancement_reader.read(packet)
-        except DamagedError:
-            if self.header.mode is Mode.ANIMATION:
-                raise
-            return self._show_pending()
+        except StreamError:
+            return self._without_enhancement(packet)
         base, self._pending = self._pending, None
+        units = [] if base is None else base.units
         if self.header.mode is Mode.ANIMATION:
-            if base is not None:
-                if not enhancement.gop_start:
-                    raise DamagedError(
-                        "a reference picture without keypoints of its own: the stream is damaged"
-                    )
-                self._held = self._decode(base.units[0])
-            if self._held is None or self._config is None:
-                raise DamagedError(
-                    "keypoints without a reference picture before them: the stream is damaged"
-                )
-            return [
-                _finished(frame) for frame in [self._animate(frame) for frame in enhancement.frames]
-            ]
-        if (
-            base is None
-            or base.frames != len(enhancement.frames)
-            or base.gop_start != enhancement.gop_start
-        ):
+            fits = enhancement.gop_start == (base is not None)
+        else:
+            start = base is not None and base.gop_start
+            fits = enhancement.gop_start == start and len(enhancement.frames) == len(units)
+        if not fits:
             self._pending = base
-            return self._show_pending()
-        return self._show(base, list(enhancement.frames))
+            return self._without_enhancement(packet)
+        return self._finish(self._view.show(units, enhancement.frames), packet.time)
 
-    def _animate(self, frame: EnhancedFrame) -> _Coming:
-        assert self._held is not None
-        assert self._config is not None
-        assert self._fuser is not None
-        if not self._referenced:
-            return self._refer(self._held, frame, "base")
-        return self._next(
-            self._fuser.animate(self._held, frame.keypoints, self.header.keypoint_levels),
-            "animation",
-        )
+    def _without_enhancement(self, packet: Packet) -> list[Frame]:
+        """An ENHANCEMENT packet that cannot be used."""
+        self._enhancement_reader.lose()
+        frames = self._show_pending()
+        if self.header.mode is Mode.ANIMATION:
+            frames += self._finish(self._view.conceal(packet.frames), packet.time)
+        return frames
 
-    def _refer(self, picture: Picture, frame: EnhancedFrame, level: str) -> _Coming:
-        """The first picture of a GOP: shown as it is, moved from now on."""
-        assert self._config is not None
-        assert self._fuser is not None
-        self._fuser.set_reference(
-            picture, self._config.qp(0), frame.keypoints, self.header.keypoint_levels
-        )
-        self._referenced = True
-        return self._next(picture, level)
+    # ---- frames
 
-    def _show(
-        self, packet: BasePacket, enhancement: list[EnhancedFrame] | list[None]
-    ) -> list[Frame]:
-        units, out, coming = iter(packet.units), list[Frame](), deque[_Coming]()
-        most = self._fuser.workers + 2 if self._fuser else 0  # what waits to be fused takes memory
-        for frame in enhancement:
-            unit = next(units) if self._gop_index % self.header.frame_step == 0 else None
-            coming.append(self._show_one(unit, frame))
-            if len(coming) > most:
-                out.append(_finished(coming.popleft()))
-        return out + [_finished(frame) for frame in coming]
+    def _finish(self, made: Iterator[Made], time: int) -> list[Frame]:
+        """Waits for pictures in order; few are in the making at once, since they take memory."""
+        frames, coming = list[Frame](), deque[Made]()
+        for one in made:
+            coming.append(one)
+            if len(coming) > self._workers + 2:
+                frames.append(self._frame(coming.popleft(), time))
+        return frames + [self._frame(one, time) for one in coming]
 
-    def _show_one(self, unit: bytes | None, frame: EnhancedFrame | None) -> _Coming:
-        fuser, levels = self._fuser, self.header.keypoint_levels
-        assert self._config is not None
-        if unit is not None and (not self._moves or self._gop_index == 0 or frame is None):
-            self._held = self._decode(unit)
-        held = self._held
-        if held is None:
-            raise DamagedError("a frame without a base picture before it: the stream is damaged")
-        if fuser is None or frame is None:
-            return self._next(held, "base")
-        if not self._referenced:
-            # a GOP whose first enhancement was lost has no reference
-            return (
-                self._refer(held, frame, "base")
-                if self._gop_index == 0
-                else self._next(held, "base")
-            )
-        if self._moves:
-            return self._next(fuser.animate(held, frame.keypoints, levels), "animation")
-        qp = self._config.qp(self._gop_index // self.header.frame_step)
-        if unit is None:
-            fused = fuser.animate(held, frame.keypoints, levels) if frame.fused else held
-            return self._next(fused, "fused" if frame.fused else "base")
-        better = (
-            fuser.fuse(held, qp, frame.keypoints, levels)
-            if frame.fused or fuser.recurrent
-            else None
-        )
-        shown = better if better is not None and frame.fused else held
-        if self.header.frame_step > 1:
-            shown = shown if isinstance(shown, Picture) else shown.result()
-            fuser.set_anchor(shown, qp, frame.keypoints, levels)
-        return self._next(shown, "fused" if frame.fused else "base")
-
-    def _next(self, picture: Picture | Future[Picture], level: str) -> _Coming:
-        frame = _Coming(self._index, picture, level)
-        self._index += 1
-        self._gop_index += 1
+    def _frame(self, made: Made, packet_time: int) -> Frame:
+        header = self.header
+        if header.live:
+            time = packet_time * header.tick
+            if not header.clock:
+                self._number = packet_time
+        elif not header.clock:
+            time = self._number * header.tick
+        elif self._times:
+            time = self._times.popleft() * header.tick
+        else:  # its packet is lost
+            time = Fraction(0) if self._time is None else self._time + 1 / header.fps
+        picture = made.picture if isinstance(made.picture, Picture) else made.picture.result()
+        frame = Frame(self._number, picture, made.level, time, header)
+        self._time = time
+        self._number += 1
         return frame

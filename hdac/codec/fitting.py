@@ -10,29 +10,27 @@ from fractions import Fraction
 from statistics import fmean
 from typing import NamedTuple
 
-from hdac.codec.config import DEFAULT_QP_BASE, Codec, EncoderConfig
-from hdac.codec.encoder import padding_multiple
-from hdac.codec.fuser import Fuser
-from hdac.codec.operating import ENHANCEMENT_KBPS, STEPPED_KBPS, point_for
-from hdac.codec.syntax import BaseWriter, EnhancementWriter, scaled_size
-from hdac.layers.base import QP_MAX, BaseConfig
-from hdac.layers.codecs import open_base, header_cascade
-from hdac.layers.quantiser import LEVELS, quantise
+from hdac.codec.config import DEFAULT_QP_BASE, EncoderConfig
+from hdac.codec.operating import ENHANCEMENT_KBPS, point_for
+from hdac.codec.plan import BaseChoice, choose_base, make_plan
+from hdac.codec.syntax import BaseWriter, EnhancementWriter
+from hdac.layers.base import QP_MAX
+from hdac.layers.codecs import open_base
+from hdac.layers.motion import quantise
 from hdac.layers.reference import luma_mse, psnr_of
-from hdac.layers.resample import pad_to, shrink
-from hdac.nets.arithmetic import pick_device
-from hdac.nets.zoo import find_model, load_model
+from hdac.layers.resample import downsample, pad_to
 from hdac.video.picture import Picture
 
 #: Frames that the searches look at.
 SEARCH_FRAMES = 300
-#: Decibels of PSNR-Y that e times the rate is worth: the slope of rate-distortion curves (3.5 to
-#: 4.7 on four val clips, qp_base 33 to 51).
+#: Decibels of PSNR-Y that e times the rate is worth: the slope of rate-distortion curves.
 WORTH = 4.2
 #: Frames that both base codecs of "auto" are tried on; libvvenc codes 2 to 10 a second. Up to this
 #: QP nothing is tried.
 CODEC_FRAMES = 64
 SURELY_VVC = 31
+#: Bytes of the container around one GOP.
+_FRAMING = 45
 
 
 class BaseSize(NamedTuple):
@@ -59,29 +57,32 @@ class Ahead:
     height: int
     fps: Fraction
 
-    def code_base(self, config: EncoderConfig, qp_intra: int, qp_base: int) -> BaseSize:
-        """Codes the base layer, one GOP of all pictures, thinned."""
-        scale, codec = config.base_scale, config.codec_for(qp_base)
+    def code_base(self, config: EncoderConfig, choice: BaseChoice) -> BaseSize:
+        """Codes the base layer, one GOP of all pictures, compressed as in a file."""
+        alone = replace(config, mode="base", base_codec=choice.codec, kbps=None)  # type: ignore[arg-type]
+        header = make_plan(alone, self.width, self.height, self.fps).header
         sources = [
-            shrink(pad_to(p, padding_multiple(scale)), scale)
-            for p in self.pictures[:: config.frame_step]
+            downsample(pad_to(p, 2 * header.base_scale), header.base_scale) for p in self.pictures
         ]
-        size = scaled_size(self.width, self.height, scale)
-        settings = BaseConfig(*size, self.fps, qp_intra, qp_base, config.offsets, config.effort)
-        base = open_base(codec, settings, config.ffmpeg, len(sources))
-        writer = BaseWriter(codec, len(header_cascade(codec, config.offsets)))
-        writer.start(qp_intra, qp_base)
+        base = open_base(choice.codec, choice.config(header), config.ffmpeg, len(sources))
+        writer = BaseWriter(header)
+        writer.start(choice.qp_intra, choice.qp_base)
         coded = [c for p in sources for c in base.push(p)] + base.flush()
-        first = 0
-        for index, picture in enumerate(coded):
-            writer.add(picture.data)
-            if index == 0:
-                first = sum(len(p.tobytes()) for p in writer.take())
-        rest = sum(len(p.tobytes()) for p in writer.take())
-        quality = fmean(
-            psnr_of(luma_mse(c.picture, s)) for c, s in zip(coded, sources, strict=True)
-        )
-        return BaseSize(first, rest, quality)
+        sizes = []
+        for part in (coded[:1], coded[1:]):
+            for picture in part:
+                writer.add(picture.data)
+            sizes.append(sum(len(p.framed()) for p in writer.take()))
+        errors = (luma_mse(c.picture, s) for c, s in zip(coded, sources, strict=True))
+        return BaseSize(sizes[0], sizes[1], fmean(map(psnr_of, errors)))
+
+    def kbps(self, size: BaseSize) -> float:
+        """Rate of a GOP of all pictures, with the container's bytes."""
+        return self.rate(size.first + size.rest + _FRAMING)
+
+    def rate(self, count: int) -> float:
+        """kbps of so many bytes for all pictures."""
+        return float(count * 8 * self.fps / len(self.pictures) / 1000)
 
 
 def fit(
@@ -92,38 +93,32 @@ def fit(
     fps: Fraction,
     frames: int | None,
 ) -> tuple[EncoderConfig, Iterable[Picture]]:
-    """Settings whose QPs meet `config.kbps` on these pictures, and the pictures. With preset
+    """Settings whose QPs meet the target rate on these pictures, and the pictures. With preset
     "slower" and tune "psnr" base codec "auto" becomes the one that takes less.
 
     Only the first `SEARCH_FRAMES` pictures are looked at (`CODEC_FRAMES` without a bit rate), and
-    none where there is nothing to find.
-    frames: how many there are, if known.
+    none where there is nothing to find. frames: how many there are, if known.
     """
-    target = config.animation_kbps if config.mode == "animation" else config.kbps
-    tried = (
-        config.base_codec == "auto"
-        and config.preset == "slower"
-        and config.tune == "psnr"
-        and config.mode != "animation"
-    )
-    if target is None and not (tried and config.qps()[1] > SURELY_VVC):
+    target = config.target_kbps
+    tries = config.base_codec == "auto" and config.preset == "slower" and config.tune == "psnr"
+    tries = tries and config.mode != "animation"
+    if target is None and not (tries and choose_base(config).qp_base > SURELY_VVC):
         return config, pictures
     source, wanted = iter(pictures), CODEC_FRAMES if target is None else SEARCH_FRAMES
     first = list(itertools.islice(source, wanted))
     everything = itertools.chain(first, source)
     if not first:
         return config, everything
-    ahead = Ahead(
-        first, frames or (SEARCH_FRAMES if len(first) == wanted else len(first)), width, height, fps
-    )
+    total = frames or (SEARCH_FRAMES if len(first) == wanted else len(first))
+    ahead = Ahead(first, total, width, height, fps)
     if target is not None and config.mode == "animation":
         return _fit_still(config, ahead, target), everything
-    fitted = _fit_rate(config, ahead, target) if target is not None else config
-    if tried:
-        codec = _best_codec(fitted, ahead)
-        if target is not None and codec != fitted.codec:
-            fitted = _fit_rate(replace(config, base_codec=codec), ahead, target)
-        fitted = replace(fitted, base_codec=codec)
+    fitted = config if target is None else _fit_rate(config, ahead, target)
+    if tries:
+        before = choose_base(fitted).codec
+        fitted = _with_best_codec(fitted, ahead)
+        if target is not None and fitted.base_codec != before:
+            fitted = _fit_rate(replace(config, base_codec=fitted.base_codec), ahead, target)
     return fitted, everything
 
 
@@ -131,46 +126,37 @@ def fit(
 
 
 def _fit_rate(config: EncoderConfig, ahead: Ahead, target: float) -> EncoderConfig:
-    """The table of operating points starts the search; the thinned base layer of each candidate is
+    """The table of operating points starts the search; the base layer of each candidate is
     measured, what motion and framing cost is added as a constant."""
-    usual = ENHANCEMENT_KBPS if config.frame_step == 1 else STEPPED_KBPS
-    enhancement = 0.0 if config.mode == "base" else usual * float(ahead.fps) / 25
+    enhancement = 0.0 if config.mode == "base" else ENHANCEMENT_KBPS * float(ahead.fps) / 25
 
-    def rate(qp_intra: int, qp_base: int) -> float:
-        return _kbps(ahead.code_base(config, qp_intra, qp_base), ahead) + enhancement
+    def rate(choice: BaseChoice) -> float:
+        return ahead.kbps(ahead.code_base(config, choice)) + enhancement
 
     start = point_for(target, ahead.width * ahead.height * float(ahead.fps)).qp_base
-    best = _search(lambda qp: rate(config.ref_for(qp), qp), target, start)
-    ref = config.ref_for(best)
-    if (
-        best == QP_MAX and config.qp_intra is None
-    ):  # very low rates: the first picture must give way too
-        ref = max(ref, _search(lambda qp: rate(qp, QP_MAX), target, ref))
-    return replace(config, kbps=None, qp_base=best, qp_intra=ref)
+    best = choose_base(config, _search(lambda qp: rate(choose_base(config, qp)), target, start))
+    intra = best.qp_intra
+    if best.qp_base == QP_MAX and config.qp_intra is None:
+        # very low rates: the first picture must give way too
+        found = _search(lambda qp: rate(best._replace(qp_intra=qp)), target, intra)
+        intra = max(intra, found)
+    return replace(config, kbps=None, qp_base=best.qp_base, qp_intra=intra)
 
 
 def _fit_still(config: EncoderConfig, ahead: Ahead, target: float) -> EncoderConfig:
     """Mode "animation": the reference takes what the keypoints leave."""
-    single = replace(config, frame_step=1, mode="base", base_codec=config.codec)
+    choice = choose_base(config, DEFAULT_QP_BASE)
     alone = replace(ahead, pictures=ahead.pictures[:1], frames=1)
     seconds = float(ahead.frames / ahead.fps)
     moving = _motion_kbps(config, ahead)
-    qp = _search(
-        lambda qp: (
-            _kbps(alone.code_base(single, qp, DEFAULT_QP_BASE), alone) / float(ahead.fps) / seconds
-            + moving
-        ),
-        target,
-        34,
-    )
+
+    def rate(qp: int) -> float:
+        still = alone.kbps(alone.code_base(config, choice._replace(qp_intra=qp)))
+        return still / float(ahead.fps) / seconds + moving
+
     # a second reference would double the rate that was asked for
     refresh = "never" if config.refresh == "auto" else config.refresh
-    return replace(config, kbps=None, qp_intra=qp, refresh=refresh)
-
-
-def _kbps(size: BaseSize, ahead: Ahead) -> float:
-    """Rate of a GOP of all pictures, with the container's bytes."""
-    return float((size.first + size.rest + 45) * 8 * ahead.fps / len(ahead.pictures) / 1000)
+    return replace(config, kbps=None, qp_intra=_search(rate, target, 34), refresh=refresh)
 
 
 def _search(rate: Callable[[int], float], target: float, start: int) -> int:
@@ -187,48 +173,37 @@ def _search(rate: Callable[[int], float], target: float, start: int) -> int:
         if low > high:
             break
         qp = min(high, max(low, qp + (step or (1 if known[qp] > target else -1))))
-        qp = min(QP_MAX, max(0, qp))
     return min(known, key=lambda q: abs(math.log(known[q] / target)))
 
 
 def _motion_kbps(config: EncoderConfig, ahead: Ahead) -> float:
     """Rate of the keypoints: 0.1 to 2 kbps, as many as they are and as much as the head moves."""
-    fuser = Fuser(
-        load_model(find_model(config.weights)),
-        pick_device(config.device),
-        bf16=False,
-        keypoints=config.keypoints,
-    )
-    found = [
-        fuser.keypoints(pad_to(p, padding_multiple(config.base_scale))) for p in ahead.pictures
-    ]
-    writer, last = EnhancementWriter(fuser.count, LEVELS, switched=False), None
-    for future in found:
-        last = quantise(future.result(), last)
-        writer.add(last, True)
-    size = sum(len(p.tobytes()) for p in writer.take())
-    return float(size * 8 * ahead.fps / len(ahead.pictures) / 1000)
+    from hdac.codec.synthesiser import Network, Synthesiser
+
+    network = Network.serving(config.model, config.mode, config.tune)
+    header = make_plan(config, ahead.width, ahead.height, ahead.fps, network=network).header
+    assert header.motion is not None
+    writer, last = EnhancementWriter(header.motion, switched=False), None
+    with Synthesiser(network, header.motion, header.number_format, config.device) as synthesiser:
+        multiple = 2 * header.base_scale
+        for found in [synthesiser.analyse(pad_to(p, multiple)) for p in ahead.pictures]:
+            last = quantise(found.result(), last)
+            writer.add(last, True)
+    return ahead.rate(sum(len(p.framed()) for p in writer.take()))
 
 
 # ---- rate against quality
 
 
-def _log_rate(config: EncoderConfig, ahead: Ahead, qp_intra: int, qp_base: int) -> float:
-    """`BaseSize.log_rate` of the base layer; the pictures after the first stand for all that
-    follow."""
-    return ahead.code_base(config, qp_intra, qp_base).log_rate(ahead.frames / len(ahead.pictures))
-
-
-def _best_codec(config: EncoderConfig, ahead: Ahead) -> Codec:
-    """Base codec "auto", by trial. What VVC needs against "mixed" on four val clips (preset
-    "slower", 64 pictures), at `qp_base` 34: -8, -23, -1 and -16 %; at 40: 0, -16, +8 and -9 %; at
-    46: +13, -12, +1 and -2 %; at 51: +15, -12, 0 and +10 %."""
-    qp_intra, qp_base = config.qps()
-    if qp_base <= SURELY_VVC:
-        return "vvc"
+def _with_best_codec(config: EncoderConfig, ahead: Ahead) -> EncoderConfig:
+    """Base codec "auto", by trial; the pictures after the first stand for all that follow."""
+    if choose_base(config).qp_base <= SURELY_VVC:
+        return replace(config, base_codec="vvc")
     few = replace(ahead, pictures=ahead.pictures[:CODEC_FRAMES])
-    codecs: tuple[Codec, Codec] = ("mixed", "vvc")
-    return min(
-        codecs,
-        key=lambda codec: _log_rate(replace(config, base_codec=codec), few, qp_intra, qp_base),
-    )
+    share = few.frames / len(few.pictures)
+
+    def log_rate(candidate: EncoderConfig) -> float:
+        return few.code_base(candidate, choose_base(candidate)).log_rate(share)
+
+    candidates = [replace(config, base_codec=codec) for codec in ("mixed", "vvc")]  # type: ignore[arg-type]
+    return min(candidates, key=log_rate)

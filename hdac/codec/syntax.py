@@ -1,4 +1,13 @@
-"""Payloads of packets: what `container.py` lists as range-coded bytes, written and read.
+"""Payloads of packets: what is inside the packets of `bitstream.container`, written and read.
+
+    payload of BASE, and of REFERENCE (mode `animation`: one picture, a GOP always starts)
+        := flags u8 (bit 0: a GOP starts) | varint frames | [qp_intra u8 | qp_base u8, if a GOP
+           starts] | chunk(NAL units, range coded) | chunk(their slices, range coded)
+           | rest of the NAL units
+    payload of ENHANCEMENT
+        := flags u8 (bit 0: a GOP starts; bit 1: switch flags present) | varint frames | range coded
+    payload of TIMES (before the packets of the frames that it speaks of)
+        := flags u8 (bit 0: a GOP starts) | varint frames | range coded
 
 Each class holds the models of one GOP. Bits are information contents, so that a file's size can be
 split by layer.
@@ -9,57 +18,44 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from torch import Tensor
-
-from hdac.bitstream.container import MAX_PAYLOAD, Cursor, Header, Packet, PacketType, chunk, varint
-from hdac.bitstream.rangecoder import Adaptive, Reader, Writer
-from hdac.bitstream.thinning import Thinner
+from hdac.bitstream.container import (
+    MAX_PAYLOAD,
+    Cursor,
+    Header,
+    Keypoints,
+    Packet,
+    PacketType,
+    chunk,
+    varint,
+)
+from hdac.bitstream.nal import NalCompressor
+from hdac.bitstream.rangecoder import Adaptive, Coder, Integer, Reader, Writer
 from hdac.errors import DamagedError
 from hdac.layers.base import QP_MAX
-from hdac.layers.motion import KeypointCoder
+from hdac.layers.motion import KeypointCoder, Parameters
 
-#: A packet's decoded pictures are bounded: frames times pixels.
-MAX_PIXELS = 1 << 25
-MAX_FRAMES = 256
 _GOP_START, _SWITCHED = 1, 2
 
 
-def frames_limit(width: int, height: int) -> int:
-    """Most frames that one packet of pictures of this size may carry."""
-    return max(1, min(MAX_FRAMES, MAX_PIXELS // (width * height)))
-
-
-def scaled_size(width: int, height: int, scale: int) -> tuple[int, int]:
-    """Width and height of base pictures at 1/`scale` of the frame's sides: even."""
-    multiple = 2 * scale
-    return (width + -width % multiple) // scale, (height + -height % multiple) // scale
-
-
-def base_size(header: Header) -> tuple[int, int]:
-    """Width and height of the base layer's pictures."""
-    return scaled_size(header.width, header.height, header.base_scale)
-
-
 class BasePacket(NamedTuple):
-    """A BASE or REFERENCE packet, read. `units`: Annex B access units; `intra_bits`: bits of the
-    GOP's first picture;
-    `frame_bits`: of each frame (0 where it has no base picture)."""
+    """A BASE or REFERENCE packet, read. `units`: Annex B access units; `frame_bits`: of each."""
 
     gop_start: bool
-    frames: int
     qp_intra: int
     qp_base: int
     units: list[bytes]
-    intra_bits: float
-    inter_bits: float
     frame_bits: list[float]
+
+    @property
+    def intra_bits(self) -> float:
+        """Bits of the GOP's first picture."""
+        return self.frame_bits[0] if self.gop_start else 0.0
 
 
 class EnhancedFrame(NamedTuple):
-    """What the enhancement says of one frame: keypoints `(K, 2)` as integers; whether the fused
-    picture is shown."""
+    """What the enhancement says of one frame; `fused`: whether the network's picture is shown."""
 
-    keypoints: Tensor
+    parameters: Parameters
     fused: bool
 
 
@@ -75,85 +71,86 @@ class BaseWriter:
     """Collects access units; `take` makes the packet. `kind` is BASE, or REFERENCE (one
     picture)."""
 
-    def __init__(self, codec: str, period: int, kind: PacketType = PacketType.BASE) -> None:
-        self.codec, self.period, self.kind = codec, period, kind
-        self.start(0, 0)
+    def __init__(self, header: Header, kind: PacketType = PacketType.BASE) -> None:
+        self._header, self._kind = header, kind
 
     def start(self, qp_intra: int, qp_base: int) -> None:
         """A GOP starts: models are fresh."""
-        self._thinner = Thinner(self.codec, self.period)
-        self._qps: tuple[int, int] | None = (qp_intra, qp_base)
+        header = self._header
+        self._nal = NalCompressor(
+            header.base_codec.name.lower(), len(header.cascade), header.base_size
+        )
+        self._qps = bytes([qp_intra, qp_base])
         self._clear()
 
     def _clear(self) -> None:
-        self._coder, self._rest, self.frames = Writer(), b"", 0
+        self._coder, self._slices, self._rest, self.frames = Writer(), Writer(), b"", 0
 
-    def add(self, unit: bytes | None) -> None:
-        """One frame's access unit (None: a frame without a base picture)."""
+    def add(self, unit: bytes) -> None:
+        """One frame's access unit."""
         self.frames += 1
-        if unit is not None:
-            self._rest += self._thinner.write(self._coder, unit)
+        self._rest += self._nal.write(self._coder, self._slices, unit)
 
     def take(self) -> list[Packet]:
         if not self.frames:
             return []
-        start = self._qps is not None
-        payload = bytes([_GOP_START if start else 0]) + varint(self.frames)
-        if self._qps is not None:
-            payload += bytes(self._qps)
-        payload += chunk(self._coder.finish()) + self._rest
-        self._qps = None
+        start, qps = bool(self._qps), self._qps
+        payload = bytes([_GOP_START * start]) + varint(self.frames) + qps
+        payload += chunk(self._coder.finish()) + chunk(self._slices.finish()) + self._rest
+        self._qps = b""
         self._clear()
-        return [Packet(self.kind, payload, start)]
+        return [Packet(self._kind, payload, start)]
 
 
 class BaseReader:
     """Reads what `BaseWriter` wrote; remembers the GOP's models."""
 
     def __init__(self, header: Header) -> None:
-        self.header = header
-        self._codec = header.base_codec.name.lower()
-        self._thinner: Thinner | None = None
-        self._index = 0  # frame within the GOP
+        self._header = header
+        self._nal: NalCompressor | None = None
         self._qps = (0, 0)
 
     def read(self, packet: Packet) -> BasePacket:
         """Raises `DamagedError` or `TruncatedError`."""
-        cursor = Cursor(packet.payload)
+        header, cursor = self._header, Cursor(packet.payload)
         start = bool(cursor.byte("packet flags") & _GOP_START)
-        frames = cursor.varint(
-            "frames of a packet", 1, frames_limit(self.header.width, self.header.height)
-        )
+        most = 1 if packet.type is PacketType.REFERENCE else header.packet_frames
+        frames = cursor.varint("frames of a packet", 1, most)
         if start:
-            qps = cursor.take(2, "QPs")
-            if max(qps) > QP_MAX:
+            qp_intra, qp_base = cursor.take(2, "QPs")
+            if max(qp_intra, qp_base) > QP_MAX:
                 raise DamagedError(
-                    f"QPs {qps[0]} and {qps[1]}; allowed are 0 to {QP_MAX}: the stream is damaged"
+                    f"QPs {qp_intra} and {qp_base}; allowed are 0 to {QP_MAX}: the stream is "
+                    "damaged"
                 )
-            self._qps = (qps[0], qps[1])
-            self._thinner, self._index = Thinner(self._codec, len(self.header.cascade)), 0
-        if self._thinner is None:
+            self._qps = qp_intra, qp_base
+            codec = header.base_codec.name.lower()
+            self._nal = NalCompressor(codec, len(header.cascade), header.base_size)
+        if self._nal is None:
             raise DamagedError(
-                "a packet without an entry point before it: the stream is damaged or was joined in the middle of a GOP"
+                "a packet without an entry point before it: the stream is damaged or was joined in "
+                "the middle of a GOP"
             )
-        coder = Reader(bytes(cursor.chunk("range-coded bytes", MAX_PAYLOAD)))
-        stored, units, bits, each = cursor.take(cursor.left, "NAL units"), [], [0.0, 0.0], []
-        for i in range(self._index, self._index + frames):
-            each.append(0.0)
-            if i % self.header.frame_step:
-                continue
-            before = coder.spent
-            unit, taken = self._thinner.read(coder, stored)
+        coder, slices = (
+            Reader(bytes(cursor.chunk(what, MAX_PAYLOAD)))
+            for what in ("range-coded NAL units", "range-coded slices")
+        )
+        stored, units, bits = cursor.take(cursor.left, "NAL units"), list[bytes](), list[float]()
+        for _ in range(frames):
+            before = coder.spent + slices.spent
+            unit, taken = self._nal.read(coder, slices, stored)
             stored = stored[taken:]
-            each[-1] = coder.spent - before + 8 * taken
-            bits[i > 0] += each[-1]
+            bits.append(coder.spent + slices.spent - before + 8 * taken)
             units.append(unit)
         if len(stored):
             raise DamagedError(
                 f"{len(stored)} bytes are left over in a packet: the stream is damaged"
             )
-        self._index += frames
-        return BasePacket(start, frames, *self._qps, units, bits[0], bits[1], each)
+        return BasePacket(start, *self._qps, units, bits)
+
+    def lose(self) -> None:
+        """A packet is missing: nothing can be read until a GOP starts."""
+        self._nal = None
 
 
 @dataclass
@@ -163,41 +160,35 @@ class _EnhancementState:
     before: int = 1
 
     @classmethod
-    def fresh(cls, keypoints: int, levels: int) -> _EnhancementState:
-        return cls(KeypointCoder(keypoints, levels), [Adaptive(2, (4, 4)), Adaptive(2, (1, 15))])
+    def fresh(cls, motion: Keypoints) -> _EnhancementState:
+        return cls(KeypointCoder(motion), [Adaptive(2, (4, 4)), Adaptive(2, (1, 15))])
 
 
 class EnhancementWriter:
     """Collects keypoints and switch flags (`switched` False: no flags, as in mode `animation`)."""
 
-    def __init__(self, keypoints: int, levels: int, switched: bool) -> None:
-        self.keypoints, self.levels, self.switched = keypoints, levels, switched
+    def __init__(self, motion: Keypoints, switched: bool) -> None:
+        self._motion, self._switched = motion, switched
         self.start()
 
     def start(self) -> None:
-        self._state = _EnhancementState.fresh(self.keypoints, self.levels)
-        self._starts = True
+        self._state, self._starts = _EnhancementState.fresh(self._motion), True
         self._clear()
 
     def _clear(self) -> None:
         self._coder, self.frames = Writer(), 0
 
-    @property
-    def last(self) -> Tensor | None:
-        """The integers of the frame before, None at the start of a GOP."""
-        return self._state.keypoints.last
-
-    def add(self, keypoints: Tensor, fused: bool) -> None:
+    def add(self, parameters: Parameters, fused: bool) -> None:
         state = self._state
-        state.keypoints.code(self._coder, keypoints)
-        if self.switched:
+        state.keypoints.code(self._coder, parameters)
+        if self._switched:
             state.before = self._coder.symbol(state.switch[state.before], int(fused))
         self.frames += 1
 
     def take(self) -> list[Packet]:
         if not self.frames:
             return []
-        flags = (_GOP_START if self._starts else 0) | (_SWITCHED if self.switched else 0)
+        flags = _GOP_START * self._starts | _SWITCHED * self._switched
         payload = bytes([flags]) + varint(self.frames) + self._coder.finish()
         packet = Packet(PacketType.ENHANCEMENT, payload, self._starts)
         self._starts = False
@@ -209,39 +200,107 @@ class EnhancementReader:
     """Reads what `EnhancementWriter` wrote."""
 
     def __init__(self, header: Header) -> None:
-        self.header = header
+        self._header = header
         self._state: _EnhancementState | None = None
 
     def read(self, packet: Packet) -> EnhancementPacket:
         """Raises `DamagedError` or `TruncatedError`."""
         cursor = Cursor(packet.payload)
         flags = cursor.byte("packet flags")
-        header = self.header
-        frames = cursor.varint("frames of a packet", 1, frames_limit(header.width, header.height))
+        frames = cursor.varint("frames of a packet", 1, self._header.packet_frames)
+        if self._header.motion is None:
+            raise DamagedError("an enhancement packet in a stream of mode base")
         if flags & _GOP_START:
-            self._state = _EnhancementState.fresh(header.keypoints, header.keypoint_levels)
+            self._state = _EnhancementState.fresh(self._header.motion)
         state = self._state
         if state is None:
             raise DamagedError("an enhancement packet without an entry point before it")
-        coder, out, switch_bits, each = (
-            Reader(bytes(cursor.take(cursor.left, "enhancement"))),
-            [],
-            0.0,
-            [],
-        )
+        coder, out = Reader(bytes(cursor.take(cursor.left, "enhancement"))), list[EnhancedFrame]()
+        motion_bits = fusion_bits = 0.0
+        bits: list[float] = []
         for _ in range(frames):
             first = coder.spent
-            keypoints, fused = state.keypoints.code(coder, None), True
+            parameters = state.keypoints.code(coder, None)
+            middle = coder.spent
             if flags & _SWITCHED:
-                before = coder.spent
                 state.before = coder.symbol(state.switch[state.before], None)
-                switch_bits += coder.spent - before
-                fused = bool(state.before)
-            out.append(EnhancedFrame(keypoints, fused))
-            each.append(coder.spent - first)
-        return EnhancementPacket(
-            bool(flags & _GOP_START), out, coder.spent - switch_bits, switch_bits, each
-        )
+            out.append(EnhancedFrame(parameters, bool(state.before)))
+            motion_bits += middle - first
+            fusion_bits += coder.spent - middle
+            bits.append(coder.spent - first)
+        return EnhancementPacket(bool(flags & _GOP_START), out, motion_bits, fusion_bits, bits)
+
+    def lose(self) -> None:
+        """A packet is missing: nothing can be read until a GOP starts."""
+        self._state = None
+
+
+class _Times:
+    """The state of one GOP's times; `code` is the syntax of one, the same for both directions."""
+
+    def __init__(self) -> None:
+        self._model, self._before, self._step = Integer(), -1, 0
+
+    def code(self, coder: Coder, time: int | None) -> int:
+        if self._before < 0:
+            high = coder.uniform(1 << 16, None if time is None else time >> 16)
+            low = coder.uniform(1 << 16, None if time is None else time & 0xFFFF)
+            self._before = high << 16 | low
+            return self._before
+        change = 0 if time is None else time - self._before - self._step
+        zigzag = 2 * change if change >= 0 else -2 * change - 1
+        zigzag = self._model.code(coder, None if time is None else zigzag)
+        self._step += -(zigzag + 1) // 2 if zigzag & 1 else zigzag // 2
+        self._before = max(0, self._before + self._step)
+        return self._before
+
+
+class TimesWriter:
+    """Collects the frames' times in ticks. The first of a GOP is coded as it is, of the others how
+    the step from frame to frame changes."""
+
+    def __init__(self) -> None:
+        self.start()
+
+    def start(self) -> None:
+        self._state, self._starts = _Times(), True
+        self._clear()
+
+    def _clear(self) -> None:
+        self._coder, self._frames = Writer(), 0
+
+    def add(self, time: int) -> None:
+        self._state.code(self._coder, time)
+        self._frames += 1
+
+    def take(self) -> list[Packet]:
+        if not self._frames:
+            return []
+        payload = bytes([_GOP_START * self._starts]) + varint(self._frames) + self._coder.finish()
+        packet = Packet(PacketType.TIMES, payload, self._starts)
+        self._starts = False
+        self._clear()
+        return [packet]
+
+
+class TimesReader:
+    """Reads what `TimesWriter` wrote."""
+
+    def __init__(self, header: Header) -> None:
+        self._header = header
+        self._state: _Times | None = None
+
+    def read(self, packet: Packet) -> list[int]:
+        """The times of the next frames, in ticks. Raises `DamagedError` or `TruncatedError`."""
+        cursor = Cursor(packet.payload)
+        if cursor.byte("packet flags") & _GOP_START:
+            self._state = _Times()
+        state = self._state
+        if state is None:
+            raise DamagedError("a packet of times without an entry point before it")
+        frames = cursor.varint("frames of a packet", 1, self._header.packet_frames)
+        coder = Reader(bytes(cursor.take(cursor.left, "times")))
+        return [state.code(coder, None) for _ in range(frames)]
 
     def lose(self) -> None:
         """A packet is missing: nothing can be read until a GOP starts."""

@@ -18,11 +18,7 @@ if TYPE_CHECKING:
 QP_MAX = 51
 #: Offsets that the P pictures of a GOP add to `qp_base` in turn (period 4; chosen on `val`).
 CASCADE = (8, 6, 8, 0)
-#: The same with tune "perceptual": with (8, 6, 8, 0) detail comes and goes with every fourth
-#: picture. Change from picture to picture relative to the source's (metric `activity`) on mixed
-#: base layers, qp_base 40 -> 43 with this one, 60 pictures: 1.93 -> 1.19, 1.25 -> 0.89, 0.76 ->
-#: 0.46 on still val clips; 1.06 -> 1.02, 1.01 -> 0.98, 1.01 -> 0.98 on others. LPIPS per bit stays,
-#: msVGG-lite loses 2 to 3 %.
+#: The same with tune "perceptual": detail that comes and goes with every fourth picture is seen.
 CALM_CASCADE = (4, 3, 4, 0)
 #: A GOP is closed after this many pictures at the latest (x265's per-picture QPs are listed ahead).
 GOP_MAX = 2048

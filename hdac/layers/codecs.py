@@ -28,4 +28,4 @@ def open_base(
 
 def open_decoder(codec: str, width: int, height: int) -> BaseDecoder:
     """A base layer decoder for one GOP of pictures of this size."""
-    return MixedDecoder(width, height) if codec == "mixed" else LibavDecoder(codec)
+    return MixedDecoder(width, height) if codec == "mixed" else LibavDecoder(codec, width, height)

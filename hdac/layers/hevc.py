@@ -8,19 +8,12 @@ from hdac.layers.base import GOP_MAX, BaseConfig, CodedPicture
 from hdac.layers.libav import LibavDecoder
 from hdac.video.picture import Picture
 
-#: Rate at equal PSNR-Y (BD, PCHIP), on val clips: rd=6 takes 2.8 % off what rd=4 needs (5 clips,
-#: 120 frames; 12 against 6 ms a frame); weighted prediction would add 2.3 %, 32x32 CTUs 6 %, no SAO
-#: 0.7 % (10 clips). More references and more merge candidates took nothing off (6: +0.1 %, 9: +1.0
-#: %, 5 candidates: +0.6 %; two clips, 80 frames), x265's deblocking is best as it is (one clip).
+#: Chosen on `val` (docs/measured/layers.md).
 FIXED = (
     "bframes=0:rc-lookahead=0:frame-threads=1:pools=none:scenecut=0:keyint=-1:wpp=0:info=0:aq-mode=0:psy-rd=0:psy-rdoq=0"
     ":ref=4:weightp=0:rdoq-level=2:repeat-headers=1:log-level=none"
 )
-#: Effort -> x265's preset and parameters. Against "slow", "medium" takes half the time and 3 % more
-#: rate, "fast" a third and 2 to 11 % (BD-rate in PSNR-Y on one and three val clips, 80 frames).
-#: x265's own `medium` with rd=3 or 4 would take 10 to 26 % more. "slower" takes 7.3, 3.1 and 4.8 %
-#: less than "slow" (mixed base layers, three val clips, 80 frames); x265's own `veryslow` and
-#: `placebo` with rd=6 take 3.4 and 4.3 % off on the last of them.
+#: Effort -> x265's preset and parameters (docs/measured/layers.md).
 EFFORT = {
     "slower": ("slow", "rd=6:amp=1:limit-modes=0:limit-refs=0:subme=5:rskip=0"),
     "slow": ("slow", "rd=6"),
@@ -43,9 +36,8 @@ def x265_params(config: BaseConfig, pictures: int = GOP_MAX) -> str:
     ratio = 2 ** ((usual - config.qp_intra) / 6)
     zones = [(i + 1, config.qp(i)) for i in range(1, pictures) if config.qp(i) != usual]
     listed = "".join(f"/{i},{i},q={qp}" for i, qp in zones)
-    return f"{FIXED}:{_effort(config)[1]}:qp={usual}:ipratio={ratio:.9f}" + (
-        f":zones={listed[1:]}" if listed else ""
-    )
+    params = f"{FIXED}:{_effort(config)[1]}:qp={usual}:ipratio={ratio:.9f}"
+    return f"{params}:zones={listed[1:]}" if listed else params
 
 
 class HevcEncoder:
@@ -70,9 +62,8 @@ class HevcEncoder:
     def push(self, picture: Picture) -> list[CodedPicture]:
         data = self.code(picture)
         self._decoder = self._decoder or LibavDecoder("hevc")
-        decoded = self._decoder.push(data)
-        assert len(decoded) == 1, "x265 with zero delay returns one access unit a picture"
-        return [CodedPicture(data, decoded[0])]
+        (decoded,) = self._decoder.push(data)  # zero delay: one access unit a picture
+        return [CodedPicture(data, decoded)]
 
     def code(self, picture: Picture) -> bytes:
         """The access unit of the next picture, not decoded."""
@@ -82,5 +73,4 @@ class HevcEncoder:
         return b"".join(bytes(packet) for packet in self._context.encode(frame))
 
     def flush(self) -> list[CodedPicture]:
-        assert not self._context.encode(None), "zero delay leaves nothing behind"
-        return []
+        return []  # zero delay leaves nothing behind

@@ -6,20 +6,20 @@ import av
 
 from hdac.video.picture import Picture
 
-#: Larger pictures are refused before memory is taken for them: the codec's largest, padded.
-MAX_PIXELS = 4160 * 4160
+_PADDING = 128  # rows and columns that a codec may add to a picture
 
 
 class LibavDecoder:
     """Base layer decoder over libavcodec (HEVC and VVC), single threaded, without output delay.
 
+    width, height: of the pictures; larger ones are refused before memory is taken for them.
     Raises `av.error.FFmpegError` on data that libavcodec refuses.
     """
 
-    def __init__(self, codec: str) -> None:
+    def __init__(self, codec: str, width: int = 4096, height: int = 4096) -> None:
         context = av.CodecContext.create(codec, "r")
         assert isinstance(context, av.VideoCodecContext)
-        context.options = {"max_pixels": str(MAX_PIXELS)}
+        context.options = {"max_pixels": str((width + _PADDING) * (height + _PADDING))}
         self._context = context
         self._context.thread_count = 1
         self._context.flags |= av.codec.context.Flags.low_delay

@@ -1,13 +1,57 @@
-"""The motion layer: keypoints, quantised (`quantiser.py`), predicted from the last decoded ones and
-range coded."""
+"""The motion layer: keypoints as integers, predicted from the last coded ones and range coded.
+
+Encoder and decoder hold the same integers on every machine; floats appear only after
+dequantisation.
+"""
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from typing import TypeAlias
 
+import numpy as np
+import numpy.typing as npt
+
+from hdac.bitstream.container import Keypoints
 from hdac.bitstream.rangecoder import Adaptive, Coder, Signed
-from hdac.layers.quantiser import LEVELS
+
+#: Keypoints `(K, 2)` as integers in -levels .. levels; int64.
+Parameters: TypeAlias = npt.NDArray[np.int64]
+#: Keypoints `(K, 2)`, (x, y) in [-1, 1], float32.
+Points: TypeAlias = npt.NDArray[np.float32]
+
+#: Quantiser levels per half side: a step is 1/128 of the frame's side (2 pixels of 256).
+KEYPOINT_LEVELS = 64
+STEP = 1 / KEYPOINT_LEVELS
+#: A coordinate keeps its last level until it is this many steps away (0.5 would be plain rounding).
+HYSTERESIS = 0.75
+#: The same where fused pictures take the coded keypoints (published networks): these need fewer.
+HYBRID_HYSTERESIS = 4.0
+#: The same where what is coded serves level `animation` alone.
+ANIMATION_HYSTERESIS = 16.0
+
+
+def quantise(
+    points: Points,
+    last: Parameters | None = None,
+    levels: int = KEYPOINT_LEVELS,
+    hysteresis: float = HYSTERESIS,
+) -> Parameters:
+    """Keypoints -> integers.
+
+    `last`: those of the frame before; coordinates that moved by at most `hysteresis` steps keep
+    theirs, so that the detector's jitter costs no bits.
+    """
+    scaled = points.astype(np.float32).clip(-1, 1) * np.float32(levels)
+    rounded: Parameters = np.rint(scaled).astype(np.int64)
+    if last is None:
+        return rounded
+    near = np.abs(scaled - last.astype(np.float32)) <= np.float32(hysteresis)
+    return np.where(near, last, rounded)
+
+
+def dequantise(parameters: Parameters, levels: int = KEYPOINT_LEVELS) -> Points:
+    """Integers -> keypoints."""
+    return parameters.astype(np.float32) / np.float32(levels)
 
 
 class KeypointCoder:
@@ -17,43 +61,44 @@ class KeypointCoder:
     A residual's model depends on its axis and on whether this coordinate moved in the frame before.
     """
 
-    def __init__(self, keypoints: int, levels: int = LEVELS) -> None:
-        self.keypoints, self.levels = keypoints, levels
-        self.last: Tensor | None = None
-        self._moved = [[False, False] for _ in range(keypoints)]
-        self._models = [[Signed(span=2 * levels), Signed(span=2 * levels)] for _ in range(2)]
+    def __init__(self, motion: Keypoints) -> None:
+        self.motion = motion
+        self.last: Parameters | None = None
+        self._moved = [[False, False] for _ in range(motion.number)]
+        span = 2 * motion.levels
+        self._models = [[Signed(span=span), Signed(span=span)] for _ in range(2)]
         self._still = Adaptive(2, (8, 8))
 
-    def code(self, coder: Coder, integers: Tensor | None) -> Tensor:
-        """Codes `(K, 2)` integers (ignored when reading) and returns them. Reading clamps to the
+    def code(self, coder: Coder, parameters: Parameters | None) -> Parameters:
+        """Codes integers `(K, 2)` (None: reads them) and returns them. Reading clamps to the
         range."""
-        size = 2 * self.levels + 1
-        given = None if integers is None else integers.tolist()
-        if self.last is None:
-            rows = [
-                [
-                    coder.uniform(size, None if given is None else given[k][axis] + self.levels)
-                    - self.levels
-                    for axis in range(2)
-                ]
-                for k in range(self.keypoints)
-            ]
-            self.last = torch.tensor(rows)
-            return self.last
-        before = self.last.tolist()
+        given = None if parameters is None else parameters.tolist()
+        rows = self._first(coder, given) if self.last is None else self._next(coder, given)
+        self.last = np.array(rows, np.int64)
+        return self.last
+
+    def _first(self, coder: Coder, given: list[list[int]] | None) -> list[list[int]]:
+        levels = self.motion.levels
+
+        def value(k: int, axis: int) -> int:
+            index = None if given is None else given[k][axis] + levels
+            return coder.uniform(2 * levels + 1, index) - levels
+
+        return [[value(k, axis) for axis in range(2)] for k in range(self.motion.number)]
+
+    def _next(self, coder: Coder, given: list[list[int]] | None) -> list[list[int]]:
+        assert self.last is not None
+        before, levels = self.last.tolist(), self.motion.levels
         if coder.symbol(self._still, None if given is None else int(given == before)):
-            self._moved = [[False, False] for _ in range(self.keypoints)]
-            return self.last
+            self._moved = [[False, False] for _ in before]
+            return before
         rows = []
-        for k in range(self.keypoints):
+        for k, (old, moved) in enumerate(zip(before, self._moved, strict=True)):
             row = []
             for axis in range(2):
-                model = self._models[axis][self._moved[k][axis]]
-                delta = model.code(
-                    coder, None if given is None else given[k][axis] - before[k][axis]
-                )
-                self._moved[k][axis] = delta != 0
-                row.append(max(-self.levels, min(self.levels, before[k][axis] + delta)))
+                model = self._models[axis][moved[axis]]
+                delta = model.code(coder, None if given is None else given[k][axis] - old[axis])
+                moved[axis] = delta != 0
+                row.append(max(-levels, min(levels, old[axis] + delta)))
             rows.append(row)
-        self.last = torch.tensor(rows)
-        return self.last
+        return rows

@@ -19,7 +19,7 @@ def pad_to(picture: Picture, multiple: int) -> Picture:
     return Picture(np.pad(picture.y, ((0, down), (0, right)), mode="edge"), *chroma)
 
 
-def shrink(picture: Picture, factor: int) -> Picture:
+def downsample(picture: Picture, factor: int) -> Picture:
     """Area average by 2 or 4; the sides are multiples of 2 * factor."""
 
     def plane(p: Plane) -> Plane:
@@ -47,8 +47,8 @@ def _double_rows(p: Plane) -> Plane:
     return out
 
 
-def enlarge(picture: Picture, factor: int) -> Picture:
-    """The inverse of `shrink`: cubic convolution, 2 or 4 times."""
+def upsample(picture: Picture, factor: int) -> Picture:
+    """The inverse of `downsample`: cubic convolution, 2 or 4 times."""
     while factor > 1:
         picture = Picture(
             *(_double_rows(np.ascontiguousarray(_double_rows(p).T)).T.copy() for p in picture)

@@ -11,10 +11,13 @@ from hdac.layers.libav import LibavDecoder
 from hdac.video.ffmpeg import encoders, find_ffmpeg, run_ffmpeg
 from hdac.video.picture import Picture
 
-PARAMS = "PicReordering=0:IntraPeriod=-1:GOPSize=8:DecodingRefreshType=none:POC0IDR=1:AccessUnitDelimiter=0"
-#: Effort -> libvvenc's preset. "slow" takes 4.6, 10.7, 10.9 and 17.4 % less rate than "medium" at
-#: equal PSNR-Y in two to three times the time (four val clips, 80 pictures); libvvenc's own
-#: "slower" takes four times as long again, and 2 to 10 % more for a single picture.
+PARAMS = (
+    "PicReordering=0:IntraPeriod=-1:GOPSize=8:DecodingRefreshType=none:POC0IDR=1"
+    ":AccessUnitDelimiter=0"
+)
+#: libvvenc's bytes depend on their number.
+THREADS = 2
+#: Effort -> libvvenc's preset (docs/measured/layers.md).
 EFFORT = {None: "medium", "fast": "fast", "medium": "medium", "slow": "slow", "slower": "slow"}
 
 
@@ -58,7 +61,8 @@ class VvcEncoder:
         self.ffmpeg = find_ffmpeg(ffmpeg)
         if "libvvenc" not in encoders(self.ffmpeg):
             raise ToolError(
-                f"{self.ffmpeg} has no libvvenc: use --base-codec hevc, or set HDAC_FFMPEG to an FFmpeg with libvvenc"
+                f"{self.ffmpeg} has no libvvenc: use --base-codec hevc, or set HDAC_FFMPEG to an "
+                "FFmpeg with libvvenc"
             )
         self._pictures: list[Picture] = []
 
@@ -73,13 +77,13 @@ class VvcEncoder:
             return []
         params = f"{PARAMS}:IntraQPOffset={config.qp_intra - config.qp_base}"
         arguments = [
-            "-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", f"{config.width}x{config.height}", "-r", str(config.fps), "-i", "-",
-            "-pix_fmt", "yuv420p10le", "-c:v", "libvvenc", "-preset", EFFORT[config.preset], "-qp", str(config.qp_base), "-qpa", "0",
-            "-vvenc-params", params, "-f", "vvc", "-",
+            "-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", f"{config.width}x{config.height}",
+            "-r", str(config.fps), "-i", "-", "-pix_fmt", "yuv420p10le", "-c:v", "libvvenc",
+            "-threads", str(THREADS), "-preset", EFFORT[config.preset], "-qp", str(config.qp_base),
+            "-qpa", "0", "-vvenc-params", params, "-f", "vvc", "-",
         ]  # fmt: skip
-        patience = 60 + 5.0 * len(pictures) * max(
-            1.0, config.width * config.height / 256**2
-        )  # seconds; a picture of 256x256 takes up to 1
+        # seconds; a picture of 256x256 takes up to 1
+        patience = 60 + 5.0 * len(pictures) * max(1.0, config.width * config.height / 256**2)
         stream = run_ffmpeg(
             arguments, self.ffmpeg, b"".join(p.tobytes() for p in pictures), timeout=patience
         )
@@ -88,6 +92,7 @@ class VvcEncoder:
         decoded = [picture for unit in units for picture in decoder.push(unit)] + decoder.flush()
         if not len(units) == len(decoded) == len(pictures):
             raise ToolError(
-                f"libvvenc gave {len(units)} access units and {len(decoded)} pictures for {len(pictures)} pictures"
+                f"libvvenc gave {len(units)} access units and {len(decoded)} pictures for "
+                f"{len(pictures)} pictures"
             )
         return [CodedPicture(unit, picture) for unit, picture in zip(units, decoded, strict=True)]

@@ -1,0 +1,208 @@
+"""Streams of bytes and packets: `StreamWriter` makes the bytes of a file or of a live stream,
+`StreamReader` takes them apart as they come."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import replace
+from types import TracebackType
+from typing import BinaryIO
+
+from hdac.bitstream.container import (
+    MAX_FRAMES,
+    Cursor,
+    Header,
+    Mode,
+    Packet,
+    PacketType,
+    pack_header,
+    read_header,
+)
+from hdac.errors import ChecksumError, DamagedError, StreamError, TruncatedError
+
+MAX_GROUP = 1 << 27
+_CRC = struct.Struct(">I")
+_ENDS = (PacketType.CHECK, PacketType.LAST)
+
+
+class StreamWriter:
+    """Writes packets to a binary file object. A context manager: `close` ends the stream.
+
+    Packets of a file come in groups, each with its checksum: a group ends where a GOP starts, and
+    after `MAX_FRAMES` frames or many bytes. Those of a live stream have a checksum each.
+    """
+
+    def __init__(self, file: BinaryIO, header: Header) -> None:
+        self.header, self._file = header, file
+        self.written = file.write(pack_header(header))
+        self._crc = self._pending = self._frames = 0
+        self._before: PacketType | None = None
+
+    def __enter__(self) -> StreamWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+
+    def write(self, packet: Packet) -> None:
+        if self.header.live:
+            self.written += self._file.write(packet.tobytes())
+            return
+        full = self._frames >= MAX_FRAMES or self._pending > MAX_GROUP // 2
+        if self._pending and self._may_open(packet.type) and (packet.gop_start or full):
+            self._end_group(PacketType.CHECK)
+        counted = PacketType.ENHANCEMENT if self.header.mode is Mode.ANIMATION else PacketType.BASE
+        if packet.type is counted:
+            self._frames += packet.frames
+        self._append(packet)
+
+    def close(self) -> None:
+        """Ends the stream; the file object stays open."""
+        if self.header.live:
+            last = Packet(PacketType.LAST, b"")
+            self.written += self._file.write(last.tobytes())
+        else:
+            self._end_group(PacketType.LAST)
+
+    def _may_open(self, kind: PacketType) -> bool:
+        """Whether a packet of this type is the first of those that belong to the same frames."""
+        before, self._before = self._before, kind
+        if kind is PacketType.TIMES:
+            return True
+        if kind in (PacketType.BASE, PacketType.REFERENCE):
+            return before is not PacketType.TIMES
+        alone = self.header.mode is Mode.ANIMATION and kind is PacketType.ENHANCEMENT
+        return alone and before is PacketType.ENHANCEMENT
+
+    def _append(self, packet: Packet) -> None:
+        data = packet.framed()
+        self._crc = zlib.crc32(data, self._crc)
+        self._pending += len(data)
+        self.written += self._file.write(data)
+
+    def _end_group(self, kind: PacketType) -> None:
+        self.written += self._file.write(Packet(kind, _CRC.pack(self._crc)).framed())
+        self._crc = self._pending = self._frames = 0
+
+
+class StreamReader:
+    """Takes a stream apart: `feed` it bytes as they come, it returns the packets that are whole and
+    verified (those of a file by groups); `header` is there as soon as its bytes were. `close` at
+    the end of the bytes.
+
+    strict: damage raises `DamagedError`. Else the damaged group or packet is left out, `damage`
+    says what is missing, and the packets' `sequence` jumps there; where the packets' lengths make
+    no sense any more, all that follows is lost.
+    Raises `StreamError` for what is no .hdac stream or one of another version.
+    """
+
+    def __init__(self, strict: bool = True) -> None:
+        self.header: Header | None = None
+        self.damage: list[str] = []
+        self.ended = False
+        self._strict = strict
+        self._data = b""
+        self._position = 0  # bytes of the stream before `_data`
+        self._sequence = 0
+        self._lost = False  # the packets' lengths make no sense any more
+
+    def feed(self, data: bytes) -> list[Packet]:
+        self._data += data
+        cursor, packets, start = Cursor(self._data), list[Packet](), 0
+        while not (self.ended or self._lost):
+            start = cursor.at
+            try:
+                packets += self._next(cursor)
+            except TruncatedError:
+                cursor.at = start  # more bytes may come
+                break
+            except DamagedError as error:
+                self._lost = True
+                self._report(error)
+        if self.ended and cursor.left:
+            self._lost = True
+            self._report(
+                DamagedError(f"{cursor.left} bytes follow the last packet: the stream is damaged")
+            )
+        self._position += cursor.at
+        self._data = b"" if self._lost else self._data[cursor.at :]
+        return packets
+
+    def close(self) -> None:
+        """No more bytes come. Raises `TruncatedError` where the stream does not end here."""
+        if self.ended or self._lost:
+            return
+        if self.header is None:
+            read_header(Cursor(self._data))
+        size = self._position + len(self._data)
+        self._report(
+            TruncatedError(
+                f"bytes {self._position} to {size} are no whole group of packets; the stream is "
+                "cut short"
+            )
+        )
+
+    def _report(self, error: StreamError) -> None:
+        if self._strict or self.header is None:
+            raise error
+        self.damage.append(str(error))
+        self._sequence += 2
+
+    def _next(self, cursor: Cursor) -> list[Packet]:
+        """What is next in a stream: its header, a packet or a group of them."""
+        if self.header is None:
+            self.header = read_header(cursor)
+            return []
+        packets = self._wire(cursor) if self.header.live else self._group(cursor)
+        return [p for p in packets if p.type is not PacketType.LAST]
+
+    def _wire(self, cursor: Cursor) -> list[Packet]:
+        try:
+            packet = Packet.read_wire(cursor)
+        except ChecksumError as error:
+            self._report(error)
+            return []
+        self.ended = packet.type is PacketType.LAST
+        return [packet]
+
+    def _group(self, cursor: Cursor) -> list[Packet]:
+        start, packets = cursor.at, list[Packet]()
+        while not packets or packets[-1].type not in _ENDS:
+            end = cursor.at
+            packets.append(Packet.read_framed(cursor))
+            if cursor.at - start > MAX_GROUP:
+                raise DamagedError(
+                    f"a group is longer than {MAX_GROUP} bytes: the stream is damaged"
+                )
+        check = packets.pop()
+        actual = _CRC.pack(zlib.crc32(cursor.data[start:end]))
+        if check.payload != actual:
+            first, last = self._position + start, self._position + end
+            self._report(
+                DamagedError(
+                    f"the checksum of bytes {first} to {last} does not match: the stream is damaged"
+                )
+            )
+            self.ended = check.type is PacketType.LAST and not cursor.left
+            return []
+        self.ended = check.type is PacketType.LAST
+        numbered = [
+            replace(packet, sequence=self._sequence + i & 0xFFFF)
+            for i, packet in enumerate(packets)
+        ]
+        self._sequence += len(packets)
+        return numbered
+
+
+def read_stream(data: bytes) -> tuple[Header, list[Packet]]:
+    """Header and packets of a whole stream in memory, all of them verified. Raises `StreamError`,
+    `TruncatedError`, `DamagedError`."""
+    reader = StreamReader()
+    packets = reader.feed(data)
+    reader.close()
+    assert reader.header is not None
+    return reader.header, packets

@@ -1,0 +1,131 @@
+"""`hdac.encode`, `hdac.decode`, `hdac.inspect`: whole streams from whatever holds them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any, BinaryIO, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from hdac.bitstream.container import MAX_PIXELS, Colour
+from hdac.codec import files
+from hdac.codec.config import EncoderConfig
+from hdac.codec.decoder import Frame, Level
+from hdac.errors import UsageError
+from hdac.video.picture import Picture
+from hdac.video.rate import Rate, parse_rate
+
+#: R'G'B' `(H, W, 3)` uint8, or a picture.
+Source: TypeAlias = Picture | npt.NDArray[np.uint8]
+Stream: TypeAlias = bytes | bytearray | memoryview | str | os.PathLike[str] | BinaryIO
+
+
+def encode(
+    source: str | os.PathLike[str] | Iterable[Source],
+    *,
+    fps: Rate | None = None,
+    size: tuple[int, int] | None = None,
+    frames: int | None = None,
+    colour: Colour | None = None,
+    config: EncoderConfig | None = None,
+    progress: Callable[[int], object] | None = None,
+    **settings: Any,
+) -> bytes:
+    """An .hdac stream.
+
+    source: a path of a video or of a folder of PNG pictures, or the frames themselves: R'G'B'
+    arrays `(H, W, 3)` uint8 (any size, odd too) or `Picture`s, all of one size.
+    fps: frames per second (a path's own, 25 for frames); size: (width, height) that a path's
+    pictures are scaled to; frames: code the first so many only; colour: code points of H.273;
+    config, or its fields as keywords: what the encoder does; progress: told how many are coded.
+    Raises `UsageError` for what cannot be coded.
+
+    >>> data = encode([np.zeros((48, 64, 3), np.uint8)] * 3, mode="base", qp_base=40)
+    >>> len(list(decode(data)))
+    3
+    """
+    if config is not None and settings:
+        raise UsageError(f"config and {', '.join(settings)}; give a config or its fields")
+    try:
+        config = config or EncoderConfig(**settings)
+    except TypeError as error:
+        known = ", ".join(EncoderConfig.__dataclass_fields__)
+        raise UsageError(f"{error}; settings are {known}") from None
+    if frames is not None and frames < 1:
+        raise UsageError(f"frames {frames}; at least 1 is needed")
+    if isinstance(source, str | os.PathLike):
+        from hdac.video.reader import VideoReader
+
+        reader = VideoReader(os.fspath(source), size, None if fps is None else parse_rate(fps))
+        info = reader.info
+        colour = colour or Colour(info.matrix, info.primaries, info.transfer)
+        count = min((n for n in (frames, info.frames) if n is not None), default=None)
+        times = info.times if info.times is None or frames is None else info.times[:frames]
+        return files.encode(
+            islice(reader, frames), info.width, info.height, info.fps, config, colour, progress,
+            count, times=times,
+        )  # fmt: skip
+    if size is not None:
+        raise UsageError(f"size {size}; only the pictures of a path are scaled")
+    given = iter(islice(source, frames))
+    first = next(given, None)
+    if first is None:
+        raise UsageError("0 frames; at least 1 is needed")
+    matrix = colour.matrix if colour else None
+    picture = _picture(first, matrix, None)
+    width, height = _size(first)
+    pictures = chain([picture], (_picture(frame, matrix, (width, height)) for frame in given))
+    return files.encode(
+        pictures, width, height, 25 if fps is None else fps, config, colour, progress,
+        len(source) if frames is None and isinstance(source, list | tuple) else None,
+    )  # fmt: skip
+
+
+def _size(frame: Source) -> tuple[int, int]:
+    height, width = (frame.y if isinstance(frame, Picture) else frame).shape[:2]
+    return int(width), int(height)
+
+
+def _picture(frame: Source, matrix: int | None, size: tuple[int, int] | None) -> Picture:
+    picture = frame if isinstance(frame, Picture) else Picture.from_rgb(frame, matrix)
+    if size is not None and _size(frame) != size:
+        found = "x".join(map(str, _size(frame)))
+        raise UsageError(f"a frame of {found}; the first is {size[0]}x{size[1]}: all must agree")
+    return picture
+
+
+def _bytes(source: Stream) -> bytes:
+    if isinstance(source, bytes | bytearray | memoryview):
+        return bytes(source)
+    if isinstance(source, str | os.PathLike):
+        path = Path(source)
+        if not path.is_file():
+            raise UsageError(f"{path}: no such file; give an .hdac file")
+        return path.read_bytes()
+    return source.read()
+
+
+def decode(
+    source: Stream,
+    level: Level = "fused",
+    *,
+    device: str = "auto",
+    strict: bool = False,
+    max_pixels: int = MAX_PIXELS,
+) -> Iterator[Frame]:
+    """The frames of an .hdac stream: of its bytes, a path or a binary file object.
+
+    level: "fused" (the best that it holds), "base" or "animation"; device: "auto", "cpu" or "cuda";
+    max_pixels: of a picture, at most. What verifies is decoded; `IncompleteError` says at the end
+    what is missing, `StreamError` that nothing can be decoded (strict: that anything is damaged).
+    """
+    return files.decode(_bytes(source), level, device, strict, max_pixels)
+
+
+def inspect(source: Stream, *, max_pixels: int = MAX_PIXELS) -> files.StreamInfo:
+    """What an .hdac stream holds: sizes, rate, where its bits went. Raises `StreamError`."""
+    return files.inspect(_bytes(source), max_pixels)

@@ -1,0 +1,187 @@
+"""What an encoder does with a frame in each mode: `open_mode` picks the strategy of a plan.
+
+A strategy says whether a frame has a base picture, starts the making of the network's picture, and
+decides what the decoder will show (mode decision).
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from hdac.bitstream.container import Mode
+from hdac.codec.config import MAX_LOSS
+from hdac.codec.plan import Plan
+from hdac.layers.motion import Parameters, Points, quantise
+from hdac.layers.reference import luma_mse
+from hdac.video.picture import Picture
+
+if TYPE_CHECKING:
+    from hdac.codec.synthesiser import Synthesiser
+
+
+class Shown(NamedTuple):
+    """What the decoder will show of one frame; `level` is "fused", "base" or "animation".
+
+    `picture` is None where the encoder did not make it: fused pictures between those that preset
+    "fast" fuses.
+    """
+
+    picture: Picture | None
+    level: str
+
+
+class Frame(NamedTuple):
+    """A frame on its way: its number in the GOP, its source (padded), keypoints, time in ticks."""
+
+    number: int
+    source: Picture
+    parameters: Parameters | None
+    time: int
+
+
+class Strategy(Protocol):
+    """One mode's part of the encoder. `in_flight`: frames that may be in the making."""
+
+    in_flight: int
+
+    def start(self) -> None:
+        """A GOP starts."""
+
+    def analyse(self, source: Picture) -> Future[Points] | None:
+        """Begins to look for what is sent in place of pixels."""
+
+    def parameters(self, found: Future[Points] | None) -> Parameters | None:
+        """What is sent."""
+
+    def has_base(self, index: int) -> bool:
+        """Whether frame `index` of a GOP has a base picture."""
+
+    def synthesise(self, frame: Frame, base: Picture, qp: int) -> Future[Picture] | None:
+        """Begins to make the network's picture; None: there is none, or the encoder does not look.
+        `base` (coded at `qp`) is the frame's base picture, or else the last one."""
+
+    def decide(self, frame: Frame, base: Picture, made: Future[Picture] | None) -> Shown:
+        """What the decoder will show; called frame by frame, in order."""
+
+    def close(self) -> None: ...
+
+
+class BaseOnly:
+    """Mode `base`: the base layer is what is shown."""
+
+    in_flight = 0
+
+    def start(self) -> None:
+        pass
+
+    def analyse(self, source: Picture) -> Future[Points] | None:
+        return None
+
+    def parameters(self, found: Future[Points] | None) -> Parameters | None:
+        return None
+
+    def has_base(self, index: int) -> bool:
+        return True
+
+    def synthesise(self, frame: Frame, base: Picture, qp: int) -> Future[Picture] | None:
+        return None
+
+    def decide(self, frame: Frame, base: Picture, made: Future[Picture] | None) -> Shown:
+        return Shown(base, "base")
+
+    def close(self) -> None:
+        pass
+
+
+class _Synthesised:
+    """What the two modes with a network share: the first picture of a GOP is the reference."""
+
+    def __init__(self, plan: Plan, synthesiser: Synthesiser) -> None:
+        self._plan, self._synthesiser = plan, synthesiser
+        workers = synthesiser.workers
+        live = plan.packet_frames == 1
+        self.in_flight = min(1, workers - 1) if live else workers * plan.fuse_every
+        self._tracked: Parameters | None = None
+
+    def start(self) -> None:
+        self._tracked = None
+
+    def analyse(self, source: Picture) -> Future[Points] | None:
+        return self._synthesiser.analyse(source)
+
+    def parameters(self, found: Future[Points] | None) -> Parameters | None:
+        assert found is not None
+        self._tracked = quantise(found.result(), self._tracked, hysteresis=self._plan.hysteresis)
+        return self._tracked
+
+    def synthesise(self, frame: Frame, base: Picture, qp: int) -> Future[Picture] | None:
+        assert frame.parameters is not None
+        if frame.number == 0:
+            self._synthesiser.set_reference(base, qp, frame.parameters)
+            return None
+        return self._make(frame, base, qp, frame.parameters)
+
+    def _make(
+        self, frame: Frame, base: Picture, qp: int, parameters: Parameters
+    ) -> Future[Picture] | None:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        self._synthesiser.close()
+
+
+class Hybrid(_Synthesised):
+    """Mode `hybrid`: the fused picture is shown where it is not worse than its base picture."""
+
+    def __init__(self, plan: Plan, synthesiser: Synthesiser) -> None:
+        super().__init__(plan, synthesiser)
+        self._fused = False  # the last picture that was fused here is shown
+
+    def has_base(self, index: int) -> bool:
+        return True
+
+    def _looks(self, index: int) -> bool:
+        """Whether the encoder fuses frame `index` of a GOP: the second one, and so on."""
+        return (index - 1) % self._plan.fuse_every == 0
+
+    def _make(
+        self, frame: Frame, base: Picture, qp: int, parameters: Parameters
+    ) -> Future[Picture] | None:
+        return self._synthesiser.fuse(base, qp, parameters) if self._looks(frame.number) else None
+
+    def decide(self, frame: Frame, base: Picture, made: Future[Picture] | None) -> Shown:
+        if frame.number == 0:
+            return Shown(base, "base")
+        if made is None:  # it goes the way of the last one that was fused here
+            return Shown(None, "fused") if self._fused else Shown(base, "base")
+        picture = made.result()
+        # to and fro would flicker
+        loss = self._plan.loss if self._fused else self._plan.loss / 2
+        allowed = 10 ** (loss / 10) * max(luma_mse(base, frame.source), 1e-9)
+        always = self._plan.loss == MAX_LOSS
+        self._fused = always or luma_mse(picture, frame.source) <= allowed
+        return Shown(picture, "fused") if self._fused else Shown(base, "base")
+
+
+class Animation(_Synthesised):
+    """Mode `animation`: a reference picture that is moved."""
+
+    def has_base(self, index: int) -> bool:
+        return index == 0
+
+    def _make(
+        self, frame: Frame, base: Picture, qp: int, parameters: Parameters
+    ) -> Future[Picture] | None:
+        return self._synthesiser.animate(base, parameters)
+
+    def decide(self, frame: Frame, base: Picture, made: Future[Picture] | None) -> Shown:
+        return Shown(base, "base") if made is None else Shown(made.result(), "animation")
+
+
+def open_mode(plan: Plan, synthesiser: Synthesiser | None) -> Strategy:
+    """The strategy of a plan."""
+    if synthesiser is None:
+        return BaseOnly()
+    kind = Animation if plan.header.mode is Mode.ANIMATION else Hybrid
+    return kind(plan, synthesiser)

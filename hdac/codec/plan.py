@@ -1,0 +1,184 @@
+"""The plan: every choice of an encoder, made once. What a decoder must know of it is its header."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from statistics import fmean
+from typing import TYPE_CHECKING, NamedTuple
+
+from hdac.bitstream.container import (
+    MAX_LIVE_GOP,
+    BaseCodec,
+    Colour,
+    Header,
+    Keypoints,
+    Mode,
+    NumberFormat,
+    Tune,
+    check_header,
+)
+from hdac.codec.config import DEFAULT_QP_BASE, EncoderConfig
+from hdac.codec.operating import VVC_TO, corrected_qp, default_qp_intra, point_for
+from hdac.errors import UsageError
+from hdac.layers.base import CALM_CASCADE, CASCADE, GOP_MAX, QP_MAX, BaseConfig
+from hdac.layers.codecs import header_cascade
+from hdac.layers.motion import (
+    ANIMATION_HYSTERESIS,
+    HYBRID_HYSTERESIS,
+    HYSTERESIS,
+    KEYPOINT_LEVELS,
+)
+from hdac.layers.reference import Refresh
+
+if TYPE_CHECKING:
+    from hdac.codec.synthesiser import Network
+
+#: With preset "fast" one picture in so many is fused by the encoder too. 3 has no factor in common
+#: with the period of the cascade.
+FUSE_EVERY = 3
+_LOSS = {"psnr": 0.0, "perceptual": 1.5}
+
+
+class BaseChoice(NamedTuple):
+    """What is chosen of a base layer. `given_intra`: the user's QP of first pictures."""
+
+    codec: str
+    qp_intra: int
+    qp_base: int
+    cascade: tuple[int, ...]
+    preset: str | None
+    tune: str
+    given_intra: int | None
+
+    def at(self, qp_base: int) -> BaseChoice:
+        """The same around another QP; the intra QP goes with it unless it was given."""
+        intra = self.given_intra
+        if intra is None:
+            intra = default_qp_intra(qp_base, self.cascade, self.tune, self.codec)
+        return self._replace(qp_base=qp_base, qp_intra=intra)
+
+    def config(self, header: Header) -> BaseConfig:
+        cascade = header_cascade(self.codec, self.cascade)
+        return BaseConfig(
+            *header.base_size, header.fps, self.qp_intra, self.qp_base, cascade, self.preset
+        )
+
+
+def choose_base(config: EncoderConfig, qp_base: int | None = None) -> BaseChoice:
+    """The base layer at `qp_base`; None: the QP that was asked for, 44 where none was."""
+    asked = DEFAULT_QP_BASE if config.qp_base is None else config.qp_base
+    qp_base = asked if qp_base is None else qp_base
+
+    def codec_at(qp: int) -> str:
+        codec: str = config.base_codec
+        if codec == "auto":
+            codec = "vvc" if config.tune == "psnr" and qp <= VVC_TO else "mixed"
+        # where only first pictures are coded, "mixed" is VVC
+        return "vvc" if codec == "mixed" and config.mode == "animation" else codec
+
+    calm = config.tune == "perceptual" and codec_at(asked) != "vvc"
+    cascade = config.cascade or (CALM_CASCADE if calm else CASCADE)
+    preset = "slow" if config.preset is None and config.base_codec == "auto" else config.preset
+    choice = BaseChoice(
+        codec_at(qp_base), 0, qp_base, cascade, preset, config.tune, config.qp_intra
+    )
+    return choice.at(qp_base)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Every choice of an encoder, resolved.
+
+    base: of the first GOP. kbps: the rate that is corrected at refreshes (None: none).
+    packet_frames, gop_frames: at most. fuse_every: of so many pictures one is fused by the encoder.
+    loss: decibels that a fused picture may lose. hysteresis: how far a keypoint must move before it
+    is coded anew, in quantiser steps.
+    """
+
+    header: Header
+    base: BaseChoice
+    kbps: float | None
+    refresh: Refresh
+    packet_frames: int
+    gop_frames: int
+    fuse_every: int
+    loss: float
+    hysteresis: float
+    ffmpeg: str | None
+
+    def corrected(self, base: BaseChoice, actual_kbps: float) -> BaseChoice:
+        """The base layer of the next GOP after one that came out at `actual_kbps`."""
+        if self.kbps is None:
+            return base
+        after = base.at(corrected_qp(base.qp_base, actual_kbps, self.kbps))
+        # a first QP that the search chose stays as far from the usual one as it was
+        usual = base.at(base.qp_base).qp_intra
+        intra = min(QP_MAX, max(0, after.qp_intra + base.qp_intra - usual))
+        return after._replace(qp_intra=intra)
+
+
+def _first_qp(config: EncoderConfig, pixels_per_second: float) -> int | None:
+    """`qp_base` of the first GOP; None: what the configuration says."""
+    if config.kbps is None or config.qp_base is not None:
+        return None
+    # the table's points have the usual cascade
+    finer = round(fmean(CASCADE) - fmean(choose_base(config).cascade))
+    return min(QP_MAX, max(0, point_for(config.kbps, pixels_per_second).qp_base + finer))
+
+
+def make_plan(
+    config: EncoderConfig,
+    width: int,
+    height: int,
+    fps: Fraction,
+    colour: Colour | None = None,
+    network: Network | None = None,
+    frames: int | None = None,
+    clock: int = 0,
+) -> Plan:
+    """Resolves all options. `network`: what serves them (none in mode `base`); `frames`: how many
+    will come, if known. Raises `UsageError`."""
+    base = choose_base(config, _first_qp(config, width * height * float(fps)))
+    header = Header(
+        Mode[config.mode.upper()],
+        BaseCodec[base.codec.upper()],
+        width,
+        height,
+        fps,
+        base_scale=config.base_scale,
+        cascade=header_cascade(base.codec, base.cascade),
+        colour=colour or Colour(),
+        tune=Tune[config.tune.upper()],
+        live=config.live,
+        clock=clock,
+    )
+    hysteresis = HYSTERESIS
+    if network is not None:
+        count = network.keypoints if config.keypoints is None else config.keypoints
+        if not network.takes(count):
+            raise UsageError(f"--keypoints {count}; network {network.name} takes {network.counts}")
+        header = replace(
+            header,
+            model=network.name,
+            model_hash=network.digest,
+            motion=Keypoints(count, KEYPOINT_LEVELS),
+            number_format=NumberFormat[config.precision.upper()],
+        )
+        if config.mode == "hybrid" and not config.scalable:
+            derives = network.derives_keypoints
+            hysteresis = ANIMATION_HYSTERESIS if derives else HYBRID_HYSTERESIS
+    header = check_header(header)
+    gop = MAX_LIVE_GOP if config.live else GOP_MAX
+    return Plan(
+        header,
+        base,
+        config.kbps if config.mode != "animation" else None,
+        config.refresh,
+        packet_frames=1 if config.live else header.packet_frames,
+        gop_frames=min(gop, frames or gop),
+        fuse_every=FUSE_EVERY if config.preset == "fast" else 1,
+        loss=_LOSS[config.tune] if config.allow_loss is None else config.allow_loss,
+        hysteresis=hysteresis,
+        ffmpeg=config.ffmpeg,
+    )

@@ -1,0 +1,184 @@
+"""What a decoder shows of the packets at each level: one view a level."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future
+from itertools import zip_longest
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import av
+
+from hdac.bitstream.container import Header
+from hdac.codec.syntax import EnhancedFrame
+from hdac.errors import DamagedError
+from hdac.layers.base import BaseConfig
+from hdac.layers.codecs import open_decoder
+from hdac.layers.resample import upsample
+from hdac.video.picture import Picture
+
+if TYPE_CHECKING:
+    from hdac.codec.synthesiser import Synthesiser
+
+
+class Made(NamedTuple):
+    """A picture that may still be in the making."""
+
+    picture: Picture | Future[Picture]
+    level: str
+
+
+class BasePictures:
+    """Access units of one GOP after another -> pictures at full size."""
+
+    def __init__(self, header: Header) -> None:
+        self._header = header
+        self.index = 0  # of the next frame in its GOP
+
+    def start(self, qp_intra: int, qp_base: int) -> None:
+        header = self._header
+        size = header.base_size
+        self.config = BaseConfig(*size, header.fps, qp_intra, qp_base, header.cascade)
+        self._decoder = open_decoder(header.base_codec.name.lower(), *size)
+        self.index = 0
+
+    def decode(self, unit: bytes) -> Picture:
+        """Raises `DamagedError`."""
+        what = f"the base layer of frame {self.index} of a GOP"
+        try:
+            pictures = self._decoder.push(unit)
+        except (av.error.FFmpegError, ValueError) as error:
+            raise DamagedError(f"{what} does not decode ({error})") from error
+        if len(pictures) != 1:
+            raise DamagedError(f"{what} gave {len(pictures)} pictures instead of 1")
+        (picture,) = pictures
+        if (picture.width, picture.height) != self._header.base_size:
+            wanted = "x".join(map(str, self._header.base_size))
+            raise DamagedError(
+                f"{what} is {picture.width}x{picture.height}; the header says {wanted}"
+            )
+        return upsample(picture, self._header.base_scale)
+
+
+class View(Protocol):
+    """What one level shows of the packets. `waits`: for the enhancement of base pictures."""
+
+    waits: bool
+
+    def start(self) -> None:
+        """A GOP starts."""
+
+    def show(self, units: list[bytes], frames: list[EnhancedFrame] | None) -> Iterator[Made]:
+        """The frames of a packet; `frames` is None where the enhancement is lost."""
+
+    def conceal(self, count: int) -> Iterator[Made]:
+        """Frames of which nothing is there."""
+
+    def close(self) -> None: ...
+
+
+class BaseView:
+    """Level `base`."""
+
+    waits = False
+
+    def __init__(self, base: BasePictures) -> None:
+        self._base = base
+
+    def start(self) -> None:
+        pass
+
+    def show(self, units: list[bytes], frames: list[EnhancedFrame] | None) -> Iterator[Made]:
+        for unit in units:
+            yield Made(self._base.decode(unit), "base")
+            self._base.index += 1
+
+    def conceal(self, count: int) -> Iterator[Made]:
+        return iter(())
+
+    def close(self) -> None:
+        pass
+
+
+class _SynthesisedView:
+    """What the two levels with a network share: the first picture of a GOP is the reference, if its
+    parameters are there."""
+
+    waits = True
+
+    def __init__(self, base: BasePictures, synthesiser: Synthesiser) -> None:
+        self._base, self._synthesiser = base, synthesiser
+        self._referenced = False
+
+    def start(self) -> None:
+        self._referenced = False
+
+    def _refer(self, picture: Picture, frame: EnhancedFrame) -> Made:
+        qp = self._base.config.qp(0)
+        self._synthesiser.set_reference(picture, qp, frame.parameters)
+        self._referenced = True
+        return Made(picture, "base")
+
+    def close(self) -> None:
+        self._synthesiser.close()
+
+
+class FusedView(_SynthesisedView):
+    """Level `fused` of mode `hybrid`: base pictures, or what the network makes of them."""
+
+    def show(self, units: list[bytes], frames: list[EnhancedFrame] | None) -> Iterator[Made]:
+        for unit, frame in zip_longest(units, frames or ()):
+            picture = self._base.decode(unit)
+            yield self._one(picture, frame)
+            self._base.index += 1
+
+    def _one(self, picture: Picture, frame: EnhancedFrame | None) -> Made:
+        index = self._base.index
+        if frame is not None and index == 0:
+            return self._refer(picture, frame)
+        if frame is None or not frame.fused or not self._referenced:
+            return Made(picture, "base")
+        qp = self._base.config.qp(index)
+        return Made(self._synthesiser.fuse(picture, qp, frame.parameters), "fused")
+
+    def conceal(self, count: int) -> Iterator[Made]:
+        return iter(())
+
+
+class AnimatedView(_SynthesisedView):
+    """Level `animation`: the reference, moved. Where parameters are lost the last picture stays:
+    base pictures after the first need others that were not decoded."""
+
+    _held: Picture | None = None  # the reference
+    _last: Picture | Future[Picture] | None = None
+
+    def show(self, units: list[bytes], frames: list[EnhancedFrame] | None) -> Iterator[Made]:
+        if units and self._base.index == 0:
+            self._held = self._base.decode(units[0])
+        if frames is None:
+            yield from self.conceal(len(units))
+            return
+        if self._held is None:
+            raise DamagedError("keypoints without a reference picture before them")
+        for frame in frames:
+            yield self._one(self._held, frame)
+
+    def _one(self, held: Picture, frame: EnhancedFrame) -> Made:
+        if self._base.index == 0:
+            made = self._refer(held, frame)
+        elif self._referenced:
+            made = Made(self._synthesiser.animate(held, frame.parameters), "animation")
+        else:
+            made = Made(self._last or held, "concealed")
+        self._base.index += 1
+        self._last = made.picture
+        return made
+
+    def conceal(self, count: int) -> Iterator[Made]:
+        for _ in range(count):
+            if self._base.index == 0 and self._held is not None:
+                self._last = self._held
+                yield Made(self._held, "base")
+            elif self._last is not None:
+                yield Made(self._last, "concealed")
+            self._base.index += 1
