@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from hdac.codec.operating import ENHANCEMENT_KBPS
-from hdac.layers.quantiser import dequantise, quantise
+from hdac.layers.motion import dequantise, quantise
 from hdac.nets.fusion import Reference
 from hdac.nets.keypoints import thumbnail
 from hdac.nets.zoo import CodecNet
@@ -98,7 +98,8 @@ def _measure(
     net: CodecNet, clip: Clip, version: Version, coded: Frames, times: list[int]
 ) -> _Measured:
     def told(picture: Tensor) -> Tensor:
-        return dequantise(quantise(net.detector(thumbnail(picture))[0]))[None]
+        points = net.detector(thumbnail(picture)).numpy()
+        return torch.from_numpy(dequantise(quantise(points)))
 
     def qp(t: int) -> Tensor:
         return torch.tensor([float(version.qp(t))])
