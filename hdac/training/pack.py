@@ -211,4 +211,6 @@ def load_index(pack: Path) -> Index:
             "`hdac train pack`"
         )
     anchors = [AnchorPoint(**{**a, "psnr_y": tuple(a["psnr_y"])}) for a in data["anchors"]]
-    return Index(data["originals"], [Version(**v) for v in data["versions"]], anchors)
+    former = {"qp_ref": "qp_intra"}  # names in packs of format 5
+    versions = [{former.get(k, k): value for k, value in v.items()} for v in data["versions"]]
+    return Index(data["originals"], [Version(**v) for v in versions], anchors)

@@ -1,6 +1,7 @@
 """The training program on two synthetic clips: it learns, stops, and resumes to the step."""
 
 import csv
+import json
 import math
 import os
 import subprocess
@@ -129,6 +130,10 @@ def test_pack_of_another_version(tmp_path: Path) -> None:
     (tmp_path / "pack.json").write_text('{"schema": "hdac-pack/1"}')
     with pytest.raises(UsageError, match="'hdac-pack/1'; expected 'hdac-pack/2'"):
         load_index(tmp_path)
+    version = {"clip": "a", "start": 0, "qp_ref": 30, "qp_base": 40, "stream": "s", "kbps": 1.0}
+    pack = {"schema": "hdac-pack/2", "originals": {}, "versions": [version], "anchors": []}
+    (tmp_path / "pack.json").write_text(json.dumps(pack))
+    assert load_index(tmp_path).versions[0].qp_intra == 30
 
 
 def test_validation_has_a_bd_rate(pack: tuple[Path, Path], tmp_path: Path) -> None:
