@@ -113,9 +113,7 @@ def build(settings: dict[str, Any]) -> CodecNet:
     `TypeError` for unknown keys and `ValueError` for values that no network has."""
     if not isinstance(settings, dict):
         raise TypeError(f"a configuration is a table, not {settings!r:.40}")
-    plain: dict[str, Any] = {
-        k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()
-    }
+    plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
     for key, value in RETIRED.items():
         if plain.pop(key, value) != value:
             raise ValueError(f"{key} = {settings[key]}: hdac no longer has such networks")

@@ -87,26 +87,25 @@ class _Job(NamedTuple):
 def _code(job: _Job) -> Version:
     """Codes one version of one clip."""
     from hdac.bench.raw import read_clip
-    from hdac.codec.syntax import BaseWriter
-    from hdac.layers.codecs import header_cascade, open_base
+    from hdac.codec.config import EncoderConfig
+    from hdac.codec.files import base_units, encode, inspect
+    from hdac.layers.codecs import open_base
 
     clip = read_clip(job.path, None)
     pictures, fps = clip.pictures[job.start :][: job.pictures], clip.fps
     width, height = pictures[0].width, pictures[0].height
-    config = BaseConfig(width, height, fps, job.qp_intra, job.qp_base, preset=job.preset)
-    encoder = open_base(job.base_codec, config, None, len(pictures))
-    units = [coded.data for picture in pictures for coded in encoder.push(picture)]
-    units += [coded.data for coded in encoder.flush()]
-    size = 0
+    kbps = 0.0
     if job.measured:
-        writer = BaseWriter(job.base_codec, len(header_cascade(job.base_codec, config.cascade)))
-        writer.start(job.qp_intra, job.qp_base)
-        for unit in units:
-            writer.add(unit)
-        size = sum(len(packet.tobytes()) for packet in writer.take())
+        alone = EncoderConfig("base", job.qp_base, job.qp_intra, refresh="never")
+        data = encode(pictures, width, height, fps, alone, frames=len(pictures))
+        units, kbps = list(base_units(data)), round(inspect(data).kbps, 4)
+    else:
+        config = BaseConfig(width, height, fps, job.qp_intra, job.qp_base, preset=job.preset)
+        encoder = open_base(job.base_codec, config, None, len(pictures))
+        units = [coded.data for picture in pictures for coded in encoder.push(picture)]
+        units += [coded.data for coded in encoder.flush()]
     name = f"{job.path.stem}_{job.version}.{job.base_codec}"
     (job.out / name).write_bytes(b"".join(units))
-    kbps = round(float(size * 8 * fps / len(pictures) / 1000), 4)
     return Version(job.path.stem, job.start, job.qp_intra, job.qp_base, name, kbps, job.base_codec)
 
 
@@ -212,4 +211,6 @@ def load_index(pack: Path) -> Index:
             "`hdac train pack`"
         )
     anchors = [AnchorPoint(**{**a, "psnr_y": tuple(a["psnr_y"])}) for a in data["anchors"]]
-    return Index(data["originals"], [Version(**v) for v in data["versions"]], anchors)
+    former = {"qp_ref": "qp_intra"}  # names in packs of format 5
+    versions = [{former.get(k, k): value for k, value in v.items()} for v in data["versions"]]
+    return Index(data["originals"], [Version(**v) for v in versions], anchors)

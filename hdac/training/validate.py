@@ -97,22 +97,22 @@ class _Measured(NamedTuple):
 def _measure(
     net: CodecNet, clip: Clip, version: Version, coded: Frames, times: list[int]
 ) -> _Measured:
-    def as_coded(picture: Tensor) -> Tensor:
-        points = net.detector(thumbnail(picture))[0].cpu().numpy()
-        return torch.from_numpy(dequantise(quantise(points)))[None]
+    def told(picture: Tensor) -> Tensor:
+        points = net.detector(thumbnail(picture)).numpy()
+        return torch.from_numpy(dequantise(quantise(points)))
 
     def qp(t: int) -> Tensor:
         return torch.tensor([float(version.qp(t))])
 
     held = picture_planes(coded, 0)
-    there = as_coded(picture_planes(clip.original, version.start))
+    there = told(picture_planes(clip.original, version.start))
     moving = fusing = Reference(held, net.encode(held, qp(0)), there)
     if net.derives_keypoints:
         fusing = moving._replace(keypoints=net.detector(thumbnail(held)))
     found = _Measured([], [], [], [])
     for t in times:
         target, base = picture_planes(clip.original, version.start + t), picture_planes(coded, t)
-        coded_points = as_coded(target)
+        coded_points = told(target)
         points = net.detector(thumbnail(base)) if net.derives_keypoints else coded_points
         fused = net(base, qp(t), fusing, points, torch.ones(1)).planes
         animated = net(base, qp(t), moving, coded_points, torch.zeros(1)).planes
