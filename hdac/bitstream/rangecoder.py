@@ -15,6 +15,8 @@ import math
 from collections.abc import Sequence
 from typing import Protocol
 
+from hdac.errors import DamagedError
+
 _TOP = 1 << 48  # the range at first; `low` is below it but for a carry
 _BOTTOM = 1 << 40  # the range is at least this between symbols
 _LIMIT = 2048  # total count at which an adaptive model halves its counts
@@ -62,10 +64,10 @@ class Coder(Protocol):
 
 
 class Writer:
-    """A `Coder` that writes; `finish` returns the bytes."""
+    """A `Coder` that writes; `finish` returns the bytes. `bits`: how many `bit` has coded."""
 
     def __init__(self) -> None:
-        self.spent = 0.0
+        self.spent, self.bits = 0.0, 0
         self._low, self._range, self._out = 0, _TOP, bytearray()
 
     def symbol(self, model: Adaptive, value: int | None) -> int:
@@ -88,6 +90,7 @@ class Writer:
 
     def bit(self, p: int, value: int | None) -> int:
         assert value is not None
+        self.bits += 1
         self.spent += _COSTS[p][value]
         bound = (self._range >> 12) * p
         if value:
@@ -142,10 +145,11 @@ class Reader:
     """A `Coder` that reads what `Writer.finish` returned; behind the end it reads zeros.
 
     Any bytes mean some symbols: whoever reads bounds how many, and refuses what they cannot mean.
+    bits_left: how many `bit` may still read; then it raises `DamagedError`.
     """
 
-    def __init__(self, data: bytes) -> None:
-        self.spent = 0.0
+    def __init__(self, data: bytes, bits_left: int = 0) -> None:
+        self.spent, self.bits_left = 0.0, bits_left
         self._data, self._next = data, 6
         self._offset = int.from_bytes(data[:6].ljust(6, b"\0"), "big")  # above `low`
         self._range = _TOP
@@ -173,6 +177,12 @@ class Reader:
         return value
 
     def bit(self, p: int, value: int | None) -> int:
+        self.bits_left -= 1
+        if self.bits_left < 0:
+            raise DamagedError(
+                "a packet's slices have more bins than their bytes and pictures allow: "
+                "the stream is damaged"
+            )
         bound = (self._range >> 12) * p
         if self._offset < bound:
             value, width = 1, bound

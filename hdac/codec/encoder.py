@@ -169,7 +169,7 @@ class Encoder:
         self._hysteresis = self._keypoint_hysteresis()
         self._policy = RefreshPolicy(RefreshConfig(config.refresh))
         kind = PacketType.REFERENCE if config.mode == "animation" else PacketType.BASE
-        self._base_writer = BaseWriter(config.codec, len(header.cascade), kind)
+        self._base_writer = BaseWriter(config.codec, len(header.cascade), base_size(header), kind)
         self._enhancement = EnhancementWriter(
             header.keypoints, LEVELS, switched=config.mode == "hybrid"
         )

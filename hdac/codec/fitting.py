@@ -69,7 +69,7 @@ class Ahead:
         size = scaled_size(self.width, self.height, scale)
         settings = BaseConfig(*size, self.fps, qp_intra, qp_base, config.offsets, config.effort)
         base = open_base(codec, settings, config.ffmpeg, len(sources))
-        writer = BaseWriter(codec, len(header_cascade(codec, config.offsets)))
+        writer = BaseWriter(codec, len(header_cascade(codec, config.offsets)), size)
         writer.start(qp_intra, qp_base)
         coded = [c for p in sources for c in base.push(p)] + base.flush()
         first = 0

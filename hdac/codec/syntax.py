@@ -12,8 +12,9 @@ from typing import NamedTuple
 from torch import Tensor
 
 from hdac.bitstream.container import MAX_PAYLOAD, Cursor, Header, Packet, PacketType, chunk, varint
+from hdac.bitstream.nal import NalCompressor
 from hdac.bitstream.rangecoder import Adaptive, Reader, Writer
-from hdac.bitstream.thinning import Thinner
+from hdac.bitstream.recoding import bin_limit, least_size
 from hdac.errors import DamagedError
 from hdac.layers.base import QP_MAX
 from hdac.layers.motion import KeypointCoder
@@ -75,24 +76,30 @@ class BaseWriter:
     """Collects access units; `take` makes the packet. `kind` is BASE, or REFERENCE (one
     picture)."""
 
-    def __init__(self, codec: str, period: int, kind: PacketType = PacketType.BASE) -> None:
-        self.codec, self.period, self.kind = codec, period, kind
+    def __init__(
+        self,
+        codec: str,
+        period: int,
+        size: tuple[int, int],
+        kind: PacketType = PacketType.BASE,
+    ) -> None:
+        self.codec, self.period, self.size, self.kind = codec, period, size, kind
         self.start(0, 0)
 
     def start(self, qp_intra: int, qp_base: int) -> None:
         """A GOP starts: models are fresh."""
-        self._thinner = Thinner(self.codec, self.period)
+        self._compressor = NalCompressor(self.codec, self.period, self.size)
         self._qps: tuple[int, int] | None = (qp_intra, qp_base)
         self._clear()
 
     def _clear(self) -> None:
-        self._coder, self._rest, self.frames = Writer(), b"", 0
+        self._coder, self._slices, self._rest, self.frames = Writer(), Writer(), b"", 0
 
     def add(self, unit: bytes | None) -> None:
         """One frame's access unit (None: a frame without a base picture)."""
         self.frames += 1
         if unit is not None:
-            self._rest += self._thinner.write(self._coder, unit)
+            self._rest += self._compressor.write(self._coder, self._slices, unit)
 
     def take(self) -> list[Packet]:
         if not self.frames:
@@ -101,7 +108,10 @@ class BaseWriter:
         payload = bytes([_GOP_START if start else 0]) + varint(self.frames)
         if self._qps is not None:
             payload += bytes(self._qps)
-        payload += chunk(self._coder.finish()) + self._rest
+        pixels = self.size[0] * self.size[1]
+        least = least_size(self.frames, pixels, self._slices.bits)
+        payload += chunk(self._coder.finish()) + chunk(self._rest)
+        payload += self._slices.finish().ljust(least, b"\0")
         self._qps = None
         self._clear()
         return [Packet(self.kind, payload, start)]
@@ -113,7 +123,7 @@ class BaseReader:
     def __init__(self, header: Header) -> None:
         self.header = header
         self._codec = header.base_codec.name.lower()
-        self._thinner: Thinner | None = None
+        self._compressor: NalCompressor | None = None
         self._index = 0  # frame within the GOP
         self._qps = (0, 0)
 
@@ -131,21 +141,26 @@ class BaseReader:
                     f"QPs {qps[0]} and {qps[1]}; allowed are 0 to {QP_MAX}: the stream is damaged"
                 )
             self._qps = (qps[0], qps[1])
-            self._thinner, self._index = Thinner(self._codec, len(self.header.cascade)), 0
-        if self._thinner is None:
+            size, self._index = base_size(self.header), 0
+            self._compressor = NalCompressor(self._codec, len(self.header.cascade), size)
+        if self._compressor is None:
             raise DamagedError(
                 "a packet without an entry point before it: the stream is damaged or was joined in the middle of a GOP"
             )
         coder = Reader(bytes(cursor.chunk("range-coded bytes", MAX_PAYLOAD)))
-        stored, units, bits, each = cursor.take(cursor.left, "NAL units"), [], [0.0, 0.0], []
+        stored, units = cursor.chunk("NAL units", MAX_PAYLOAD), []
+        width, height = base_size(self.header)
+        data = bytes(cursor.take(cursor.left, "slices"))
+        slices = Reader(data, bin_limit(frames, width * height, len(data)))
+        bits, each = [0.0, 0.0], []
         for i in range(self._index, self._index + frames):
             each.append(0.0)
             if i % self.header.frame_step:
                 continue
-            before = coder.spent
-            unit, taken = self._thinner.read(coder, stored)
+            before = coder.spent + slices.spent
+            unit, taken = self._compressor.read(coder, slices, stored)
             stored = stored[taken:]
-            each[-1] = coder.spent - before + 8 * taken
+            each[-1] = coder.spent + slices.spent - before + 8 * taken
             bits[i > 0] += each[-1]
             units.append(unit)
         if len(stored):

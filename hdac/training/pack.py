@@ -101,7 +101,8 @@ def _code(job: _Job) -> Version:
     ]
     size = 0
     if job.thinned:
-        writer = BaseWriter(job.base_codec, len(header_cascade(job.base_codec, config.cascade)))
+        cascade = header_cascade(job.base_codec, config.cascade)
+        writer = BaseWriter(job.base_codec, len(cascade), (config.width, config.height))
         writer.start(job.qp_intra, job.qp_base)
         for unit in units:
             writer.add(unit)

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hdac.bitstream.rangecoder import Adaptive, Integer, Reader, Signed, Writer
+from hdac.errors import DamagedError
 
 
 def test_golden_bytes() -> None:
@@ -17,7 +18,8 @@ def test_golden_bytes() -> None:
         writer.bit(1 + 331 * i % 4095, i % 3 == 0)
     writer.uniform(1000, 777)
     assert writer.finish().hex() == GOLDEN
-    reader, binary, size, delta = Reader(bytes.fromhex(GOLDEN)), Adaptive(2), Integer(), Signed()
+    reader = Reader(bytes.fromhex(GOLDEN), bits_left=40)
+    binary, size, delta = Adaptive(2), Integer(), Signed()
     for i in range(40):
         assert reader.symbol(binary, None) == (i % 5 == 0)
         assert size.code(reader, None) == 17 * i % 300
@@ -46,7 +48,8 @@ def test_round_trip(sizes: list[int], deltas: list[int], flags: list[tuple[int, 
         signed.code(writer, value)
     for p, value in flags:
         writer.bit(p, value)
-    reader, integer, signed = Reader(writer.finish()), Integer(), Signed()
+    assert writer.bits == len(flags)
+    reader, integer, signed = Reader(writer.finish(), writer.bits), Integer(), Signed()
     assert [integer.code(reader, None) for _ in sizes] == sizes
     assert [signed.code(reader, None) for _ in deltas] == deltas
     assert [reader.bit(p, None) for p, _ in flags] == [value for _, value in flags]
@@ -109,12 +112,20 @@ def test_size_is_near_the_information_content() -> None:
 @given(st.binary(max_size=60))
 def test_any_bytes_decode(data: bytes) -> None:
     """What a syntax cannot mean is for its reader to refuse; the coder itself never stumbles."""
-    reader, integer, signed, model = Reader(data), Integer(), Signed(), Adaptive(5)
+    reader, integer, signed, model = Reader(data, 50), Integer(), Signed(), Adaptive(5)
     for i in range(50):
         assert 0 <= integer.code(reader, None) < 2**24
         assert abs(signed.code(reader, None)) <= 1024
         assert 0 <= reader.symbol(model, None) < 5
         assert reader.bit(1 + 83 * i, None) in (0, 1)
+
+
+def test_bins_are_counted() -> None:
+    reader = Reader(b"", bits_left=3)
+    for _ in range(3):
+        reader.bit(5, None)
+    with pytest.raises(DamagedError, match="more bins than"):
+        reader.bit(5, None)
 
 
 def test_zeros_at_the_end_change_nothing() -> None:
