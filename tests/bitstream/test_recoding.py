@@ -14,8 +14,11 @@ from hypothesis import strategies as st
 
 from hdac.bitstream import recoding
 from hdac.bitstream.container import VERSION
+from hdac.bitstream.hevc import cabac as c
+from hdac.bitstream.hevc.bins import Wider
 from hdac.bitstream.hevc.cabac import CONTEXTS, CabacReader, CabacWriter, initial_states
 from hdac.bitstream.hevc.parameters import Slice
+from hdac.bitstream.hevc.tree import SliceParser
 from hdac.bitstream.nal import NalCompressor, Unit, is_slice, split
 from hdac.bitstream.rangecoder import Reader, Writer
 from hdac.bitstream.recoding import (
@@ -25,6 +28,7 @@ from hdac.bitstream.recoding import (
     PRIORS,
     VIEWS,
     Mixer,
+    ParsedSlice,
     SliceRecoder,
     bin_limit,
     least_size,
@@ -173,7 +177,7 @@ def test_damaged_slices_are_named(head: list[Picture]) -> None:
     stored = b"".join(compressor.write(writer, slices, unit) for unit in units)
     kept, dice = (writer.finish(), slices.finish()), random.Random(3)
     named = 0
-    for which in [0, 1] * 40:
+    for which in [0, 1] * 15:
         broken = [bytearray(data) for data in kept]
         for _ in range(dice.randint(1, 3)):
             broken[which][dice.randrange(len(broken[which]))] ^= 1 << dice.randrange(8)
@@ -193,7 +197,7 @@ def test_damaged_headers_are_stored(head: list[Picture]) -> None:
     """Units that only look like HEVC: nothing but `None` or what comes back."""
     units = [unit.payload for data in coded(head[:3]) for unit in split(data) or []]
     dice = random.Random(5)
-    for _ in range(200):
+    for _ in range(80):
         recoder = SliceRecoder(176, 144)
         for payload in units:
             broken = bytearray(payload)
@@ -285,36 +289,75 @@ def test_sizes_are_padded_to_smallest_blocks() -> None:
     assert not any(compressor.write(Writer(), slices, unit) for unit in units)
 
 
-def endless(head: list[Picture]) -> tuple[bytes, bytes, int]:
-    """The range-coded bytes of two pictures, the first a real one, the second's slice of as many
-    bins as its syntax allows: zeros for ever; and the bins of the first."""
-    first, second = coded(head[:2])
-    writer, slices, compressor = Writer(), Writer(), NalCompressor("hevc", 4, (176, 144))
-    compressor.write(writer, slices, first)
-    bins = slices.bits
-    compressor.write(writer, Writer(), second)
-    return writer.finish(), slices.finish(), bins
+class Chosen:
+    """`Bins` that an attacker chooses: 1 in these contexts (bypass bins: 0)."""
+
+    def __init__(self, writer: Writer, mixer: Mixer, ones: set[int]) -> None:
+        self.writer, self.mixer, self.ones = writer, mixer, ones
+
+    def bin(self, context: int, known: int = 0, wider: Wider = ()) -> int:
+        return self.mixer.code(self.writer, context, known, wider, int(context in self.ones))
+
+    bypass = bin
+
+    def pcm(self, x: int, y: int, size: int) -> bool:
+        return False
+
+    def terminate(self, last: bool) -> None:
+        pass
 
 
-@pytest.mark.parametrize("left", [0, 100, 1 << 30])
-def test_bins_are_bounded(head: list[Picture], left: int) -> None:
-    """Few bytes must not ask for minutes: a slice ends with `DamagedError` at the bin behind its
-    limit, or behind its packet's."""
-    header, data, bins = endless(head[:2])
-    stopped = []
-    for fill in range(256):
-        reader = Reader(data + bytes([fill]) * 2000, bins + left)
-        compressor, side = NalCompressor("hevc", 4, (176, 144)), Reader(header)
-        compressor.read(side, reader, memoryview(b""))
-        assert reader.bits_left == left
-        try:
-            compressor.read(side, reader, memoryview(b""))
-            assert reader.bits_left >= max(0, left - slice_limit(176 * 144))
-        except DamagedError as error:
-            stopped.append("more bins than" in str(error))
-            assert reader.bits_left >= -1
-    if left <= 100:
-        assert any(stopped)
+def p_slice(head: list[Picture]) -> tuple[list[bytes], bytes, ParsedSlice]:
+    """Parameter sets, and the header and the bins of a P slice that follows them."""
+    first, second = (split(data) or [] for data in coded(head[:2]))
+    recoder, sets = SliceRecoder(176, 144), [unit.payload for unit in first[:-1]]
+    for payload in sets:
+        recoder.parameters(payload)
+    parsed = recoder.parse(second[-1].payload)
+    assert parsed is not None
+    return sets, second[-1].payload[: parsed.head.first], parsed
+
+
+def test_bins_of_a_packet_are_bounded(head: list[Picture]) -> None:
+    """Zeros behind the end are slices without end; the reading stops at the bin behind the limit,
+    and more bytes allow more bins."""
+    sets, header, _ = p_slice(head)
+    frames, pixels = 20, 176 * 144
+
+    def read(slices: Reader) -> int:
+        recoder = SliceRecoder(176, 144)
+        for payload in sets:
+            recoder.parameters(payload)
+        for _ in range(frames):
+            recoder.read(slices, header)
+        return 10**6 - slices.bits_left
+
+    bins = read(Reader(b"", 10**6))
+    assert bins > 2 * bin_limit(frames, pixels, 0)
+    slices = Reader(b"", bin_limit(frames, pixels, 0))
+    with pytest.raises(DamagedError, match="more bins than their bytes and pictures allow"):
+        read(slices)
+    assert slices.bits_left == -1
+    size = least_size(frames, pixels, bins)
+    read(Reader(bytes(size), bin_limit(frames, pixels, size)))
+    with pytest.raises(DamagedError):
+        read(Reader(bytes(size - 1), bin_limit(frames, pixels, size - 1)))
+
+
+def test_bins_of_a_slice_are_bounded(head: list[Picture]) -> None:
+    """All the coefficients that there can be."""
+    sets, header, parsed = p_slice(head)
+    writer, mixer = Writer(), Mixer()
+    mixer.start(parsed.head)
+    ones = set(range(c.CONTEXTS)) - {*range(c.SKIP, c.SKIP + 3)}
+    SliceParser().parse(parsed.head, Chosen(writer, mixer, ones))
+    assert writer.bits > slice_limit(176 * 144)
+    slices, recoder = Reader(writer.finish(), 10**6), SliceRecoder(176, 144)
+    for payload in sets:
+        recoder.parameters(payload)
+    with pytest.raises(DamagedError, match="more bins than"):
+        recoder.read(slices, header)
+    assert slices.bits_left == -1
 
 
 def test_padding_makes_room_for_bins() -> None:
