@@ -28,7 +28,7 @@ from hdac.bitstream.hevc.parameters import (
     read_sps,
 )
 from hdac.bitstream.hevc.pcm import allow_pcm, pcm_picture, with_flags
-from hdac.bitstream.thinning import Unit, is_parameters, join, split
+from hdac.bitstream.nal import Unit, is_parameters, join, split
 from hdac.errors import DamagedError, ToolError, UsageError
 from hdac.layers.base import GOP_MAX, BaseConfig, CodedPicture
 from hdac.layers.hevc import HevcEncoder
