@@ -4,7 +4,6 @@ bad input or usage, 130 interrupted, 141 nobody reads, 143 terminated)."""
 from __future__ import annotations
 
 import argparse
-import ast
 import importlib
 import importlib.util
 import os
@@ -31,6 +30,8 @@ _KEEPING = ("batch", "datasets", "experiment", "train")
 
 def _summary(verb: str) -> str:
     """First line of a verb's documentation, without importing it: some take seconds."""
+    import ast
+
     spec = importlib.util.find_spec(f"hdac.cli.{verb}")
     assert spec is not None
     assert spec.origin is not None
@@ -56,6 +57,10 @@ def parser(names: Sequence[str] = ()) -> argparse.ArgumentParser:
     return top
 
 
+class _Stopped(KeyboardInterrupt):
+    """(Python ends itself by SIGINT where a plain one went through an import in C.)"""
+
+
 @contextmanager
 def _signals(caught: list[int]) -> Iterator[None]:
     """Turns SIGINT and SIGTERM into exceptions, so that clean-ups run; `caught` notes which (a
@@ -63,7 +68,7 @@ def _signals(caught: list[int]) -> Iterator[None]:
 
     def on_signal(number: int, frame: FrameType | None) -> NoReturn:
         caught.append(number)
-        raise KeyboardInterrupt
+        raise _Stopped
 
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -40,8 +40,8 @@ def find_ffmpeg(option: str | os.PathLike[str] | None = None) -> str:
         if named:
             if not encoders(str(named)):
                 raise UsageError(
-                    f"{source} {named}: not an FFmpeg that runs; name an ffmpeg executable or leave "
-                    "it out"
+                    f"{source} {named}: not an FFmpeg that runs; name an ffmpeg executable or "
+                    "leave it out"
                 )
             return str(named)
     system = shutil.which("ffmpeg")

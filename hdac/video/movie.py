@@ -133,8 +133,12 @@ class Opened:
         self.last = getattr(frame, "duration", 0) or 0
 
     def timing(self) -> Timing:
+        """The timing of the frames so far."""
         s = self.stream
-        rates = (s.guessed_rate, s.average_rate, s.codec_context.framerate)
+        guess, mean = s.guessed_rate, s.average_rate
+        rates = [guess, mean, s.codec_context.framerate]
+        if guess and mean and self.stamps[0] is not None and abs(mean - guess) > guess / 20:
+            rates = [mean, guess]
         lost = self.undecodable + _REORDERED * self.cut
         return find_timing(self.stamps, s.time_base or Fraction(1), self.last, rates, lost)
 

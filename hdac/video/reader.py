@@ -16,6 +16,7 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
+
 from hdac.errors import UsageError
 from hdac.video.info import VideoInfo as VideoInfo
 from hdac.video.info import parse_size as parse_size

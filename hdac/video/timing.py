@@ -53,7 +53,8 @@ def find_timing(
     # a tick of rounding, 5 % of jitter: less than anybody sees
     slack = max(min(Fraction(21, 20), period / 4), period / 20)
     if all(abs(time - slot * period) <= slack for time, slot in zip(at, slots, strict=True)):
-        return Timing(_constant(slots[-1], at[-1] * tick, min(2, period / 2) * tick, rates))
+        rounding = min(Fraction(2), period / 2) * tick
+        return Timing(_constant(slots[-1], at[-1] * tick, rounding, rates))
     times = [0]
     for time in at[1:]:
         times.append(max(round(time * tick * 1000), times[-1] + 1))

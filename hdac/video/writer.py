@@ -99,9 +99,10 @@ class _Muxed:
         context.time_base = self._tick
         context.thread_count = 2
         if not lossless:
-            context.options = {"crf": "8", "preset": "fast"}
+            context.options = {"crf": "8", "preset": "fast"} | ({"bf": "0"} if timed else {})
         self._stream, self._count = stream, 0
         self._waiting: av.VideoFrame | None = None
+        self._lasts = dict[int, int]()  # ticks that the frame at a time stamp is shown for
 
     def _frame(self, picture: Picture) -> av.VideoFrame:
         info = self._info
@@ -125,15 +126,22 @@ class _Muxed:
     def _encode(self, end: int) -> None:
         """Encodes the frame that waits for its end, in ticks."""
         if self._waiting is not None:
-            self._waiting.duration = max(1, end - (self._waiting.pts or 0))
-            self._container.mux(self._stream.encode(self._waiting))
+            start = self._waiting.pts or 0
+            self._lasts[start] = max(1, end - start)
+            self._mux(self._stream.encode(self._waiting))
+
+    def _mux(self, packets: list[av.Packet[av.VideoStream]]) -> None:
+        for packet in packets:
+            if self._timed and packet.pts is not None:  # of a constant rate libav knows it
+                packet.duration = self._lasts.pop(packet.pts)
+            self._container.mux(packet)
 
     def close(self) -> None:
         if self._waiting is not None:  # by the mean rate, the whole lasts so long
             start, whole = self._waiting.pts or 0, self._count / self._info.fps / self._tick
             usual = 1 / self._info.fps / self._tick
             self._encode(round(whole if start < whole < start + 10 * usual else start + usual))
-        self._container.mux(self._stream.encode(None))
+        self._mux(self._stream.encode(None))
         self._container.close()
 
 
@@ -182,8 +190,8 @@ class VideoWriter:
         muxed = suffix in (".mp4", ".mkv")
         if timed and not muxed:
             self.notes.append(
-                f"{suffix[1:] or 'PNG'} has no frame times: what varied is shown at "
-                f"{float(info.fps):.6g} frames per second (mp4 and mkv keep the times)"
+                f"{suffix[1:] or 'PNG'} has no frame times (mp4 and mkv have): a variable rate "
+                f"becomes a constant one, {float(info.fps):.6g} frames per second"
             )
         self._part = None if is_stdout(self.path) else part_of(self.path)
         self._sink = self._open(info, suffix, timed and muxed)
