@@ -1,4 +1,4 @@
-"""What several verbs share: progress, notes, atomic files, argument types."""
+"""What several verbs share: progress, notes, input, argument types."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import json
 import re
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hdac.bitstream.container import MAX_PIXELS
 from hdac.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,15 +24,26 @@ def say(text: str) -> None:
     print(text, file=sys.stderr)
 
 
+def say_notes(name: object, notes: Iterable[str]) -> None:
+    """What a user should know of a file, to stderr."""
+    for note in notes:
+        say(f"hdac: {name}: {note}")
+
+
 def result(options: Namespace, data: dict[str, object], text: str) -> None:
-    """Results, to stdout: `text`, or `data` with --json."""
-    print(json.dumps(data) if options.json else text)
+    """Results: `text`, or `data` with --json; to stdout, or to stderr where the output goes
+    there."""
+    piped = str(getattr(options, "output", "")) == "-"
+    print(json.dumps(data) if options.json else text, file=sys.stderr if piped else sys.stdout)
 
 
 @contextmanager
 def progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
     """A progress bar on stderr (only on a terminal); the yielded function is told how many frames
     are done."""
+    if not sys.stderr.isatty():
+        yield lambda done: None
+        return
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -47,17 +59,14 @@ def progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    console = Console(stderr=True)
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as bar:
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=total)
         yield lambda done: bar.update(task, completed=done)
 
 
 def parse_bitrate(text: str) -> float:
     """`8k` or `8000` -> kbps. Raises `UsageError`."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)(k(?:bps)?)?", text.strip().lower())
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)(k(?:bps)?)?", text.strip().lower())
     if not match:
         raise UsageError(f"--bitrate {text}; expected a number with k for kbit/s, for example 8k")
     return float(match[1]) if match[2] else float(match[1]) / 1000
@@ -65,31 +74,50 @@ def parse_bitrate(text: str) -> float:
 
 def parse_fps(text: str) -> Fraction:
     """`25`, `29.97` or `30000/1001`. Raises `UsageError`."""
-    try:
-        fps = Fraction(text).limit_denominator(1001)
-    except (ValueError, ZeroDivisionError):
-        raise UsageError(
-            f"--fps {text}; expected a number or a fraction, for example 25 or 30000/1001"
-        ) from None
-    if not 0 < fps <= 1000:
-        raise UsageError(f"--fps {text}; allowed are more than 0 to 1000 frames per second")
-    return fps
+    from hdac.video.rate import parse_rate
+
+    return parse_rate(text, "--fps")
 
 
 def parse_refresh(text: str) -> Refresh:
     """`auto`, `never` or a period in frames. Raises `UsageError`."""
     if text == "auto" or text == "never":
         return text  # type: ignore[return-value]
-    if not text.isdigit():
+    if not re.fullmatch("[0-9]+", text):
         raise UsageError(f"--refresh {text}; choose auto, never or a period in frames")
     return int(text)
 
 
-def read_stream(path: Path) -> bytes:
-    """The bytes of an .hdac file. Raises `UsageError` if it is not there."""
-    if not path.is_file():
+def parse_pixels(text: str) -> int:
+    """`1920x1088` or a number of pixels. Raises `UsageError`."""
+    match = re.fullmatch(r"([0-9]{1,9})(?:[xX]([0-9]{1,9}))?", text)
+    pixels = int(match[1]) * int(match[2] or 1) if match else 0
+    if not pixels:
+        raise UsageError(f"--max-pixels {text}; expected WIDTHxHEIGHT or a number, above 0")
+    return pixels
+
+
+def read_stream(name: str | Path) -> bytes:
+    """The bytes of an .hdac file, pipe or "-" (stdin). Raises `UsageError` if it is not there."""
+    if str(name) == "-":
+        return sys.stdin.buffer.read()
+    path = Path(name)
+    if not path.exists() or path.is_dir():
         raise UsageError(f"{path}: no such file; give an .hdac file")
     return path.read_bytes()
+
+
+def add_input(sub: ArgumentParser) -> None:
+    sub.add_argument("input", metavar="IN.hdac", help="an .hdac file, or - for stdin")
+
+
+def add_max_pixels(sub: ArgumentParser) -> None:
+    sub.add_argument(
+        "--max-pixels",
+        default=str(MAX_PIXELS),
+        metavar="WxH",
+        help="refuse larger pictures: WIDTHxHEIGHT or a number (default 1920x1088)",
+    )
 
 
 def add_device(sub: ArgumentParser) -> None:

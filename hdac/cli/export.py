@@ -9,60 +9,85 @@ from __future__ import annotations
 
 import argparse
 import io
+from collections.abc import Sequence
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
-import av
-
-from hdac.atomic import write_atomically
-from hdac.bitstream.container import BaseCodec, Cursor, read_header
-from hdac.cli.common import add_json, read_stream, result
-from hdac.codec.files import base_units
+from hdac.cli.common import (
+    add_input,
+    add_json,
+    add_max_pixels,
+    parse_pixels,
+    read_stream,
+    result,
+    say_notes,
+)
 from hdac.errors import UsageError
-from hdac.video.writer import check_output
 
 
 def add_arguments(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("input", metavar="IN.hdac", type=Path)
+    add_input(sub)
     sub.add_argument(
         "-o", "--output", required=True, metavar="base.hevc|base.vvc|base.mp4", type=Path
     )
     sub.add_argument("-f", "--force", action="store_true", help="overwrite the output")
+    add_max_pixels(sub)
     add_json(sub)
 
 
 def run(options: argparse.Namespace) -> None:
+    from hdac.atomic import write_atomically
+    from hdac.bitstream.container import BaseCodec, Cursor, Mode, read_header
+    from hdac.codec.files import base_units, decode
+    from hdac.video.writer import check_output
+
+    pixels = parse_pixels(options.max_pixels)
     data = read_stream(options.input)
     header = read_header(Cursor(data))
     codec = "vvc" if header.base_codec is BaseCodec.VVC else "hevc"
+    if str(options.output) == "-":
+        raise UsageError(f"-: give a file name, .{codec} or .mp4")
     check_output(options.output, options.force, (f".{codec}", ".mp4"))
-    units = list(base_units(data))
+    units, notes = list(base_units(data, pixels)), list[str]()
+    times = [index / header.fps for index in range(len(units) + 1)]
+    if header.clock and options.output.suffix.lower() != ".mp4":
+        notes.append(f"{options.output.suffix} has no frame times (.mp4 keeps them)")
+    elif header.clock and header.mode is not Mode.ANIMATION:
+        shown = [frame.time for frame in decode(data, "base", max_pixels=pixels)]
+        times = [*shown, max(shown[-1] + 1 / header.fps, len(shown) / header.fps)]
     if options.output.suffix.lower() == ".mp4":
         if codec != "hevc":
             raise UsageError(f"{options.output}: VVC in MP4 is not written; export to .vvc")
-        out = to_mp4(units, header.fps / header.frame_step)
+        out = to_mp4(units, times)
     else:
         out = b"".join(units)
     write_atomically(options.output, out)
+    say_notes(options.output, notes)
     text = f"{options.output}: {len(units)} pictures, {len(out)} bytes"
-    result(
-        options, {"output": str(options.output), "pictures": len(units), "bytes": len(out)}, text
-    )
+    made: dict[str, object] = {
+        "output": str(options.output), "pictures": len(units), "bytes": len(out), "notes": notes,
+    }  # fmt: skip
+    result(options, made, text)
 
 
-def to_mp4(units: list[bytes], fps: Fraction) -> bytes:
-    """HEVC access units -> MP4 bytes, one picture each 1/fps seconds."""
+def to_mp4(units: list[bytes], times: Sequence[Fraction]) -> bytes:
+    """HEVC access units -> MP4 bytes; times: seconds at which each picture and the end is shown."""
+    import av
+
     out = io.BytesIO()
     with (
         av.open(io.BytesIO(b"".join(units)), "r", format="hevc") as source,
         av.open(out, "w", format="mp4") as container,
     ):
         stream = container.add_stream_from_template(source.streams.video[0])
-        tick = 1 / fps
+        tick = min(b - a for a, b in pairwise(times))
+        tick = tick if all(t % tick == 0 for t in times) else Fraction(1, 1000)
         stream.time_base = tick
-        for index, packet in enumerate(p for p in source.demux(video=0) if p.size):
-            packet.stream = stream
-            packet.pts = packet.dts = index
-            packet.duration, packet.time_base = 1, tick
+        packets = (p for p in source.demux(video=0) if p.size)
+        for packet, (start, end) in zip(packets, pairwise(times), strict=False):
+            packet.stream, packet.time_base = stream, tick
+            packet.pts = packet.dts = round(start / tick)
+            packet.duration = round((end - start) / tick)
             container.mux(packet)
     return out.getvalue()

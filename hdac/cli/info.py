@@ -3,38 +3,35 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from hdac.cli.common import add_json, read_stream, result
-from hdac.codec.files import inspect
+from hdac.cli.common import (
+    add_input,
+    add_json,
+    add_max_pixels,
+    parse_pixels,
+    read_stream,
+    result,
+)
 
 
 def add_arguments(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("input", metavar="IN.hdac", type=Path)
+    add_input(sub)
+    add_max_pixels(sub)
     add_json(sub)
 
 
 def run(options: argparse.Namespace) -> None:
-    info = inspect(read_stream(options.input))
-    data = info.to_json()
-    total = 8 * info.bytes
-    bits = info.bits
-    parts = {
-        "header": bits.header,
-        "base": bits.base,
-        "reference": bits.reference,
-        "motion": bits.motion,
-        "fusion": bits.fusion,
-    }
+    from hdac.codec.files import inspect
+
+    pixels = parse_pixels(options.max_pixels)
+    info = inspect(read_stream(options.input), pixels)
+    data, total = info.to_json(), 8 * info.bytes
     lines = [
-        f"{key + ':':12} {data[key]}"
-        for key in ("frames", "fps", "width", "height", "kbps", "bytes")
+        f"{k + ':':12} {data[k]}" for k in ("frames", "fps", "width", "height", "kbps", "bytes")
     ]
-    lines += [f"{'bits:':12} {total}"] + [
-        f"  {name + ':':10} {count} ({100 * count / total:.1f} %)" for name, count in parts.items()
-    ]
-    lines += [
-        f"{key + ':':12} {data[key]}"
-        for key in ("mode", "model", "tune", "base_codec", "refreshes", "qp_intra", "qp_base")
-    ]
+    lines.append(f"{'bits:':12} {total}")
+    for name, count in vars(info.bits).items():
+        lines.append(f"  {name + ':':10} {count} ({100 * count / total:.1f} %)")
+    about = ("mode", "model", "tune", "base_codec", "refreshes", "qp_intra", "qp_base")
+    lines += [f"{key + ':':12} {data[key]}" for key in about]
     result(options, data, "\n".join(lines))

@@ -1,5 +1,5 @@
 """`hdac`: parses the command line, runs a verb, turns errors into exit codes (0 fine, 1 failure, 2
-bad input or usage)."""
+bad input or usage, 130 interrupted, 141 nobody reads, 143 terminated)."""
 
 from __future__ import annotations
 
@@ -7,56 +7,116 @@ import argparse
 import importlib
 import importlib.util
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 from hdac import __version__
 from hdac.errors import HdacError, StreamError, UsageError
 
 #: Each is a module of this package.
 VERBS = (
-    "encode", "decode", "info", "export", "compare", "measure", "batch", "datasets", "experiment", "train", "models", "doctor", "demo",
+    "encode", "decode", "info", "export", "compare", "measure", "batch", "datasets", "experiment",
+    "train", "models", "doctor", "demo",
 )  # fmt: skip
+#: Verbs that keep what was finished before they are interrupted.
+_KEEPING = ("batch", "datasets", "experiment", "train")
 
 
-def parser(names: Sequence[str] = VERBS) -> argparse.ArgumentParser:
-    """The command line of these verbs. A verb's module is imported with it: the bench's libraries
-    take seconds."""
+def _summary(verb: str) -> str:
+    """First line of a verb's documentation, without importing it: some take seconds."""
+    import ast
+
+    spec = importlib.util.find_spec(f"hdac.cli.{verb}")
+    assert spec is not None
+    assert spec.origin is not None
+    text = ast.get_docstring(ast.parse(Path(spec.origin).read_text(encoding="utf-8"))) or ""
+    return text.split("\n\n")[0].replace("\n", " ")
+
+
+def parser(names: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """The command line; of these verbs with their options."""
     top = argparse.ArgumentParser(
         prog="hdac", description="Hybrid deep animation codec: talking heads at 2 to 70 kbps."
     )
     top.add_argument("--version", action="version", version=f"hdac {__version__}")
     verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for name in names:
-        module = importlib.import_module(f"hdac.cli.{name}")
-        doc = (module.__doc__ or "").strip()
-        sub = verbs.add_parser(name, help=doc.splitlines()[0], description=doc)
-        module.add_arguments(sub)
-        sub.set_defaults(run=module.run)
+    for name in VERBS:
+        if name in names:
+            module = importlib.import_module(f"hdac.cli.{name}")
+            sub = verbs.add_parser(name, description=module.__doc__)
+            module.add_arguments(sub)
+            sub.set_defaults(run=module.run)
+        elif not names:
+            verbs.add_parser(name, help=_summary(name))
     return top
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command; returns its exit code."""
-    arguments = sys.argv[1:] if arguments is None else arguments
+class _Stopped(KeyboardInterrupt):
+    """(Python ends itself by SIGINT where a plain one went through an import in C.)"""
+
+
+@contextmanager
+def _signals(caught: list[int]) -> Iterator[None]:
+    """Turns SIGINT and SIGTERM into exceptions, so that clean-ups run; `caught` notes which (a
+    library that is being imported may turn the exception into another)."""
+
+    def on_signal(number: int, frame: FrameType | None) -> NoReturn:
+        caught.append(number)
+        raise _Stopped
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {n: signal.signal(n, on_signal) for n in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _run(arguments: Sequence[str]) -> int:
+    options = parser([verb for verb in VERBS if verb in arguments[:1]]).parse_args(arguments)
     os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")  # read when a metric imports cv2
     if importlib.util.find_spec("av"):  # a training machine may lack it
         import av
 
         av.logging.set_level(av.logging.PANIC)
-    wanted = [verb for verb in VERBS if verb in arguments[:1]]
-    options = parser(wanted or VERBS).parse_args(arguments)
     try:
-        return int(options.run(options) or 0)
+        code = int(options.run(options) or 0)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # `hdac ... | head`; the interpreter flushes once more at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 141
     except (UsageError, StreamError) as error:
         print(f"hdac: {error}", file=sys.stderr)
         return 2
     except (HdacError, OSError) as error:
         print(f"hdac: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("hdac: interrupted; nothing was written", file=sys.stderr)
-        return 1
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; returns its exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    caught = list[int]()
+    try:
+        with _signals(caught):
+            return _run(arguments)
+    except BaseException as error:
+        if not caught and not isinstance(error, KeyboardInterrupt):
+            raise
+    kept = any(verb in arguments[:1] for verb in _KEEPING)
+    what = "what was finished is kept" if kept else "nothing was written"
+    print(f"hdac: interrupted; {what}", file=sys.stderr)
+    return 128 + (caught[0] if caught else signal.SIGINT)
 
 
 if __name__ == "__main__":

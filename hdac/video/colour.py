@@ -3,10 +3,14 @@ uses."""
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import numpy as np
 import numpy.typing as npt
 
 from hdac.video.picture import Picture, Plane
+
+Samples: TypeAlias = npt.NDArray[np.floating]
 
 UNSPECIFIED, BT709, BT470BG, SMPTE170M, BT2020 = 2, 1, 5, 6, 9  # H.273 matrix coefficients
 
@@ -27,23 +31,18 @@ def resolve_matrix(matrix: int, height: int) -> int:
     return SMPTE170M if height < 720 else BT709
 
 
-def _enlarge(plane: npt.NDArray[np.floating], height: int, width: int) -> npt.NDArray[np.floating]:
+def upsample_chroma(plane: Samples, height: int, width: int) -> Samples:
     """Doubles a chroma plane bilinearly (samples centred, edges replicated) and crops it."""
-    padded = np.pad(plane, 1, mode="edge")
-    rows = np.stack(
-        [0.25 * padded[:-2] + 0.75 * padded[1:-1], 0.75 * padded[1:-1] + 0.25 * padded[2:]], 1
-    )
-    rows = rows.reshape(-1, padded.shape[1])
-    both = np.stack(
-        [0.25 * rows[:, :-2] + 0.75 * rows[:, 1:-1], 0.75 * rows[:, 1:-1] + 0.25 * rows[:, 2:]], 2
-    )
-    out: npt.NDArray[np.floating] = both.reshape(rows.shape[0], -1)[:height, :width]
-    return out
+    for axis in (0, 1):
+        p = np.pad(np.moveaxis(plane, axis, 0), ((1, 1), (0, 0)), mode="edge")
+        pairs = [0.25 * p[:-2] + 0.75 * p[1:-1], 0.75 * p[1:-1] + 0.25 * p[2:]]
+        plane = np.moveaxis(np.stack(pairs, 1).reshape(-1, p.shape[1]), 0, axis)
+    return plane[:height, :width]
 
 
 def rgb_from_picture(picture: Picture, matrix: int) -> npt.NDArray[np.uint8]:
-    """R'G'B' `(H, W, 3)` uint8 full range, from limited-range 4:2:0; chroma enlarged bilinearly,
-    centre-sited.
+    """R'G'B' `(H, W, 3)` uint8 full range, from limited-range 4:2:0; chroma upsampled
+    bilinearly, centre-sited.
 
     (H.273 equations 38 to 40 and 50 to 52, inverted.)
     """
@@ -51,7 +50,8 @@ def rgb_from_picture(picture: Picture, matrix: int) -> npt.NDArray[np.uint8]:
     kr, kb = _WEIGHTS[resolve_matrix(matrix, height)]
     y = (picture.y.astype(np.float32) - 16) / 219
     cb, cr = (
-        _enlarge((p.astype(np.float32) - 128) / 224, height, width) for p in (picture.u, picture.v)
+        upsample_chroma((p.astype(np.float32) - 128) / 224, height, width)
+        for p in (picture.u, picture.v)
     )
     red = y + 2 * (1 - kr) * cr
     blue = y + 2 * (1 - kb) * cb
@@ -71,7 +71,8 @@ def picture_from_rgb(rgb: npt.NDArray[np.uint8], matrix: int) -> Picture:
 
     def chroma(difference: npt.NDArray[np.floating], scale: float) -> Plane:
         mean = difference.reshape(height // 2, 2, width // 2, 2).mean((1, 3))
-        return (mean / scale * 224 + 128.5).clip(16, 240).astype(np.uint8)
+        out: Plane = (mean / scale * 224 + 128.5).clip(16, 240).astype(np.uint8)
+        return out
 
     return Picture(
         (y * 219 + 16.5).astype(np.uint8),

@@ -40,7 +40,8 @@ def find_ffmpeg(option: str | os.PathLike[str] | None = None) -> str:
         if named:
             if not encoders(str(named)):
                 raise UsageError(
-                    f"{source} {named}: not an FFmpeg that runs; name an ffmpeg executable or leave it out"
+                    f"{source} {named}: not an FFmpeg that runs; name an ffmpeg executable or "
+                    "leave it out"
                 )
             return str(named)
     system = shutil.which("ffmpeg")
@@ -75,7 +76,8 @@ def run_ffmpeg(
         )
     except subprocess.TimeoutExpired as error:
         raise ToolError(
-            f"FFmpeg took longer than {timeout:g} s: {Path(command[0]).name} {' '.join(command[1:])}"
+            f"FFmpeg took longer than {timeout:g} s: {Path(command[0]).name} "
+            f"{' '.join(command[1:])}"
         ) from error
     if done.returncode:
         tail = done.stderr.decode(errors="replace")[-800:].strip()

@@ -1,13 +1,13 @@
 """Video out: mp4 (H.264, visually lossless), mkv (FFV1), y4m, yuv and folders of PNG.
 
 `.mkv`, `.y4m` and `.yuv` are lossless. Everything is written beside its final name and moved there
-at the end, so that a killed run leaves nothing half-made under that name.
+at the end, so that a killed run leaves nothing half-made under that name; "-" is y4m on stdout.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
+import sys
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -15,77 +15,75 @@ from typing import BinaryIO, Protocol
 
 import av
 import numpy as np
-import numpy.typing as npt
 from av.video.reformatter import ColorRange
 
+from hdac.atomic import part_of, remove
 from hdac.errors import UsageError
-from hdac.video.colour import rgb_from_picture
-from hdac.video.picture import Picture
-from hdac.video.reader import VideoInfo
+from hdac.video.info import VideoInfo
+from hdac.video.picture import Picture, Rgb
 
 SUFFIXES = (".mp4", ".mkv", ".y4m", ".yuv")
+#: Ticks per second of time stamps where the rate varies.
+CLOCK = 1000
+
+
+def is_stdout(path: Path) -> bool:
+    return str(path) == "-"
 
 
 def check_output(path: Path, force: bool, suffixes: tuple[str, ...] = (*SUFFIXES, "")) -> Path:
     """Raises `UsageError` if `path` cannot be written: unknown suffix, existing without `force`, no
     such parent folder."""
+    if is_stdout(path):
+        return path
     if path.suffix.lower() not in suffixes:
         known = ", ".join(s or "a folder (no suffix) for PNG" for s in suffixes)
         raise UsageError(f"{path}: cannot write {path.suffix or 'a folder'}; choose one of {known}")
     if path.exists() and not force:
         raise UsageError(f"{path}: exists already; give -f to overwrite it or another name")
-    if path.is_dir() and path.suffix:
-        raise UsageError(f"{path}: is a folder; give a file name")
-    if path.is_dir() and any(p.suffix.lower() != ".png" for p in path.iterdir()):
-        raise UsageError(
-            f"{path}: the folder holds more than PNG pictures and is not replaced; give another name"
-        )
+    if path.exists() and path.is_dir() == bool(path.suffix):
+        kind, wanted = ("a folder", "a file") if path.suffix else ("no folder", "a folder")
+        raise UsageError(f"{path}: is {kind}; give the name of {wanted}")
     if not path.parent.is_dir():
         raise UsageError(f"{path}: the folder {path.parent} does not exist; make it first")
     return path
 
 
 class _Sink(Protocol):
-    def write(self, picture: Picture) -> None: ...
+    def write(self, picture: Picture, time: Fraction | None) -> None: ...
 
     def close(self) -> None: ...
-
-
-def crop(picture: Picture, width: int, height: int) -> Picture:
-    """Back to an odd size: luma `height` x `width`, chroma rounded up."""
-    return Picture(
-        picture.y[:height, :width],
-        *(p[: (height + 1) // 2, : (width + 1) // 2] for p in picture[1:]),
-    )
 
 
 class _Raw:
     """y4m and yuv. (YUV4MPEG2, mjpegtools.)"""
 
-    def __init__(self, path: Path, info: VideoInfo) -> None:
-        self._file: BinaryIO = path.open("wb")
-        self._info = info
-        self._mark = b"FRAME\n" if info.path.suffix.lower() == ".y4m" else b""
-        if self._mark:
+    def __init__(self, file: BinaryIO, info: VideoInfo, y4m: bool) -> None:
+        self._file, self._info = file, info
+        self._mark = b"FRAME\n" if y4m else b""
+        if y4m:
             rate = f"F{info.fps.numerator}:{info.fps.denominator}"
-            head = f"YUV4MPEG2 W{info.width} H{info.height} {rate} Ip A1:1 C420mpeg2 XYSCSS=420MPEG2 XCOLORRANGE=LIMITED\n"
-            self._file.write(head.encode())
+            tags = "Ip A1:1 C420mpeg2 XYSCSS=420MPEG2 XCOLORRANGE=LIMITED"
+            file.write(f"YUV4MPEG2 W{info.width} H{info.height} {rate} {tags}\n".encode())
 
-    def write(self, picture: Picture) -> None:
-        self._file.write(self._mark + crop(picture, self._info.width, self._info.height).tobytes())
+    def write(self, picture: Picture, time: Fraction | None) -> None:
+        samples = picture.cropped(self._info.width, self._info.height).tobytes()
+        self._file.write(self._mark + samples)
 
     def close(self) -> None:
-        self._file.close()
+        self._file.flush()
+        if self._file is not sys.stdout.buffer:
+            self._file.close()
 
 
 class _Muxed:
     """mp4 and mkv through libav, tags carried. mp4 of an odd size is 4:4:4: H.264 cannot crop 4:2:0
     to odd sides."""
 
-    def __init__(self, path: Path, info: VideoInfo) -> None:
-        self._info = info
-        lossless = info.path.suffix.lower() == ".mkv"
-        self._container = av.open(str(path), "w", format="matroska" if lossless else "mp4")
+    def __init__(self, path: Path, info: VideoInfo, lossless: bool, timed: bool) -> None:
+        self._info, self._timed = info, timed
+        self._tick = Fraction(1, CLOCK) if timed else 1 / info.fps
+        self._container = av.open(f"file:{path}", "w", format="matroska" if lossless else "mp4")
         stream = self._container.add_stream("ffv1" if lossless else "libx264", rate=info.fps)
         assert isinstance(stream, av.VideoStream)
         odd = bool(info.width % 2 or info.height % 2)
@@ -98,43 +96,68 @@ class _Muxed:
             info.transfer,
         )
         context.color_range = ColorRange.MPEG
-        context.time_base = 1 / info.fps
+        context.time_base = self._tick
         context.thread_count = 2
         if not lossless:
-            context.options = {"crf": "8", "preset": "fast"}
+            context.options = {"crf": "8", "preset": "fast"} | ({"bf": "0"} if timed else {})
         self._stream, self._count = stream, 0
+        self._waiting: av.VideoFrame | None = None
+        self._lasts = dict[int, int]()  # ticks that the frame at a time stamp is shown for
 
-    def write(self, picture: Picture) -> None:
+    def _frame(self, picture: Picture) -> av.VideoFrame:
         info = self._info
-        if self._stream.pix_fmt == "yuv444p":
-            u, v = (
-                np.repeat(np.repeat(p, 2, 0), 2, 1)[: info.height, : info.width]
-                for p in picture[1:]
-            )
-            planes = [picture.y[: info.height, : info.width], u, v]
-            frame = av.VideoFrame.from_ndarray(
-                np.ascontiguousarray(np.stack(planes)), format="yuv444p", channel_last=False
-            )
-        else:
-            frame = crop(picture, info.width, info.height).to_av()
-        frame.pts, frame.time_base = self._count, 1 / info.fps
+        if self._stream.pix_fmt != "yuv444p":
+            return picture.cropped(info.width, info.height).to_av()
+        chroma = (np.repeat(np.repeat(p, 2, 0), 2, 1) for p in picture[1:])
+        planes = [p[: info.height, : info.width] for p in (picture.y, *chroma)]
+        return av.VideoFrame.from_ndarray(
+            np.ascontiguousarray(np.stack(planes)), format="yuv444p", channel_last=False
+        )
+
+    def write(self, picture: Picture, time: Fraction | None) -> None:
+        frame = self._frame(picture)
+        usual = self._count / self._info.fps
+        at = time if self._timed and time is not None else usual
+        frame.pts, frame.time_base = round(at / self._tick), self._tick
         self._count += 1
-        self._container.mux(self._stream.encode(frame))
+        self._encode(frame.pts)
+        self._waiting = frame
+
+    def _encode(self, end: int) -> None:
+        """Encodes the frame that waits for its end, in ticks."""
+        if self._waiting is not None:
+            start = self._waiting.pts or 0
+            self._lasts[start] = max(1, end - start)
+            self._mux(self._stream.encode(self._waiting))
+
+    def _mux(self, packets: list[av.Packet[av.VideoStream]]) -> None:
+        for packet in packets:
+            if self._timed and packet.pts is not None:  # of a constant rate libav knows it
+                packet.duration = self._lasts.pop(packet.pts)
+            self._container.mux(packet)
 
     def close(self) -> None:
-        self._container.mux(self._stream.encode(None))
+        if self._waiting is not None:  # by the mean rate, the whole lasts so long
+            start, whole = self._waiting.pts or 0, self._count / self._info.fps / self._tick
+            usual = 1 / self._info.fps / self._tick
+            self._encode(round(whole if start < whole < start + 10 * usual else start + usual))
+        self._mux(self._stream.encode(None))
         self._container.close()
 
 
-def save_png(path: Path, rgb: npt.NDArray[np.uint8]) -> None:
-    """Writes R'G'B' `(H, W, 3)` uint8 as a PNG."""
+def encode_png(rgb: Rgb) -> bytes:
+    """R'G'B' `(H, W, 3)` uint8 as the bytes of a PNG."""
     context = av.CodecContext.create("png", "w")
     context.width, context.height, context.pix_fmt = rgb.shape[1], rgb.shape[0], "rgb24"
     context.time_base = Fraction(1, 25)
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24")
     frame.pts = 0
-    packets = [*context.encode(frame), *context.encode(None)]
-    path.write_bytes(b"".join(bytes(p) for p in packets))
+    return b"".join(bytes(p) for p in (*context.encode(frame), *context.encode(None)))
+
+
+def save_png(path: Path, rgb: Rgb) -> None:
+    """Writes R'G'B' `(H, W, 3)` uint8 as a PNG."""
+    path.write_bytes(encode_png(rgb))
 
 
 class _Folder:
@@ -142,9 +165,8 @@ class _Folder:
         path.mkdir()
         self._path, self._info, self._count = path, info, 0
 
-    def write(self, picture: Picture) -> None:
-        info = self._info
-        rgb = rgb_from_picture(picture, info.matrix)[: info.height, : info.width]
+    def write(self, picture: Picture, time: Fraction | None) -> None:
+        rgb = picture.to_rgb(self._info.matrix)[: self._info.height, : self._info.width]
         save_png(self._path / f"{self._count:06d}.png", rgb)
         self._count += 1
 
@@ -153,21 +175,39 @@ class _Folder:
 
 
 class VideoWriter:
-    """Writes pictures to `info.path` by its suffix (none: a folder of PNG). A context manager: the
-    result appears under its name only when the block ends without an error.
+    """Writes pictures to `info.path` by its suffix (none: a folder of PNG; "-": y4m on stdout). A
+    context manager: the result appears under its name only when the block ends without an error.
+    In a folder that exists the pictures of the same names are replaced, all else stays.
 
     info: the size (odd sizes are cropped back from padded pictures), rate and colour of the video.
+    timed: each picture is written with its time, where the format has times. `notes` says what
+    could not be kept, and what else is in the folder.
     """
 
-    def __init__(self, info: VideoInfo, force: bool = False) -> None:
-        self.path = check_output(info.path, force)
-        self._part = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
-        suffix = self.path.suffix.lower()
-        kind = _Folder if not suffix else _Raw if suffix in (".y4m", ".yuv") else _Muxed
-        self._sink: _Sink = kind(self._part, info)
+    def __init__(self, info: VideoInfo, force: bool = False, timed: bool = False) -> None:
+        self.path, self.notes = check_output(info.path, force), list[str]()
+        suffix = ".y4m" if is_stdout(self.path) else self.path.suffix.lower()
+        muxed = suffix in (".mp4", ".mkv")
+        if timed and not muxed:
+            self.notes.append(
+                f"{suffix[1:] or 'PNG'} has no frame times (mp4 and mkv have): a variable rate "
+                f"becomes a constant one, {float(info.fps):.6g} frames per second"
+            )
+        self._part = None if is_stdout(self.path) else part_of(self.path)
+        self._sink = self._open(info, suffix, timed and muxed)
 
-    def write(self, picture: Picture) -> None:
-        self._sink.write(picture)
+    def _open(self, info: VideoInfo, suffix: str, timed: bool) -> _Sink:
+        if self._part is None:
+            return _Raw(sys.stdout.buffer, info, y4m=True)
+        if not suffix:
+            return _Folder(self._part, info)
+        if suffix in (".y4m", ".yuv"):
+            return _Raw(self._part.open("wb"), info, suffix == ".y4m")
+        return _Muxed(self._part, info, suffix == ".mkv", timed)
+
+    def write(self, picture: Picture, time: Fraction | None = None) -> None:
+        """time: when it is shown, in seconds, growing (`timed`)."""
+        self._sink.write(picture, time)
 
     def __enter__(self) -> VideoWriter:
         return self
@@ -180,12 +220,24 @@ class VideoWriter:
     ) -> None:
         try:
             self._sink.close()
-            if kind is None:
-                if self.path.is_dir():
-                    shutil.rmtree(self.path)
-                os.replace(self._part, self.path)
+            if kind is None and self._part is not None:
+                self._move(self._part)
         finally:
-            if self._part.is_dir():
-                shutil.rmtree(self._part)
-            else:
-                self._part.unlink(missing_ok=True)
+            if self._part is not None:
+                remove(self._part)
+
+    def _move(self, part: Path) -> None:
+        if not (part.is_dir() and self.path.is_dir()):
+            os.replace(part, self.path)
+            return
+        ours = {file.name for file in part.iterdir()}
+        for name in sorted(ours):
+            os.replace(part / name, self.path / name)
+        others = sorted(
+            p.name for p in self.path.iterdir() if p.suffix.lower() == ".png" and p.name not in ours
+        )
+        if others:
+            names = f"{others[0]} to {others[-1]}" if len(others) > 1 else others[0]
+            self.notes.append(
+                f"{len(others)} other pictures were in the folder and are still there ({names})"
+            )
