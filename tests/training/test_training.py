@@ -153,7 +153,7 @@ def test_validation_has_a_bd_rate(pack: tuple[Path, Path], tmp_path: Path) -> No
 
 
 BLOCKED = (
-    *("av", "constriction", "kornia", "rich", "skvideo", "bjontegaard", "imageio_ffmpeg"),
+    *("av", "kornia", "rich", "skvideo", "bjontegaard", "imageio_ffmpeg"),
     *("pandas", "plotly", "distributed"),
 )
 
