@@ -25,7 +25,7 @@ class DamagedError(StreamError):
 
 
 class IncompleteError(HdacError):
-    """A stream was decoded as far as it verifies; the message says what is missing (exit code 1)."""
+    """A stream was decoded as far as it verifies; says what is missing (exit code 1)."""
 
 
 class ToolError(HdacError):

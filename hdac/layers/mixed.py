@@ -121,8 +121,8 @@ class MixedEncoder:
     ) -> None:
         if min(config.width, config.height) < MIN_SIDE:
             raise UsageError(
-                f"a mixed base layer of {config.width}x{config.height}; at least {MIN_SIDE}x{MIN_SIDE} "
-                "is needed: use --base-codec hevc, or a smaller --base-scale"
+                f"a mixed base layer of {config.width}x{config.height}; at least "
+                f"{MIN_SIDE}x{MIN_SIDE} is needed: use --base-codec hevc, or a smaller --base-scale"
             )
         qp = config.qp_intra + QP_ABOVE
         still = replace(
