@@ -12,6 +12,7 @@ come back.
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from typing import NamedTuple
 
 from hdac.bitstream.hevc.parameters import MAX_HEADER
@@ -24,7 +25,7 @@ _START = re.compile(rb"\x00\x00\x01")
 _EMULATED = re.compile(rb"\x00\x00(?=[\x00-\x03])")
 _PREVENTED = re.compile(rb"\x00\x00\x03")
 
-MAX_UNITS = 64
+MAX_UNITS = 32
 _SLICE_BYTES = 12  # predicted bytes of a NAL unit that carries a slice, the NAL header included
 _SET_BYTES = 128  # predicted bytes of any other NAL unit (parameter sets, SEI)
 _PREDICTED = 256  # predicted bytes of an access unit, NAL headers not included
@@ -125,9 +126,9 @@ class NalCompressor:
         self._verbatim, self._verbatim_size = Adaptive(2, (15, 1)), Integer()
         self._count = Integer()
         self._starts = [Adaptive(2), Adaptive(2)]
-        self._headers: dict[int, Predictor] = {}
-        self._bodies: dict[bytes, Predictor] = {}
-        self._sizes: dict[tuple[bytes, int], Integer] = {}
+        self._headers: defaultdict[int, Predictor] = defaultdict(Predictor)
+        self._bodies: defaultdict[bytes, Predictor] = defaultdict(Predictor)
+        self._sizes: defaultdict[tuple[bytes, int], Integer] = defaultdict(Integer)
         self._recoder = None if codec == "vvc" else SliceRecoder(*size)
         self._recoded = Adaptive(2, (1, 7))
         self._header_size = Integer()
@@ -189,14 +190,14 @@ class NalCompressor:
         payload = None if unit is None else unit.payload
         start = None if unit is None else int(unit.long_start)
         long_start = bool(coder.symbol(self._starts[index > 0], start))
-        header, head = self._headers.setdefault(index, Predictor()), bytearray()
+        header, head = self._headers[index], bytearray()
         for at in range(2):
             head.append(header.code(coder, at, None if payload is None else payload[at]))
         header.remember(bytes(head))
         kind = bytes(head)
         if kind not in self._bodies and len(self._bodies) >= _MAX_KINDS:
             kind = b""
-        body = self._bodies.setdefault(kind, Predictor())
+        body = self._bodies[kind]
         picture = is_slice(head[0], head[1], self._codec)
         recoder = None if is_vvc(head[0], self._codec) else self._recoder
         if picture and recoder is not None:
@@ -216,8 +217,7 @@ class NalCompressor:
                 return Unit(long_start, payload or b""), 0
             recoder.skip()
         phase = self._pictures % self._period if picture else 0
-        sizes = self._sizes.setdefault((kind, phase), Integer())
-        size = sizes.code(coder, None if payload is None else len(payload) - 2)
+        size = self._sizes[kind, phase].code(coder, None if payload is None else len(payload) - 2)
         count = min(size, (_SLICE_BYTES if picture else _SET_BYTES) - 2, self._left)
         self._predicted(coder, body, head, count, payload)
         if payload is None:

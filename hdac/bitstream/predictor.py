@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 from hdac.bitstream.rangecoder import Adaptive, Coder
 
 _RANKS = 3  # predictions tried before the byte is coded as it is
@@ -34,7 +36,7 @@ class Predictor:
         self._history: list[bytes] = []
         self._confident = confident
         self._run = [0] * _GUESSES  # how well each guess has done in the present unit
-        self._positions: dict[int, _Position] = {}
+        self._positions: defaultdict[int, _Position] = defaultdict(lambda: _Position(confident))
 
     def _guesses(self, at: int) -> list[int]:
         """Guesses for a byte, -1 for none: the byte of the unit `lag` before, and linear trends
@@ -57,7 +59,7 @@ class Predictor:
     def code(self, coder: Coder, at: int, value: int | None) -> int:
         """Codes byte `at` of the present unit."""
         guesses = self._guesses(at)
-        position = self._positions.setdefault(at, _Position(self._confident))
+        position = self._positions[at]
         run, scores = self._run, position.scores
         order = sorted(range(_GUESSES), key=lambda i: (-run[i], -scores[i], i))
         ranked = list(dict.fromkeys(guesses[i] for i in order if guesses[i] >= 0))[:_RANKS]

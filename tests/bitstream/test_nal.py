@@ -71,6 +71,34 @@ def test_streams_of_other_encoders(head: list[Picture], codec: str) -> None:
     round_trip([data[i : i + 997] for i in range(0, len(data), 997)], "hevc")
 
 
+#: Three pictures of 64x48 by x265: parameter sets and an IDR slice, and two P slices.
+STREAM = [
+    "0000000140010c01ffff01600000030090000003000003001e9680900000000142010101600000030090000003"
+    "000003001ea0208316596ae4cae68080000003008000000c84000000014401c17181120000012801af0a60fcfa"
+    "8fe31fb056c156e18baae7e0d3f88d4ed313d2903cdfe9ca83f5f378218944e102e789b1ec017c6a6b83babf9a"
+    "91774097f2252b42f96608ddf896a35af180",
+    "000000010201d0097e2030c0fe9e5fffb378",
+    "000000010201d011ffd480b1fe7ddba0",
+]
+GOLDEN = (
+    "1e4cce4038e34d054cb61abdd6bb2eba07a522f5fec43567805eecb8cbc1db6506eee76e92c54dff8603f8711f"
+    "ca1d07bc7b4a802afae3cc2173",
+    "bd0061e908ee39dde86ac30f5a3fed0046672162fd03298ccaa4649befa03f450e75cc3f1b6c132d2ccbb6a5c4"
+    "cf5ae1e9495aa17b39143a86d427d6b4b57baf8d7b",
+)
+
+
+def test_golden_bytes() -> None:
+    """The exact bytes of a fixed input: a change here breaks every stream there is."""
+    writer, slices, compressor = Writer(), Writer(), NalCompressor("hevc", 4, (64, 48))
+    units = [bytes.fromhex(text) for text in STREAM]
+    assert [compressor.write(writer, slices, unit) for unit in units] == [b""] * 3
+    assert (writer.finish().hex(), slices.finish().hex(), slices.bits) == (*GOLDEN, 640)
+    reader, recoded = (Reader(bytes.fromhex(text), 640) for text in GOLDEN)
+    back = NalCompressor("hevc", 4, (64, 48))
+    assert [back.read(reader, recoded, memoryview(b""))[0] for _ in units] == units
+
+
 def test_repeated_parameter_sets_cost_little(head: list[Picture]) -> None:
     units = []
     for _ in range(3):
