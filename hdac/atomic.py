@@ -6,24 +6,40 @@ import os
 import platform
 import re
 import shutil
+import tempfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from hdac.errors import HdacError
 
 #: The machine in the names of parts: a process number says nothing about another one's.
 _NODE = f"{zlib.crc32(platform.node().encode()):08x}"
-_PART = re.compile(rf"\..+\.{_NODE}-([0-9]+)\.part")
+_OURS = re.compile(rf"(?:\..+\.|hdac-){_NODE}-([0-9]+)(?:\.part|-.*)")
 
 
 def part_of(path: Path) -> Path:
     """The name under which this process writes what becomes `path`, in the same folder, where
     parts of ours whose process has died are removed."""
-    for other in path.parent.glob(".*.part"):
-        match = _PART.fullmatch(other.name)
-        if match and not _alive(int(match[1])):
-            remove(other)
+    _remove_dead(path.parent, ".*.part")
     return path.with_name(f".{path.name}.{_NODE}-{os.getpid()}.part")
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """A temporary folder that is removed afterwards; those that killed processes of ours left are
+    removed before."""
+    _remove_dead(Path(tempfile.gettempdir()), "hdac-*")
+    with tempfile.TemporaryDirectory(prefix=f"hdac-{_NODE}-{os.getpid()}-") as folder:
+        yield Path(folder)
+
+
+def _remove_dead(folder: Path, pattern: str) -> None:
+    for path in folder.glob(pattern):
+        match = _OURS.fullmatch(path.name)
+        if match and not _alive(int(match[1])):
+            remove(path)
 
 
 def _alive(process: int) -> bool:
@@ -36,6 +52,11 @@ def _alive(process: int) -> bool:
     return True
 
 
+def is_pipe(path: Path) -> bool:
+    """Whether what is written goes on at once: "-" (stdout), a FIFO or a device."""
+    return str(path) == "-" or (path.exists() and not path.is_file() and not path.is_dir())
+
+
 def remove(path: Path) -> None:
     """Removes a file or a folder with all that is in it, if it is there."""
     if path.is_dir() and not path.is_symlink():
@@ -45,8 +66,11 @@ def remove(path: Path) -> None:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Writes beside `path`, then renames. Raises `HdacError` that says what is kept, for example
-    when the disk is full."""
+    """Writes beside `path`, then renames (a pipe is written at once). Raises `HdacError` that
+    says what is kept, for example when the disk is full."""
+    if is_pipe(path):
+        path.write_bytes(data)
+        return
     part = part_of(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

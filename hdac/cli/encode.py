@@ -78,7 +78,7 @@ def run(options: argparse.Namespace) -> None:
     from hdac.codec.config import EncoderConfig
     from hdac.codec.files import encode, inspect
     from hdac.video.reader import VideoReader, parse_size
-    from hdac.video.writer import check_output, is_stdout
+    from hdac.video.writer import check_output
 
     named = (
         "mode", "qp_base", "qp_intra", "model", "tune", "allow_loss", "base_codec", "base_scale",
@@ -106,7 +106,7 @@ def run(options: argparse.Namespace) -> None:
         )  # fmt: skip
     seconds = time.perf_counter() - start
     say_notes(source.name, source.notes[said:])
-    if is_stdout(options.output):
+    if str(options.output) == "-":
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
     else:

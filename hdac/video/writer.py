@@ -1,7 +1,8 @@
 """Video out: mp4 (H.264, visually lossless), mkv (FFV1), y4m, yuv and folders of PNG.
 
 `.mkv`, `.y4m` and `.yuv` are lossless. Everything is written beside its final name and moved there
-at the end, so that a killed run leaves nothing half-made under that name; "-" is y4m on stdout.
+at the end, so that a killed run leaves nothing half-made under that name. "-" is y4m on stdout;
+pipes are written at once.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import av
 import numpy as np
 from av.video.reformatter import ColorRange
 
-from hdac.atomic import part_of, remove
+from hdac.atomic import is_pipe, part_of, remove
 from hdac.errors import UsageError
 from hdac.video.info import VideoInfo
 from hdac.video.picture import Picture, Rgb
@@ -27,14 +28,10 @@ SUFFIXES = (".mp4", ".mkv", ".y4m", ".yuv")
 CLOCK = 1000
 
 
-def is_stdout(path: Path) -> bool:
-    return str(path) == "-"
-
-
 def check_output(path: Path, force: bool, suffixes: tuple[str, ...] = (*SUFFIXES, "")) -> Path:
     """Raises `UsageError` if `path` cannot be written: unknown suffix, existing without `force`, no
     such parent folder."""
-    if is_stdout(path):
+    if is_pipe(path):
         return path
     if path.suffix.lower() not in suffixes:
         known = ", ".join(s or "a folder (no suffix) for PNG" for s in suffixes)
@@ -186,19 +183,24 @@ class VideoWriter:
 
     def __init__(self, info: VideoInfo, force: bool = False, timed: bool = False) -> None:
         self.path, self.notes = check_output(info.path, force), list[str]()
-        suffix = ".y4m" if is_stdout(self.path) else self.path.suffix.lower()
+        suffix, pipe = self.path.suffix.lower(), is_pipe(self.path)
+        suffix = suffix or ".y4m" if pipe else suffix
         muxed = suffix in (".mp4", ".mkv")
         if timed and not muxed:
             self.notes.append(
                 f"{suffix[1:] or 'PNG'} has no frame times (mp4 and mkv have): a variable rate "
                 f"becomes a constant one, {float(info.fps):.6g} frames per second"
             )
-        self._part = None if is_stdout(self.path) else part_of(self.path)
+        if pipe and muxed:
+            raise UsageError(f"{self.path}: {suffix} cannot be written to a pipe; y4m can")
+        self._part = None if pipe else part_of(self.path)
         self._sink = self._open(info, suffix, timed and muxed)
 
     def _open(self, info: VideoInfo, suffix: str, timed: bool) -> _Sink:
         if self._part is None:
-            return _Raw(sys.stdout.buffer, info, y4m=True)
+            stdout = str(self.path) == "-"
+            file = sys.stdout.buffer if stdout else self.path.open("wb")
+            return _Raw(file, info, suffix == ".y4m")
         if not suffix:
             return _Folder(self._part, info)
         if suffix in (".y4m", ".yuv"):
