@@ -3,10 +3,9 @@ layers of a training pack.
 
     python experiments/hevc_priors.py --pack runs/pack --out hdac/bitstream/hevc/priors.npz
 
-Only the pack's training clips are looked at (350 streams took 20 minutes beside other work, and 6
-GB of memory). `models`: a row a model, with its key, its probability of 1 in units of 1 / 65536,
-and the number of bins that this guess counts for. `weights`: a row a kind of bin, with its key and
-what its views weigh at first.
+Only the pack's training clips are looked at. `models`: a row a model, with its key, its
+probability of 1 in units of 1 / 65536, and the number of bins that this guess counts for.
+`weights`: a row a kind of bin, with its key and what its views weigh at first.
 """
 
 from __future__ import annotations
@@ -19,38 +18,41 @@ from pathlib import Path
 
 import numpy as np
 
-from hdac.bitstream.hevc.slices import EVEN
+from hdac.bitstream.hevc.bins import EVEN
+from hdac.bitstream.hevc.parameters import SPS_UNIT, read_sps
+from hdac.bitstream.nal import is_slice, split
 from hdac.bitstream.rangecoder import Writer
-from hdac.bitstream.recoding import VIEWS, Heard, Mixer, Priors, Recoder, keys
-from hdac.bitstream.thinning import is_slice, split
+from hdac.bitstream.recoding import VIEWS, Mixer, ParsedSlice, Priors, SliceRecoder, keys
 
 #: No guess counts for more bins than this, nor for more than half of those that were seen.
 MOST = 24
 ROUNDS = 2  # of learning the weights
 
 
-def hear(stream: bytes) -> list[Heard]:
-    """The slices of an Annex B stream."""
-    recoder, slices = Recoder(), []
-    for unit in split(stream, limit=1 << 20) or []:
-        if is_slice(unit.payload[0], unit.payload[1], "hevc"):
-            slices.append(recoder.hear(unit.payload))
+def parse(stream: bytes) -> list[ParsedSlice]:
+    """The slices of an Annex B stream that can be recoded."""
+    units = [unit.payload for unit in split(stream, limit=1 << 20) or []]
+    sps = next(read_sps(unit) for unit in units if unit[0] >> 1 & 63 == SPS_UNIT)
+    recoder, slices = SliceRecoder(sps.width, sps.height), []
+    for unit in units:
+        if is_slice(unit[0], unit[1], "hevc"):
+            slices.append(recoder.parse(unit))
         else:
-            recoder.parameters(unit.payload)
-    return [heard for heard in slices if heard is not None]
+            recoder.parameters(unit)
+    return [parsed for parsed in slices if parsed is not None]
 
 
-def count(streams: Iterable[list[Heard]]) -> dict[int, tuple[int, int]]:
+def count(streams: Iterable[list[ParsedSlice]]) -> dict[int, tuple[int, int]]:
     """Key of a model -> its probability (16 bits) and what it counts for.
 
     Each stream weighs as the root of its bins: large ones would drown small ones.
     """
     totals: dict[int, list[float]] = defaultdict(lambda: [0.0, 0.0, 0.0])
     for stream in streams:
-        weight = 100 / max(1, sum(len(heard.bins) for heard in stream)) ** 0.5
-        for heard in stream:
-            for model, known, wider, value in heard.bins:
-                for key in keys(heard.head, model, known, wider) if model != EVEN else []:
+        weight = 100 / max(1, sum(len(parsed.bins) for parsed in stream)) ** 0.5
+        for parsed in stream:
+            for model, known, wider, value in parsed.bins:
+                for key in keys(parsed.head, model, known, wider) if model != EVEN else []:
                     total = totals[key]
                     total[value] += weight
                     total[2] += 1
@@ -62,16 +64,18 @@ def count(streams: Iterable[list[Heard]]) -> dict[int, tuple[int, int]]:
     return found
 
 
-def learn(streams: Iterable[list[Heard]], priors: Priors) -> dict[int, tuple[np.ndarray, float]]:
+def learn(
+    streams: Iterable[list[ParsedSlice]], priors: Priors
+) -> dict[int, tuple[np.ndarray, float]]:
     """Key of a kind of bin -> the sum of what its views weighed in the end, and the number of such
     ends (by the root of the bins)."""
     ends: dict[int, tuple[np.ndarray, float]] = {}
     for stream in streams:
         mixer, writer, bins = Mixer(priors), Writer(), defaultdict(int)  # type: ignore[var-annotated]
-        for heard in stream:
-            mixer.write(writer, heard)
-            for model, _, _, _ in heard.bins:
-                bins[2 * model + heard.head.intra] += 1
+        for parsed in stream:
+            mixer.write(writer, parsed)
+            for model, _, _, _ in parsed.bins:
+                bins[2 * model + parsed.head.intra] += 1
         for key, weights in mixer.weights.items():
             share = bins[key] ** 0.5
             total, shares = ends.get(key, (0.0, 0.0))
@@ -88,17 +92,15 @@ def main() -> None:
     clips = sorted({path.stem.rsplit("_", 1)[0] for path in paths})
     random.Random(1).shuffle(clips)
     first = set(clips[: len(clips) // 2])
-    halves: list[list[list[Heard]]] = [[], []]
+    halves: list[list[list[ParsedSlice]]] = [[], []]
     for path in paths:
-        halves[path.stem.rsplit("_", 1)[0] in first].append(hear(path.read_bytes()))
+        halves[path.stem.rsplit("_", 1)[0] in first].append(parse(path.read_bytes()))
     print(f"{sum(map(len, halves))} streams of {len(clips)} clips", flush=True)
 
     models = count(halves[0] + halves[1])
     weights: dict[int, list[int]] = {}
     others = [count(half) for half in halves]
-    for _ in range(
-        ROUNDS
-    ):  # under the guesses from other clips: one's own would be trusted too much
+    for _ in range(ROUNDS):  # under the guesses from other clips: one's own would look too good
         a, b = (
             learn(half, Priors(other, weights))
             for half, other in zip(halves, others[::-1], strict=True)

@@ -3,40 +3,30 @@ does.
 
     python experiments/operating_points.py --data DIR
 
-For each `qp_base` (with the `qp_intra` that goes with it): the median rate over the clips of `val` of
-a whole .hdac file in mode `base`, plus what motion and switch flags cost in hybrid mode.
+For each `qp_base` (with the `qp_intra` that goes with it): the median rate over the clips of `val`
+of a whole .hdac file in mode `base`, plus what motion and switch flags cost in hybrid mode.
 """
 
 from __future__ import annotations
 
 import argparse
-import statistics
 from pathlib import Path
+from statistics import fmean, median
 
 from hdac.codec.config import EncoderConfig
-from hdac.codec.encoder import Encoder
-from hdac.codec.files import encode, inspect
-from hdac.codec.operating import ENHANCEMENT_KBPS, default_qp_intra
+from hdac.codec.files import decode, encode, inspect
+from hdac.codec.operating import ENHANCEMENT_KBPS, TABLE, default_qp_intra
 from hdac.metrics.psnr import mean_psnr_y
-from hdac.video.picture import Picture
 from hdac.video.reader import VideoReader
 
 
 def point(path: Path, config: EncoderConfig) -> tuple[float, float, int]:
     """kbps, PSNR-Y and refreshes of one clip."""
     reader = VideoReader(path)
-    pictures, shown = list(reader), list[Picture]()
-
-    def watch(encoder: Encoder) -> None:
-        while encoder.shown:
-            shown.append(encoder.shown.popleft().picture)
-
-    info = reader.info
-    data = encode(
-        pictures, info.width, info.height, info.fps, config, frames=len(pictures), watch=watch
-    )
+    pictures, info = list(reader), reader.info
+    data = encode(pictures, info.width, info.height, info.fps, config, frames=len(pictures))
     made = inspect(data)
-    return made.kbps, mean_psnr_y(pictures, shown), made.refreshes
+    return made.kbps, mean_psnr_y(pictures, [f.picture for f in decode(data)]), made.refreshes
 
 
 def main() -> None:
@@ -48,26 +38,19 @@ def main() -> None:
     options = parser.parse_args()
     clips = sorted((options.data / "val").glob("*.mp4"))[:: options.every]
     print(f"{len(clips)} clips of val; mode base; refresh never")
-    for qp in (51, 48, 45, 42, 39, 36, 33, 30, 26):
-        rows = [
-            point(clip, EncoderConfig(mode="base", qp_base=qp, refresh="never")) for clip in clips
-        ]
-        rate, quality = (statistics.median(r[i] for r in rows) for i in (0, 1))
-        print(
-            f"    OperatingPoint({rate + ENHANCEMENT_KBPS:.1f}, {default_qp_intra(qp)}, {qp}),  # PSNR-Y {quality:.2f} dB",
-            flush=True,
-        )
+    for qp in (entry.qp_base for entry in TABLE):
+        config = EncoderConfig(mode="base", qp_base=qp, refresh="never")
+        rates, qualities, _ = zip(*(point(clip, config) for clip in clips), strict=True)
+        rate, quality = median(rates) + ENHANCEMENT_KBPS, median(qualities)
+        text = f"    OperatingPoint({rate:.1f}, {default_qp_intra(qp)}, {qp}),"
+        print(f"{text}  # PSNR-Y {quality:.2f} dB", flush=True)
     for refresh in ("never", "auto"):
         for qp in (48, 42, 36):
-            rows = [
-                point(clip, EncoderConfig(mode="base", qp_base=qp, refresh=refresh))
-                for clip in clips
-            ]  # type: ignore[arg-type]
-            rate, quality, count = (statistics.mean(r[i] for r in rows) for i in range(3))
-            print(
-                f"refresh {refresh}, qp_base {qp}: {rate:.2f} kbps, {quality:.2f} dB, {count:.2f} refreshes a clip",
-                flush=True,
-            )
+            config = EncoderConfig(mode="base", qp_base=qp, refresh=refresh)
+            rows = zip(*(point(clip, config) for clip in clips), strict=True)
+            rate, quality, count = map(fmean, rows)
+            text = f"refresh {refresh}, qp_base {qp}: {rate:.2f} kbps, {quality:.2f} dB"
+            print(f"{text}, {count:.2f} refreshes a clip", flush=True)
 
 
 if __name__ == "__main__":

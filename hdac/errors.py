@@ -24,12 +24,8 @@ class DamagedError(StreamError):
     """A checksum or a syntax rule does not hold."""
 
 
-class ChecksumError(DamagedError):
-    """A packet of a live stream whose end is known, but whose checksum does not match."""
-
-
 class IncompleteError(HdacError):
-    """A stream was decoded as far as it verifies; the message says what is missing (exit code 1)."""
+    """A stream was decoded as far as it verifies; says what is missing (exit code 1)."""
 
 
 class ToolError(HdacError):

@@ -5,12 +5,12 @@ All integers are big-endian; *varint* is LEB128 (7 bits a byte, low bits first, 
 *chunk* is a varint length and that many bytes.
 
     stream  := magic "HDAC" | version u8 | chunk(header) | crc32(all before) u32 | group*
-               (live: | wire* in place of groups)
+               (live: | chunk(wire)* in place of groups)
     group   := framed* check
     framed  := type u8 | chunk(payload)
     check   := type u8 (CHECK, or LAST in the last group) | varint 4
                | crc32(all bytes of the group before it) u32
-    wire    := type u8 | sequence u16 | varint time | chunk(payload) | crc32(all before in it) u32
+    wire    := type u8 | sequence u16 | varint time | payload | crc32(all before in it), low 16 bits
 
     header  := number format u4, mode u4 | tune u4, base codec u4
                | log2 base scale u4, flags u4 (bit 0: live; bit 1: a clock is given)
@@ -34,7 +34,7 @@ from enum import IntEnum
 from fractions import Fraction
 from typing import NamedTuple, TypeVar
 
-from hdac.errors import ChecksumError, DamagedError, StreamError, TruncatedError, UsageError
+from hdac.errors import DamagedError, StreamError, TruncatedError, UsageError
 
 MAGIC = b"HDAC"
 VERSION = 6
@@ -54,7 +54,7 @@ MAX_LIVE_GOP = 256
 
 _PREFIX = struct.Struct(">4sB")
 _FIXED = struct.Struct(">BBBBBB")
-_CRC = struct.Struct(">I")
+_CRC, _CHECK = struct.Struct(">I"), struct.Struct(">H")
 _WIRE = struct.Struct(">BH")
 _LIVE, _CLOCK = 1, 2
 _E = TypeVar("_E", bound=IntEnum)
@@ -96,7 +96,8 @@ class PacketType(IntEnum):
     ENHANCEMENT = 3
     TIMES = 4
     AUDIO = 5
-    RESERVED = 6  # 6 to 13: later versions may give them a meaning, decoders skip them
+    FRAME = 6  # live streams: what belongs to one frame, in one packet
+    RESERVED = 7  # 7 to 13: later versions may give them a meaning, decoders skip them
     CHECK = 14
     LAST = 15
 
@@ -214,7 +215,7 @@ class Cursor:
         """Reads the CRC-32 of everything from `start` on. Raises `DamagedError`."""
         actual = zlib.crc32(self.data[start : self.at])
         if _CRC.unpack(self.take(_CRC.size, f"checksum of {what}"))[0] != actual:
-            raise ChecksumError(f"the checksum of {what} does not match: the stream is damaged")
+            raise DamagedError(f"the checksum of {what} does not match: the stream is damaged")
 
 
 def varint(value: int) -> bytes:
@@ -384,40 +385,35 @@ class Packet:
         return bytes([self.type]) + chunk(self.payload)
 
     def tobytes(self) -> bytes:
-        """As it travels alone, with its own checksum (`wire` of the format)."""
-        head = _WIRE.pack(self.type, self.sequence) + varint(self.time)
-        return with_checksum(head + chunk(self.payload))
+        """As it travels alone, with its own check (`wire` of the format)."""
+        data = _WIRE.pack(self.type, self.sequence) + varint(self.time) + self.payload
+        return data + _CHECK.pack(zlib.crc32(data) & 0xFFFF)
 
     @classmethod
     def frombytes(cls, data: bytes | memoryview) -> Packet:
         """The inverse of `tobytes`. Raises `TruncatedError`, `DamagedError`."""
-        cursor = Cursor(data)
-        packet = cls.read_wire(cursor)
-        if cursor.left:
-            raise DamagedError(f"{cursor.left} bytes follow a packet: it is damaged")
-        return packet
-
-    @classmethod
-    def read_wire(cls, cursor: Cursor) -> Packet:
-        """One packet that travelled alone, from the front of `cursor`."""
-        start = cursor.at
+        body, check = memoryview(data)[: -_CHECK.size], bytes(data[-_CHECK.size :])
+        if check != _CHECK.pack(zlib.crc32(body) & 0xFFFF):
+            raise DamagedError(f"the check of a packet of {len(data)} bytes does not match")
+        cursor = Cursor(body)
         kind, sequence = _WIRE.unpack(cursor.take(_WIRE.size, "packet"))
-        time, payload = cursor.varint("time"), cursor.chunk("packet", MAX_PAYLOAD)
-        cursor.checksum(start, f"packet {sequence}")
-        return cls(
-            _enum(PacketType, kind, "packet type"),
-            bytes(payload),
-            starts_gop(payload),
-            sequence,
-            time,
-        )
+        return cls._of(kind, cursor, sequence, cursor.varint("time"))
 
     @classmethod
     def read_framed(cls, cursor: Cursor) -> Packet:
         """One packet of a file's group, from the front of `cursor`."""
-        kind = _enum(PacketType, cursor.byte("packet type"), "packet type")
-        payload = cursor.chunk("packet", MAX_PAYLOAD)
-        return cls(kind, bytes(payload), starts_gop(payload))
+        kind = cursor.byte("packet type")
+        return cls._of(kind, Cursor(cursor.chunk("packet", MAX_PAYLOAD)))
+
+    @classmethod
+    def _of(cls, kind: int, cursor: Cursor, sequence: int = 0, time: int = 0) -> Packet:
+        """A packet whose payload is what `cursor` has left."""
+        payload = bytes(cursor.take(cursor.left, "payload"))
+        known = _enum(PacketType, kind, "packet type")
+        first = (
+            Cursor(payload).chunk("picture", MAX_PAYLOAD) if known is PacketType.FRAME else payload
+        )
+        return cls(known, payload, bool(len(first) and first[0] & 1), sequence, time)
 
     @property
     def frames(self) -> int:
@@ -427,6 +423,21 @@ class Packet:
         except StreamError:
             return 0
 
+    def parts(self, mode: Mode) -> list[Packet]:
+        """The packets inside one of type FRAME; any other packet itself."""
+        if self.type is not PacketType.FRAME:
+            return [self]
+        cursor = Cursor(self.payload)
+        picture = bytes(cursor.chunk("picture", MAX_PAYLOAD))
+        kind = PacketType.REFERENCE if mode is Mode.ANIMATION else PacketType.BASE
+        rest = bytes(cursor.take(cursor.left, "enhancement"))
+        return [
+            replace(self, type=kind, payload=picture),
+            replace(self, type=PacketType.ENHANCEMENT, payload=rest),
+        ]
 
-def starts_gop(payload: bytes | memoryview) -> bool:
-    return bool(len(payload) and payload[0] & 1)
+
+def frame_packet(picture: Packet, enhancement: Packet) -> Packet:
+    """What belongs to one frame of a live stream, in one packet."""
+    payload = chunk(picture.payload) + enhancement.payload
+    return Packet(PacketType.FRAME, payload, picture.gop_start)

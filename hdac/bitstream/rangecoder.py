@@ -1,37 +1,28 @@
-"""Adaptive integer range coding over constriction.
+"""Adaptive range coding in integers: the same bytes on every machine.
 
-Models are built from integer counts, so coder and decoder agree exactly on every machine. One
-description of a
-syntax serves both directions: `Coder.symbol` codes the value it is given when writing and ignores
-    it when reading.
+One description of a syntax serves both directions: `Coder.symbol` codes the value it is given when
+writing, and ignores it when reading. A number in [0, 1) is narrowed down to an interval: `low` and
+`range`, 48 bits each, bytes leaving at the top; everything fits unsigned 64-bit arithmetic.
+`docs/format-bitstream.md` says it without this source.
 
-(Range coding: Martin, 1979; implementation: Bamler, "Understanding Entropy Coding With ANS", 2022,
-package constriction.)
+(Range coding: Martin, "Range encoding: an algorithm for removing redundancy from a digitised
+message", 1979.)
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Protocol
-
-import constriction
-import numpy as np
+from typing import Protocol
 
 from hdac.errors import DamagedError
 
-# constriction's submodules are attributes of its extension module, not importable names
-Categorical = constriction.stream.model.Categorical
-Uniform = constriction.stream.model.Uniform
-Bernoulli = constriction.stream.model.Bernoulli
-RangeEncoder = constriction.stream.queue.RangeEncoder
-RangeDecoder = constriction.stream.queue.RangeDecoder
-
+_TOP = 1 << 48  # the range at first; `low` is below it but for a carry
+_BOTTOM = 1 << 40  # the range is at least this between symbols
 _LIMIT = 2048  # total count at which an adaptive model halves its counts
 
-#: Models of bins by the probability of 1 in units of 1 / 4096, and what a 0 and a 1 cost in bits.
-HALF = 2048
-_BINS = [Bernoulli(p / 4096, perfect=False) for p in range(4096)]
+HALF = 2048  # probability of an even bin, in units of 1 / 4096
+#: What a bin of 0 and of 1 costs in bits, by the probability of 1: for statistics only.
 _COSTS = [[-math.log2(max(1, q) / 4096) for q in (4096 - p, p)] for p in range(4096)]
 
 
@@ -44,9 +35,6 @@ class Adaptive:
         assert min(self.counts) > 0
         self.step = step
 
-    def model(self) -> Any:
-        return Categorical(np.array(self.counts, np.float64), perfect=False)
-
     def bits(self, symbol: int) -> float:
         """Information content of a symbol under the present counts."""
         return math.log2(sum(self.counts) / self.counts[symbol])
@@ -58,11 +46,9 @@ class Adaptive:
 
 
 class Coder(Protocol):
-    """Writes symbols or reads them; `spent` is the information content of all symbols so far, in
-    bits."""
+    """Writes symbols or reads them; `spent`: information content of all symbols so far, in bits."""
 
     spent: float
-    reading: bool
 
     def symbol(self, model: Adaptive, value: int | None) -> int:
         """Codes `value` (ignored when reading) under an adaptive model and adapts it."""
@@ -78,18 +64,19 @@ class Coder(Protocol):
 
 
 class Writer:
-    """A `Coder` that writes; `finish` returns the bytes."""
-
-    reading = False
+    """A `Coder` that writes; `finish` returns the bytes. `bits`: how many `bit` has coded."""
 
     def __init__(self) -> None:
-        self.spent = 0.0
-        self._encoder = RangeEncoder()
+        self.spent, self.bits = 0.0, 0
+        self._low, self._range, self._out = 0, _TOP, bytearray()
 
     def symbol(self, model: Adaptive, value: int | None) -> int:
         assert value is not None
         self.spent += model.bits(value)
-        self._encoder.encode(value, model.model())
+        counts = model.counts
+        unit, before = self._range // sum(counts), sum(counts[:value])
+        last = value == len(counts) - 1
+        self._narrow(unit * before, self._range - unit * before if last else unit * counts[value])
         model.update(value)
         return value
 
@@ -97,52 +84,85 @@ class Writer:
         assert value is not None
         if size > 1:
             self.spent += math.log2(size)
-            self._encoder.encode(value, Uniform(size))
+            unit = self._range // size
+            self._narrow(unit * value, self._range - unit * value if value == size - 1 else unit)
         return value
 
     def bit(self, p: int, value: int | None) -> int:
         assert value is not None
+        self.bits += 1
         self.spent += _COSTS[p][value]
-        self._encoder.encode(value, _BINS[p])
+        bound = (self._range >> 12) * p
+        if value:
+            width = bound
+        else:
+            self._low += bound
+            width = self._range - bound
+        if width < _BOTTOM:
+            self._renormalise(width)
+        else:
+            self._range = width
         return value
 
-    def finish(self) -> bytes:
-        """The shortest bytes that decode to what was written; the reader pads with zeros.
+    def _narrow(self, start: int, width: int) -> None:
+        self._low += start
+        self._renormalise(width)
 
-        constriction seals with whole 32-bit words. Any number inside the coder's final interval
-        decodes alike, so the one with the most zero bytes at its end is taken (1.5 bytes a packet).
-        """
-        words = self._encoder.get_compressed()
-        position, (low, width) = self._encoder.pos()
-        size = 4 * position + 8
-        sealed = int.from_bytes(words.astype(">u4").tobytes().ljust(size, b"\0"), "big")
-        prefix = int.from_bytes(words[:position].astype(">u4").tobytes(), "big")
-        # a carry into the finished words shows only in the sealed number
-        start = next(
-            s for s in ((prefix << 64) + low, (prefix - 1 << 64) + low) if s <= sealed < s + width
-        )
-        for zeros in range(8 * size, -1, -8):
-            number = -(-start >> zeros) << zeros
-            if number < start + width:
+    def _renormalise(self, width: int) -> None:
+        """The next range is `width`, shifted up to `_BOTTOM` or more."""
+        low, out = self._low, self._out
+        if low >= _TOP:
+            low -= _TOP
+            self._carry(out)
+        while width < _BOTTOM:
+            out.append(low >> 40)
+            low = (low & _BOTTOM - 1) << 8
+            width <<= 8
+        self._low, self._range = low, width
+
+    @staticmethod
+    def _carry(out: bytearray) -> None:
+        at = len(out) - 1
+        while out[at] == 255:
+            out[at] = 0
+            at -= 1
+        out[at] += 1
+
+    def finish(self) -> bytes:
+        """The shortest bytes that decode to what was written; the reader pads with zeros."""
+        for zeros in range(48, -1, -8):
+            number = -(-self._low >> zeros) << zeros
+            if number < self._low + self._range:
                 break
-        return number.to_bytes(size, "big").rstrip(b"\0")
+        out = bytearray(self._out)
+        if number >= _TOP:
+            number -= _TOP
+            self._carry(out)
+        return bytes(out + number.to_bytes(6, "big")).rstrip(b"\0")
 
 
 class Reader:
-    """A `Coder` that reads what `Writer.finish` returned.
+    """A `Coder` that reads what `Writer.finish` returned; behind the end it reads zeros.
 
-    Raises `DamagedError` on data that no writer can have made.
+    Any bytes mean some symbols: whoever reads bounds how many, and refuses what they cannot mean.
+    bits_left: how many `bit` may still read; then it raises `DamagedError`.
     """
 
-    reading = True
-
-    def __init__(self, data: bytes) -> None:
-        self.spent = 0.0
-        padded = data + bytes(-len(data) % 4 + 8)
-        self._decoder = RangeDecoder(np.frombuffer(padded, ">u4").astype(np.uint32))
+    def __init__(self, data: bytes, bits_left: int = 0) -> None:
+        self.spent, self.bits_left = 0.0, bits_left
+        self._data, self._next = data, 6
+        self._offset = int.from_bytes(data[:6].ljust(6, b"\0"), "big")  # above `low`
+        self._range = _TOP
 
     def symbol(self, model: Adaptive, value: int | None) -> int:
-        value = self._decode(model.model())
+        counts = model.counts
+        unit, last = self._range // sum(counts), len(counts) - 1
+        target, value, before = self._offset // unit, 0, 0
+        while value < last and target >= before + counts[value]:
+            before += counts[value]
+            value += 1
+        rest = self._range - unit * before
+        self._narrow(unit * before, rest if value == last else unit * counts[value])
         self.spent += model.bits(value)
         model.update(value)
         return value
@@ -151,20 +171,42 @@ class Reader:
         if size <= 1:
             return 0
         self.spent += math.log2(size)
-        return self._decode(Uniform(size))
-
-    def bit(self, p: int, value: int | None) -> int:
-        value = self._decode(_BINS[p])
-        self.spent += _COSTS[p][value]
+        unit = self._range // size
+        value = min(self._offset // unit, size - 1)
+        self._narrow(unit * value, self._range - unit * value if value == size - 1 else unit)
         return value
 
-    def _decode(self, model: Any) -> int:
-        try:
-            return int(self._decoder.decode(model))
-        except AssertionError as error:
+    def bit(self, p: int, value: int | None) -> int:
+        self.bits_left -= 1
+        if self.bits_left < 0:
             raise DamagedError(
-                f"range-coded data is invalid ({error}); the stream is damaged"
-            ) from error
+                "a packet's slices have more bins than their bytes and pictures allow: "
+                "the stream is damaged"
+            )
+        bound = (self._range >> 12) * p
+        if self._offset < bound:
+            value, width = 1, bound
+        else:
+            value, width = 0, self._range - bound
+            self._offset -= bound
+        self.spent += _COSTS[p][value]
+        if width < _BOTTOM:
+            self._renormalise(width)
+        else:
+            self._range = width
+        return value
+
+    def _narrow(self, start: int, width: int) -> None:
+        self._offset -= start
+        self._renormalise(width)
+
+    def _renormalise(self, width: int) -> None:
+        while width < _BOTTOM:
+            byte = self._data[self._next] if self._next < len(self._data) else 0
+            self._offset = self._offset << 8 | byte
+            self._next += 1
+            width <<= 8
+        self._range = width
 
 
 class Integer:
@@ -200,27 +242,23 @@ class Integer:
 
 
 class Signed:
-    """Adaptive model of an integer around zero: the values -limit .. limit each have a count;
-    others escape to a uniform code."""
+    """Adaptive model of an integer around zero: -limit .. limit have a count each; others, at most
+    `span` from zero, escape to a uniform code."""
 
     def __init__(self, limit: int = 6, span: int = 1024) -> None:
         self.limit, self.span = limit, span
-        prior = [
-            max(1, 64 >> 2 * abs(v)) for v in range(-limit, limit + 1)
-        ]  # keypoints mostly stay where they are
+        prior = [max(1, 64 >> 2 * abs(v)) for v in range(-limit, limit + 1)]
         self.model = Adaptive(2 * limit + 2, [*prior, 1], step=16)
 
     def code(self, coder: Coder, value: int | None) -> int:
+        if value is not None and abs(value) > self.span:
+            raise ValueError(f"{value} is outside -{self.span} .. {self.span}")
         escape = 2 * self.limit + 1
-        symbol = (
-            None if value is None else value + self.limit if abs(value) <= self.limit else escape
-        )
+        symbol = None
+        if value is not None:
+            symbol = value + self.limit if abs(value) <= self.limit else escape
         symbol = coder.symbol(self.model, symbol)
         if symbol < escape:
             return symbol - self.limit
-        if value is not None and abs(value) > self.span:
-            raise ValueError(f"{value} is outside -{self.span} .. {self.span}")
-        return (
-            coder.uniform(2 * self.span + 1, None if value is None else value + self.span)
-            - self.span
-        )
+        given = None if value is None else value + self.span
+        return coder.uniform(2 * self.span + 1, given) - self.span

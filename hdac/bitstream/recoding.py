@@ -1,11 +1,10 @@
 """Lossless recoding of HEVC slice data.
 
-CABAC starts every slice from fixed guesses and spends three to four bytes of a P picture of 15 on
-learning them again and on its end. Here the same bins are coded under models that last for a GOP,
-know more of their surroundings (the picture before, the slice's QP) and start from what other
-talking heads taught them (`priors.npz`, made by `experiments/hevc_priors.py`). CABAC's own bytes
-are made again
-from the bins: the exact slice comes back.
+CABAC starts every slice from fixed guesses and spends a good part of it on learning them again.
+Here the same bins are coded under models that last for a GOP, know more of their surroundings (the
+picture before, the slice's QP) and start from what other talking heads taught them (`priors.npz`,
+made by `experiments/hevc_priors.py`). CABAC's own bytes are made again from the bins: the exact
+slice comes back.
 
 (Adaptive states and logistic mixing: Mahoney, "Adaptive weighing of context models for lossless
 data compression", 2005.)
@@ -21,26 +20,19 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from hdac.bitstream.hevc.cabac import CabacReader, CabacWriter, initial_states
-from hdac.bitstream.hevc.parameters import (
-    PPS_UNIT,
-    SPS_UNIT,
-    Pps,
-    Slice,
-    Sps,
-    UnsupportedError,
-    read_pps,
-    read_slice,
-    read_sps,
-)
-from hdac.bitstream.hevc.slices import EVEN, MODELS, SliceData, Wider
-from hdac.bitstream.rangecoder import HALF, Coder
+from hdac.bitstream.hevc import parameters as hevc
+from hdac.bitstream.hevc.bins import EVEN, MODELS, CopiedBins, Wider
+from hdac.bitstream.hevc.cabac import CabacWriter, initial_states
+from hdac.bitstream.hevc.parameters import Pps, Slice, Sps, UnsupportedError
+from hdac.bitstream.hevc.tree import SliceParser
+from hdac.bitstream.rangecoder import HALF, Coder, Reader
 from hdac.errors import DamagedError, ToolError
 
 VIEWS = 5  # of a bin, at most
-#: Slices of more bins stay as they are: they take time (5 to 20 us a bin) and gain least.
-MAX_BINS = 80_000
 PRIORS = Path(__file__).parent / "hevc" / "priors.npz"
+
+_MAX_BINS = 80_000  # of a slice; larger ones gain least and take longest
+_FREE_BINS, _PIXELS_A_BIN, _BINS_A_BYTE = 1024, 1024, 64  # of a packet
 
 _QP_STEP = 4  # QPs that share a model
 _LIMIT = 200  # bins after which a model adapts no more slowly
@@ -51,8 +43,8 @@ _START = 72000  # of the mixing weights together, in units of 1 / 65536
 #: Logistic function of x / 256, in units of 1 / 4096, at x = -2048, -1920 .. 2048; and between, by
 #: straight lines in integers.
 _NODES = (
-    1, 2, 4, 6, 10, 17, 27, 45, 74, 120, 194, 311, 488, 747, 1102, 1546, 2048, 2550, 2994, 3349, 3608, 3785, 3902, 3976, 4022, 4051,
-    4069, 4079, 4086, 4090, 4092, 4094, 4095,
+    1, 2, 4, 6, 10, 17, 27, 45, 74, 120, 194, 311, 488, 747, 1102, 1546, 2048, 2550, 2994, 3349,
+    3608, 3785, 3902, 3976, 4022, 4051, 4069, 4079, 4086, 4090, 4092, 4094, 4095,
 )  # fmt: skip
 _SQUASH = [
     (_NODES[i >> 7] * (128 - (i & 127)) + _NODES[(i >> 7) + 1] * (i & 127) + 64) >> 7
@@ -75,13 +67,30 @@ def _inverse() -> list[int]:
 _STRETCH = _inverse()
 
 
-class Priors(NamedTuple):
-    """What models and mixing weights start from."""
+def slice_limit(pixels: int) -> int:
+    """Most bins of a recoded slice of a picture of so many luma samples."""
+    return min(_MAX_BINS, 4 * pixels + 1024)
 
-    models: dict[
-        int, tuple[int, int]
-    ]  # key -> probability of 1 (16 bits), the number of bins that this guess counts for
-    weights: dict[int, list[int]]  # 2 * model + intra -> those of its views
+
+def bin_limit(frames: int, pixels: int, size: int) -> int:
+    """Most bins in `size` bytes of slices, of a packet of `frames` pictures of `pixels` each."""
+    return _FREE_BINS + frames * pixels // _PIXELS_A_BIN + _BINS_A_BYTE * size
+
+
+def least_size(frames: int, pixels: int, bins: int) -> int:
+    """Fewest bytes of slices that may hold so many bins; zeros at the end change nothing."""
+    return max(0, -(-(bins - bin_limit(frames, pixels, 0)) // _BINS_A_BYTE))
+
+
+class Priors(NamedTuple):
+    """What models and mixing weights start from.
+
+    models: key -> probability of 1 (16 bits), the number of bins that this guess counts for.
+    weights: 2 * model + intra -> those of its views.
+    """
+
+    models: dict[int, tuple[int, int]]
+    weights: dict[int, list[int]]
 
 
 @cache
@@ -91,7 +100,8 @@ def _priors() -> Priors:
             models, weights = tables["models"].tolist(), tables["weights"].tolist()
     except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
         raise ToolError(
-            f"{PRIORS.name} is missing from hdac/bitstream/hevc, or damaged ({error}): install hdac again"
+            f"{PRIORS.name} is missing from hdac/bitstream/hevc, or damaged ({error}): "
+            "install hdac again"
         ) from error
     return Priors(
         {key: (p, count) for key, p, count in models}, {key: start for key, *start in weights}
@@ -105,6 +115,14 @@ def keys(head: Slice, model: int, known: int, wider: Wider) -> list[int]:
     return [((view * VIEWS + i) * MODELS + model) * 2 + head.intra for i, view in enumerate(views)]
 
 
+class ParsedSlice(NamedTuple):
+    """A slice that can be recoded: its header, and the bins of the rest (model, known, wider,
+    value)."""
+
+    head: Slice
+    bins: list[tuple[int, int, Wider, int]]
+
+
 class Mixer:
     """The models of one GOP: several for each bin, mixed."""
 
@@ -112,9 +130,8 @@ class Mixer:
         self._given = priors
         self._models: dict[int, list[int]] = {}
         self.weights: dict[int, list[int]] = {}
-        self._present: dict[
-            tuple[int, int, Wider], tuple[list[list[int]], list[int]]
-        ] = {}  # of this slice's bins: models, their weights
+        #: Of the present slice's bins: models, their weights.
+        self._present: dict[tuple[int, int, Wider], tuple[list[list[int]], list[int]]] = {}
 
     def start(self, head: Slice) -> None:
         self._head, self._present = head, {}
@@ -162,63 +179,27 @@ class Mixer:
                 state[1] = seen + 1
         return value
 
-    def write(self, coder: Coder, heard: Heard) -> None:
-        self.start(heard.head)
-        for model, known, wider, value in heard.bins:
+    def write(self, coder: Coder, parsed: ParsedSlice) -> None:
+        self.start(parsed.head)
+        for model, known, wider, value in parsed.bins:
             self.code(coder, model, known, wider, value)
 
 
-class _Heard:
-    """`Bins` of a slice as it is: listens, and writes the slice again to see whether that works."""
-
-    def __init__(self, data: bytes, head: Slice) -> None:
-        self._reader = CabacReader(data, initial_states(head.kind, head.qp))
-        self.writer = CabacWriter(initial_states(head.kind, head.qp))
-        self.bins: list[tuple[int, int, Wider, int]] = []  # model, known, wider, value
-
-    def bin(self, context: int, known: int = 0, wider: Wider = ()) -> int:
-        value = self._reader.bin(context)
-        self.writer.bin(context, value)
-        self.bins.append((context, known, wider, value))
-        return value
-
-    def bypass(self, model: int, known: int = 0, wider: Wider = ()) -> int:
-        value = self._reader.bypass()
-        self.writer.bypass(value)
-        self.bins.append((model, known, wider, value))
-        return value
-
-    def pcm(self, x: int, y: int, size: int) -> bool:
-        if self._reader.terminate():
-            raise UnsupportedError("a PCM block")
-        self.writer.terminate(0)
-        return False
-
-    def terminate(self, last: bool) -> None:
-        value = self._reader.terminate()
-        self.writer.terminate(value)
-        if value != last or len(self.bins) > MAX_BINS:
-            raise UnsupportedError("a slice that does not cover its picture, or a long one")
-
-
-class _Told:
+class _CodedBins:
     """`Bins` of a recoded slice: reads them and writes CABAC's bytes."""
 
     def __init__(self, coder: Coder, mixer: Mixer, head: Slice) -> None:
         self._coder, self._mixer = coder, mixer
         self.writer = CabacWriter(initial_states(head.kind, head.qp))
-        self._left = MAX_BINS
 
     def bin(self, context: int, known: int = 0, wider: Wider = ()) -> int:
         value = self._mixer.code(self._coder, context, known, wider, None)
         self.writer.bin(context, value)
-        self._left -= 1
         return value
 
     def bypass(self, model: int, known: int = 0, wider: Wider = ()) -> int:
         value = self._mixer.code(self._coder, model, known, wider, None)
         self.writer.bypass(value)
-        self._left -= 1
         return value
 
     def pcm(self, x: int, y: int, size: int) -> bool:
@@ -226,48 +207,44 @@ class _Told:
         return False
 
     def terminate(self, last: bool) -> None:
-        if self._left < 0:
-            raise DamagedError("a recoded slice is too long: the stream is damaged")
         self.writer.terminate(last)
 
 
-class Heard(NamedTuple):
-    """A slice that can be recoded: its header, and the bins of the rest (model, known, wider,
-    value)."""
+class SliceRecoder:
+    """The state of one GOP's recoding. Every NAL unit passes through `parameters`, or `parse` and
+    `write` (writing), or `read` (reading), or `skip`.
 
-    head: Slice
-    bins: list[tuple[int, int, Wider, int]]
+    width, height: of the pictures. A sequence whose coded size is not this, rounded up to whole
+        smallest blocks, is not recoded.
+    """
 
-
-class Recoder:
-    """The state of one GOP's recoding. Every NAL unit passes through `hear` (writing) or `read` and
-    `parameters` (reading)."""
-
-    def __init__(self) -> None:
+    def __init__(self, width: int, height: int) -> None:
+        self._size, self._limit = (width, height), slice_limit(width * height)
         self._sps: Sps | None = None
         self._pps: Pps | None = None
-        self._walk, self._mixer = SliceData(), Mixer()
+        self._parser, self._mixer = SliceParser(), Mixer()
 
     def parameters(self, payload: bytes) -> None:
         """A NAL unit that is no slice: parameter sets are remembered."""
         kind = payload[0] >> 1 & 63
         try:
-            if kind == SPS_UNIT:
-                self._sps = read_sps(payload)
-            elif kind == PPS_UNIT:
-                self._pps = read_pps(payload)
+            if kind == hevc.SPS_UNIT:
+                sps = hevc.read_sps(payload)
+                self._sps = sps if sps.fits(*self._size) else None
+            elif kind == hevc.PPS_UNIT:
+                self._pps = hevc.read_pps(payload)
         except UnsupportedError:
             self._sps = self._pps = None
 
-    def hear(self, payload: bytes) -> Heard | None:
+    def parse(self, payload: bytes) -> ParsedSlice | None:
         """A slice's NAL unit, taken apart; None if its exact bytes would not come back."""
         if self._sps is not None and self._pps is not None:
             try:
-                head = read_slice(payload, self._sps, self._pps)
-                bins = _Heard(payload[head.first :], head)
-                self._walk.walk(head, bins)
+                head = hevc.read_slice(payload, self._sps, self._pps)
+                bins = CopiedBins(payload[head.first :], head, self._limit)
+                self._parser.parse(head, bins)
                 if bins.writer.finish() == payload[head.first :]:
-                    return Heard(head, bins.bins)
+                    return ParsedSlice(head, bins.bins)
             except (UnsupportedError, DamagedError):
                 pass
         self.skip()
@@ -275,23 +252,31 @@ class Recoder:
 
     def skip(self) -> None:
         """A slice is stored as it is: what was known of its surroundings is out of date."""
-        self._walk = SliceData()
+        self._parser = SliceParser()
 
-    def write(self, coder: Coder, heard: Heard) -> None:
-        self._mixer.write(coder, heard)
+    def write(self, slices: Coder, parsed: ParsedSlice) -> None:
+        self._mixer.write(slices, parsed)
 
-    def read(self, coder: Coder, header: bytes) -> bytes:
-        """The rest of a recoded slice, from its header (NAL header included). Raises
-        `DamagedError`."""
+    def read(self, slices: Reader, header: bytes) -> bytes:
+        """The rest of a recoded slice, from its header (NAL header included).
+
+        Raises `DamagedError`, at the latest after the bins that a slice may have.
+        """
         if self._sps is None or self._pps is None:
-            raise DamagedError("a recoded slice without parameter sets: the stream is damaged")
+            raise DamagedError(
+                "a recoded slice without parameter sets for pictures of "
+                f"{self._size[0]}x{self._size[1]}: the stream is damaged"
+            )
+        before = slices.bits_left
+        slices.bits_left = allowed = min(before, self._limit)
         try:
-            head = read_slice(header, self._sps, self._pps)
+            head = hevc.read_slice(header, self._sps, self._pps)
             if head.first != len(header):
                 raise UnsupportedError("a header of another length")
             self._mixer.start(head)
-            bins = _Told(coder, self._mixer, head)
-            self._walk.walk(head, bins)
+            bins = _CodedBins(slices, self._mixer, head)
+            self._parser.parse(head, bins)
         except UnsupportedError as error:
             raise DamagedError(f"a recoded slice has {error}: the stream is damaged") from error
+        slices.bits_left += before - allowed
         return bins.writer.finish()

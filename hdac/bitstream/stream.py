@@ -11,15 +11,17 @@ from typing import BinaryIO
 
 from hdac.bitstream.container import (
     MAX_FRAMES,
+    MAX_PAYLOAD,
     Cursor,
     Header,
     Mode,
     Packet,
     PacketType,
+    chunk,
     pack_header,
     read_header,
 )
-from hdac.errors import ChecksumError, DamagedError, StreamError, TruncatedError
+from hdac.errors import DamagedError, StreamError, TruncatedError
 
 MAX_GROUP = 1 << 27
 _CRC = struct.Struct(">I")
@@ -50,7 +52,7 @@ class StreamWriter:
 
     def write(self, packet: Packet) -> None:
         if self.header.live:
-            self.written += self._file.write(packet.tobytes())
+            self.written += self._file.write(chunk(packet.tobytes()))
             return
         full = self._frames >= MAX_FRAMES or self._pending > MAX_GROUP // 2
         if self._pending and self._may_open(packet.type) and (packet.gop_start or full):
@@ -64,7 +66,7 @@ class StreamWriter:
         """Ends the stream; the file object stays open."""
         if self.header.live:
             last = Packet(PacketType.LAST, b"")
-            self.written += self._file.write(last.tobytes())
+            self.written += self._file.write(chunk(last.tobytes()))
         else:
             self._end_group(PacketType.LAST)
 
@@ -161,9 +163,10 @@ class StreamReader:
         return [p for p in packets if p.type is not PacketType.LAST]
 
     def _wire(self, cursor: Cursor) -> list[Packet]:
+        data = cursor.chunk("packet", MAX_PAYLOAD)
         try:
-            packet = Packet.read_wire(cursor)
-        except ChecksumError as error:
+            packet = Packet.frombytes(data)
+        except StreamError as error:
             self._report(error)
             return []
         self.ended = packet.type is PacketType.LAST
@@ -199,10 +202,11 @@ class StreamReader:
 
 
 def read_stream(data: bytes) -> tuple[Header, list[Packet]]:
-    """Header and packets of a whole stream in memory, all of them verified. Raises `StreamError`,
+    """Header and packets of a whole stream in memory, all of them verified; those of type FRAME are
+    taken apart. Raises `StreamError`,
     `TruncatedError`, `DamagedError`."""
     reader = StreamReader()
     packets = reader.feed(data)
     reader.close()
     assert reader.header is not None
-    return reader.header, packets
+    return reader.header, [part for p in packets for part in p.parts(reader.header.mode)]

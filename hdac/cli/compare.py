@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from hdac.atomic import write_atomically
-from hdac.bitstream.container import SUFFIX, ContainerReader
+from hdac.bitstream.container import SUFFIX, Cursor, read_header
 from hdac.cli.common import add_json, progress, read_stream, result
 from hdac.cli.decode import video_info
 from hdac.codec.files import decode
@@ -54,7 +54,7 @@ def load(name: str) -> tuple[VideoInfo, list[Picture]]:
     path = Path(name)
     if path.suffix.lower() == SUFFIX:
         data = read_stream(path)
-        return video_info(ContainerReader(data).header, path), [
+        return video_info(read_header(Cursor(data)), path), [
             frame.picture for frame in decode(data)
         ]
     reader = VideoReader(name)

@@ -13,6 +13,7 @@ import json
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from safetensors.torch import load_file
@@ -20,80 +21,64 @@ from safetensors.torch import load_file
 from hdac.cli.common import say
 from hdac.errors import UsageError
 from hdac.layers.base import PRESETS
-from hdac.nets.arithmetic import pick_device
-from hdac.nets.zoo import FOLDER, CodecNet, build, export_model, find_model, load_model
+from hdac.nets.device import pick_device
+from hdac.nets.zoo import (
+    FOLDER,
+    CodecNet,
+    build,
+    export_model,
+    load_model,
+    resolve_model,
+    single,
+)
+
+if TYPE_CHECKING:
+    from hdac.training.clips import Clip
 
 
 def add_arguments(sub: argparse.ArgumentParser) -> None:
     actions = sub.add_subparsers(dest="action", required=True, metavar="pack|run|eval|export")
-    pack = actions.add_parser(
-        "pack",
-        help="code the base layers of all clips (a quarter of an hour to an hour on two cores)",
-    )
-    run_ = actions.add_parser("run", help="train")
-    run_.add_argument(
-        "recipe",
-        nargs="?",
-        default="hdac-s",
-        metavar="NAME|FILE",
-        help="a recipe of experiments/train (default hdac-s)",
-    )
-    eval_ = actions.add_parser("eval", help="measure a model, or the network of a run, on val")
-    eval_.add_argument(
-        "model",
-        metavar="MODEL|DIR",
-        help="a model's name, a .safetensors file, or the folder of a run",
-    )
-    for action in (pack, run_, eval_):
-        action.add_argument(
-            "--data",
-            type=Path,
-            help="folder with train/ and val/ (default: talking_heads under HDAC_DATA)",
-        )
-        action.add_argument("--pack", type=Path, required=True, help="folder of the pack")
-    pack.add_argument(
-        "--versions", type=int, default=2, help="coded versions of each training clip (default 2)"
-    )
-    pack.add_argument(
-        "--vvc",
-        type=int,
-        default=0,
-        help="versions of each training clip on a VVC base layer, 64 pictures (default 0)",
-    )
-    pack.add_argument(
-        "--preset",
-        choices=PRESETS,
-        help="effort of the training clips' base encoders (default: slow, vvc medium)",
-    )
-    pack.add_argument("--jobs", type=int, default=2, help="versions coded side by side (default 2)")
-    run_.add_argument("--out", type=Path, required=True, help="folder for checkpoints and log.csv")
-    run_.add_argument(
-        "--minutes",
-        type=float,
-        required=True,
-        help="stop after so many minutes, or at the end of the schedule",
-    )
-    run_.add_argument(
-        "--schedule",
-        type=float,
-        help="minutes of the whole schedule, over all resumed runs (default: the recipe's)",
-    )
-    run_.add_argument(
-        "--resume", action="store_true", help="go on from the last checkpoint in --out"
-    )
-    run_.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    effort = "a quarter of an hour to an hour on two cores"
+    pack = actions.add_parser("pack", help=f"code the base layers of all clips ({effort})")
+    train = actions.add_parser("run", help="train")
+    measure = actions.add_parser("eval", help="measure a model, or the network of a run, on val")
     export = actions.add_parser("export", help="write a checkpoint's EMA weights as a model file")
+
+    recipes = "a recipe of experiments/train (default hdac-s)"
+    train.add_argument("recipe", nargs="?", default="hdac-s", metavar="NAME|FILE", help=recipes)
+    models = "a model's name, a .safetensors file, or the folder of a run"
+    measure.add_argument("model", metavar="MODEL|DIR", help=models)
+    data = "folder with train/ and val/ (default: talking_heads under HDAC_DATA)"
+    for action in (pack, train, measure):
+        action.add_argument("--data", type=Path, help=data)
+        action.add_argument("--pack", type=Path, required=True, help="folder of the pack")
+
+    versions = "coded versions of each training clip (default 2)"
+    pack.add_argument("--versions", type=int, default=2, help=versions)
+    vvc = "versions of each training clip on a VVC base layer, 64 pictures (default 0)"
+    pack.add_argument("--vvc", type=int, default=0, help=vvc)
+    preset = "effort of the training clips' base encoders (default: slow, vvc medium)"
+    pack.add_argument("--preset", choices=PRESETS, help=preset)
+    pack.add_argument("--jobs", type=int, default=2, help="versions coded side by side (default 2)")
+
+    train.add_argument("--out", type=Path, required=True, help="folder for checkpoints and log.csv")
+    minutes = "stop after so many minutes, or at the end of the schedule"
+    train.add_argument("--minutes", type=float, required=True, help=minutes)
+    schedule = "minutes of the whole schedule, over all resumed runs (default: the recipe's)"
+    train.add_argument("--schedule", type=float, help=schedule)
+    train.add_argument("--resume", action="store_true", help="go on from --out's last checkpoint")
+    train.add_argument("--device", default="auto", help="auto, cpu or cuda")
+
     export.add_argument("--out", type=Path, required=True, help="folder of the run")
-    export.add_argument("--note", required=True, help="how it was trained: kept in the file")
-    export.add_argument(
-        "--folder", type=Path, default=FOLDER, help="where to write (default: the package's models)"
-    )
+    note = "how it was trained: kept in the file"
+    export.add_argument("--note", required=True, help=note)
+    where = "where to write (default: the package's models)"
+    export.add_argument("--folder", type=Path, default=FOLDER, help=where)
 
 
 def _data(option: Path | None) -> Path | None:
-    return option or (
-        Path(os.environ["HDAC_DATA"]) / "talking_heads" if "HDAC_DATA" in os.environ else None
-    )
+    named = os.environ.get("HDAC_DATA")
+    return option or (Path(named) / "talking_heads" if named else None)
 
 
 def data_folder(option: Path | None) -> Path:
@@ -116,17 +101,11 @@ def _pack(options: argparse.Namespace) -> None:
     for name, low in (("versions", 1), ("vvc", 0), ("jobs", 1)):
         if getattr(options, name) < low:
             raise UsageError(f"--{name} {getattr(options, name)}; at least {low} is needed")
-    data = data_folder(options.data)
+    data, out = data_folder(options.data), options.pack
     clips = {split: sorted((data / split).glob("*.mp4")) for split in ("train", "val")}
-    build(
-        clips["train"],
-        options.pack / "train",
-        options.versions,
-        options.vvc,
-        options.preset,
-        workers=options.jobs,
-    )
-    build_validation(clips["val"], options.pack / "val", workers=options.jobs)
+    settings = options.versions, options.vvc, options.preset
+    build(clips["train"], out / "train", *settings, workers=options.jobs)
+    build_validation(clips["val"], out / "val", workers=options.jobs)
     for split, names in clips.items():
         folder = options.pack / split
         size = sum(p.stat().st_size for p in folder.iterdir()) / 1e6
@@ -134,42 +113,43 @@ def _pack(options: argparse.Namespace) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
-    from hdac.training.clips import Sampler, load
+    from hdac.training.clips import Sampler
     from hdac.training.loop import Trainer
     from hdac.training.parallel import Workers
     from hdac.training.recipe import load_recipe
     from hdac.training.validate import validate
 
-    recipe = load_recipe(options.recipe)
-    config = (
-        replace(recipe.training, minutes=options.schedule) if options.schedule else recipe.training
-    )
-    start = load_model(find_model(recipe.start)).state_dict() if recipe.start else None
+    recipe, out = load_recipe(options.recipe), options.out
+    config = recipe.training
+    if options.schedule:
+        config = replace(config, minutes=options.schedule)
+    start = load_model(resolve_model(recipe.start)).state_dict() if recipe.start else None
     workers = Workers()
     device = workers.start(pick_device(options.device))
-    val, train = (
-        load(options.pack / split, _originals(options.data, split)) for split in ("val", "train")
-    )
+    val, train = (_clips(options, split) for split in ("val", "train"))
     sampler = Sampler(train, config.seed + 7919 * workers.rank, config.animate)
     trainer = Trainer(
-        options.out, config, recipe.network, sampler, str(device), options.resume, start, workers
+        out, config, recipe.network, sampler, str(device), options.resume, start, workers
     )
     if workers.rank == 0:
-        (options.out / "run.json").write_text(
-            json.dumps({"name": recipe.name, "title": recipe.title, "network": recipe.network})
-        )
+        about = {"name": recipe.name, "title": recipe.title, "network": recipe.network}
+        (out / "run.json").write_text(json.dumps(about))
         many = f"{workers.count} processes, " if workers.count > 1 else ""
         say(
-            f"{recipe.title}: {len(train)} clips in memory; {device}, {many}{torch.get_num_threads()} threads; from step {trainer.step}"
+            f"{recipe.title}: {len(train)} clips in memory; {device}, {many}"
+            f"{torch.get_num_threads()} threads; from step {trainer.step}"
         )
     trainer.run(options.minutes, lambda net: validate(net, val), say)
     workers.stop()
 
 
-def _originals(option: Path | None, split: str) -> Path | None:
-    """The clips themselves where they are at hand."""
-    root = _data(option)
-    return root / split if root is not None and (root / split).is_dir() else None
+def _clips(options: argparse.Namespace, split: str) -> list[Clip]:
+    """A split of the pack; its originals are the clips themselves where they are at hand."""
+    from hdac.training.clips import load
+
+    root = _data(options.data)
+    here = root is not None and (root / split).is_dir()
+    return load(options.pack / split, root / split if root and here else None)
 
 
 def _of_run(folder: Path) -> tuple[str, CodecNet]:
@@ -182,22 +162,16 @@ def _of_run(folder: Path) -> tuple[str, CodecNet]:
             f"{folder}: no run ({error}); `hdac train run --out {folder}` makes one"
         ) from error
     net = build(about["network"])
-    net.load_state_dict(
-        {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
-    )
+    net.load_state_dict({key: single(value) for key, value in state.items()})
     return str(about["name"]), net
 
 
 def _eval(options: argparse.Namespace) -> None:
-    from hdac.training.clips import load
     from hdac.training.validate import validate
 
-    net = (
-        _of_run(Path(options.model))[1]
-        if Path(options.model).is_dir()
-        else load_model(find_model(options.model))
-    )
-    print(validate(net, load(options.pack / "val", _originals(options.data, "val"))).text())
+    run = Path(options.model)
+    net = _of_run(run)[1] if run.is_dir() else load_model(resolve_model(options.model))
+    print(validate(net, _clips(options, "val")).text())
 
 
 def _export(options: argparse.Namespace) -> None:

@@ -60,14 +60,13 @@ def encode(
     if isinstance(source, str | os.PathLike):
         from hdac.video.reader import VideoReader
 
-        reader = VideoReader(os.fspath(source), size, None if fps is None else parse_rate(fps))
+        rate = None if fps is None else parse_rate(fps)
+        reader = VideoReader(os.fspath(source), size, rate, frames)
         info = reader.info
         colour = colour or Colour(info.matrix, info.primaries, info.transfer)
-        count = min((n for n in (frames, info.frames) if n is not None), default=None)
-        times = info.times if info.times is None or frames is None else info.times[:frames]
         return files.encode(
-            islice(reader, frames), info.width, info.height, info.fps, config, colour, progress,
-            count, times=times,
+            reader, info.width, info.height, info.fps, config, colour, progress, info.frames,
+            times=info.times,
         )  # fmt: skip
     if size is not None:
         raise UsageError(f"size {size}; only the pictures of a path are scaled")

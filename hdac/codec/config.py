@@ -22,7 +22,8 @@ ANIMATION_KBPS = 3.5
 
 def _check(name: str, value: object, allowed: tuple[object, ...]) -> None:
     if value not in allowed:
-        raise UsageError(f"{name} {value}; choose one of {', '.join(map(str, allowed))}")
+        known = ", ".join(str(each) for each in allowed if each is not None)
+        raise UsageError(f"{name} {value}; choose one of {known}")
 
 
 @dataclass(frozen=True)

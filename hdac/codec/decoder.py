@@ -132,7 +132,9 @@ class Decoder:
             if not (missing == 1 and picture and frames):  # else its enhancement alone is lost
                 self.lose()
         try:
-            return frames + self._decode(packet)
+            for part in packet.parts(self.header.mode):
+                frames += self._decode(part)
+            return frames
         except StreamError:
             self.lose()
             raise

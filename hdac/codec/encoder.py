@@ -9,7 +9,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import NamedTuple
 
-from hdac.bitstream.container import Colour, Header, Mode, Packet, PacketType
+from hdac.bitstream.container import Colour, Header, Mode, Packet, PacketType, frame_packet
 from hdac.codec.config import EncoderConfig
 from hdac.codec.modes import Frame, Shown, open_mode
 from hdac.codec.plan import make_plan
@@ -122,9 +122,8 @@ class Encoder:
             self._start_gop()
         source = pad_to(picture, 2 * self.header.base_scale)
         found = self._mode.analyse(source)
-        has_base = self._mode.has_base(self._index)
         coded: list[CodedPicture] = []
-        if has_base:
+        if self._mode.has_base(self._index):
             assert self._base is not None
             coded = self._base.push(downsample(source, self.header.base_scale))
         at = self._count if time is None else time
@@ -132,14 +131,12 @@ class Encoder:
         self._last_time = at
         self._index += 1
         self._count += 1
-        if not has_base:
-            return packets + self._code(frame, None)
         self._waiting.append(frame)
-        for picture_and_unit in coded:
-            packets += self._code(self._waiting.popleft(), picture_and_unit)
+        packets += self._code_all(coded)
+        if coded:
             assert self._held is not None
             error = luma_mse(self._held[0], source)
-            self._policy.report(psnr_of(error), 8 * len(picture_and_unit.data))
+            self._policy.report(psnr_of(error), 8 * len(coded[0].data))
         return packets
 
     def flush(self) -> list[Packet]:
@@ -188,12 +185,21 @@ class Encoder:
     def _end_gop(self) -> list[Packet]:
         packets: list[Packet] = []
         if self._base is not None:
-            for coded in self._base.flush():
-                packets += self._code(self._waiting.popleft(), coded)
+            packets = self._code_all(self._base.flush())
             self._base = None
         return packets + self._settle(0) + self._take()
 
     # ---- frames
+
+    def _code_all(self, coded: list[CodedPicture]) -> list[Packet]:
+        """Waiting frames in order, as far as those that have base pictures got them."""
+        packets, came = list[Packet](), deque(coded)
+        while self._waiting:
+            has_base = self._mode.has_base(self._waiting[0].number)
+            if has_base and not came:
+                break
+            packets += self._code(self._waiting.popleft(), came.popleft() if has_base else None)
+        return packets
 
     def _code(self, frame: Frame, coded: CodedPicture | None) -> list[Packet]:
         """A frame whose base picture is there (None: it has none of its own)."""
@@ -239,9 +245,11 @@ class Encoder:
         packets += self._base_writer.take() if self._packet_frames else []
         packets += self._enhancement.take() if self._enhancement is not None else []
         self._packet_frames = 0
-        out = []
+        time, out = 0, []
+        if self.header.live:
+            time = self._packet_time
+            packets = [frame_packet(*packets)] if len(packets) == 2 else packets
         for packet in packets:
-            time = self._packet_time if self.header.live else 0
             out.append(replace(packet, sequence=self._sequence, time=time))
             self._sequence = self._sequence + 1 & 0xFFFF
             self._gop_bits += 8 * len(out[-1].framed())

@@ -2,12 +2,16 @@
 
     payload of BASE, and of REFERENCE (mode `animation`: one picture, a GOP always starts)
         := flags u8 (bit 0: a GOP starts) | varint frames | [qp_intra u8 | qp_base u8, if a GOP
-           starts] | chunk(NAL units, range coded) | chunk(their slices, range coded)
-           | rest of the NAL units
+           starts] | chunk(NAL units, range coded) | chunk(rest of the NAL units)
+           | recoded slices, range coded
     payload of ENHANCEMENT
         := flags u8 (bit 0: a GOP starts; bit 1: switch flags present) | varint frames | range coded
     payload of TIMES (before the packets of the frames that it speaks of)
         := flags u8 (bit 0: a GOP starts) | varint frames | range coded
+    payload of FRAME := chunk(payload of BASE or REFERENCE) | payload of ENHANCEMENT
+    payload of AUDIO
+        := flags u8 (bit 0: a description follows) | [chunk(OpusHead, RFC 7845)]
+           | varint time of the first sample (1/48000 s) | chunk(Opus packet)*
 
 Each class holds the models of one GOP. Bits are information contents, so that a file's size can be
 split by layer.
@@ -30,6 +34,7 @@ from hdac.bitstream.container import (
 )
 from hdac.bitstream.nal import NalCompressor
 from hdac.bitstream.rangecoder import Adaptive, Coder, Integer, Reader, Writer
+from hdac.bitstream.recoding import bin_limit, least_size
 from hdac.errors import DamagedError
 from hdac.layers.base import QP_MAX
 from hdac.layers.motion import KeypointCoder, Parameters
@@ -96,7 +101,10 @@ class BaseWriter:
             return []
         start, qps = bool(self._qps), self._qps
         payload = bytes([_GOP_START * start]) + varint(self.frames) + qps
-        payload += chunk(self._coder.finish()) + chunk(self._slices.finish()) + self._rest
+        width, height = self._header.base_size
+        least = least_size(self.frames, width * height, self._slices.bits)
+        payload += chunk(self._coder.finish()) + chunk(self._rest)
+        payload += self._slices.finish().ljust(least, b"\0")
         self._qps = b""
         self._clear()
         return [Packet(self._kind, payload, start)]
@@ -131,11 +139,11 @@ class BaseReader:
                 "a packet without an entry point before it: the stream is damaged or was joined in "
                 "the middle of a GOP"
             )
-        coder, slices = (
-            Reader(bytes(cursor.chunk(what, MAX_PAYLOAD)))
-            for what in ("range-coded NAL units", "range-coded slices")
-        )
-        stored, units, bits = cursor.take(cursor.left, "NAL units"), list[bytes](), list[float]()
+        coder = Reader(bytes(cursor.chunk("range-coded NAL units", MAX_PAYLOAD)))
+        stored = cursor.chunk("NAL units", MAX_PAYLOAD)
+        data, (width, height) = bytes(cursor.take(cursor.left, "slices")), header.base_size
+        slices = Reader(data, bin_limit(frames, width * height, len(data)))
+        units, bits = list[bytes](), list[float]()
         for _ in range(frames):
             before = coder.spent + slices.spent
             unit, taken = self._nal.read(coder, slices, stored)

@@ -13,7 +13,7 @@ from torch import Tensor
 from hdac.bitstream.container import Header, Keypoints, NumberFormat
 from hdac.errors import DamagedError, UsageError
 from hdac.layers.motion import Parameters, Points, dequantise
-from hdac.nets.arithmetic import pick_device
+from hdac.nets.device import pick_device
 from hdac.nets.fusion import Reference
 from hdac.nets.keypoints import MIN_KEYPOINTS, USUAL_KEYPOINTS, thumbnail
 from hdac.nets.planes import planes_from_yuv, yuv_from_planes

@@ -28,7 +28,7 @@ from hdac.bitstream.hevc.parameters import (
     read_sps,
 )
 from hdac.bitstream.hevc.pcm import allow_pcm, pcm_picture, with_flags
-from hdac.bitstream.thinning import Unit, is_parameters, join, split
+from hdac.bitstream.nal import Unit, is_parameters, join, split
 from hdac.errors import DamagedError, ToolError, UsageError
 from hdac.layers.base import GOP_MAX, BaseConfig, CodedPicture
 from hdac.layers.hevc import HevcEncoder
@@ -121,8 +121,8 @@ class MixedEncoder:
     ) -> None:
         if min(config.width, config.height) < MIN_SIDE:
             raise UsageError(
-                f"a mixed base layer of {config.width}x{config.height}; sides of {MIN_SIDE} or more "
-                "are needed: use --base-codec hevc, or a smaller --base-scale"
+                f"a mixed base layer of {config.width}x{config.height}; at least "
+                f"{MIN_SIDE}x{MIN_SIDE} is needed: use --base-codec hevc, or a smaller --base-scale"
             )
         qp = config.qp_intra + QP_ABOVE
         still = replace(

@@ -1,8 +1,7 @@
 """Keypoint detector of the animation layer: a small hourglass on a 64x64 thumbnail, soft-argmax.
 
 First-order motion (Siarohin et al., NeurIPS 2019, section 3.1) without Jacobians, as in DAC (Konuko
-et al., ICASSP 2021).
-Differs: 64x64 4:2:0 thumbnail as input, a narrower hourglass.
+et al., ICASSP 2021). Differs: 64x64 4:2:0 thumbnail as input, a narrower hourglass.
 """
 
 from __future__ import annotations
@@ -41,13 +40,19 @@ def gaussians(points: Tensor, height: int, width: int) -> Tensor:
     return gy[..., :, None] * gx[..., None, :]
 
 
+def soft_argmax(logits: Tensor, x: Tensor, y: Tensor, temperature: float = 0.1) -> Tensor:
+    """Mean places `(N, K, 2)` of maps `(N, K, h, w)`; x `(w,)`, y `(h,)`: the pixels' places."""
+    logits = logits.float()
+    heat = F.softmax(logits.flatten(2) / temperature, -1).view_as(logits)
+    return torch.stack([(heat.sum(2) * x).sum(-1), (heat.sum(3) * y).sum(-1)], -1)
+
+
 class KeypointDetector(nn.Module):
     """Thumbnail `(N, 3, 64, 64)` -> keypoints `(N, K, 2)`, (x, y) in [-1, 1] (-1 and 1 are the
     frame's borders)."""
 
-    def __init__(self, keypoints: int = 10, width: int = 32, temperature: float = 0.1) -> None:
+    def __init__(self, keypoints: int = 10, width: int = 32) -> None:
         super().__init__()
-        self.temperature = temperature
         self.stem = conv3(3, width)
         self.down1 = conv3(width, width, 2)
         self.down2 = conv3(width, 2 * width, 2)
@@ -63,9 +68,6 @@ class KeypointDetector(nn.Module):
         c = self.middle(self.down3(b))  # 8
         b = self.up2(torch.cat([F.interpolate(c, scale_factor=2.0), b], 1))
         a = self.up1(torch.cat([F.interpolate(b, scale_factor=2.0), a], 1))
-        logits = self.head(a).float()
-        n, k, h, w = logits.shape
-        heat = F.softmax(logits.view(n, k, -1) / self.temperature, -1).view(n, k, h, w)
-        x = (heat.sum(2) * axis(w, heat.device)).sum(-1)
-        y = (heat.sum(3) * axis(h, heat.device)).sum(-1)
-        return torch.stack([x, y], -1)
+        logits = self.head(a)
+        h, w = logits.shape[2:]
+        return soft_argmax(logits, axis(w, logits.device), axis(h, logits.device))

@@ -3,9 +3,10 @@ with the base layer.
 
 1. `SparseMotion`: every keypoint proposes its own displacement, a small network assigns pixels to
    keypoints (first-order motion, Siarohin et al., NeurIPS 2019, equations 5 to 7, without
-   Jacobians). Works without a base layer. 2. `MotionPyramid`: from 1/16 to 1/4 of the frame, cost
-   volumes between base features and warped reference features correct the flow (PWC-Net, Sun et
-   al., CVPR 2018). Differs: starts from the keypoints' flow; a mask switches the base off.
+   Jacobians). Works without a base layer.
+2. `MotionPyramid`: from 1/16 to 1/4 of the frame, cost volumes between base features and warped
+   reference features correct the flow (PWC-Net, Sun et al., CVPR 2018). Differs: starts from the
+   keypoints' flow; a mask switches the base off.
 
 Flow is backward, (dx, dy), in pixels of the full frame at every scale.
 """
@@ -18,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hdac.nets.blocks import conv3, correlation, warp
+from hdac.nets.blocks import conv3, correlation, start_at_zero, warp
 from hdac.nets.keypoints import gaussians
 
 
@@ -32,9 +33,9 @@ class Matching(NamedTuple):
 
 
 class Motion(NamedTuple):
-    """What the motion network found. Flows `(N, 2, h, w)` float32 in full-frame pixels; `confidence`
-    `(N, 1, H/4, W/4)` in [0, 1] says where the warped reference shows what the current picture
-    shows."""
+    """What the motion network found. Flows `(N, 2, h, w)` float32 in full-frame pixels;
+    `confidence` `(N, 1, H/4, W/4)` in [0, 1] says where the moved reference shows what the current
+    picture shows."""
 
     sparse: Tensor  # 1/8, from keypoints alone
     coarse: Tensor  # 1/8, after matching at 1/16 and 1/8
@@ -42,7 +43,8 @@ class Motion(NamedTuple):
     confidence: Tensor
 
 
-def enlarge(x: Tensor, factor: int) -> Tensor:
+def upsample_flow(x: Tensor, factor: int) -> Tensor:
+    """Bilinear, values unchanged: flows are in pixels of the full frame at every scale."""
     return F.interpolate(x, scale_factor=float(factor), mode="bilinear", align_corners=False)
 
 
@@ -62,34 +64,28 @@ class SparseMotion(nn.Module):
         self, here: Tensor, there: Tensor, base: Tensor, reference: Tensor, mask: Tensor
     ) -> Tensor:
         """here, there: keypoints of the current picture and of the reference, `(N, k, 2)` in [-1,
-        1], k of K;
-        base, reference: matching features at 1/8; mask `(N, 1, 1, 1)`: 1 with, 0 without a base
-            layer."""
-        n, _, h, w = reference.shape
-        count = here.shape[1]
-        heat = (gaussians(here, h, w) - gaussians(there, h, w)).to(
-            reference.dtype, memory_format=torch.channels_last
-        )
+        1], k of K; base, reference: matching features at 1/8; mask `(N, 1, 1, 1)`: 1 with, 0
+        without a base layer."""
+        n, count, _ = here.shape
+        h, w = reference.shape[2:]
+        heat = gaussians(here, h, w) - gaussians(there, h, w)
+        heat = heat.to(reference.dtype, memory_format=torch.channels_last)
         if count < self.keypoints:
             heat = torch.cat([heat, heat.new_zeros(n, self.keypoints - count, h, w)], 1)
         known = mask.expand(n, 1, h, w).contiguous(memory_format=torch.channels_last)
         x = self.fine(torch.cat([heat, base, reference, known], 1))
-        y = enlarge(self.coarse(self.down(x)), 2)
+        y = upsample_flow(self.coarse(self.down(x)), 2)
         weight = F.softmax(self.masks(self.join(torch.cat([x, y], 1)))[:, : count + 1].float(), 1)
-        shift = (there - here) * here.new_tensor(
-            [w * 4.0, h * 4.0]
-        )  # [-1, 1] spans 8 w by 8 h pixels
-        return torch.einsum(
-            "nkhw,nkc->nchw", weight[:, 1:], shift
-        )  # mask 0 is the still background
+        shift = (there - here) * here.new_tensor([w * 4.0, h * 4.0])  # [-1, 1]: 8 w by 8 h pixels
+        # the first mask is the still background
+        return torch.einsum("nkhw,nkc->nchw", weight[:, 1:], shift)
 
 
 class Level(nn.Module):
     """One scale of the matching pyramid: where around the flow so far does the reference look like
     the base?
 
-    The cost volume answers twice: by soft-argmax (works from the first training step; a network
-    that must read the cost volume first had learned no motion at all after 1,100 steps) and through
+    The cost volume answers twice: by soft-argmax, from which motion is learned at once, and through
     convolutions that correct it and say how much of it to believe.
     """
 
@@ -97,20 +93,13 @@ class Level(nn.Module):
         super().__init__()
         self.radius = radius
         side = torch.arange(-radius, radius + 1, dtype=torch.float32)
-        self.register_buffer(
-            "steps",
-            torch.stack(torch.meshgrid(side, side, indexing="xy")).reshape(2, -1),
-            persistent=False,
-        )
-        self.sharpness = nn.Parameter(
-            torch.tensor(2.5)
-        )  # logarithm of the softmax's inverse temperature
+        steps = torch.stack(torch.meshgrid(side, side, indexing="xy")).reshape(2, -1)
+        self.register_buffer("steps", steps, persistent=False)
+        # logarithm of the softmax's inverse temperature
+        self.sharpness = nn.Parameter(torch.tensor(2.5))
         self.body = conv3((2 * radius + 1) ** 2 + 2 * match + 6 + inherited, width)
         self.state = conv3(width, hidden)
-        self.out = nn.Conv2d(hidden, 4, 3, padding=1)
-        nn.init.zeros_(self.out.weight)
-        assert self.out.bias is not None
-        nn.init.zeros_(self.out.bias)
+        self.out = start_at_zero(nn.Conv2d(hidden, 4, 3, padding=1))
 
     def forward(
         self,
@@ -121,13 +110,15 @@ class Level(nn.Module):
         scale: int,
         state: Tensor | None,
     ) -> tuple[Tensor, Tensor, Tensor]:
+        """Flow so far `(N, 2, h, w)` and features at 1/`scale` -> better flow, confidence as a
+        logit, and the state for the next scale."""
         n, _, h, w = reference.shape
         moved = warp(reference, flow * (1 / scale))
         cost = correlation(base, moved, self.radius)
         chance = F.softmax(cost.float() * self.sharpness.exp(), 1)
         found = torch.einsum("nkhw,ck->nchw", chance, self.steps.float()) * mask.float()
-        sure = chance.square().sum(1, keepdim=True)
-        numbers = torch.cat([flow * (1 / (4 * scale)), found, sure, mask.expand(n, 1, h, w)], 1)
+        peak = chance.square().sum(1, keepdim=True)
+        numbers = torch.cat([flow * (1 / (4 * scale)), found, peak, mask.expand(n, 1, h, w)], 1)
         known = [cost, base, moved, numbers.to(cost.dtype, memory_format=torch.channels_last)]
         if state is not None:
             known.append(state)
@@ -153,10 +144,9 @@ class MotionPyramid(nn.Module):
         """base: zeros where `mask` `(N, 1, 1, 1)` is 0."""
         sparse = self.sparse(here, there, base.s8, reference.s8, mask)
         flow, _, state = self.l16(F.avg_pool2d(sparse, 2), base.s16, reference.s16, mask, 16, None)
-        # the sparse flow's detail at 1/8 is kept: only the correction found at 1/16 is enlarged
-        flow = sparse + enlarge(flow - F.avg_pool2d(sparse, 2), 2)
-        coarse, _, state = self.l8(flow, base.s8, reference.s8, mask, 8, enlarge(state, 2))
-        flow, confidence, _ = self.l4(
-            enlarge(coarse, 2), base.s4, reference.s4, mask, 4, enlarge(state, 2)
-        )
+        # the sparse flow's detail at 1/8 is kept: only the correction found at 1/16 is upsampled
+        flow = sparse + upsample_flow(flow - F.avg_pool2d(sparse, 2), 2)
+        coarse, _, state = self.l8(flow, base.s8, reference.s8, mask, 8, upsample_flow(state, 2))
+        flow, state = upsample_flow(coarse, 2), upsample_flow(state, 2)
+        flow, confidence, _ = self.l4(flow, base.s4, reference.s4, mask, 4, state)
         return Motion(sparse, coarse, flow, torch.sigmoid(confidence))

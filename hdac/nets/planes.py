@@ -15,11 +15,6 @@ from torch import Tensor
 MULTIPLE = 16
 
 
-def pad_amount(size: int) -> int:
-    """Rows or columns to add so that `size` becomes a multiple of `MULTIPLE`."""
-    return -size % MULTIPLE
-
-
 def planes_from_yuv(y: np.ndarray, u: np.ndarray, v: np.ndarray) -> Tensor:
     """Six planes of one picture, padded by edge replication to a multiple of 16.
 
@@ -29,7 +24,7 @@ def planes_from_yuv(y: np.ndarray, u: np.ndarray, v: np.ndarray) -> Tensor:
     height, width = y.shape
     luma = torch.from_numpy(np.ascontiguousarray(y)).float().div_(255)[None, None]
     chroma = torch.from_numpy(np.stack([u, v])).float().div_(255)[None]
-    down, right = pad_amount(height), pad_amount(width)
+    down, right = -height % MULTIPLE, -width % MULTIPLE
     if down or right:
         luma = F.pad(luma, (0, right, 0, down), mode="replicate")
         chroma = F.pad(chroma, (0, right // 2, 0, down // 2), mode="replicate")

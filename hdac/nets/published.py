@@ -6,8 +6,7 @@ Lathuiliere, ICASSP 2021) uses it; H-DAC (Konuko, Lathuiliere, Valenzise, ICIP 2
 layer at the bottleneck. They see RGB and resynthesise the whole picture; here they stand behind the
 interface of `FusionNet`, so that the codec runs them too.
 
-Differs: batch normalisation is folded into nothing and kept as published; RGB comes from BT.601
-    planes by `rgb_from_planes`.
+Differs: RGB comes from BT.601 planes by `rgb_from_planes`.
 """
 
 from __future__ import annotations
@@ -20,10 +19,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hdac.nets.blocks import warp
-from hdac.nets.fusion import Fused, Reference
-from hdac.nets.keypoints import VARIANCE
-from hdac.nets.motion import Motion
+from hdac.errors import UsageError
+from hdac.nets.blocks import compute_dtype, warp
+from hdac.nets.fusion import LARGEST, Fused, Reference
+from hdac.nets.keypoints import VARIANCE, soft_argmax
+from hdac.nets.motion import Motion, upsample_flow
 from hdac.nets.planes import luma
 
 Name = Literal["dac", "hdac-2022", "hdac-2024", "hdac-hf"]
@@ -35,12 +35,16 @@ SMALL = 64
 
 @dataclass(frozen=True)
 class PublishedConfig:
-    """`width` 1 is the published network; 1/4 has a sixteenth of its multiplications."""
+    """`width` 1 is the published network; 1/4 has a sixteenth of its multiplications. Raises
+    `UsageError` for what no such network has."""
 
     name: Name = "dac"
     keypoints: int = 10
     width: float = 1.0
-    recurrent: bool = False  # never: the interface of FusionNet asks
+
+    def __post_init__(self) -> None:
+        if self.name not in NAMES or not 0 < self.width <= 1 or not 0 < self.keypoints <= LARGEST:
+            raise UsageError(f"{self}: name one of {NAMES}, width above 0 and at most 1 are needed")
 
     def channels(self, count: int) -> int:
         return max(4, round(count * self.width))
@@ -55,9 +59,8 @@ def rgb_from_planes(planes: Tensor) -> Tensor:
     """`(N, 6, H/2, W/2)` limited range, code / 255 -> `(N, 3, H, W)` RGB in about [0, 1]
     (BT.601)."""
     y = (luma(planes) * 255 - 16) / 219
-    uv = F.interpolate(
-        (planes[:, 4:] * 255 - 128) / 224, scale_factor=2.0, mode="bilinear", align_corners=False
-    )
+    uv = (planes[:, 4:] * 255 - 128) / 224
+    uv = F.interpolate(uv, scale_factor=2.0, mode="bilinear", align_corners=False)
     return torch.einsum("rc,nchw->nrhw", _TO_RGB.to(planes), torch.cat([y, uv], 1))
 
 
@@ -103,21 +106,13 @@ class Residual(nn.Module):
 class Hourglass(nn.Module):
     """Five levels; the result has `expansion + inputs` channels at the input's size."""
 
-    def __init__(
-        self, config: PublishedConfig, expansion: int, inputs: int, levels: int = 5
-    ) -> None:
+    def __init__(self, config: PublishedConfig, expansion: int, inputs: int) -> None:
         super().__init__()
-        widths = [inputs] + [
-            config.channels(min(MAX_FEATURES, expansion * 2 ** (i + 1))) for i in range(levels)
-        ]
-        outs = [config.channels(min(MAX_FEATURES, expansion * 2**i)) for i in range(levels)]
+        outs = [config.channels(min(MAX_FEATURES, expansion * 2**i)) for i in range(6)]
+        widths = [inputs, *outs[1:]]
         self.downs = nn.ModuleList([down(a, b) for a, b in itertools.pairwise(widths)])
-        ups = []
-        for i in reversed(range(levels)):
-            ups.append(
-                up(widths[i + 1] if i == levels - 1 else outs[i + 1] + widths[i + 1], outs[i])
-            )
-        self.ups = nn.ModuleList(ups)
+        skips = [outs[i + 1] + widths[i + 1] for i in range(4)] + [widths[5]]
+        self.ups = nn.ModuleList([up(skips[i], outs[i]) for i in reversed(range(5))])
         self.outputs = outs[0] + inputs
 
     def forward(self, x: Tensor) -> Tensor:
@@ -131,8 +126,7 @@ class Hourglass(nn.Module):
 
 
 class KeypointHourglass(nn.Module):
-    """Thumbnail `(N, 3, 64, 64)` (Y, U, V) -> keypoints `(N, K, 2)` in [-1, 1]: soft-argmax,
-    temperature 0.1."""
+    """Thumbnail `(N, 3, 64, 64)` (Y, U, V) -> keypoints `(N, K, 2)` in [-1, 1]."""
 
     def __init__(self, config: PublishedConfig) -> None:
         super().__init__()
@@ -142,10 +136,9 @@ class KeypointHourglass(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         y, uv = (image[:, :1] * 255 - 16) / 219, (image[:, 1:] * 255 - 128) / 224
         rgb = torch.einsum("rc,nchw->nrhw", _TO_RGB.to(image), torch.cat([y, uv], 1))
-        logits = self.head(self.hourglass(rgb)).float()
-        heat = F.softmax(logits.flatten(2) / 0.1, -1).view_as(logits)
+        logits = self.head(self.hourglass(rgb))
         side = torch.linspace(-1, 1, logits.shape[-1], device=image.device)
-        return torch.stack([(heat.sum(2) * side).sum(-1), (heat.sum(3) * side).sum(-1)], -1)
+        return soft_argmax(logits, side, side)
 
 
 class DenseMotion(nn.Module):
@@ -168,26 +161,20 @@ class DenseMotion(nn.Module):
         y = torch.linspace(-1, 1, h, device=small.device)
 
         def gaussian(points: Tensor) -> Tensor:
-            dx, dy = x - points[..., :1], y - points[..., 1:]
-            return torch.exp(
-                -(dy.square()[..., :, None] + dx.square()[..., None, :]) / (2 * VARIANCE)
-            )
+            dx, dy = (x - points[..., :1]).square(), (y - points[..., 1:]).square()
+            return torch.exp(-(dy[..., :, None] + dx[..., None, :]) / (2 * VARIANCE))
 
-        heat = torch.cat(
-            [small.new_zeros(n, 1, h, w), (gaussian(here) - gaussian(there)).to(small.dtype)], 1
-        )
-        # displacement of each keypoint, the first for the background; half a side is (size - 1) / 2
-        # pixels
-        shift = torch.cat([here.new_zeros(n, 1, 2), there - here], 1) * here.new_tensor(
-            [(w - 1) / 2, (h - 1) / 2]
-        )
+        heat = (gaussian(here) - gaussian(there)).to(small.dtype)
+        heat = torch.cat([small.new_zeros(n, 1, h, w), heat], 1)
+        # displacement of each keypoint, the first for the background; [-1, 1] is size - 1 pixels
+        shift = torch.cat([here.new_zeros(n, 1, 2), there - here], 1)
+        shift = shift * here.new_tensor([(w - 1) / 2, (h - 1) / 2])
         field = shift.flatten(0, 1)[:, :, None, None].expand(-1, 2, h, w)
         moved = warp(small.repeat_interleave(k + 1, 0), field).view(n, k + 1, 3, h, w)
         features = self.hourglass(torch.cat([heat[:, :, None], moved], 2).flatten(1, 2))
         weight = F.softmax(self.masks(features).float(), 1)
-        return torch.einsum("nkhw,nkc->nchw", weight, shift), torch.sigmoid(
-            self.occlusion(features).float()
-        )
+        flow = torch.einsum("nkhw,nkc->nchw", weight, shift)
+        return flow, torch.sigmoid(self.occlusion(features).float())
 
 
 class Encoded(NamedTuple):
@@ -220,61 +207,40 @@ class PublishedNet(nn.Module):
             self.base_first = same(3, c256, 7)
             self.base_tower = nn.ModuleList([Residual(c256) for _ in range(6)])
         if wide:
-            self.base_first, self.base_down1, self.base_down2 = (
-                same(3, c64, 7),
-                down(c64, c128),
-                down(c128, c256),
-            )
+            self.base_first = same(3, c64, 7)
+            self.base_down1, self.base_down2 = down(c64, c128), down(c128, c256)
             self.join = nn.Conv2d(c512, c256, 3, padding=1)
         self.up1, self.up2 = up(c256, c128), up(c128, c64)
-        if (
-            config.name == "hdac-hf"
-        ):  # what pooling loses of the moved reference comes back beside the up blocks
-            self.skip2, self.skip1 = (
-                nn.Conv2d(c128, c128, 3, padding=1),
-                nn.Conv2d(c64, c64, 3, padding=1),
-            )
+        if config.name == "hdac-hf":
+            # what pooling loses of the moved reference comes back beside the up blocks
+            self.skip2 = nn.Conv2d(c128, c128, 3, padding=1)
+            self.skip1 = nn.Conv2d(c64, c64, 3, padding=1)
         self.last = nn.Conv2d(c64, 3, 7, padding=3)
 
     def takes(self, keypoints: int) -> bool:
         """As `FusionNet.takes`."""
         return keypoints == self.config.keypoints
 
-    def compute_dtype(self, device: torch.device) -> torch.dtype:
-        if torch.is_autocast_enabled(device.type):
-            return torch.get_autocast_dtype(device.type)
-        return self.last.weight.dtype
-
     def encode(self, planes: Tensor, qp: Tensor) -> Encoded:
         """planes `(N, 6, H/2, W/2)` float32 in [0, 1]; qp is not used."""
         rgb = rgb_from_planes(planes)
-        f1 = self.first(
-            rgb.to(self.compute_dtype(planes.device), memory_format=torch.channels_last)
-        )
+        dtype = compute_dtype(self.last.weight)
+        f1 = self.first(rgb.to(dtype, memory_format=torch.channels_last))
         f2 = self.down1(f1)
-        return Encoded(
-            rgb, F.interpolate(rgb, size=(SMALL, SMALL), mode="area"), self.down2(f2), f2, f1
-        )
+        small = F.interpolate(rgb, size=(SMALL, SMALL), mode="area")
+        return Encoded(rgb, small, self.down2(f2), f2, f1)
 
     def forward(
-        self,
-        base: Tensor,
-        qp: Tensor,
-        reference: Reference,
-        keypoints: Tensor,
-        mask: Tensor,
-        before: object | None = None,
+        self, planes: Tensor, qp: Tensor, reference: Reference, keypoints: Tensor, mask: Tensor
     ) -> Fused:
-        """As `FusionNet.forward`; `before` is not used."""
+        """As `FusionNet.forward`; qp is not used."""
         there: Encoded = reference.features
-        dtype = self.compute_dtype(base.device)
+        dtype = compute_dtype(self.last.weight)
         flow, open_ = self.motion(there.small.to(dtype), keypoints, reference.keypoints)
         h, w = there.f4.shape[-2:]
         if (h, w) != (SMALL, SMALL):
-            flow = (
-                F.interpolate(flow, size=(h, w), mode="bilinear", align_corners=False)
-                * flow.new_tensor([w / SMALL, h / SMALL])[:, None, None]
-            )
+            flow = F.interpolate(flow, size=(h, w), mode="bilinear", align_corners=False)
+            flow = flow * flow.new_tensor([w / SMALL, h / SMALL])[:, None, None]
             open_ = F.interpolate(open_, size=(h, w), mode="bilinear", align_corners=False)
         x = warp(there.f4, flow) * open_.to(dtype)
         mask = mask.float().view(-1, 1, 1, 1)
@@ -283,7 +249,7 @@ class PublishedNet(nn.Module):
             for block in self.tower:
                 x = block(x)
         else:
-            rgb = (rgb_from_planes(base) * mask).to(dtype, memory_format=torch.channels_last)
+            rgb = (rgb_from_planes(planes) * mask).to(dtype, memory_format=torch.channels_last)
             if name == "hdac-2022":
                 y = self.base_first(F.interpolate(rgb, scale_factor=0.25, mode="area"))
                 for block, beside in zip(self.tower, self.base_tower, strict=True):
@@ -295,18 +261,15 @@ class PublishedNet(nn.Module):
                 for block in self.tower:
                     x = block(x)
                 x = self.join(x)
-        full = F.interpolate(flow, scale_factor=4.0, mode="bilinear", align_corners=False) * 4
+        full = upsample_flow(flow, 4) * 4
         if name == "hdac-hf":
-            half = F.interpolate(flow, scale_factor=2.0, mode="bilinear", align_corners=False) * 2
-            x = self.up1(x) + self.skip2(
-                warp(there.f2, half) * F.interpolate(open_, scale_factor=2.0).to(dtype)
-            )
-            x = self.up2(x) + self.skip1(
-                warp(there.f1, full) * F.interpolate(open_, scale_factor=4.0).to(dtype)
-            )
+            open2, open1 = (F.interpolate(open_, scale_factor=s).to(dtype) for s in (2.0, 4.0))
+            half = upsample_flow(flow, 2) * 2
+            x = self.up1(x) + self.skip2(warp(there.f2, half) * open2)
+            x = self.up2(x) + self.skip1(warp(there.f1, full) * open1)
         else:
             x = self.up2(self.up1(x))
-        planes = planes_from_rgb(torch.sigmoid(self.last(x).float()))
         moved = planes_from_rgb(warp(there.rgb, full))
         small = F.avg_pool2d(flow * 4, 2)
-        return Fused(planes, moved, Motion(small, small, flow * 4, open_))
+        motion = Motion(small, small, flow * 4, open_)
+        return Fused(planes_from_rgb(torch.sigmoid(self.last(x).float())), moved, motion)

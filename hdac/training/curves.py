@@ -5,15 +5,18 @@ from __future__ import annotations
 import csv
 import importlib.util
 from pathlib import Path
+from statistics import fmean
 
 TERMS = ("animation", "motion", "perceptual")
-#: Ranges of `qp_base` whose mean gains are drawn.
-LEVELS = ((0, 35), (36, 41), (42, 47), (48, 51))
+#: Ranges of `qp_base`, both ends included, whose mean gains are shown.
+QP_RANGES = ((30, 35), (36, 41), (42, 47), (48, 51))
+#: (minutes, value) of each line that is drawn.
+Lines = dict[str, list[tuple[float, float]]]
 
 
-def _columns(path: Path) -> dict[str, list[tuple[float, float]]]:
-    """(minutes, value) of each column; what is no number is left out."""
-    found: dict[str, list[tuple[float, float]]] = {}
+def _columns(path: Path) -> Lines:
+    """The columns of a log; what is no number is left out."""
+    found: Lines = {}
     if path.exists():
         with path.open(newline="") as file:
             for row in csv.DictReader(file):
@@ -23,19 +26,13 @@ def _columns(path: Path) -> dict[str, list[tuple[float, float]]]:
     return found
 
 
-def _by_level(
-    validations: dict[str, list[tuple[float, float]]],
-) -> dict[str, list[tuple[float, float]]]:
-    """Mean of the columns `gain_QP` in each of `LEVELS`."""
+def _by_range(validations: Lines) -> Lines:
+    """Mean of the columns `gain_QP` in each of `QP_RANGES`."""
     found = {}
-    for low, high in LEVELS:
-        columns = [
-            validations[f"gain_{qp}"] for qp in range(low, high + 1) if f"gain_{qp}" in validations
-        ]
-        rows = zip(*columns, strict=True)
-        found[f"QP {low} to {high}"] = [
-            (row[0][0], sum(value for _, value in row) / len(row)) for row in rows
-        ]
+    for low, high in QP_RANGES:
+        columns = [validations.get(f"gain_{qp}", []) for qp in range(low, high + 1)]
+        rows = zip(*filter(None, columns), strict=True)
+        found[f"QP {low} to {high}"] = [(row[0][0], fmean(v for _, v in row)) for row in rows]
     return found
 
 
@@ -50,36 +47,23 @@ def draw_curves(run: Path) -> Path | None:
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    losses, validations = _columns(run / "log.csv"), _columns(run / "validation.csv")
-    panels = [
-        (
-            "loss terms (dB)",
-            {t: losses[t] for t in TERMS if t in losses and any(v for _, v in losses[t])},
-        ),
-        ("gain in training (dB)", {t: losses[t] for t in ("gain",) if t in losses}),
-        ("gain over the base layer on val (dB)", _by_level(validations)),
-        (
-            "BD-rate on val, PSNR-Y against x265-tuned (%)",
-            {k: v for k, v in validations.items() if k == "bd_rate"},
-        ),
-    ]
-    panels = [
-        (title, {name: points for name, points in lines.items() if points})
-        for title, lines in panels
-    ]
-    panels = [panel for panel in panels if panel[1]]
+    log, validations = _columns(run / "log.csv"), _columns(run / "validation.csv")
+    terms = {t: log[t] for t in TERMS if any(value for _, value in log.get(t, []))}
+    panels = {
+        "loss terms (dB)": terms,
+        "gain in training (dB)": {"gain": log.get("gain", [])},
+        "gain over the base layer on val (dB)": _by_range(validations),
+        "BD-rate on val, PSNR-Y against x265-tuned (%)": {"": validations.get("bd_rate", [])},
+    }
+    panels = {title: {k: v for k, v in lines.items() if v} for title, lines in panels.items()}
+    panels = {title: lines for title, lines in panels.items() if lines}
     with mpl.rc_context({"font.size": 8}):
         figure = Figure(figsize=(3.4 * len(panels), 3), layout="constrained")
-        for axes, (title, lines) in zip(
-            figure.subplots(1, max(1, len(panels)), squeeze=False)[0], panels, strict=False
-        ):
+        for i, (title, lines) in enumerate(panels.items(), 1):
+            axes = figure.add_subplot(1, len(panels), i)
             for name, points in lines.items():
-                axes.plot(
-                    *zip(*points, strict=True),
-                    marker="." if len(points) < 40 else "",
-                    lw=1,
-                    label=name,
-                )
+                marker = "." if len(points) < 40 else ""
+                axes.plot(*zip(*points, strict=True), marker=marker, lw=1, label=name)
             axes.set_title(title)
             axes.set_xlabel("minutes")
             if len(lines) > 1:

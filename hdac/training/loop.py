@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -23,9 +24,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from hdac.errors import UsageError
-from hdac.layers.quantiser import STEP
-from hdac.nets.arithmetic import fast_dtype
-from hdac.nets.fusion import Fused, Reference, State
+from hdac.layers.motion import STEP
+from hdac.nets.fusion import Fused, Reference
 from hdac.nets.keypoints import thumbnail
 from hdac.nets.zoo import CodecNet, build, half
 from hdac.training.clips import Batch, Sampler
@@ -38,6 +38,10 @@ if TYPE_CHECKING:
     from hdac.training.perceptual import PerceptualLoss
 
 
+#: Steps whose means make a line of the log.
+LOG_STEPS = 50
+
+
 @dataclass(frozen=True)
 class TrainConfig:
     """A training recipe. `crop` in pixels; `minutes` is the whole schedule, over all resumed
@@ -46,18 +50,14 @@ class TrainConfig:
     minutes: float = 100.0
     batch: int = 6
     crop: int = 192
-    length: int = 1  # pictures of a run: more than 1 for recurrent networks
     lr: float = 5e-4
     lr_end: float = 1e-5
     warmup_steps: int = 200
     animate: float = 0.2
-    keypoints: tuple[
-        int, ...
-    ] = ()  # counts to choose from in each step (nested networks); empty: all
+    keypoints: tuple[int, ...] = ()  # to choose from in each step (nested networks); empty: all
     weight_picture: float = 1.0
     weight_chroma: float = 0.2  # within the picture's loss
     weight_perceptual: float = 0.0  # above 0: msVGG and LPIPS too, from HDAC_WEIGHTS
-    weight_msvgg: float = 1.0  # within the perceptual loss, where LPIPS has 1
     weight_motion: float = 0.7
     weight_smooth: float = 0.05
     weight_equivariance: float = 10.0
@@ -83,31 +83,23 @@ def quantised(points: Tensor, generator: torch.Generator) -> Tensor:
 
 def run_net(
     net: CodecNet, batch: Batch, generator: torch.Generator, counts: tuple[int, ...] = ()
-) -> tuple[list[Fused], Tensor, Tensor]:
-    """Network outputs of the run, from as many keypoints as one of `counts` (empty: all);
-    thumbnails and (unquantised) keypoints of its first targets. Fused pictures have the keypoints
-    that the codec gives them: those of the base pictures, or coded ones."""
-    length, n = batch.target.shape[:2]
-    thumbs = thumbnail(torch.cat([batch.target.flatten(0, 1), batch.reference_original]))
+) -> tuple[Fused, Tensor, Tensor]:
+    """The network's output, from as many keypoints as one of `counts` (empty: all); thumbnails and
+    (unquantised) keypoints of the targets. Fused pictures have the keypoints that the codec gives
+    them: those of the base pictures, or coded ones."""
+    n = len(batch.target)
+    thumbs = thumbnail(torch.cat([batch.target, batch.reference_original]))
     points = net.detector(thumbs).float()
     given = quantised(points, generator)
     if net.derives_keypoints and bool(batch.mask.any()):  # where the base layer is fused
-        derived = net.detector(
-            thumbnail(torch.cat([batch.base.flatten(0, 1), batch.reference]))
-        ).float()
-        given = torch.where(batch.mask.repeat(length + 1).view(-1, 1, 1) == 1, derived, given)
+        derived = net.detector(thumbnail(torch.cat([batch.base, batch.reference]))).float()
+        given = torch.where(batch.mask.repeat(2).view(-1, 1, 1) == 1, derived, given)
     if counts:
         given = given[:, : counts[int(torch.randint(len(counts), (1,), generator=generator))]]
-    reference = Reference(
-        batch.reference, net.encode(batch.reference, batch.qp_intra), given[length * n :]
-    )
-    run: list[Fused] = []
-    state: State | None = None
-    for t in range(length):
-        here = given[t * n : (t + 1) * n]
-        run.append(net(batch.base[t], batch.qp[t], reference, here, batch.mask, state))
-        state = run[-1].state
-    return run, thumbs[:n], points[:n]
+    features = net.encode(batch.reference, batch.qp_intra)
+    reference = Reference(batch.reference, features, given[n:])
+    fused = net(batch.base, batch.qp, reference, given[:n], batch.mask)
+    return fused, thumbs[:n], points[:n]
 
 
 #: One row a keypoint (the masks' first is the background).
@@ -125,32 +117,23 @@ def with_more_keypoints(state: dict[str, Tensor], net: CodecNet) -> dict[str, Te
 
     Raises `UsageError` where other shapes differ.
     """
-    fresh, out = net.state_dict(), {}
-    before, now = (
-        len(weights["detector.head.bias"]) if "detector.head.bias" in weights else 0
-        for weights in (state, fresh)
-    )
+    fresh, out = net.state_dict(), dict(state)
+    bias = "detector.head.bias"
+    before, now = (len(weights[bias]) if bias in weights else 0 for weights in (state, fresh))
     for name, value in state.items():
         wanted = fresh.get(name, value)
         if wanted.shape == value.shape:
-            out[name] = value
             continue
-        grown = wanted.clone()
+        out[name] = grown = wanted.clone()
+        extra = wanted.shape[1] - value.shape[1] if value.dim() > 1 else 0
         if name in _PER_KEYPOINT and wanted.shape[1:] == value.shape[1:]:
             grown[: len(value)] = value
-        elif (
-            name == "motion.sparse.fine.0.weight"
-            and wanted.shape[1] - value.shape[1] == now - before
-        ):  # heat maps come first
-            grown[:, :before], grown[:, before:now], grown[:, now:] = (
-                value[:, :before],
-                0,
-                value[:, before:],
-            )
+        elif name == "motion.sparse.fine.0.weight" and extra == now - before:
+            parts = value[:, :before], 0, value[:, before:]  # heat maps come first
+            grown[:, :before], grown[:, before:now], grown[:, now:] = parts
         else:
             shapes = f"{tuple(value.shape)}, the network's {tuple(wanted.shape)}"
             raise UsageError(f"start: {name} is {shapes}; give weights of the same widths")
-        out[name] = grown
     return out
 
 
@@ -161,42 +144,36 @@ def losses(
     generator: torch.Generator,
     perceptual: PerceptualLoss | None = None,
 ) -> dict[str, Tensor]:
-    """The terms of a step; `total` is what is differentiated. `gain` is that of the run's last
-    picture."""
+    """The terms of a step; `total` is what is differentiated."""
     device = batch.target.device.type
-    with torch.autocast(device, torch.bfloat16, enabled=fast_dtype(device) is torch.bfloat16):
-        run, thumbs, points = run_net(net, batch, generator, config.keypoints)
+    with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
+        fused, thumbs, points = run_net(net, batch, generator, config.keypoints)
         equivariance = equivariance_loss(net.detector, thumbs, points, generator)
-    pictures = torch.stack(
-        [
-            picture_loss(f.planes, target, config.weight_chroma)
-            for f, target in zip(run, batch.target, strict=True)
-        ]
+    picture = picture_loss(fused.planes, batch.target, config.weight_chroma)
+    motion = photometric_loss(fused.motion, batch.reference_original, batch.target).mean()
+    smooth = smoothness_loss(fused.motion).mean()
+    seen = torch.zeros_like(motion)
+    if perceptual is not None:
+        seen = perceptual(fused.planes, batch.target, generator).mean()
+    total = (
+        config.weight_picture * picture.mean()
+        + config.weight_motion * motion
+        + config.weight_perceptual * seen
+        + config.weight_smooth * smooth
+        + config.weight_equivariance * equivariance
     )
     with torch.no_grad():
-        plain = picture_loss(batch.base[-1], batch.target[-1], config.weight_chroma)
-    first = run[0].motion
-    motion = photometric_loss(first, batch.reference_original, batch.target[0]).mean()
-    smooth = smoothness_loss(first).mean()
-    total = config.weight_picture * pictures.mean() + config.weight_motion * motion
-    seen = torch.zeros(())
-    if perceptual is not None:  # one picture of the run: these networks cost more than ours
-        seen = perceptual(run[-1].planes, batch.target[-1], generator).mean()
-        total = total + config.weight_perceptual * seen
-    total = total + config.weight_smooth * smooth + config.weight_equivariance * equivariance
-    m = batch.mask
-    gain = ((plain - pictures[-1]) * m).sum() / m.sum().clamp_min(1)
-    animation = (pictures.mean(0) * (1 - m)).sum() / (1 - m).sum().clamp_min(1)
-    return {
-        "total": total, "gain": gain, "animation": animation, "motion": motion, "smooth": smooth, "equivariance": equivariance,
-        "perceptual": seen,
-    }  # fmt: skip
-
-
-def _perceptual_loss(device: torch.device, weight_msvgg: float) -> PerceptualLoss:
-    from hdac.training.perceptual import PerceptualLoss
-
-    return PerceptualLoss(weight_msvgg).to(device)
+        gain = picture_loss(batch.base, batch.target, config.weight_chroma) - picture
+        m, still = batch.mask, 1 - batch.mask
+        return {
+            "total": total,
+            "gain": (gain * m).sum() / m.sum().clamp_min(1),
+            "animation": (picture * still).sum() / still.sum().clamp_min(1),
+            "motion": motion,
+            "smooth": smooth,
+            "equivariance": equivariance,
+            "perceptual": seen,
+        }
 
 
 class Trainer:
@@ -219,22 +196,21 @@ class Trainer:
         torch.manual_seed(config.seed)
         self.net = build(network).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         if start is not None:
-            unexpected = self.net.load_state_dict(
-                with_more_keypoints(start, self.net), strict=False
-            ).unexpected_keys
-            if unexpected:
+            fitting = with_more_keypoints(start, self.net)
+            if unknown := self.net.load_state_dict(fitting, strict=False).unexpected_keys:
                 raise UsageError(
-                    f"start: the weights do not fit ({', '.join(unexpected[:3])}, ...); give weights of the same widths"
+                    f"start: the weights do not fit ({', '.join(unknown[:3])}, ...); give weights "
+                    "of the same widths"
                 )
         self.ema = copy.deepcopy(self.net).requires_grad_(False)
         self.optimizer = torch.optim.AdamW(
             self.net.parameters(), lr=config.lr, betas=(0.9, 0.98), weight_decay=1e-4
         )
-        self.perceptual = (
-            _perceptual_loss(self.device, config.weight_msvgg)
-            if config.weight_perceptual > 0
-            else None
-        )
+        self.perceptual: PerceptualLoss | None = None
+        if config.weight_perceptual > 0:
+            from hdac.training.perceptual import PerceptualLoss
+
+            self.perceptual = PerceptualLoss().to(self.device)
         self.generator = torch.Generator().manual_seed(config.seed + self.workers.rank)
         self.step, self.minutes = 0, 0.0
         out.mkdir(parents=True, exist_ok=True)
@@ -260,28 +236,28 @@ class Trainer:
         """Writes checkpoint and EMA weights, each atomically."""
         version, internal, gauss = self.sampler.rng.getstate()
         state = {
-            "net": self.net.state_dict(), "ema": self.ema.state_dict(), "optimizer": self.optimizer.state_dict(),
-            "step": self.step, "minutes": self.minutes, "generator": self.generator.get_state(),
-            "sampler": (version, list(internal), gauss), "config": asdict(self.config),
-        }  # fmt: skip
-        torch.save(state, self.out / "last.pt.part")
-        os.replace(self.out / "last.pt.part", self.out / "last.pt")
-        save_file(
-            {k: half(v) for k, v in self.ema.state_dict().items()},
-            self.out / "ema.safetensors.part",
-        )
-        os.replace(self.out / "ema.safetensors.part", self.out / "ema.safetensors")
+            "net": self.net.state_dict(),
+            "ema": self.ema.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "step": self.step,
+            "minutes": self.minutes,
+            "generator": self.generator.get_state(),
+            "sampler": (version, list(internal), gauss),
+            "config": asdict(self.config),
+        }
+        for name, write in (
+            ("last.pt", lambda path: torch.save(state, path)),
+            ("ema.safetensors", lambda path: save_file(half(self.ema), path)),
+        ):
+            write(self.out / f"{name}.part")
+            os.replace(self.out / f"{name}.part", self.out / name)
 
     def train_step(self) -> dict[str, float]:
         config = self.config
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(config, self.step, self.minutes)
-        batch = Batch(
-            *(
-                t.to(self.device)
-                for t in self.sampler.batch(config.batch, config.crop, config.length)
-            )
-        )
+        batch = self.sampler.batch(config.batch, config.crop)
+        batch = Batch(*(tensor.to(self.device) for tensor in batch))
         terms = losses(self.net, batch, config, self.generator, self.perceptual)
         self.optimizer.zero_grad(set_to_none=True)
         terms["total"].backward()
@@ -291,10 +267,9 @@ class Trainer:
             self.optimizer.step()
         self.step += 1
         decay = min(config.ema, (1 + self.step) / (10 + self.step))
+        parameters = list(self.ema.parameters()), list(self.net.parameters())
         with torch.no_grad():
-            torch._foreach_lerp_(
-                list(self.ema.parameters()), list(self.net.parameters()), 1 - decay
-            )
+            torch._foreach_lerp_(*parameters, 1 - decay)
             for ours, theirs in zip(self.ema.buffers(), self.net.buffers(), strict=True):
                 ours.copy_(theirs)
         return {**{k: float(v.detach()) for k, v in terms.items()}, "norm": float(norm)}
@@ -303,23 +278,20 @@ class Trainer:
         self, minutes: float, validate: Callable[[CodecNet], Validation], say: Callable[[str], None]
     ) -> None:
         """Trains for at most `minutes` more minutes or to the end of the schedule, then saves and
-        validates."""
+        validates. The first worker alone writes and speaks."""
         first = self.workers.rank == 0
         begin, start = time.monotonic(), self.minutes
-        saved = checked = self.minutes
-        sums: dict[str, float] = {}
-        count, every = 0, 50
+        saved = checked = start
+        rows: list[dict[str, float]] = []
         while True:
             self.minutes = self.workers.same(start + (time.monotonic() - begin) / 60)
-            if self.minutes >= self.config.minutes or self.minutes - start >= minutes:
+            if self.minutes >= min(self.config.minutes, start + minutes):
                 break
-            for k, v in self.train_step().items():
-                sums[k] = sums.get(k, 0.0) + v
-            count += 1
-            if count == every:
+            rows.append(self.train_step())
+            if len(rows) == LOG_STEPS:
                 if first:
-                    self._log({k: v / count for k, v in sums.items()}, say)
-                sums, count = {}, 0
+                    self.log(rows, say)
+                rows = []
             if self.minutes - saved > self.config.checkpoint_minutes:
                 if first:
                     self.save()
@@ -340,15 +312,10 @@ class Trainer:
         draw_curves(self.out)
         say(found.text())
 
-    def _log(self, row: dict[str, float], say: Callable[[str], None]) -> None:
-        say(
-            " ".join(
-                f"{k} {v}"
-                for k, v in self._append(
-                    "log.csv", {k: round(v, 4) for k, v in row.items()}
-                ).items()
-            )
-        )
+    def log(self, rows: list[dict[str, float]], say: Callable[[str], None]) -> None:
+        """The means of some steps' terms, to `log.csv` and to `say`."""
+        means = {key: round(fmean(row[key] for row in rows), 4) for key in rows[0]}
+        say(" ".join(f"{k} {v}" for k, v in self._append("log.csv", means).items()))
 
     def _append(self, name: str, row: dict[str, Any]) -> dict[str, Any]:
         """One line more in a CSV file of the run; returns it, with step and minutes."""

@@ -8,7 +8,7 @@ from pytorch_msssim import ms_ssim
 from torch import Tensor, nn
 
 from hdac.nets.blocks import warp
-from hdac.nets.motion import Motion, enlarge
+from hdac.nets.motion import Motion, upsample_flow
 from hdac.nets.planes import luma
 
 
@@ -18,28 +18,25 @@ def decibel(error: Tensor, floor: float) -> Tensor:
     return 10 * torch.log10(error + floor)
 
 
-def picture_loss(
-    output: Tensor, target: Tensor, weight_chroma: float = 0.2, weight_msssim: float = 0.7
-) -> Tensor:
+def picture_loss(output: Tensor, target: Tensor, weight_chroma: float) -> Tensor:
     """Negative PSNR of luma, of chroma (weighted) and MS-SSIM in dB (weighted), per sample `(N,)`.
 
     output, target: six planes `(N, 6, h, w)` in [0, 1], the luma at least 161 pixels a side
-        (MS-SSIM's five scales).
+    (MS-SSIM's five scales).
     """
     error = (output - target).square()
-    fidelity = decibel(error[:, :4].mean((1, 2, 3)), 2e-5) + weight_chroma * decibel(
-        error[:, 4:].mean((1, 2, 3)), 1e-5
-    )
+    y = decibel(error[:, :4].mean((1, 2, 3)), 2e-5)
+    uv = decibel(error[:, 4:].mean((1, 2, 3)), 1e-5)
     structure = 1 - ms_ssim(luma(output), luma(target), data_range=1.0, size_average=False)
-    return fidelity + weight_msssim * decibel(structure.clamp_min(0), 1e-4)
+    return y + weight_chroma * uv + 0.7 * decibel(structure.clamp_min(0), 1e-4)
 
 
 def photometric_loss(motion: Motion, reference: Tensor, target: Tensor) -> Tensor:
     """How well each flow moves the original reference onto the original target; `(N,)`, dB of the
     mean absolute error.
 
-    The sparse and coarse flows are judged at 1/4 of the frame, the final one at full resolution.
-    (Charbonnier.)
+    The sparse and coarse flows are judged at 1/4 of the frame, the final one at full resolution
+    (Charbonnier).
     """
     full_ref, full = luma(reference), luma(target)
     small_ref, small = F.avg_pool2d(full_ref, 4), F.avg_pool2d(full, 4)
@@ -48,17 +45,15 @@ def photometric_loss(motion: Motion, reference: Tensor, target: Tensor) -> Tenso
         return decibel(((warp(source, flow) - wanted).square() + 1e-6).sqrt().mean((1, 2, 3)), 2e-3)
 
     sparse, coarse = (
-        misfit(small_ref, small, enlarge(f, 2) / 4) for f in (motion.sparse, motion.coarse)
+        misfit(small_ref, small, upsample_flow(f, 2) / 4) for f in (motion.sparse, motion.coarse)
     )
-    return 0.5 * sparse + 0.5 * coarse + misfit(full_ref, full, enlarge(motion.flow, 4))
+    return 0.5 * sparse + 0.5 * coarse + misfit(full_ref, full, upsample_flow(motion.flow, 4))
 
 
 def smoothness_loss(motion: Motion) -> Tensor:
     """Mean absolute first difference of the final flow, in pixels a cell, `(N,)`."""
-    f = motion.flow
-    return (f[..., 1:] - f[..., :-1]).abs().mean((1, 2, 3)) + (
-        f[..., 1:, :] - f[..., :-1, :]
-    ).abs().mean((1, 2, 3))
+    across, down = (motion.flow.diff(dim=d).abs().mean((1, 2, 3)) for d in (3, 2))
+    return across + down
 
 
 def equivariance_loss(

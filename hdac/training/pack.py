@@ -33,9 +33,9 @@ ANCHOR_QPS = (31, 37, 43, 49)
 
 @dataclass(frozen=True)
 class Version:
-    """One coded version of a clip: the GOP starts at picture `start`. kbps: of the thinned base
-    layer in a validation split, else 0 (thinning takes as long as coding fast); base_codec: hevc or
-    vvc."""
+    """One coded version of a clip: the GOP starts at picture `start`. kbps: of the compressed base
+    layer in a validation split, else 0 (compressing takes as long as coding fast); base_codec: hevc
+    or vvc."""
 
     clip: str
     start: int
@@ -81,34 +81,31 @@ class _Job(NamedTuple):
     pictures: int | None
     base_codec: str = "hevc"
     preset: str | None = None
-    thinned: bool = False
+    measured: bool = False  # its rate, as the codec compresses it
 
 
 def _code(job: _Job) -> Version:
     """Codes one version of one clip."""
     from hdac.bench.raw import read_clip
-    from hdac.codec.syntax import BaseWriter
-    from hdac.layers.codecs import open_base, header_cascade
+    from hdac.codec.config import EncoderConfig
+    from hdac.codec.files import base_units, encode, inspect
+    from hdac.layers.codecs import open_base
 
     clip = read_clip(job.path, None)
     pictures, fps = clip.pictures[job.start :][: job.pictures], clip.fps
-    config = BaseConfig(
-        pictures[0].width, pictures[0].height, fps, job.qp_intra, job.qp_base, preset=job.preset
-    )
-    encoder = open_base(job.base_codec, config, None, len(pictures))
-    units = [coded.data for picture in pictures for coded in encoder.push(picture)] + [
-        coded.data for coded in encoder.flush()
-    ]
-    size = 0
-    if job.thinned:
-        writer = BaseWriter(job.base_codec, len(header_cascade(job.base_codec, config.cascade)))
-        writer.start(job.qp_intra, job.qp_base)
-        for unit in units:
-            writer.add(unit)
-        size = sum(len(packet.tobytes()) for packet in writer.take())
+    width, height = pictures[0].width, pictures[0].height
+    kbps = 0.0
+    if job.measured:
+        alone = EncoderConfig("base", job.qp_base, job.qp_intra, refresh="never")
+        data = encode(pictures, width, height, fps, alone, frames=len(pictures))
+        units, kbps = list(base_units(data)), round(inspect(data).kbps, 4)
+    else:
+        config = BaseConfig(width, height, fps, job.qp_intra, job.qp_base, preset=job.preset)
+        encoder = open_base(job.base_codec, config, None, len(pictures))
+        units = [coded.data for picture in pictures for coded in encoder.push(picture)]
+        units += [coded.data for coded in encoder.flush()]
     name = f"{job.path.stem}_{job.version}.{job.base_codec}"
     (job.out / name).write_bytes(b"".join(units))
-    kbps = round(float(size * 8 * fps / len(pictures) / 1000), 4)
     return Version(job.path.stem, job.start, job.qp_intra, job.qp_base, name, kbps, job.base_codec)
 
 
@@ -116,8 +113,8 @@ def _copy(path: Path, out: Path) -> str:
     """The pack's copy of an original."""
     from hdac.video.ffmpeg import find_ffmpeg, run_ffmpeg
 
-    arguments = ["-y", "-i", str(path), "-an", "-c:v", "libx265", "-preset", "fast", "-crf", str(CRF), "-x265-params", "log-level=none",
-                 "-pix_fmt", "yuv420p", str(out / path.name)]  # fmt: skip
+    coding = f"-c:v libx265 -preset fast -crf {CRF} -x265-params log-level=none -pix_fmt yuv420p"
+    arguments = ["-y", "-i", str(path), "-an", *coding.split(), str(out / path.name)]
     run_ffmpeg(arguments, find_ffmpeg(), timeout=600)
     return path.name
 
@@ -174,7 +171,7 @@ def build(
 def build_validation(clips: list[Path], out: Path, workers: int = 2) -> Path:
     """A validation split: the first pictures of each clip at `VAL_QPS`, and the anchor's curve."""
     jobs = [
-        _Job(path, out, i, 0, default_qp_intra(qp), qp, VAL_PICTURES, thinned=True)
+        _Job(path, out, i, 0, default_qp_intra(qp), qp, VAL_PICTURES, measured=True)
         for path in clips
         for i, qp in enumerate(VAL_QPS)
     ]
@@ -189,17 +186,14 @@ def _build(
         originals = pool.map(_copy, clips, [out] * len(clips))
         coded = pool.map(_code, jobs)
         curves = pool.map(_anchor, *zip(*anchors, strict=True)) if anchors else iter(())
-        whole = Index(
-            {path.stem: name for path, name in zip(clips, originals, strict=True)},
-            list(coded),
-            list(curves),
-        )
+        whole = {
+            "schema": SCHEMA,
+            "originals": {path.stem: name for path, name in zip(clips, originals, strict=True)},
+            "versions": [asdict(version) for version in coded],
+            "anchors": [asdict(point) for point in curves],
+        }
     index = out / "pack.json"
-    rows = {
-        "versions": [asdict(v) for v in whole.versions],
-        "anchors": [asdict(a) for a in whole.anchors],
-    }
-    index.write_text(json.dumps({"schema": SCHEMA, "originals": whole.originals, **rows}))
+    index.write_text(json.dumps(whole))
     return index
 
 
@@ -213,7 +207,10 @@ def load_index(pack: Path) -> Index:
         ) from None
     if data.get("schema") != SCHEMA:
         raise UsageError(
-            f"{pack}: schema {data.get('schema')!r}; expected {SCHEMA!r}. Build it again with `hdac train pack`"
+            f"{pack}: schema {data.get('schema')!r}; expected {SCHEMA!r}. Build it again with "
+            "`hdac train pack`"
         )
     anchors = [AnchorPoint(**{**a, "psnr_y": tuple(a["psnr_y"])}) for a in data["anchors"]]
-    return Index(data["originals"], [Version(**v) for v in data["versions"]], anchors)
+    former = {"qp_ref": "qp_intra"}  # names in packs of format 5
+    versions = [{former.get(k, k): value for k, value in v.items()} for v in data["versions"]]
+    return Index(data["originals"], [Version(**v) for v in versions], anchors)

@@ -3,7 +3,7 @@ trained."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from hdac.bench.recipes import check_schema, find_recipe, from_table, read_toml
@@ -16,22 +16,18 @@ SCHEMA = "hdac-train/1"
 
 
 @dataclass(frozen=True)
-class TrainRecipe:
-    """name: of the model file; start: the model whose weights it continues (empty: none); network:
-    for `zoo.build`."""
-
+class _Head:
     title: str
-    name: str
-    start: str
-    network: dict[str, Any]
-    training: TrainConfig
+    name: str  # of the model file
+    start: str = ""  # the model, or the path of a file, whose weights it continues
 
 
 @dataclass(frozen=True)
-class _Head:
-    title: str
-    name: str
-    start: str = ""
+class TrainRecipe(_Head):
+    """network: for `zoo.build`."""
+
+    network: dict[str, Any] = field(default_factory=dict)
+    training: TrainConfig = field(default_factory=TrainConfig)
 
 
 def load_recipe(name: str) -> TrainRecipe:
@@ -40,17 +36,10 @@ def load_recipe(name: str) -> TrainRecipe:
     table = check_schema(read_toml(path), SCHEMA, str(path))
     network, training = dict(table.pop("network", {})), table.pop("training", {})
     head = from_table(_Head, table, str(path))
+    kinds: dict[str, type[Any]] = {"fusion": FusionConfig, "published": PublishedConfig}
     kind = network.pop("kind", "fusion")
-    if kind not in ("fusion", "published"):
+    if kind not in kinds:
         raise UsageError(f"{path}: network.kind = {kind!r}; choose fusion or published")
-    if kind == "published":
-        checked: Any = from_table(PublishedConfig, network, f"{path}, network")
-    else:
-        checked = from_table(FusionConfig, network, f"{path}, network")
-    return TrainRecipe(
-        head.title,
-        head.name,
-        head.start,
-        vars(checked),
-        from_table(TrainConfig, training, f"{path}, training"),
-    )
+    checked = from_table(kinds[kind], network, f"{path}, network")
+    config = from_table(TrainConfig, training, f"{path}, training")
+    return TrainRecipe(**vars(head), network=vars(checked), training=config)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import copy
 from collections import defaultdict
 from dataclasses import dataclass
+from statistics import fmean
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor
 
 from hdac.codec.operating import ENHANCEMENT_KBPS
-from hdac.layers.quantiser import dequantise, quantise
+from hdac.layers.motion import dequantise, quantise
 from hdac.nets.fusion import Reference
 from hdac.nets.keypoints import thumbnail
 from hdac.nets.zoo import CodecNet
@@ -39,13 +40,14 @@ class Validation:
     def row(self) -> dict[str, float | int | str]:
         """One line of `validation.csv`."""
         gains = {f"gain_{qp}": round(gain, 4) for qp, gain in sorted(self.gains.items())}
-        rest = {
+        return {
+            **gains,
             "animation": round(self.animation, 3),
             "still": round(self.still, 3),
             "worse": self.worse,
             "pictures": self.pictures,
+            "bd_rate": "" if self.bd_rate is None else round(self.bd_rate, 2),
         }
-        return {**gains, **rest, "bd_rate": "" if self.bd_rate is None else round(self.bd_rate, 2)}
 
     def text(self) -> str:
         gains = ", ".join(
@@ -53,8 +55,9 @@ class Validation:
         )
         bd = "n/a" if self.bd_rate is None else f"{self.bd_rate:+.2f} %"
         return (
-            f"validation: {gains}; BD-rate (PSNR-Y, against x265-tuned) {bd}; animation {self.animation:.2f} dB, "
-            f"reference held {self.still:.2f} dB; {self.worse} of {self.pictures} pictures worse than the base layer"
+            f"validation: {gains}; BD-rate (PSNR-Y, against x265-tuned) {bd}; "
+            f"animation {self.animation:.2f} dB, reference held {self.still:.2f} dB; "
+            f"{self.worse} of {self.pictures} pictures worse than the base layer"
         )
 
 
@@ -74,12 +77,10 @@ def _bd_rate(clip: Clip, times: list[int], ours: dict[float, float]) -> float | 
         from hdac.bench.bd import bd_rate, curve
     except ImportError:
         return None
-    anchors = clip.anchors
-    if not anchors:
+    if not clip.anchors:
         return None
-    anchor = curve(
-        [a.kbps for a in anchors], [float(np.mean([a.psnr_y[t] for t in times])) for a in anchors]
-    )
+    qualities = [fmean(a.psnr_y[t] for t in times) for a in clip.anchors]
+    anchor = curve([a.kbps for a in clip.anchors], qualities)
     return bd_rate(anchor, curve(list(ours), list(ours.values()))).value
 
 
@@ -94,48 +95,35 @@ class _Measured(NamedTuple):
 
 
 def _measure(
-    net: CodecNet, clip: Clip, version: Version, coded: Frames, times: list[int], run: int
+    net: CodecNet, clip: Clip, version: Version, coded: Frames, times: list[int]
 ) -> _Measured:
-    def points(picture: Tensor) -> Tensor:
-        return dequantise(quantise(net.detector(thumbnail(picture))[0]))[None]
+    def told(picture: Tensor) -> Tensor:
+        points = net.detector(thumbnail(picture)).numpy()
+        return torch.from_numpy(dequantise(quantise(points)))
+
+    def qp(t: int) -> Tensor:
+        return torch.tensor([float(version.qp(t))])
 
     held = picture_planes(coded, 0)
-    there = points(picture_planes(clip.original, version.start))
-    animated = Reference(held, net.encode(held, torch.tensor([float(version.qp_intra)])), there)
-    reference = (
-        animated._replace(keypoints=net.detector(thumbnail(held)))
-        if net.derives_keypoints
-        else animated
-    )
+    there = told(picture_planes(clip.original, version.start))
+    moving = fusing = Reference(held, net.encode(held, qp(0)), there)
+    if net.derives_keypoints:
+        fusing = moving._replace(keypoints=net.detector(thumbnail(held)))
     found = _Measured([], [], [], [])
     for t in times:
-        state = None
-        for s in range(max(1, t - run) if net.config.recurrent else t, t + 1):
-            target, base = (
-                picture_planes(clip.original, version.start + s),
-                picture_planes(coded, s),
-            )
-            qp, here = torch.tensor([float(version.qp(s))]), points(target)
-            out = net(
-                base,
-                qp,
-                reference,
-                net.detector(thumbnail(base)) if net.derives_keypoints else here,
-                torch.ones(1),
-                state,
-            )
-            state = out.state
-        moved = net(base, qp, animated, here, torch.zeros(1)).planes
-        for values, picture in zip(
-            found, (out.planes.clamp(0, 1), base, moved.clamp(0, 1), held), strict=True
-        ):
+        target, base = picture_planes(clip.original, version.start + t), picture_planes(coded, t)
+        coded_points = told(target)
+        points = net.detector(thumbnail(base)) if net.derives_keypoints else coded_points
+        fused = net(base, qp(t), fusing, points, torch.ones(1)).planes
+        animated = net(base, qp(t), moving, coded_points, torch.zeros(1)).planes
+        pictures = (fused.clamp(0, 1), base, animated.clamp(0, 1), held)
+        for values, picture in zip(found, pictures, strict=True):
             values.append(psnr_y(picture, target))
     return found
 
 
-def validate(net: CodecNet, clips: list[Clip], pictures: int = 3, run: int = 6) -> Validation:
-    """`pictures` pictures of each version. Recurrent networks see `run` pictures before each that
-    is measured."""
+def validate(net: CodecNet, clips: list[Clip], pictures: int = 3) -> Validation:
+    """`pictures` pictures of each version, evenly spread."""
     net = copy.deepcopy(net).eval().to("cpu", torch.float32)
     gains: dict[int, list[float]] = defaultdict(list)
     animation, still, rates = list[float](), list[float](), list[float]()
@@ -144,21 +132,19 @@ def validate(net: CodecNet, clips: list[Clip], pictures: int = 3, run: int = 6) 
             curve = dict[float, float]()
             for version, coded in clip.versions:
                 times = [i * (len(coded.y) - 1) // pictures for i in range(1, pictures + 1)]
-                found = _measure(net, clip, version, coded, times, run)
-                gains[version.qp_base] += [
-                    fused - base for fused, base in zip(found.fused, found.base, strict=True)
-                ]
+                found = _measure(net, clip, version, coded, times)
+                gains[version.qp_base] += np.subtract(found.fused, found.base).tolist()
                 animation += found.animated
                 still += found.held
-                curve[version.kbps + ENHANCEMENT_KBPS] = float(np.mean(found.fused))
+                curve[version.kbps + ENHANCEMENT_KBPS] = fmean(found.fused)
             rate = _bd_rate(clip, times, curve)
             rates += [] if rate is None else [rate]
-    each = [g for found in gains.values() for g in found]
+    each = [gain for values in gains.values() for gain in values]
     return Validation(
-        {qp: float(np.mean(found)) for qp, found in gains.items()},
-        float(np.mean(animation)),
-        float(np.mean(still)),
-        sum(g < 0 for g in each),
+        {qp: fmean(values) for qp, values in gains.items()},
+        fmean(animation),
+        fmean(still),
+        sum(gain < 0 for gain in each),
         len(each),
-        float(np.mean(rates)) if rates else None,
+        fmean(rates) if rates else None,
     )

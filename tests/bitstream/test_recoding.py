@@ -13,12 +13,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hdac.bitstream import recoding
-from hdac.bitstream.container import VERSION
+from hdac.bitstream.hevc import cabac as c
+from hdac.bitstream.hevc.bins import Wider
 from hdac.bitstream.hevc.cabac import CONTEXTS, CabacReader, CabacWriter, initial_states
 from hdac.bitstream.hevc.parameters import Slice
+from hdac.bitstream.hevc.tree import SliceParser
+from hdac.bitstream.nal import NalCompressor, Unit, is_slice, split
 from hdac.bitstream.rangecoder import Reader, Writer
-from hdac.bitstream.recoding import _NODES, _SQUASH, _STRETCH, PRIORS, VIEWS, Mixer, Recoder
-from hdac.bitstream.thinning import Thinner, Unit, is_slice, split
+from hdac.bitstream.recoding import (
+    _NODES,
+    _SQUASH,
+    _STRETCH,
+    PRIORS,
+    VIEWS,
+    Mixer,
+    ParsedSlice,
+    SliceRecoder,
+    bin_limit,
+    least_size,
+    slice_limit,
+)
 from hdac.errors import DamagedError, ToolError
 from hdac.layers.base import BaseConfig
 from hdac.layers.hevc import HevcEncoder
@@ -36,22 +50,10 @@ def by_ffmpeg(pictures: list[Picture], codec: str, *options: str) -> list[Unit]:
     """The NAL units of a stream of another encoder, or of x265 as others set it."""
     if codec not in encoders(find_ffmpeg()):
         pytest.skip(f"this FFmpeg has no {codec}")
-    source = ["-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", "176x144", "-i", "-"]
-    command = [
-        find_ffmpeg(),
-        "-loglevel",
-        "error",
-        *source,
-        "-c:v",
-        codec,
-        *options,
-        "-f",
-        "hevc",
-        "-",
-    ]
-    data = subprocess.run(
-        command, input=b"".join(p.tobytes() for p in pictures), capture_output=True, check=True
-    ).stdout
+    source = ["-v", "error", "-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", "176x144", "-i", "-"]
+    command = [find_ffmpeg(), *source, "-c:v", codec, *options, "-f", "hevc", "-"]
+    raw = b"".join(p.tobytes() for p in pictures)
+    data = subprocess.run(command, input=raw, capture_output=True, check=True).stdout
     units = split(data, limit=10_000)
     assert units
     return units
@@ -60,27 +62,28 @@ def by_ffmpeg(pictures: list[Picture], codec: str, *options: str) -> list[Unit]:
 def recoded(units: list[Unit]) -> tuple[int, int]:
     """How many slices there are, and how many of them are recoded; asserts that these come back
     from their bins."""
-    writer, one, slices, marks = Writer(), Recoder(), [], 0
+    writer, one, slices, marks = Writer(), SliceRecoder(176, 144), [], 0
     for unit in units:
         if not is_slice(unit.payload[0], unit.payload[1], "hevc"):
             one.parameters(unit.payload)
             continue
-        heard = one.hear(unit.payload)
-        slices.append(heard)
-        if heard is not None:
-            one.write(writer, heard)
+        parsed = one.parse(unit.payload)
+        slices.append(parsed)
+        if parsed is not None:
+            one.write(writer, parsed)
             marks += 1
-    reader, two, i = Reader(writer.finish()), Recoder(), 0
+    reader, two, i = Reader(writer.finish(), writer.bits), SliceRecoder(176, 144), 0
     for unit in units:
         if not is_slice(unit.payload[0], unit.payload[1], "hevc"):
             two.parameters(unit.payload)
             continue
-        heard, i = slices[i], i + 1
-        if heard is None:
+        parsed, i = slices[i], i + 1
+        if parsed is None:
             two.skip()
             continue
-        header = unit.payload[: heard.head.first]
+        header = unit.payload[: parsed.head.first]
         assert header + two.read(reader, header) == unit.payload
+    assert reader.bits_left == 0
     return len(slices), marks
 
 
@@ -114,13 +117,24 @@ def test_all_slices_of_our_base_layer(head: list[Picture], qp: int) -> None:
 
 FOREIGN = {
     "libx265 veryslow": (
-        "libx265", 12, "-preset", "veryslow", "-x265-params", "bframes=0:amp=1:rect=1:tskip=1:weightp=0:wpp=0:log-level=none",
+        "libx265", 12, "-preset", "veryslow",
+        "-x265-params", "bframes=0:amp=1:rect=1:tskip=1:weightp=0:wpp=0:log-level=none",
     ),
-    "libx265 adaptive QP": ("libx265", 12, "-x265-params", "bframes=0:aq-mode=2:cu-lossless=0:weightp=0:wpp=0:log-level=none"),
-    "libx265 small blocks": ("libx265", 12, "-x265-params", "bframes=0:ctu=16:min-cu-size=8:weightp=0:wpp=0:sao=0:log-level=none"),
-    "libx265 large blocks": ("libx265", 12, "-x265-params", "bframes=0:ctu=64:min-cu-size=16:weightp=0:wpp=0:log-level=none"),
+    "libx265 adaptive QP": (
+        "libx265", 12,
+        "-x265-params", "bframes=0:aq-mode=2:cu-lossless=0:weightp=0:wpp=0:log-level=none",
+    ),
+    "libx265 small blocks": (
+        "libx265", 12,
+        "-x265-params", "bframes=0:ctu=16:min-cu-size=8:weightp=0:wpp=0:sao=0:log-level=none",
+    ),
+    "libx265 large blocks": (
+        "libx265", 12,
+        "-x265-params", "bframes=0:ctu=64:min-cu-size=16:weightp=0:wpp=0:log-level=none",
+    ),
     "libx265 small transforms": (
-        "libx265", 12, "-x265-params", "bframes=0:max-tu-size=8:tu-inter-depth=3:tu-intra-depth=3:wpp=0:weightp=0:log-level=none",
+        "libx265", 12, "-x265-params",
+        "bframes=0:max-tu-size=8:tu-inter-depth=3:tu-intra-depth=3:wpp=0:weightp=0:log-level=none",
     ),
     "libx265 as it comes": ("libx265", 0),
     "libkvazaar": ("libkvazaar", 0),
@@ -142,14 +156,14 @@ def test_less_than_cabac(head: list[Picture]) -> None:
     QP 51."""
     for qp, least in ((40, 0.1), (51, 0.2)):
         units = coded(head, qp)
-        writer, recoder, before = Writer(), Recoder(), 0
+        writer, recoder, before = Writer(), SliceRecoder(176, 144), 0
         for unit in (u for data in units for u in split(data) or []):
             if is_slice(unit.payload[0], unit.payload[1], "hevc"):
-                heard = recoder.hear(unit.payload)
-                assert heard is not None
-                if not heard.head.intra:
-                    before += len(unit.payload) - heard.head.first
-                    recoder.write(writer, heard)
+                parsed = recoder.parse(unit.payload)
+                assert parsed is not None
+                if not parsed.head.intra:
+                    before += len(unit.payload) - parsed.head.first
+                    recoder.write(writer, parsed)
             else:
                 recoder.parameters(unit.payload)
         assert writer.spent / 8 <= (1 - least) * before
@@ -157,20 +171,21 @@ def test_less_than_cabac(head: list[Picture]) -> None:
 
 def test_damaged_slices_are_named(head: list[Picture]) -> None:
     """Whatever bits change: access units come, or `DamagedError`, in bounded time."""
-    writer, thinner = Writer(), Thinner("hevc", 4)
+    writer, slices, compressor = Writer(), Writer(), NalCompressor("hevc", 4, (176, 144))
     units = coded(head[:6])
-    stored = b"".join(thinner.write(writer, unit) for unit in units)
-    data, dice = writer.finish(), random.Random(3)
+    stored = b"".join(compressor.write(writer, slices, unit) for unit in units)
+    kept, dice = (writer.finish(), slices.finish()), random.Random(3)
     named = 0
-    for _ in range(60):
-        broken = bytearray(data)
+    for which in [0, 1] * 15:
+        broken = [bytearray(data) for data in kept]
         for _ in range(dice.randint(1, 3)):
-            broken[dice.randrange(len(broken))] ^= 1 << dice.randrange(8)
-        back, rest = Thinner("hevc", 4), memoryview(stored + bytes(200))
-        reader = Reader(bytes(broken))
+            broken[which][dice.randrange(len(broken[which]))] ^= 1 << dice.randrange(8)
+        back, rest = NalCompressor("hevc", 4, (176, 144)), memoryview(stored + bytes(200))
+        reader = Reader(bytes(broken[0]))
+        recoded = Reader(bytes(broken[1]), bin_limit(6, 176 * 144, len(broken[1])))
         try:
             for _ in units:
-                _, taken = back.read(reader, rest)
+                _, taken = back.read(reader, recoded, rest)
                 rest = rest[taken:]
         except DamagedError:
             named += 1
@@ -181,15 +196,15 @@ def test_damaged_headers_are_stored(head: list[Picture]) -> None:
     """Units that only look like HEVC: nothing but `None` or what comes back."""
     units = [unit.payload for data in coded(head[:3]) for unit in split(data) or []]
     dice = random.Random(5)
-    for _ in range(200):
-        recoder = Recoder()
+    for _ in range(80):
+        recoder = SliceRecoder(176, 144)
         for payload in units:
             broken = bytearray(payload)
             for _ in range(dice.choice([0, 0, 1, 4])):
                 broken[dice.randrange(2, len(broken))] ^= 1 << dice.randrange(8)
             if is_slice(broken[0], broken[1], "hevc"):
-                heard = recoder.hear(bytes(broken))
-                assert heard is None or heard.bins
+                parsed = recoder.parse(bytes(broken))
+                assert parsed is None or parsed.bins
             else:
                 recoder.parameters(bytes(broken))
 
@@ -228,36 +243,128 @@ def test_priors_are_there() -> None:
     digest = hashlib.sha256(
         models.astype("<u4").tobytes() + weights.astype("<i4").tobytes()
     ).hexdigest()
-    assert (VERSION, digest[:16]) == (5, "3af6c4915d4a7648"), (
-        "other first guesses are another format: raise VERSION"
-    )
+    assert digest[:16] == "3af6c4915d4a7648", "other first guesses are another format"
 
 
-def test_one_recoded_slice_in_an_access_unit(head: list[Picture]) -> None:
-    """Many cheap ones would ask a decoder for minutes. An encoder that writes two pictures as one
-    unit has the second stored as it is."""
+def test_two_pictures_in_an_access_unit(head: list[Picture]) -> None:
     first, *others = coded(head[:4])
     units = [first, b"".join(others)]
+    writer, slices, compressor = Writer(), Writer(), NalCompressor("hevc", 4, (176, 144))
+    assert b"".join(compressor.write(writer, slices, unit) for unit in units) == b""
+    reader, recoded = Reader(writer.finish()), Reader(slices.finish(), slices.bits)
+    back = NalCompressor("hevc", 4, (176, 144))
+    assert [back.read(reader, recoded, memoryview(b""))[0] for _ in units] == units
 
-    def written(thinner: Thinner) -> tuple[bytes, bytes]:
-        writer = Writer()
-        return b"".join(thinner.write(writer, unit) for unit in units), writer.finish()
 
-    def read(stored: bytes, side: bytes) -> list[bytes]:
-        thinner, reader, rest, out = Thinner("hevc", 4), Reader(side), memoryview(stored), []
-        for _ in units:
-            unit, taken = thinner.read(reader, rest)
-            rest = rest[taken:]
-            out.append(unit)
-        return out
+@pytest.mark.parametrize("size", [(176, 152), (168, 144), (352, 288), (64, 64)])
+def test_only_pictures_of_the_right_size_are_recoded(
+    head: list[Picture], size: tuple[int, int]
+) -> None:
+    """A small header and a sequence of 4160x4160: no work is done for that."""
+    units = coded(head[:2])
+    slices = Writer()
+    compressor = NalCompressor("hevc", 4, size)
+    assert all(compressor.write(Writer(), slices, unit) for unit in units)  # stored
+    assert slices.bits == 0
 
-    assert read(*written(Thinner("hevc", 4))) == units
+    writer, compressor = Writer(), NalCompressor("hevc", 4, (176, 144))
+    for unit in units:
+        compressor.write(writer, slices, unit)
+    reader = Reader(slices.finish(), slices.bits)
+    with pytest.raises(DamagedError, match=f"parameter sets for pictures of {size[0]}x{size[1]}"):
+        NalCompressor("hevc", 4, size).read(Reader(writer.finish()), reader, memoryview(b""))
+    assert reader.bits_left == slices.bits
 
-    class Careless(Thinner):
-        _has_slice = property(lambda self: False, lambda self, value: None)  # type: ignore[assignment]
 
-    with pytest.raises(DamagedError, match="two recoded slices"):
-        read(*written(Careless("hevc", 4)))
+def test_sizes_are_padded_to_smallest_blocks() -> None:
+    """Padding belongs to the sequence, not to another size."""
+    planes = (np.full(size, 90, np.uint8) for size in ((138, 170), (69, 85), (69, 85)))
+    pictures = [Picture(*planes)] * 2
+    encoder = HevcEncoder(BaseConfig(170, 138, Fraction(30), 32, 40, (0,)))
+    units = [unit.data for picture in pictures for unit in encoder.push(picture)]
+    compressor, slices = NalCompressor("hevc", 1, (170, 138)), Writer()
+    assert not any(compressor.write(Writer(), slices, unit) for unit in units)
+
+
+class Chosen:
+    """`Bins` that an attacker chooses: 1 in these contexts (bypass bins: 0)."""
+
+    def __init__(self, writer: Writer, mixer: Mixer, ones: set[int]) -> None:
+        self.writer, self.mixer, self.ones = writer, mixer, ones
+
+    def bin(self, context: int, known: int = 0, wider: Wider = ()) -> int:
+        return self.mixer.code(self.writer, context, known, wider, int(context in self.ones))
+
+    bypass = bin
+
+    def pcm(self, x: int, y: int, size: int) -> bool:
+        return False
+
+    def terminate(self, last: bool) -> None:
+        pass
+
+
+def p_slice(head: list[Picture]) -> tuple[list[bytes], bytes, ParsedSlice]:
+    """Parameter sets, and the header and the bins of a P slice that follows them."""
+    first, second = (split(data) or [] for data in coded(head[:2]))
+    recoder, sets = SliceRecoder(176, 144), [unit.payload for unit in first[:-1]]
+    for payload in sets:
+        recoder.parameters(payload)
+    parsed = recoder.parse(second[-1].payload)
+    assert parsed is not None
+    return sets, second[-1].payload[: parsed.head.first], parsed
+
+
+def test_bins_of_a_packet_are_bounded(head: list[Picture]) -> None:
+    """Zeros behind the end are slices without end; the reading stops at the bin behind the limit,
+    and more bytes allow more bins."""
+    sets, header, _ = p_slice(head)
+    frames, pixels = 20, 176 * 144
+
+    def read(slices: Reader) -> int:
+        recoder = SliceRecoder(176, 144)
+        for payload in sets:
+            recoder.parameters(payload)
+        for _ in range(frames):
+            recoder.read(slices, header)
+        return 10**6 - slices.bits_left
+
+    bins = read(Reader(b"", 10**6))
+    assert bins > 2 * bin_limit(frames, pixels, 0)
+    slices = Reader(b"", bin_limit(frames, pixels, 0))
+    with pytest.raises(DamagedError, match="more bins than their bytes and pictures allow"):
+        read(slices)
+    assert slices.bits_left == -1
+    size = least_size(frames, pixels, bins)
+    read(Reader(bytes(size), bin_limit(frames, pixels, size)))
+    with pytest.raises(DamagedError):
+        read(Reader(bytes(size - 1), bin_limit(frames, pixels, size - 1)))
+
+
+def test_bins_of_a_slice_are_bounded(head: list[Picture]) -> None:
+    """All the coefficients that there can be."""
+    sets, header, parsed = p_slice(head)
+    writer, mixer = Writer(), Mixer()
+    mixer.start(parsed.head)
+    ones = set(range(c.CONTEXTS)) - {*range(c.SKIP, c.SKIP + 3)}
+    SliceParser().parse(parsed.head, Chosen(writer, mixer, ones))
+    assert writer.bits > slice_limit(176 * 144)
+    slices, recoder = Reader(writer.finish(), 10**6), SliceRecoder(176, 144)
+    for payload in sets:
+        recoder.parameters(payload)
+    with pytest.raises(DamagedError, match="more bins than"):
+        recoder.read(slices, header)
+    assert slices.bits_left == -1
+
+
+def test_padding_makes_room_for_bins() -> None:
+    for bins in (0, 1, 1000, 5000, 77_777, 10**6):
+        for frames, pixels in ((1, 256), (60, 65536), (16, 1920 * 1088)):
+            size = least_size(frames, pixels, bins)
+            assert bin_limit(frames, pixels, size) >= bins
+            assert size == 0 or bin_limit(frames, pixels, size - 1) < bins
+    assert slice_limit(16 * 16) == 2048
+    assert slice_limit(1920 * 1080) == 80_000
 
 
 @pytest.mark.parametrize("damage", [None, 0, 1000], ids=["missing", "empty", "cut short"])

@@ -8,6 +8,7 @@ from hdac.codec.config import EncoderConfig
 from hdac.codec.files import encode, inspect
 from hdac.codec.fitting import SURELY_VVC, Ahead, BaseSize, fit
 from hdac.codec.operating import VVC_TO
+from hdac.codec.plan import BaseChoice
 from hdac.video.picture import Picture
 
 FPS = Fraction(25)
@@ -50,12 +51,12 @@ def test_auto_takes_the_codec_that_needs_less(
     taken: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def code(self: Ahead, config: EncoderConfig, qp_intra: int, qp_base: int) -> BaseSize:
-        return vvc if config.codec_for(qp_base) == "vvc" else mixed
+    def code(self: Ahead, config: EncoderConfig, choice: BaseChoice) -> BaseSize:
+        return vvc if choice.codec == "vvc" else mixed
 
     monkeypatch.setattr(Ahead, "code_base", code)
     usual = EncoderConfig(mode="base", base_codec="auto", preset="slower", qp_base=VVC_TO + 1)
-    assert fit(usual, head, 176, 144, FPS, frames)[0].codec == taken
+    assert fit(usual, head, 176, 144, FPS, frames)[0].base_codec == taken
 
 
 def test_auto_meets_its_bit_rate_with_the_codec_that_needs_less(
@@ -63,8 +64,8 @@ def test_auto_meets_its_bit_rate_with_the_codec_that_needs_less(
 ) -> None:
     """VVC takes half the bytes at any QP, so that its QP is finer."""
 
-    def code(self: Ahead, config: EncoderConfig, qp_intra: int, qp_base: int) -> BaseSize:
-        share = 0.5 if config.codec_for(qp_base) == "vvc" else 1.0
+    def code(self: Ahead, config: EncoderConfig, choice: BaseChoice) -> BaseSize:
+        share, qp_base = 0.5 if choice.codec == "vvc" else 1.0, choice.qp_base
         return BaseSize(0, round(share * 40_000 * 0.88**qp_base), 50 - qp_base / 2)
 
     monkeypatch.setattr(Ahead, "code_base", code)
@@ -72,9 +73,8 @@ def test_auto_meets_its_bit_rate_with_the_codec_that_needs_less(
         codec: fitted(head, kbps=2.0, base_codec=codec, preset="slower")
         for codec in ("auto", "mixed", "vvc")
     }
-    assert found["auto"].qps() == found["vvc"].qps()
-    assert found["auto"].codec == "vvc"
-    assert found["auto"].qps()[1] < found["mixed"].qps()[1]
+    assert found["auto"] == found["vvc"]
+    assert found["auto"].qp_base < found["mixed"].qp_base
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from hdac.codec.operating import (
     default_qp_intra,
     point_for,
 )
+from hdac.codec.plan import choose_base
 
 CLIP = 256 * 256 * 25.0
 
@@ -22,37 +23,34 @@ def test_table_is_monotone_and_met_at_its_points() -> None:
         assert default_qp_intra(point.qp_base) == point.qp_intra
 
 
+def qps(**settings: object) -> tuple[int, int]:
+    choice = choose_base(EncoderConfig(**settings))  # type: ignore[arg-type]
+    return choice.qp_intra, choice.qp_base
+
+
 def test_perceptual_reference_is_finer() -> None:
-    plain, perceptual = EncoderConfig(qp_base=44), EncoderConfig(qp_base=44, tune="perceptual")
-    assert plain.qps() == (38, 44)
-    assert perceptual.qps() == (36 - PERCEPTUAL_FINER, 44), "the calm cascade's mean is lower"
-    assert EncoderConfig(qp_base=44, qp_intra=35, tune="perceptual").qps() == (35, 44)
-    assert EncoderConfig(qp_base=44, base_codec="mixed").qps() == plain.qps()
-    mixed = EncoderConfig(qp_base=44, tune="perceptual", base_codec="mixed")
-    assert mixed.qps()[0] == perceptual.qps()[0] - MIXED_FINER
-    vvc = [
-        EncoderConfig(qp_base=44, base_codec="vvc", tune=tune).qps()[0]
-        for tune in ("psnr", "perceptual")
-    ]  # type: ignore[arg-type]
+    perceptual = qps(qp_base=44, tune="perceptual")
+    assert qps(qp_base=44) == (38, 44)
+    assert perceptual == (36 - PERCEPTUAL_FINER, 44), "the calm cascade's mean is lower"
+    assert qps(qp_base=44, qp_intra=35, tune="perceptual") == (35, 44)
+    assert qps(qp_base=44, base_codec="mixed") == (38, 44)
+    mixed = qps(qp_base=44, tune="perceptual", base_codec="mixed")
+    assert mixed[0] == perceptual[0] - MIXED_FINER
+    vvc = [qps(qp_base=44, base_codec="vvc", tune=tune)[0] for tune in ("psnr", "perceptual")]
     assert vvc == [38, 38 - PERCEPTUAL_FINER], "libvvenc's cascade is its own"
-    assert EncoderConfig(qp_base=3, tune="perceptual").qps()[0] == 0
+    assert qps(qp_base=3, tune="perceptual")[0] == 0
 
 
 def test_auto_takes_what_needs_fewest_bits() -> None:
     auto = EncoderConfig(base_codec="auto")
-    assert (auto.codec_for(VVC_TO), auto.codec_for(VVC_TO + 1), auto.codec) == (
-        "vvc",
-        "mixed",
-        auto.codec_for(44),
-    )
-    assert EncoderConfig(base_codec="auto", qp_base=VVC_TO).codec == "vvc"
+    found = [choose_base(auto, qp).codec for qp in (VVC_TO, VVC_TO + 1, None)]
+    assert found == ["vvc", "mixed", "mixed"]
+    assert choose_base(EncoderConfig(base_codec="auto", qp_base=VVC_TO)).codec == "vvc"
     perceptual = EncoderConfig(base_codec="auto", qp_base=VVC_TO, tune="perceptual")
-    assert perceptual.codec == "mixed"
-    assert (
-        perceptual.qps()
-        == EncoderConfig(base_codec="mixed", qp_base=VVC_TO, tune="perceptual").qps()
-    )
-    assert EncoderConfig(base_codec="auto", mode="animation", tune="perceptual").codec == "vvc"
+    mixed = EncoderConfig(base_codec="mixed", qp_base=VVC_TO, tune="perceptual")
+    assert choose_base(perceptual)._replace(preset=None) == choose_base(mixed)
+    still = EncoderConfig(base_codec="auto", mode="animation", tune="perceptual")
+    assert choose_base(still).codec == "vvc"
 
 
 def test_between_and_beyond() -> None:

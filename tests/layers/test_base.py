@@ -7,7 +7,7 @@ from hdac.errors import ToolError
 from hdac.layers.base import BaseConfig
 from hdac.layers.hevc import HevcEncoder, x265_params
 from hdac.layers.libav import LibavDecoder
-from hdac.layers.resample import enlarge, pad_to, shrink
+from hdac.layers.resample import downsample, pad_to, upsample
 from hdac.layers.vvc import VvcEncoder
 from hdac.metrics.psnr import psnr_y
 from hdac.video.ffmpeg import encoders, find_ffmpeg
@@ -98,10 +98,10 @@ def test_resampling_keeps_flat_and_smooth_pictures(factor: int) -> None:
     )
     assert all(
         np.array_equal(a, b)
-        for a, b in zip(enlarge(shrink(flat, factor), factor), flat, strict=True)
+        for a, b in zip(upsample(downsample(flat, factor), factor), flat, strict=True)
     )
     ramp = synthetic(1)[0]._replace(y=np.tile(np.linspace(40, 200, 64).astype(np.uint8), (48, 1)))
-    assert np.abs(enlarge(shrink(ramp, factor), factor).y.astype(int) - ramp.y).max() <= 3
+    assert np.abs(upsample(downsample(ramp, factor), factor).y.astype(int) - ramp.y).max() <= 3
 
 
 def test_padding() -> None:

@@ -10,8 +10,8 @@ import pytest
 
 from hdac.bitstream.hevc.parameters import UnsupportedError, read_pps, read_sps
 from hdac.bitstream.hevc.pcm import allow_pcm, pcm_picture, with_flags
+from hdac.bitstream.nal import NalCompressor, Unit, is_parameters, join, split
 from hdac.bitstream.rangecoder import Reader, Writer
-from hdac.bitstream.thinning import Thinner, Unit, is_parameters, join, split
 from hdac.errors import DamagedError, StreamError, ToolError, UsageError
 from hdac.layers.base import BaseConfig
 from hdac.layers.hevc import HevcEncoder
@@ -109,12 +109,13 @@ def test_first_picture_is_vvc(head: list[Picture], units: list[bytes]) -> None:
         assert 10 * np.log10(255**2 / luma_mse(picture, source)) > 30
 
 
-def test_thinned(units: list[bytes]) -> None:
-    writer, thinner = Writer(), Thinner("mixed", 4)
-    stored = [thinner.write(writer, unit) for unit in units]
-    reader, back, rest = Reader(writer.finish()), Thinner("mixed", 4), memoryview(b"".join(stored))
+def test_compressed(units: list[bytes]) -> None:
+    writer, slices, compressor = Writer(), Writer(), NalCompressor("mixed", 4, (176, 144))
+    stored = [compressor.write(writer, slices, unit) for unit in units]
+    reader, recoded = Reader(writer.finish()), Reader(slices.finish(), slices.bits)
+    back, rest = NalCompressor("mixed", 4, (176, 144)), memoryview(b"".join(stored))
     for unit, kept in zip(units, stored, strict=True):
-        restored, taken = back.read(reader, rest)
+        restored, taken = back.read(reader, recoded, rest)
         assert (restored, taken) == (unit, len(kept))
         rest = rest[taken:]
     assert not any(stored[1:])  # recoded
@@ -138,7 +139,7 @@ def test_parameter_sets_cost_little(head: list[Picture]) -> None:
         assert units
         slices = sum(len(u.payload) for u in units if u.payload[:2] == b"\0\x41")
         writer = Writer()
-        stored = Thinner("mixed", 4).write(writer, coded.data)
+        stored = NalCompressor("mixed", 4, (256, 256)).write(writer, Writer(), coded.data)
         assert (
             len(writer.finish()) + len(stored) - slices
             < 24
@@ -192,9 +193,7 @@ def test_padded_sizes(head: list[Picture], width: int, height: int) -> None:
 
 
 def test_bad_input(monkeypatch: pytest.MonkeyPatch, head: list[Picture]) -> None:
-    with pytest.raises(
-        UsageError, match="8x64; sides of 16 or more are needed: use --base-codec hevc"
-    ):
+    with pytest.raises(UsageError, match="8x64; at least 16x16 is needed: use --base-codec hevc"):
         MixedEncoder(replace(CONFIG, width=8, height=64))
     if "libvvenc" not in encoders(find_ffmpeg()):
         pytest.skip("this FFmpeg has no libvvenc")

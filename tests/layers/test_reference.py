@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from hdac.errors import UsageError
-from hdac.layers.reference import RefreshConfig, RefreshPolicy, luma_mse
+from hdac.layers.reference import RefreshPolicy, check_refresh, luma_mse
 from hdac.video.picture import Picture
 from tests.conftest import synthetic
 
@@ -15,7 +15,7 @@ def asked(
     for i, (picture, q, b) in enumerate(zip(pictures, quality, bits, strict=True)):
         wanted = policy.wants(picture)
         out += [i] * wanted
-        policy.report(q, b, wanted)
+        policy.report(q, b)
     return out
 
 
@@ -27,16 +27,16 @@ def test_scene_cut_but_not_too_soon() -> None:
     pictures = scene(0, 10) + scene(90, 30) + scene(0, 30)
     flat = ([40.0] * 70, [100] * 70)
     # the cut at 10 comes before the minimum distance
-    assert asked(RefreshPolicy(RefreshConfig()), pictures, *flat) == [0, 40]
-    assert asked(RefreshPolicy(RefreshConfig("never")), pictures, *flat) == [0]
-    assert asked(RefreshPolicy(RefreshConfig(20)), pictures, *flat) == [0, 20, 40, 60]
+    assert asked(RefreshPolicy(), pictures, *flat) == [0, 40]
+    assert asked(RefreshPolicy("never"), pictures, *flat) == [0]
+    assert asked(RefreshPolicy(20), pictures, *flat) == [0, 20, 40, 60]
 
 
 @pytest.mark.parametrize(("intra", "refreshed"), [(2000, True), (60_000, False)])
 def test_rate_distortion_rule(intra: int, refreshed: bool) -> None:
     """Quality that has fallen for good is worth a cheap intra picture, not a dear one."""
     quality = [38.0] * 40 + [33.0] * 40
-    got = asked(RefreshPolicy(RefreshConfig()), synthetic(80), quality, [intra] + [200] * 79)
+    got = asked(RefreshPolicy(), synthetic(80), quality, [intra] + [200] * 79)
     assert (len(got) > 1) == refreshed
 
 
@@ -51,4 +51,4 @@ def test_bad_period(value: int) -> None:
     with pytest.raises(
         UsageError, match=rf"--refresh {value}; allowed are auto, never or a period"
     ):
-        RefreshConfig(value)
+        check_refresh(value)

@@ -1,6 +1,7 @@
 """The training program on two synthetic clips: it learns, stops, and resumes to the step."""
 
 import csv
+import json
 import math
 import os
 import subprocess
@@ -11,13 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from hdac.bench.recipes import recipe_names
+from hdac.cli.main import main
 from hdac.errors import UsageError
 from hdac.nets.fusion import FusionNet, Reference
 from hdac.nets.keypoints import thumbnail
-from hdac.nets.zoo import build, find_model, load_model, shipped
+from hdac.nets.zoo import build, load_model, resolve_model
 from hdac.training.clips import Sampler, load
 from hdac.training.loop import TrainConfig, Trainer, learning_rate, run_net, with_more_keypoints
 from hdac.training.pack import build as build_pack
@@ -29,7 +30,7 @@ from hdac.training.recipe import load_recipe
 from hdac.training.validate import Validation, psnr_y, validate
 from tests.conftest import synthetic, write_video
 
-SMALL = {"keypoints": 4, "widths": (8, 16, 16, 16), "match": 8}
+SMALL = {"keypoints": 4, "widths": (8, 16, 16, 16), "match": 8, "blocks": (1, 1, 1)}
 CONFIG = TrainConfig(minutes=100, batch=1, crop=176, warmup_steps=2, seed=3)
 
 
@@ -62,7 +63,8 @@ def test_pack(pack: tuple[Path, Path]) -> None:
     assert copies[0].original.y.shape == (8, 192, 192)
     assert 0 < float(np.abs(copies[0].original.y.astype(int) - clips[0].original.y).mean()) < 3
     batch = Sampler(clips, 1, animate=0.5).batch(4, 176)
-    assert batch.target.shape == (1, 4, 6, 88, 88)
+    assert batch.target.shape == batch.base.shape == (4, 6, 88, 88)
+    assert batch.qp.shape == batch.mask.shape == (4,)
     assert set(batch.mask.tolist()) <= {0.0, 1.0}
     assert 0 <= float(batch.target.min()) <= float(batch.target.max()) <= 1
     assert psnr_y(batch.base, batch.target) > 20
@@ -94,7 +96,8 @@ def test_run_ends_by_minutes_and_leaves_a_usable_network(
     assert said[-1].startswith("validation: +0.250 dB at qp_base 44")
     assert run.step >= 1
     assert not list(tmp_path.glob("*.part"))
-    run._log({"total": 1.0}, said.append)
+    run.log([{"total": 1.0}, {"total": 2.0}], said.append)
+    assert said[-1].endswith("total 1.5")
     with (tmp_path / "log.csv").open() as file:
         assert next(iter(csv.DictReader(file)))["step"] == str(run.step)
     with (tmp_path / "validation.csv").open() as file:
@@ -127,6 +130,10 @@ def test_pack_of_another_version(tmp_path: Path) -> None:
     (tmp_path / "pack.json").write_text('{"schema": "hdac-pack/1"}')
     with pytest.raises(UsageError, match="'hdac-pack/1'; expected 'hdac-pack/2'"):
         load_index(tmp_path)
+    version = {"clip": "a", "start": 0, "qp_ref": 30, "qp_base": 40, "stream": "s", "kbps": 1.0}
+    pack = {"schema": "hdac-pack/2", "originals": {}, "versions": [version], "anchors": []}
+    (tmp_path / "pack.json").write_text(json.dumps(pack))
+    assert load_index(tmp_path).versions[0].qp_intra == 30
 
 
 def test_validation_has_a_bd_rate(pack: tuple[Path, Path], tmp_path: Path) -> None:
@@ -146,39 +153,20 @@ def test_validation_has_a_bd_rate(pack: tuple[Path, Path], tmp_path: Path) -> No
 
 
 BLOCKED = (
-    "av",
-    "constriction",
-    "kornia",
-    "rich",
-    "skvideo",
-    "bjontegaard",
-    "imageio_ffmpeg",
-    "pandas",
-    "plotly",
-    "distributed",
+    *("av", "kornia", "rich", "skvideo", "bjontegaard", "imageio_ffmpeg"),
+    *("pandas", "plotly", "distributed"),
 )
 
 
 def train_command(pack: Path, out: Path, *more: str) -> list[str]:
     recipe = out.parent / "recipe.toml"
     recipe.write_text(
-        "schema = 'hdac-train/1'\ntitle = 't'\nname = 'n'\n[network]\nkeypoints = 4\nwidths = [8, 16, 16, 16]\nmatch = 8\n"
+        "schema = 'hdac-train/1'\ntitle = 't'\nname = 'n'\n"
+        "[network]\nkeypoints = 4\nwidths = [8, 16, 16, 16]\nmatch = 8\nblocks = [1, 1, 1]\n"
         "[training]\nbatch = 1\ncrop = 176\n"
     )
-    return [
-        "train",
-        "run",
-        str(recipe),
-        "--pack",
-        str(pack),
-        "--out",
-        str(out),
-        "--minutes",
-        "0.01",
-        "--device",
-        "cpu",
-        *more,
-    ]
+    options = f"train run {recipe} --pack {pack} --out {out} --minutes 0.01 --device cpu"
+    return [*options.split(), *more]
 
 
 @pytest.fixture(scope="module")
@@ -198,7 +186,8 @@ def test_training_needs_no_pyav(whole_pack: Path, tmp_path: Path) -> None:
         f"        if name.partition('.')[0] in {BLOCKED}: raise ModuleNotFoundError(name)\n"
         "import importlib.util\n"
         "real = importlib.util.find_spec\n"
-        f"importlib.util.find_spec = lambda name, *a: None if name in {BLOCKED} else real(name, *a)\n"
+        f"blocked = {BLOCKED}\n"
+        "importlib.util.find_spec = lambda name, *a: None if name in blocked else real(name, *a)\n"
         "sys.meta_path.insert(0, Block())\n"
         "from hdac.cli.main import main\n"
         "raise SystemExit(main(sys.argv[1:]))\n"
@@ -211,25 +200,34 @@ def test_training_needs_no_pyav(whole_pack: Path, tmp_path: Path) -> None:
     assert (tmp_path / "run" / "ema.safetensors").exists()
 
 
+def test_resume_export_eval(
+    whole_pack: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("HDAC_DATA", raising=False)
+    out, models = tmp_path / "run", tmp_path / "models"
+    for more in ([], ["--resume"]):
+        assert main(train_command(whole_pack, out, *more)) == 0
+    assert "from step 0" not in capsys.readouterr().err.splitlines()[-2]
+    export = ["train", "export", "--out", str(out), "--folder", str(models), "--note", "a test"]
+    assert main(export) == 0
+    model = Path(capsys.readouterr().out.strip())
+    texts = set()
+    for what in (out, model):
+        assert main(["train", "eval", str(what), "--pack", str(whole_pack)]) == 0
+        texts.add(capsys.readouterr().out)
+    assert len(texts) == 1
+    assert texts.pop().startswith("validation:")
+
+
 def test_two_processes_hold_the_same_weights(whole_pack: Path, tmp_path: Path) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc-per-node",
-        "2",
-        "-m",
-        "hdac",
-    ]
-    environment = {
-        **{k: v for k, v in os.environ.items() if k != "HDAC_DATA"},
-        "OMP_NUM_THREADS": "1",
-    }
-    run = train_command(whole_pack, tmp_path / "run")
-    done = subprocess.run(
-        [*command, *run], capture_output=True, text=True, env=environment, check=False
-    )
+    many = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "hdac"]
+    environment = {k: v for k, v in os.environ.items() if k != "HDAC_DATA"}
+    environment["OMP_NUM_THREADS"] = "1"
+    command = [sys.executable, *many, *train_command(whole_pack, tmp_path / "run")]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 0, done.stderr
     assert "cpu, 2 processes" in done.stderr
     assert (tmp_path / "run" / "ema.safetensors").exists()
@@ -241,9 +239,8 @@ def test_workers_average(monkeypatch: pytest.MonkeyPatch) -> None:
     alone.average(gradients)
     assert torch.equal(gradients[0], torch.ones(2, 3))
     assert alone.same(1.5) == 1.5
-    monkeypatch.setattr(
-        "torch.distributed.all_reduce", lambda t: t.mul_(4)
-    )  # as if the other had three times ours
+    # as if the other had three times ours
+    monkeypatch.setattr("torch.distributed.all_reduce", lambda t: t.mul_(4))
     alone.count = 2
     gradients = [torch.ones(2, 3), torch.full((4,), 2.0)]
     alone.average(gradients)
@@ -259,71 +256,6 @@ def test_learning_rate() -> None:
     assert learning_rate(config, 99, 99) == pytest.approx(1e-5)
 
 
-def test_recurrent_runs(pack: tuple[Path, Path], tmp_path: Path) -> None:
-    """Continued from a network without recurrence: the same pictures at first; then what carries
-    over from picture to picture learns."""
-    config = replace(CONFIG, length=3, animate=0.0)
-    plain = build({**SMALL, "recurrent": False})
-    nn.init.normal_(plain.out.weight, std=0.01)
-    sampler = Sampler(load(pack[1], pack[0]), 1, animate=0.0)
-    run = Trainer(
-        tmp_path, config, {**SMALL, "recurrent": True}, sampler, "cpu", False, plain.state_dict()
-    )
-    batch = sampler.batch(1, 176, 3)
-    assert batch.target.shape == batch.base.shape == (3, 1, 6, 88, 88)
-    assert batch.qp.shape == (3, 1)
-    with torch.inference_mode():
-        keypoints = torch.zeros(1, 4, 2)
-        reference = Reference(
-            batch.reference, plain.encode(batch.reference, batch.qp_intra), keypoints
-        )
-        state = None
-        for t in range(3):
-            expected = plain(batch.base[t], batch.qp[t], reference, keypoints, torch.ones(1)).planes
-            out = run.net(batch.base[t], batch.qp[t], reference, keypoints, torch.ones(1), state)
-            state = out.state
-            torch.testing.assert_close(out.planes, expected)
-    before = {k: v.clone() for k, v in run.net.named_parameters()}
-    for _ in range(3):
-        run.train_step()
-    changed = {k for k, v in run.net.named_parameters() if not torch.equal(v, before[k])}
-    assert {"r4.weight", "r2.weight", "follow.sharpness", "follow.sure.0.weight"} <= changed
-
-
-def test_where_the_base_layer_is_ignored_nothing_carries_over() -> None:
-    net = build({**SMALL, "recurrent": True}).eval()
-    for layer in (net.r4, net.r2, net.out):
-        nn.init.normal_(layer.weight, std=0.1)
-    planes, other, qp, keypoints = (
-        torch.rand(1, 6, 32, 32),
-        torch.rand(1, 6, 32, 32),
-        torch.tensor([40.0]),
-        torch.zeros(1, 4, 2),
-    )
-    with torch.inference_mode():
-        reference = Reference(planes, net.encode(planes, qp), keypoints)
-        first = net(other, qp, reference, keypoints, torch.ones(1))
-        alone = net(planes, qp, reference, keypoints, torch.zeros(1)).planes
-        assert torch.equal(
-            net(planes, qp, reference, keypoints, torch.zeros(1), first.state).planes, alone
-        )
-        fused = net(planes, qp, reference, keypoints, torch.ones(1)).planes
-        assert not torch.equal(
-            net(planes, qp, reference, keypoints, torch.ones(1), first.state).planes, fused
-        )
-
-
-def test_a_still_picture_follows_itself() -> None:
-    net = build({**SMALL, "recurrent": True}).eval()
-    picture = torch.rand(1, 6, 64, 64)
-    with torch.inference_mode():
-        match = net.encode(picture, torch.tensor([40.0])).match
-        flow, sure = net.follow(match, match)
-    assert flow.shape == (1, 2, 32, 32)
-    assert float(flow.abs().median()) < 2
-    assert 0 <= float(sure.min()) <= float(sure.max()) <= 1
-
-
 def test_more_keypoints(pack: tuple[Path, Path], tmp_path: Path) -> None:
     """The first ones do what they did; training with several counts runs; other shapes are
     refused."""
@@ -334,22 +266,11 @@ def test_more_keypoints(pack: tuple[Path, Path], tmp_path: Path) -> None:
     torch.nn.init.normal_(old.out.weight, std=0.01)
     sampler = Sampler(load(pack[1], pack[0]), CONFIG.seed, animate=1.0)
     config = replace(CONFIG, keypoints=(5, 8))
-    run = Trainer(
-        tmp_path,
-        config,
-        {**few, "keypoints": 8, "nested": True},
-        sampler,
-        "cpu",
-        False,
-        old.state_dict(),
-    )
+    more = {**few, "keypoints": 8, "nested": True}
+    run = Trainer(tmp_path, config, more, sampler, "cpu", False, old.state_dict())
     new = run.net.eval()
-    picture, still, qp, none = (
-        torch.rand(1, 6, 32, 32),
-        torch.rand(1, 6, 32, 32),
-        torch.tensor([40.0]),
-        torch.zeros(1),
-    )
+    picture, still = torch.rand(2, 1, 6, 32, 32)
+    qp, none = torch.tensor([40.0]), torch.zeros(1)
     with torch.inference_mode():
         points = old.detector(thumbnail(picture))
         torch.testing.assert_close(new.detector(thumbnail(picture))[:, :5], points)
@@ -372,12 +293,11 @@ def test_every_recipe_is_read(name: str) -> None:
     assert net.takes(10)
     assert all(net.takes(count) for count in recipe.training.keypoints)
     assert recipe.training.minutes > 0
-    if recipe.start in {model.name for model in shipped()}:
-        start = load_model(find_model(recipe.start)).state_dict()
+    if recipe.start:
+        start = load_model(resolve_model(recipe.start)).state_dict()
         net.to_empty(device="cpu")
-        assert not net.load_state_dict(
-            with_more_keypoints(start, net), strict=False
-        ).unexpected_keys
+        fitting = with_more_keypoints(start, net)
+        assert not net.load_state_dict(fitting, strict=False).unexpected_keys
 
 
 @pytest.mark.parametrize(
@@ -410,13 +330,6 @@ def test_perceptual_loss_has_gradients() -> None:
     assert output.grad is not None
     assert float(output.grad.abs().max()) > 0
     assert float(loss(target, target, torch.Generator().manual_seed(0))) < float(value.detach())
-    with torch.no_grad():
-        none, once, twice = (
-            float(PerceptualLoss(w)(output, target, torch.Generator().manual_seed(0)))
-            for w in (0.0, 1.0, 2.0)
-        )
-    assert once != none
-    assert twice - once == pytest.approx(once - none, rel=1e-4)
 
 
 def test_fused_rows_see_no_keypoints_of_the_source(pack: tuple[Path, Path]) -> None:
@@ -426,7 +339,7 @@ def test_fused_rows_see_no_keypoints_of_the_source(pack: tuple[Path, Path]) -> N
     batch = Sampler(load(pack[1], pack[0]), 1).batch(2, 176)._replace(mask=torch.tensor([1.0, 0.0]))
     turned = batch._replace(target=batch.target.flip(-1))
     fused, other = (
-        run_net(net, b, torch.Generator().manual_seed(0))[0][0].planes for b in (batch, turned)
+        run_net(net, b, torch.Generator().manual_seed(0))[0].planes for b in (batch, turned)
     )
     assert torch.equal(fused[0], other[0])
     assert not torch.equal(fused[1], other[1])

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 I_SLICE, P_SLICE = 2, 1
 SPS_UNIT, PPS_UNIT = 33, 34
+MAX_HEADER = 128  # bytes of a slice header that is understood, the NAL header included
+_MAX_SET = 1024  # bytes of a parameter set that are looked at
 _MAX_SIDE = 4160  # the codec's largest picture, padded
 
 
@@ -20,11 +22,12 @@ class UnsupportedError(Exception):
 
 
 class Bits:
-    """Bits of a NAL unit's payload (without emulation prevention), most significant first."""
+    """Bits of the first bytes of a NAL unit behind its header (without emulation prevention), most
+    significant first."""
 
-    def __init__(self, data: bytes) -> None:
-        self._value, self._left = int.from_bytes(data, "big"), 8 * len(data)
-        self.at = 0
+    def __init__(self, payload: bytes, limit: int) -> None:
+        data = payload[2:limit]
+        self._value, self._left, self.at = int.from_bytes(data, "big"), 8 * len(data), 0
 
     def take(self, count: int) -> int:
         if count > self._left:
@@ -79,6 +82,11 @@ class Sps:
     pcm: range
     reference_sets: tuple[int, ...]  # number of pictures in each
     temporal_mvp: bool
+
+    def fits(self, width: int, height: int) -> bool:
+        """Whether pictures of this size, padded to whole smallest blocks, are the sequence's."""
+        block = 1 << self.min_block
+        return 0 <= self.width - width < block and 0 <= self.height - height < block
 
 
 @dataclass(frozen=True)
@@ -150,7 +158,7 @@ def _reference_set(bits: Bits, index: int, counts: list[int], last: bool) -> int
 
 def read_sps(payload: bytes) -> Sps:
     """`payload`: the NAL unit with its header of two bytes. Raises `UnsupportedError`."""
-    bits = Bits(payload[2:])
+    bits = Bits(payload, _MAX_SET)
     bits.take(4)
     layers = bits.take(3)
     bits.take(1)
@@ -199,14 +207,14 @@ def read_sps(payload: bytes) -> Sps:
     _refuse(bits.flag(), "long-term references")
     temporal_mvp = bits.flag()
     return Sps(
-        width, height, poc_bits, min_block, tree_block, min_transform, max_transform, depth_inter, depth_intra, asymmetric, sao,
-        pcm_at, pcm, tuple(counts), temporal_mvp,
+        width, height, poc_bits, min_block, tree_block, min_transform, max_transform, depth_inter,
+        depth_intra, asymmetric, sao, pcm_at, pcm, tuple(counts), temporal_mvp,
     )  # fmt: skip
 
 
 def read_pps(payload: bytes) -> Pps:
     """`payload`: the NAL unit with its header of two bytes. Raises `UnsupportedError`."""
-    bits = Bits(payload[2:])
+    bits = Bits(payload, _MAX_SET)
     _refuse(bits.ue() or bits.ue(), "a second parameter set")
     _refuse(bits.flag(), "dependent slices")
     output_flag, extra_bits = bits.flag(), bits.take(3)
@@ -236,14 +244,15 @@ def read_pps(payload: bytes) -> Pps:
     header_extension = bits.flag()
     _refuse(bits.flag(), "extensions")
     return Pps(
-        extra_bits, output_flag, hides_signs, init_flag, references, qp, transform_skip, qp_delta, chroma_offsets, weighted, loop_across,
-        deblocking_override, deblocking_off, lists_modified, header_extension,
+        extra_bits, output_flag, hides_signs, init_flag, references, qp, transform_skip, qp_delta,
+        chroma_offsets, weighted, loop_across, deblocking_override, deblocking_off, lists_modified,
+        header_extension,
     )  # fmt: skip
 
 
 def read_slice(payload: bytes, sps: Sps, pps: Pps) -> Slice:
     """The header of a slice's NAL unit. Raises `UnsupportedError`."""
-    bits = Bits(payload[2:])
+    bits = Bits(payload, MAX_HEADER)
     unit = payload[0] >> 1 & 63
     _refuse(not bits.flag(), "several slices in a picture")
     if 16 <= unit <= 23:

@@ -9,14 +9,16 @@ could be PCM carries a flag: `allow_pcm` and `with_flags` make them of a sequenc
 
 from __future__ import annotations
 
+import sys
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from hdac.bitstream.hevc.cabac import SPLIT_CU, CabacReader, CabacWriter, initial_states
+from hdac.bitstream.hevc.bins import CopiedBins, Wider
+from hdac.bitstream.hevc.cabac import SPLIT_CU, CabacWriter, initial_states
 from hdac.bitstream.hevc.parameters import Pps, Sps, UnsupportedError, read_slice, read_sps
-from hdac.bitstream.hevc.slices import SliceData, Wider
+from hdac.bitstream.hevc.tree import SliceParser
 
 #: Luma `(H, W)` and two chroma planes `(H/2, W/2)`, uint8.
 Planes: TypeAlias = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8], npt.NDArray[np.uint8]]
@@ -52,35 +54,13 @@ def allow_pcm(payload: bytes) -> bytes:
     )
 
 
-class _Flagging:
-    """`Bins` of a slice of a sequence without PCM blocks: listens, and writes the slice with a flag
-    of 0 where one could be."""
-
-    def __init__(self, data: bytes, kind: int, qp: int) -> None:
-        self._reader, self.writer = (
-            CabacReader(data, initial_states(kind, qp)),
-            CabacWriter(initial_states(kind, qp)),
-        )
-
-    def bin(self, context: int, known: int = 0, wider: Wider = ()) -> int:
-        value = self._reader.bin(context)
-        self.writer.bin(context, value)
-        return value
-
-    def bypass(self, model: int, known: int = 0, wider: Wider = ()) -> int:
-        value = self._reader.bypass()
-        self.writer.bypass(value)
-        return value
+class _FlaggedBins(CopiedBins):
+    """`Bins` of a slice of a sequence without PCM blocks; writes it with a flag of 0 wherever one
+    could be."""
 
     def pcm(self, x: int, y: int, size: int) -> bool:
         self.writer.terminate(0)
         return False
-
-    def terminate(self, last: bool) -> None:
-        value = self._reader.terminate()
-        self.writer.terminate(value)
-        if value != last:
-            raise UnsupportedError("a slice that does not cover its picture")
 
 
 def with_flags(payload: bytes, sps: Sps, pps: Pps) -> bytes:
@@ -90,8 +70,8 @@ def with_flags(payload: bytes, sps: Sps, pps: Pps) -> bytes:
     Raises `UnsupportedError`, or `DamagedError` where it ends too early.
     """
     head = read_slice(payload, sps, pps)
-    bins = _Flagging(payload[head.first :], head.kind, head.qp)
-    SliceData().walk(head, bins)
+    bins = _FlaggedBins(payload[head.first :], head, sys.maxsize)
+    SliceParser().parse(head, bins)
     return payload[: head.first] + bins.writer.finish()
 
 
@@ -112,9 +92,7 @@ class _Samples:
 
     def bin(self, context: int, known: int = 0, wider: Wider = ()) -> int:
         splits = SPLIT_CU <= context < SPLIT_CU + 3
-        value = (
-            int(known >> 2 < self._depth) if splits else 1
-        )  # the other kind of bin: blocks of the smallest size are not cut in four
+        value = int(known >> 2 < self._depth) if splits else 1  # else: no quarters
         self._writer.bin(context, value)
         return value
 
@@ -146,25 +124,20 @@ def pcm_picture(picture: Planes, sps: Sps, pps: Pps) -> bytes:
     Raises `UnsupportedError` if it is of another size.
     """
     height, width = picture[0].shape
-    if not (
-        0 <= sps.width - width < 1 << sps.min_block
-        and 0 <= sps.height - height < 1 << sps.min_block
-    ):
+    if not sps.fits(width, height):
         raise UnsupportedError(
             f"a sequence of {sps.width}x{sps.height} for a picture of {width}x{height}"
         )
     if sps.pcm != range(sps.min_block, min(sps.tree_block, _MAX_BLOCK) + 1):
         raise UnsupportedError("a sequence that does not allow PCM blocks of all sizes")
-    text = (
-        "101" + "0" * pps.extra_bits + "011"
-    )  # the only slice, earlier pictures may be shown, parameter set 0; an I slice
-    text += (
-        "1" * pps.output_flag + "00" * sps.sao + "1"
-    )  # no sample adaptive offset; the parameter set's QP
+    # the only slice, earlier pictures may be shown, parameter set 0; an I slice
+    text = "101" + "0" * pps.extra_bits + "011"
+    # no sample adaptive offset; the parameter set's QP
+    text += "1" * pps.output_flag + "00" * sps.sao + "1"
     text += "11" * pps.chroma_offsets + "0" * pps.deblocking_override
     text += "0" * (pps.loop_across and not pps.deblocking_off) + "1" * pps.header_extension
     unit = _IDR + _bytes(text)
     head = read_slice(unit, sps, pps)
     bins = _Samples(picture, sps, head.qp)
-    SliceData().walk(head, bins)
+    SliceParser().parse(head, bins)
     return unit + bins.finish()

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hdac.bench.x265 import x265_tuned
+from hdac.bitstream.nal import MAX_UNITS, NalCompressor, join, split
 from hdac.bitstream.rangecoder import Reader, Writer
-from hdac.bitstream.thinning import Thinner, join, split
 from hdac.errors import DamagedError
 from hdac.layers.base import BaseConfig
 from hdac.layers.hevc import HevcEncoder
@@ -16,22 +16,21 @@ from hdac.layers.vvc import VvcEncoder, split_access_units
 from hdac.video.ffmpeg import encoders, find_ffmpeg
 from hdac.video.picture import Picture
 
+SIZE = (176, 144)
+
 
 def round_trip(units: Sequence[bytes], codec: str, period: int = 4) -> tuple[int, int]:
-    """Bytes of the access units but the first, before and after thinning; asserts that all come
+    """Bytes of the access units but the first, before and after compression; asserts that all come
     back."""
-    writer, thinner = Writer(), Thinner(codec, period)
+    writer, slices, compressor = Writer(), Writer(), NalCompressor(codec, period, SIZE)
     stored, marks = [], []
     for unit in units:
-        stored.append(thinner.write(writer, unit))
-        marks.append(writer.spent)
-    reader, back, rest = (
-        Reader(writer.finish()),
-        Thinner(codec, period),
-        memoryview(b"".join(stored)),
-    )
+        stored.append(compressor.write(writer, slices, unit))
+        marks.append(writer.spent + slices.spent)
+    reader, recoded = Reader(writer.finish()), Reader(slices.finish(), slices.bits)
+    back, rest = NalCompressor(codec, period, SIZE), memoryview(b"".join(stored))
     for unit in units:
-        restored, taken = back.read(reader, rest)
+        restored, taken = back.read(reader, recoded, rest)
         assert restored == unit
         rest = rest[taken:]
     assert not rest
@@ -62,31 +61,42 @@ def test_vvenc(head: list[Picture]) -> None:
 def test_streams_of_other_encoders(head: list[Picture], codec: str) -> None:
     if codec not in encoders(find_ffmpeg()):
         pytest.skip(f"this FFmpeg has no {codec}")
-    command = [
-        find_ffmpeg(),
-        "-loglevel",
-        "error",
-        "-f",
-        "rawvideo",
-        "-pix_fmt",
-        "yuv420p",
-        "-s",
-        "176x144",
-        "-i",
-        "-",
-        "-c:v",
-        codec,
-    ]
+    source = ["-v", "error", "-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", "176x144", "-i", "-"]
+    kind = "h264" if codec == "libx264" else "hevc"
     raw = b"".join(p.tobytes() for p in head)
-    data = subprocess.run(
-        [*command, "-f", "h264" if codec == "libx264" else "hevc", "-"],
-        input=raw,
-        capture_output=True,
-        check=True,
-    ).stdout
+    command = [find_ffmpeg(), *source, "-c:v", codec, "-f", kind, "-"]
+    data = subprocess.run(command, input=raw, capture_output=True, check=True).stdout
     # as one unit, and in pieces that respect no structure at all
     round_trip([data], "hevc")
     round_trip([data[i : i + 997] for i in range(0, len(data), 997)], "hevc")
+
+
+#: Three pictures of 64x48 by x265: parameter sets and an IDR slice, and two P slices.
+STREAM = [
+    "0000000140010c01ffff01600000030090000003000003001e9680900000000142010101600000030090000003"
+    "000003001ea0208316596ae4cae68080000003008000000c84000000014401c17181120000012801af0a60fcfa"
+    "8fe31fb056c156e18baae7e0d3f88d4ed313d2903cdfe9ca83f5f378218944e102e789b1ec017c6a6b83babf9a"
+    "91774097f2252b42f96608ddf896a35af180",
+    "000000010201d0097e2030c0fe9e5fffb378",
+    "000000010201d011ffd480b1fe7ddba0",
+]
+GOLDEN = (
+    "1e4cce4038e34d054cb61abdd6bb2eba07a522f5fec43567805eecb8cbc1db6506eee76e92c54dff8603f8711f"
+    "ca1d07bc7b4a802afae3cc2173",
+    "bd0061e908ee39dde86ac30f5a3fed0046672162fd03298ccaa4649befa03f450e75cc3f1b6c132d2ccbb6a5c4"
+    "cf5ae1e9495aa17b39143a86d427d6b4b57baf8d7b",
+)
+
+
+def test_golden_bytes() -> None:
+    """The exact bytes of a fixed input: a change here breaks every stream there is."""
+    writer, slices, compressor = Writer(), Writer(), NalCompressor("hevc", 4, (64, 48))
+    units = [bytes.fromhex(text) for text in STREAM]
+    assert [compressor.write(writer, slices, unit) for unit in units] == [b""] * 3
+    assert (writer.finish().hex(), slices.finish().hex(), slices.bits) == (*GOLDEN, 640)
+    reader, recoded = (Reader(bytes.fromhex(text), 640) for text in GOLDEN)
+    back = NalCompressor("hevc", 4, (64, 48))
+    assert [back.read(reader, recoded, memoryview(b""))[0] for _ in units] == units
 
 
 def test_repeated_parameter_sets_cost_little(head: list[Picture]) -> None:
@@ -122,13 +132,23 @@ def test_anything_round_trips(parts: list[tuple[bytes, bytes]]) -> None:
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=80), st.binary(max_size=80))
 def test_damage_is_named(side: bytes, stored: bytes) -> None:
-    reader, thinner = Reader(side), Thinner("hevc", 4)
+    reader, compressor = Reader(side), NalCompressor("hevc", 4, SIZE)
     try:
         for _ in range(20):
-            _, taken = thinner.read(reader, memoryview(stored))
+            _, taken = compressor.read(reader, Reader(stored, 4096), memoryview(stored))
             stored = stored[taken:]
     except DamagedError:
         pass
+
+
+def test_predicted_bytes_are_bounded() -> None:
+    """Many units of many kinds that cost nothing: few bytes must not ask for much work."""
+    parts = [b"\0\0\1" + bytes([64 + 2 * kind, 1]) + b"\x55" * 120 for kind in range(MAX_UNITS)]
+    unit = b"".join(parts)
+    writer, compressor = Writer(), NalCompressor("hevc", 4, SIZE)
+    stored = [compressor.write(writer, Writer(), unit) for _ in range(12)]
+    assert [len(rest) for rest in stored] == [MAX_UNITS * 120 - 256] * 12
+    round_trip([unit] * 4, "hevc")
 
 
 def test_anchor_stream(head: list[Picture]) -> None:

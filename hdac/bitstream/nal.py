@@ -1,0 +1,244 @@
+"""Lossless compression of NAL units (HEVC, VVC and any other Annex B stream).
+
+NAL units lose their start codes and emulation prevention bytes; their first bytes are range coded
+against what earlier NAL units of the same kind predict. The data of HEVC slices is recoded
+(`recoding.py`) where that gives its exact bytes back; the rest is stored as it is. What does not
+fit (trailing zeros, emulation bytes that cannot be re-made) is stored verbatim. The exact bytes
+come back.
+
+(Annex B and emulation prevention: Rec. ITU-T H.265, clauses B.1 and 7.4.2.)
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from typing import NamedTuple
+
+from hdac.bitstream.hevc.parameters import MAX_HEADER
+from hdac.bitstream.predictor import Predictor
+from hdac.bitstream.rangecoder import Adaptive, Coder, Integer, Reader, Writer
+from hdac.bitstream.recoding import SliceRecoder
+from hdac.errors import DamagedError
+
+_START = re.compile(rb"\x00\x00\x01")
+_EMULATED = re.compile(rb"\x00\x00(?=[\x00-\x03])")
+_PREVENTED = re.compile(rb"\x00\x00\x03")
+
+MAX_UNITS = 32
+_SLICE_BYTES = 12  # predicted bytes of a NAL unit that carries a slice, the NAL header included
+_SET_BYTES = 128  # predicted bytes of any other NAL unit (parameter sets, SEI)
+_PREDICTED = 256  # predicted bytes of an access unit, NAL headers not included
+_MAX_KINDS = 32  # kinds of NAL units that have models of their own
+
+_VPS, _PPS = "40010c01ffff01600000009000000000003c968090", "4401c1718112"
+_VVC_MEDIUM = (
+    "0079000d022080008020201011a802fa6dd32348a4de709b2b1820413821a2e2222225f11112ea22225dc4444b922"
+    "2225cb11112e68888973c44456fc9f97fcbfa97f72fe497f2cbf9a5fcf2fe225f5112fb8897c9112f96225f3444be"
+    "788bff4bb2ff3920000000200000032620"
+)
+_VVC_SLOW = (
+    "0079000d022080008020201011a802fa23744234ca4c99c26cac608104e0868b88888897c4444ba888897711112e4"
+    "8888972c4444b9a22225cf11115bf27e5ff2fea5fdcbf925fcb2fe697f3cbf8897d444bee225f2444be58897cd112"
+    "f9e22fffbbe4fce4800000008000000c9880"
+)
+_VVC_PPS = "008100001010080884207ec080"
+#: First guesses for parameter sets, by codec: those that x265 and libvvenc write for the settings
+#: of `layers` at 256x256 and 25 frames per second; the last of a kind is tried first.
+TEMPLATES = {
+    "hevc": (
+        _VPS,
+        "42010101600000009000000000003ca008080405965a924cae680800000008000000c840",
+        _PPS,
+    ),
+    "vvc": (_VVC_SLOW, _VVC_MEDIUM, _VVC_PPS),
+    "mixed": (
+        _VPS,
+        "42010101600000009000000000003ca008080405965a924cddef7340400000004000000642",
+        _PPS,
+        _VVC_MEDIUM,
+        _VVC_SLOW,
+        _VVC_PPS,
+    ),
+}
+
+
+class Unit(NamedTuple):
+    """One NAL unit without its emulation prevention bytes."""
+
+    long_start: bool  # four-byte start code
+    payload: bytes
+
+
+def split(data: bytes, limit: int = MAX_UNITS) -> list[Unit] | None:
+    """The NAL units of Annex B bytes, or None if they are more than `limit` or if `join` would not
+    give exactly `data` back."""
+    starts = [m.start() for m in _START.finditer(data)]
+    if not starts or len(starts) > limit or starts[0] > 1:
+        return None
+    units = []
+    for i, at in enumerate(starts):
+        end = starts[i + 1] if i + 1 < len(starts) else len(data)
+        if i + 1 < len(starts) and data[end - 1] == 0:
+            end -= 1
+        payload = _PREVENTED.sub(b"\0\0", data[at + 3 : end])
+        units.append(Unit(at > 0 and data[at - 1] == 0, payload))
+    if any(len(u.payload) < 2 or len(u.payload) >= 1 << Integer.BITS for u in units):
+        return None
+    return units if join(units) == data else None
+
+
+def join(units: list[Unit]) -> bytes:
+    """Annex B bytes of NAL units."""
+    return b"".join(
+        (b"\0\0\0\1" if u.long_start else b"\0\0\1") + _EMULATED.sub(b"\0\0\3", u.payload)
+        for u in units
+    )
+
+
+def is_slice(first: int, second: int, codec: str) -> bool:
+    """Whether a NAL header is that of coded picture data (H.265 table 7-1; H.266 table 5)."""
+    return second >> 3 < 12 if is_vvc(first, codec) else (first >> 1 & 63) < 32
+
+
+def is_vvc(first: int, codec: str) -> bool:
+    """Whether a NAL unit is VVC's. In a "mixed" stream VVC's start with 0, and HEVC's, as x265
+    writes them, do not."""
+    return codec == "vvc" or (codec == "mixed" and first == 0)
+
+
+def is_parameters(first: int) -> bool:
+    """Whether a NAL unit of a "mixed" stream is one of HEVC's parameter sets."""
+    return first >> 1 & 63 in (32, 33, 34)
+
+
+class NalCompressor:
+    """The state of one GOP's NAL compression; each method codes one access unit.
+
+    codec: "hevc", "vvc" or "mixed" (decides which NAL units carry slices; any other stream still
+        round-trips).
+    period: length of the QP cascade; sizes of pictures repeat with it.
+    size: width and height of the base layer's pictures: slices of others are not recoded.
+    """
+
+    def __init__(self, codec: str, period: int, size: tuple[int, int]) -> None:
+        self._codec, self._period = codec, max(1, period)
+        self._verbatim, self._verbatim_size = Adaptive(2, (15, 1)), Integer()
+        self._count = Integer()
+        self._starts = [Adaptive(2), Adaptive(2)]
+        self._headers: defaultdict[int, Predictor] = defaultdict(Predictor)
+        self._bodies: defaultdict[bytes, Predictor] = defaultdict(Predictor)
+        self._sizes: defaultdict[tuple[bytes, int], Integer] = defaultdict(Integer)
+        self._recoder = None if codec == "vvc" else SliceRecoder(*size)
+        self._recoded = Adaptive(2, (1, 7))
+        self._header_size = Integer()
+        self._pictures = 0
+        self._left = 0  # predicted bytes that the access unit may still have
+        for text in TEMPLATES[codec]:
+            unit = bytes.fromhex(text)
+            self._bodies.setdefault(unit[:2], Predictor(confident=True)).remember(unit[:_SET_BYTES])
+
+    def write(self, coder: Coder, slices: Writer, data: bytes) -> bytes:
+        """Codes one access unit; returns the bytes to store beside the range-coded ones."""
+        units, rest = split(data), [data]
+        coder.symbol(self._verbatim, int(units is None))
+        if units is None:
+            self._verbatim_size.code(coder, len(data))
+        else:
+            self._count.code(coder, len(units))
+            rest, self._left = [], _PREDICTED
+            for index, unit in enumerate(units):
+                _, stored = self._unit(coder, slices, index, unit, memoryview(b""))
+                rest.append(unit.payload[len(unit.payload) - stored :])
+        self._pictures += 1
+        return b"".join(rest)
+
+    def read(self, coder: Coder, slices: Reader, stored: memoryview) -> tuple[bytes, int]:
+        """Decodes one access unit; returns it and how many bytes of `stored` it took.
+
+        Raises `DamagedError`.
+        """
+        if coder.symbol(self._verbatim, None):
+            at = self._verbatim_size.code(coder, None)
+            data = bytes(_take(stored, at))
+        else:
+            count = self._count.code(coder, None)
+            if not 1 <= count <= MAX_UNITS:
+                raise DamagedError(
+                    f"{count} NAL units in an access unit; allowed are 1 to {MAX_UNITS}: "
+                    "the stream is damaged"
+                )
+            units, at, self._left = [], 0, _PREDICTED
+            for index in range(count):
+                unit, taken = self._unit(coder, slices, index, None, stored[at:])
+                units.append(unit)
+                at += taken
+            data = join(units)
+        self._pictures += 1
+        return data, at
+
+    def _unit(
+        self,
+        coder: Coder,
+        slices: Writer | Reader,
+        index: int,
+        unit: Unit | None,
+        stored: memoryview,
+    ) -> tuple[Unit, int]:
+        """Codes NAL unit `index` of an access unit (`unit` None: reads it, with what is in
+        `stored`); returns it and how many of its bytes are stored."""
+        payload = None if unit is None else unit.payload
+        start = None if unit is None else int(unit.long_start)
+        long_start = bool(coder.symbol(self._starts[index > 0], start))
+        header, head = self._headers[index], bytearray()
+        for at in range(2):
+            head.append(header.code(coder, at, None if payload is None else payload[at]))
+        header.remember(bytes(head))
+        kind = bytes(head)
+        if kind not in self._bodies and len(self._bodies) >= _MAX_KINDS:
+            kind = b""
+        body = self._bodies[kind]
+        picture = is_slice(head[0], head[1], self._codec)
+        recoder = None if is_vvc(head[0], self._codec) else self._recoder
+        if picture and recoder is not None:
+            parsed = None if payload is None else recoder.parse(payload)
+            if parsed is not None and parsed.head.first - 2 > self._left:
+                parsed = None
+            if coder.symbol(self._recoded, None if payload is None else int(parsed is not None)):
+                size = None if parsed is None else parsed.head.first - 2
+                size = self._header_size.code(coder, size)
+                if size > min(MAX_HEADER - 2, self._left):
+                    raise DamagedError(f"a slice header of {size} bytes: the stream is damaged")
+                self._predicted(coder, body, head, size, payload)
+                if isinstance(slices, Reader):
+                    payload = bytes(head) + recoder.read(slices, bytes(head))
+                elif parsed is not None:
+                    recoder.write(slices, parsed)
+                return Unit(long_start, payload or b""), 0
+            recoder.skip()
+        phase = self._pictures % self._period if picture else 0
+        size = self._sizes[kind, phase].code(coder, None if payload is None else len(payload) - 2)
+        count = min(size, (_SLICE_BYTES if picture else _SET_BYTES) - 2, self._left)
+        self._predicted(coder, body, head, count, payload)
+        if payload is None:
+            payload = bytes(head + _take(stored, size - count))
+        if self._recoder is not None and not picture:
+            self._recoder.parameters(payload)
+        return Unit(long_start, payload), size - count
+
+    def _predicted(
+        self, coder: Coder, body: Predictor, head: bytearray, count: int, payload: bytes | None
+    ) -> None:
+        """Codes the next `count` bytes of a NAL unit, which `head` gets."""
+        for at in range(2, 2 + count):
+            head.append(body.code(coder, at, None if payload is None else payload[at]))
+        body.remember(bytes(head))
+        self._left -= count
+
+
+def _take(stored: memoryview, size: int) -> memoryview:
+    if size > len(stored):
+        raise DamagedError(
+            f"a NAL unit needs {size} bytes, had {len(stored)}; the stream is damaged"
+        )
+    return stored[:size]
