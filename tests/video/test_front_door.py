@@ -228,7 +228,7 @@ def test_cover_art_is_no_video(tmp_path: Path) -> None:
         tmp_path / "a.m4a", *art, "-map", "0", "-map", "1", "-c:v", "png", "-disposition:v",
         "attached_pic", source=("-f", "lavfi", "-i", "sine=duration=0.2"),
     )  # fmt: skip
-    with pytest.raises(UsageError, match="no video stream .streams: audio, video"):
+    with pytest.raises(UsageError, match=r"no video stream .streams: audio, video"):
         VideoReader(song)
 
 

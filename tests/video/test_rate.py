@@ -1,6 +1,7 @@
 """Frame rates as people and containers write them."""
 
 from fractions import Fraction
+from itertools import pairwise
 
 import pytest
 
@@ -91,4 +92,4 @@ def test_times_grow_although_they_are_rounded() -> None:
     at = [0, 1, 2, 3, 50, 51, 52, 400]
     times = find_timing(at, Fraction(1, 10_000), 1, [None]).times
     assert times is not None
-    assert all(b > a for a, b in zip(times, times[1:], strict=False))
+    assert all(b > a for a, b in pairwise(times))
