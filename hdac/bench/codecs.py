@@ -22,7 +22,7 @@ from hdac.codec.operating import default_qp_intra
 from hdac.errors import HdacError, UsageError
 from hdac.layers.base import CASCADE, BaseConfig
 from hdac.layers.hevc import x265_params
-from hdac.nets.zoo import find_model, serving
+from hdac.nets.zoo import resolve_model, serving
 from hdac.video.ffmpeg import encoders, find_ffmpeg
 
 SCHEMA = "hdac-anchor/1"
@@ -270,7 +270,7 @@ class Hdac(BenchCodec):
         recipe = self.recipe
         found: dict[str, Any] = {
             "recipe": recipe.settings(),
-            "weights": None if recipe.mode == "base" else find_model(recipe.weights).digest,
+            "weights": None if recipe.mode == "base" else resolve_model(recipe.weights).digest,
             "code": code_version(*_CODE),
             "libraries": library_versions(*_READING, "torch"),
         }
@@ -283,7 +283,7 @@ class Hdac(BenchCodec):
     def unavailable(self) -> str | None:
         try:
             if self.recipe.mode != "base":
-                find_model(self.recipe.weights)
+                resolve_model(self.recipe.weights)
         except HdacError as error:
             return str(error)
         return _lacking("libvvenc") if self.recipe.base_codec != "hevc" else None
