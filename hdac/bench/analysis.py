@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from hdac.bench.bd import Bd, Curve, Summary, averaged, bd_quality, bd_rate, curve, summarise
+from hdac.bench.manifest import Manifest, load_manifest
 from hdac.bench.results import Point, Store
-from hdac.bench.runner import load_run
 from hdac.metrics.ms_ssim import decibels
 from hdac.metrics.registry import METRICS
 
@@ -22,11 +22,10 @@ IN_DB = ("ms-ssim-y", "ms-ssim-rgb")
 
 @dataclass(frozen=True)
 class Run:
-    """Everything of one results folder. `points`: name -> point, failed ones too; `about`:
-    `experiment.json`."""
+    """Everything of one results folder. `points`: name -> point, failed ones too."""
 
     folder: Path
-    about: dict[str, Any]
+    about: Manifest
     points: dict[str, Point]
     curves: dict[tuple[str, str, str], Curve] = field(default_factory=dict)
 
@@ -36,28 +35,33 @@ class Run:
 
     @property
     def sequences(self) -> list[str]:
-        return list(self.about["sequences"])
+        return list(self.about.sequences)
 
     @property
     def codecs(self) -> list[str]:
-        return [name for name, codec in self.about["codecs"].items() if not codec["skipped"]]
+        return [name for name, codec in self.about.codecs.items() if not codec.skipped]
+
+    @property
+    def anchors(self) -> list[str]:
+        return [name for name in self.about.anchors if name in self.codecs]
 
     @property
     def metrics(self) -> list[str]:
         """Those that have at least one value."""
-        return [
-            m
-            for m in self.about["metrics"]
-            if any(p.score(m) is not None for p in self.points.values())
-        ]
+        points = self.points.values()
+        return [m for m in self.about.metrics if any(p.score(m) is not None for p in points)]
 
     @property
     def compared(self) -> list[str]:
         """Metrics as BD tables list them: MS-SSIM linear and in dB."""
         return [key for m in self.metrics for key in ((m, m + DB) if m in IN_DB else (m,))]
 
-    def title(self, codec: str) -> str:
-        return str(self.about["codecs"][codec]["title"])
+    @property
+    def shown(self) -> list[str]:
+        """The first anchor and hdac: what players and the worst frames show."""
+        ours = [name for name, codec in self.about.codecs.items() if codec.kind == "hdac"]
+        chosen = dict.fromkeys([*self.about.anchors[:1], *ours])
+        return [name for name in chosen if name in self.codecs]
 
     def of(self, codec: str, sequence: str | None = None) -> list[Point]:
         """The points of a codec that were made, in the order of its rate parameter."""
@@ -77,30 +81,20 @@ class Run:
         key = (codec, sequence, metric)
         if key not in self.curves:
             whole = [p for p in self.points.values() if p.codec == codec and p.sequence == sequence]
-            scores = [score(p, metric) for p in whole if not p.error]
-            if not whole or len(scores) < len(whole) or any(s is None for s in scores):
+            scores = [s for p in whole if not p.error and (s := score(p, metric)) is not None]
+            if not whole or len(scores) < len(whole):
                 return None
-            up = higher_is_better(metric)
-            self.curves[key] = curve(
-                [p.kbps for p in whole], [s for s in scores if s is not None], up
-            )
+            self.curves[key] = curve([p.kbps for p in whole], scores, higher_is_better(metric))
         return self.curves[key]
 
 
 def load(folder: Path) -> Run:
     """Reads `experiment.json` and the points. Raises `UsageError`."""
-    about, store, points = load_run(folder), Store(folder), {}
-    for entry in about["points"]:
-        record = store.load(entry["name"])
-        reason = store.path(entry["name"], ".error")
-        error = (
-            ""
-            if record
-            else (reason.read_text(encoding="utf-8") if reason.is_file() else "not made yet")
-        )
-        points[entry["name"]] = Point(
-            entry["sequence"], entry["codec"], float(entry["value"]), record or {}, error
-        )
+    about, store, points = load_manifest(folder), Store(folder), {}
+    for entry in about.points:
+        record = store.load(entry.name)
+        error = "" if record else store.error(entry.name)
+        points[entry.name] = Point(entry.sequence, entry.codec, entry.value, record or {}, error)
     return Run(folder, about, points)
 
 
@@ -158,28 +152,24 @@ class Comparison(NamedTuple):
 def comparisons(run: Run) -> Iterator[Comparison]:
     """Every codec against every anchor in every metric."""
     for metric in run.compared:
-        for anchor in (a for a in run.about["anchors"] if a in run.codecs):
+        for anchor in run.anchors:
             for codec in (c for c in run.codecs if c != anchor):
                 yield compare(run, metric, anchor, codec)
 
 
 def compare(run: Run, metric: str, anchor: str, codec: str) -> Comparison:
     hole = Bd(None, 0.0, "failed")
-    rate, akima, quality = {}, {}, {}
+    rate, akima, quality = (dict.fromkeys(run.sequences, hole) for _ in range(3))
     pairs = []
     for sequence in run.sequences:
         a, t = run.curve(anchor, sequence, metric), run.curve(codec, sequence, metric)
         if a is None or t is None:
-            rate[sequence] = akima[sequence] = quality[sequence] = hole
             continue
         pairs.append((a, t))
-        rate[sequence], akima[sequence], quality[sequence] = (
-            bd_rate(a, t),
-            bd_rate(a, t, "akima"),
-            bd_quality(a, t),
-        )
-    whole = len(pairs) == len(run.sequences) and bool(pairs)
-    mean_curve = (
-        bd_rate(averaged([a for a, _ in pairs]), averaged([t for _, t in pairs])) if whole else hole
-    )
+        rate[sequence], quality[sequence] = bd_rate(a, t), bd_quality(a, t)
+        akima[sequence] = bd_rate(a, t, "akima")
+    mean_curve = hole
+    if pairs and len(pairs) == len(run.sequences):
+        anchors, tests = zip(*pairs, strict=True)
+        mean_curve = bd_rate(averaged(anchors), averaged(tests))
     return Comparison(metric, anchor, codec, rate, akima, quality, mean_curve)

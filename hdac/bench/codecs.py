@@ -1,4 +1,4 @@
-"""What an experiment compares: anchors (`baselines/*.toml`) and hdac itself, behind one protocol.
+"""What an experiment compares: anchors (`baselines/*.toml`) and hdac itself, behind one class.
 
 A codec is two command lines: one makes a file of a raw 4:2:0 video, one, in a fresh process, makes
     a raw video of that file alone.
@@ -6,27 +6,32 @@ A codec is two command lines: one makes a file of a raw 4:2:0 video, one, in a f
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import shutil
-import subprocess
 import sys
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal
 
-import hdac
+from hdac.bench.environment import code_version, library_versions, tool_version, x265_version
+from hdac.bench.raw import raw_options
 from hdac.bench.recipes import check_schema, find_recipe, from_table, read_toml
 from hdac.codec.operating import default_qp_intra
 from hdac.errors import HdacError, UsageError
 from hdac.layers.base import CASCADE, BaseConfig
 from hdac.layers.hevc import x265_params
-from hdac.nets.zoo import find_model, serving
+from hdac.nets.zoo import resolve_model, serving
 from hdac.video.ffmpeg import encoders, find_ffmpeg
 
 SCHEMA = "hdac-anchor/1"
+#: Libraries that every source is read with.
+_READING = ("av", "libavcodec", "numpy")
+#: Packages and modules of hdac that decide what `hdac encode` and `hdac decode` make.
+_CODE = (
+    "bitstream", "codec", "layers", "nets", "video/picture", "video/reader", "video/writer",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -43,52 +48,21 @@ class Job:
     value: float
 
 
-class Codec(Protocol):
-    """Anything that turns a clip into a file and back. `decoded_format`: of the raw video that
-    decoding writes."""
+@dataclass(frozen=True)
+class BenchCodec(ABC):
+    """Anything that turns a clip into a file and back."""
 
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def title(self) -> str: ...
-
-    @property
-    def suffix(self) -> str: ...
-
-    @property
-    def parameter(self) -> str: ...
-
-    @property
-    def points(self) -> tuple[float, ...]: ...
-
-    @property
-    def decoded_format(self) -> str: ...
-
-    @property
-    def timeout(self) -> float:
-        """Seconds a frame, for encoding and for decoding."""
-
-    def decides(self) -> dict[str, Any]:
-        """Everything that decides the bits apart from clip and rate point: what a cached result is
-        good for."""
-
-    def unavailable(self) -> str | None:
-        """Why it does not run on this machine; None if it does."""
-
-    def encode_command(self, job: Job) -> list[str]: ...
-
-    def decode_command(self, job: Job) -> list[str]: ...
-
-
-class _OfRecipe:
-    """What anchors and hdac take from their recipes."""
-
+    name: str
     recipe: AnchorRecipe | HdacRecipe
 
     @property
     def title(self) -> str:
         return self.recipe.title
+
+    @property
+    def suffix(self) -> str:
+        """Of the coded file."""
+        return self.recipe.suffix
 
     @property
     def parameter(self) -> str:
@@ -99,8 +73,29 @@ class _OfRecipe:
         return self.recipe.points
 
     @property
+    def decoded_format(self) -> str:
+        """FFmpeg's name for the raw video that decoding writes."""
+        return self.recipe.decoded_format
+
+    @property
     def timeout(self) -> float:
+        """Seconds a frame, for encoding and for decoding."""
         return self.recipe.timeout
+
+    @abstractmethod
+    def decides(self) -> dict[str, Any]:
+        """Everything that decides the bits apart from clip and rate point: what a cached result is
+        good for."""
+
+    @abstractmethod
+    def unavailable(self) -> str | None:
+        """Why it does not run on this machine; None if it does."""
+
+    @abstractmethod
+    def encode_command(self, job: Job) -> list[str]: ...
+
+    @abstractmethod
+    def decode_command(self, job: Job) -> list[str]: ...
 
 
 # ---- anchors
@@ -131,20 +126,11 @@ class AnchorRecipe:
 
 
 @dataclass(frozen=True)
-class Anchor(_OfRecipe):
-    """An anchor of a recipe."""
+class Anchor(BenchCodec):
+    """A conventional codec for reference, as a recipe says. `folder`: that of the recipe."""
 
-    name: str
     recipe: AnchorRecipe
     folder: Path
-
-    @property
-    def suffix(self) -> str:
-        return self.recipe.suffix
-
-    @property
-    def decoded_format(self) -> str:
-        return self.recipe.decoded_format
 
     def decides(self) -> dict[str, Any]:
         recipe = self.recipe
@@ -153,15 +139,13 @@ class Anchor(_OfRecipe):
             "decode": recipe.decode,
             "tool": self.version(),
             "files": self._files(),
+            "libraries": library_versions(*_READING),
         }
 
     def _files(self) -> dict[str, str]:
         """Hashes of configuration files that the commands name."""
-        named = [
-            w.replace("{recipe}/", "")
-            for w in (*self.recipe.encode, *self.recipe.decode)
-            if "{recipe}/" in w
-        ]
+        words = (*self.recipe.encode, *self.recipe.decode)
+        named = [w.replace("{recipe}/", "") for w in words if "{recipe}/" in w]
         return {
             n: hashlib.sha256((self.folder / n).read_bytes()).hexdigest()
             for n in named
@@ -178,16 +162,7 @@ class Anchor(_OfRecipe):
         absent = [name for name in self.recipe.needs if shutil.which(name) is None]
         if absent:
             return f"not on PATH: {', '.join(absent)}"
-        if self.recipe.encoder:
-            try:
-                ffmpeg = find_ffmpeg()
-            except HdacError as error:
-                return str(error)
-            if self.recipe.encoder not in encoders(ffmpeg):
-                return (
-                    f"this FFmpeg has no {self.recipe.encoder}; set HDAC_FFMPEG to one that has it"
-                )
-        return None
+        return _lacking(self.recipe.encoder) if self.recipe.encoder else None
 
     def encode_command(self, job: Job) -> list[str]:
         low, high = self.recipe.low, self.recipe.high
@@ -202,38 +177,37 @@ class Anchor(_OfRecipe):
 
     def _filled(self, template: tuple[str, ...], job: Job) -> list[str]:
         words = {
-            "source": str(job.source), "stream": str(job.stream), "decoded": str(job.decoded), "width": str(job.width),
-            "height": str(job.height), "fps": str(job.fps), "fps_round": str(round(job.fps)), "frames": str(job.frames),
+            "source": str(job.source), "stream": str(job.stream), "decoded": str(job.decoded),
+            "width": str(job.width), "height": str(job.height), "fps": str(job.fps),
+            "fps_round": str(round(job.fps)), "frames": str(job.frames),
             "recipe": str(self.folder), "value": f"{job.value:g}",
         }  # fmt: skip
         if any("{ffmpeg}" in part for part in template):
             words["ffmpeg"] = find_ffmpeg()
         if any("{cascade}" in part for part in template):
             words["cascade"] = _cascade(job)
-        raw = [
-            "-f",
-            "rawvideo",
-            "-pix_fmt",
-            "yuv420p",
-            "-s",
-            f"{job.width}x{job.height}",
-            "-r",
-            str(job.fps),
-            "-i",
-            str(job.source),
-        ]
         out: list[str] = []
         for part in template:
             if part == "{input}":
-                out += raw
+                out += raw_options(job.source, job.width, job.height, job.fps)
                 continue
             try:
                 out.append(part.format(**words))
             except (KeyError, IndexError, ValueError) as error:
                 raise UsageError(
-                    f"anchor {self.name}: {part!r} has an unknown placeholder {error}; known are {', '.join(words)}"
+                    f"anchor {self.name}: {part!r} has an unknown placeholder {error}; "
+                    f"known are {', '.join(words)}"
                 ) from error
         return out
+
+
+def _lacking(encoder: str) -> str | None:
+    """Why FFmpeg's encoder of that name cannot be had here; None if it can."""
+    try:
+        present = encoder in encoders(find_ffmpeg())
+    except HdacError as error:
+        return str(error)
+    return None if present else f"this FFmpeg has no {encoder}; set HDAC_FFMPEG to one that has it"
 
 
 def _cascade(job: Job) -> str:
@@ -243,27 +217,6 @@ def _cascade(job: Job) -> str:
     settings = BaseConfig(job.width, job.height, job.fps, default_qp_intra(qp), qp, CASCADE)
     whole = x265_params(settings, job.frames)
     return whole[whole.index(":qp=") + 1 :]
-
-
-@cache
-def tool_version(program: str) -> str:
-    """First line that a program prints about itself."""
-    for flag in (["-version"], ["--version"], []):
-        try:
-            done = subprocess.run(
-                [program, *flag],
-                capture_output=True,
-                text=True,
-                timeout=30,
-                stdin=subprocess.DEVNULL,
-                errors="replace",
-            )
-        except (OSError, subprocess.TimeoutExpired):
-            continue
-        lines = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
-        if lines:
-            return lines[0].split(" Copyright")[0][:120]
-    return f"{Path(program).name}: not found"
 
 
 # ---- hdac
@@ -284,7 +237,6 @@ class HdacRecipe:
     allow_loss: float | None = None
     base_codec: Literal["hevc", "vvc", "mixed", "auto"] = "hevc"
     base_scale: int = 1
-    frame_step: int = 1
     keypoints: int | None = None
     preset: str | None = None
     refresh: str = "auto"
@@ -294,127 +246,74 @@ class HdacRecipe:
     timeout: float = 20.0
     notes: str = ""
 
+    suffix: ClassVar[str] = ".hdac"
+    decoded_format: ClassVar[str] = "yuv420p"
+
     @property
     def weights(self) -> str:
         """Name of the weights that serve `model` in this mode and tune."""
         return serving(self.model, self.mode, self.tune)
 
-
-def code_version(*packages: str) -> str:
-    """Hash of what the Python files of these packages do (comments, docstrings and layout left
-    out)."""
-    digest = hashlib.sha256()
-    root = Path(hdac.__file__).parent
-    for package in sorted(packages):
-        for path in (
-            sorted((root / package).rglob("*.py"))
-            if (root / package).is_dir()
-            else [root / f"{package}.py"]
-        ):
-            tree = ast.parse(path.read_text(encoding="utf-8"))
-            for node in ast.walk(tree):
-                body = getattr(node, "body", None)
-                if (
-                    isinstance(body, list)
-                    and body
-                    and isinstance(body[0], ast.Expr)
-                    and isinstance(body[0].value, ast.Constant)
-                ):
-                    body[0].value.value = ""
-            digest.update(f"{path.relative_to(root)}\n{ast.dump(tree)}\n".encode())
-    return digest.hexdigest()[:16]
+    def settings(self) -> dict[str, object]:
+        """What is not about the experiment."""
+        about = ("title", "points", "notes", "timeout")
+        return {k: v for k, v in vars(self).items() if k not in about}
 
 
 @dataclass(frozen=True)
-class Hdac(_OfRecipe):
+class Hdac(BenchCodec):
     """hdac in one of its modes, levels, models and base codecs."""
 
-    name: str
     recipe: HdacRecipe
-    suffix: str = ".hdac"
-    decoded_format: str = "yuv420p"
 
     def decides(self) -> dict[str, Any]:
-        recipe = {
-            k: v
-            for k, v in vars(self.recipe).items()
-            if k not in ("title", "points", "notes", "timeout")
+        recipe = self.recipe
+        found: dict[str, Any] = {
+            "recipe": recipe.settings(),
+            "weights": None if recipe.mode == "base" else resolve_model(recipe.weights).digest,
+            "code": code_version(*_CODE),
+            "libraries": library_versions(*_READING, "torch"),
         }
-        model = None if self.recipe.mode == "base" else find_model(self.recipe.weights).digest
-        tools = {"tool": tool_version(find_ffmpeg())} if self.recipe.base_codec != "hevc" else {}
-        code = code_version(
-            "bitstream", "codec", "layers", "nets", "video/picture", "video/reader", "video/writer"
-        )
-        return {
-            "recipe": recipe,
-            "weights": model,
-            "code": code,
-            **tools,
-        }
+        if recipe.base_codec != "vvc":
+            found["x265"] = x265_version()
+        if recipe.base_codec != "hevc":
+            found["tool"] = tool_version(find_ffmpeg())
+        return found
 
     def unavailable(self) -> str | None:
         try:
             if self.recipe.mode != "base":
-                find_model(self.recipe.weights)
-            if self.recipe.base_codec != "hevc" and "libvvenc" not in encoders(find_ffmpeg()):
-                return f"{find_ffmpeg()} has no libvvenc"
+                resolve_model(self.recipe.weights)
         except HdacError as error:
             return str(error)
-        return None
+        return _lacking("libvvenc") if self.recipe.base_codec != "hevc" else None
 
     def encode_command(self, job: Job) -> list[str]:
-        recipe = self.recipe
-        settings: dict[str, object] = {
-            "mode": recipe.mode, "model": recipe.model, "tune": recipe.tune, "base-codec": recipe.base_codec,
-            "base-scale": recipe.base_scale, "frame-step": recipe.frame_step, "refresh": recipe.refresh, "precision": recipe.precision,
-            "qp-base": recipe.qp_base, "qp-intra": recipe.qp_intra, "keypoints": recipe.keypoints, "preset": recipe.preset,
-            "allow-loss": recipe.allow_loss,
-        }  # fmt: skip
-        settings[recipe.parameter.replace("_", "-")] = (
-            f"{job.value:g}k" if recipe.parameter == "bitrate" else f"{job.value:g}"
-        )
+        settings = self.recipe.settings()
+        parameter, _ = settings.pop("parameter"), settings.pop("level")
+        unit = "k" if parameter == "bitrate" else ""
+        settings[str(parameter)] = f"{job.value:g}{unit}"
         options = [
             word
             for key, value in settings.items()
             if value is not None
-            for word in (f"--{key}", str(value))
+            for word in (f"--{key.replace('_', '-')}", str(value))
         ]
-        size, rate = f"{job.width}x{job.height}", str(job.fps)
-        return [
-            *_python(),
-            "encode",
-            str(job.source),
-            "--size",
-            size,
-            "--fps",
-            rate,
-            "-o",
-            str(job.stream),
-            "--json",
-            *options,
-        ]
+        raw = ["--size", f"{job.width}x{job.height}", "--fps", str(job.fps)]
+        return [*_HDAC, "encode", str(job.source), *raw, "-o", str(job.stream), "--json", *options]
 
     def decode_command(self, job: Job) -> list[str]:
-        return [
-            *_python(),
-            "decode",
-            str(job.stream),
-            "-o",
-            str(job.decoded),
-            "--level",
-            self.recipe.level,
-            "--json",
-        ]
+        level = ["--level", self.recipe.level, "--json"]
+        return [*_HDAC, "decode", str(job.stream), "-o", str(job.decoded), *level]
 
 
-def _python() -> list[str]:
-    return [sys.executable, "-m", "hdac.cli.main"]
+_HDAC = (sys.executable, "-m", "hdac.cli.main")
 
 
 # ---- finding
 
 
-def codec_from_table(name: str, table: dict[str, Any], where: str, folder: Path) -> Codec:
+def codec_from_table(name: str, table: dict[str, Any], where: str, folder: Path) -> BenchCodec:
     """A recipe's table; `kind = "hdac"` is hdac, everything else an anchor. Raises `UsageError`."""
     table = dict(table)
     if table.pop("kind", "anchor") == "hdac":
@@ -425,9 +324,8 @@ def codec_from_table(name: str, table: dict[str, Any], where: str, folder: Path)
     return Anchor(name, recipe, folder)
 
 
-def load_codec(name: str) -> Codec:
+def load_codec(name: str) -> BenchCodec:
     """A codec of `baselines/`, by name or path. Raises `UsageError`."""
     path = find_recipe("baselines", name)
-    return codec_from_table(
-        path.stem, check_schema(read_toml(path), SCHEMA, str(path)), str(path), path.parent
-    )
+    table = check_schema(read_toml(path), SCHEMA, str(path))
+    return codec_from_table(path.stem, table, str(path), path.parent)

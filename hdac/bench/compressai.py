@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +10,8 @@ import numpy as np
 
 from hdac.atomic import write_atomically
 from hdac.bench.analysis import Run
-from hdac.bench.results import as_json
+from hdac.bench.point import SCHEMA
+from hdac.bench.results import as_json, read_json
 from hdac.errors import UsageError
 
 
@@ -26,7 +26,7 @@ class Extra(NamedTuple):
 def aggregate(run: Run, codec: str) -> dict[str, object] | None:
     """Means over the sequences at each rate point, ascending in rate; None if a point is
     missing."""
-    values = run.about["codecs"][codec]["points"]
+    values = run.about.codecs[codec].points
     groups = [run.at(codec, v) for v in values]
     if not groups or any(not g or any(p.error for p in g) for g in groups):
         return None
@@ -47,7 +47,7 @@ def aggregate(run: Run, codec: str) -> dict[str, object] | None:
             results[f"{side}_time"] = [round(float(np.mean(t)), 3) for t in times]
     first = groups[0][0].record
     return {
-        "schema": "hdac-results/1", "source": run.about["set"], "name": codec, "description": first["description"],
+        "schema": SCHEMA, "source": run.about.set, "name": codec, "description": first["description"],
         "sequences": run.sequences, "parameter": first["parameter"], "points": [g[0].value for g in groups], "results": results,
     }  # fmt: skip
 
@@ -63,7 +63,7 @@ def write_aggregates(run: Run) -> None:
 def read_extra(path: Path) -> Extra:
     """A file of CompressAI's schema, ours or anybody's. Raises `UsageError`."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = read_json(path)
         results = data["results"]
         kbps = tuple(map(float, results["bitrate"]))
         scores = {

@@ -1,24 +1,92 @@
-"""`environment.json`: where numbers came from."""
+"""Where numbers came from: versions of programs, libraries and our own code."""
 
 from __future__ import annotations
 
+import ast
+import hashlib
 import importlib.metadata
 import platform
+import re
 import subprocess
 import sys
+from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import av
 import torch
 
 import hdac
-from hdac.bench.codecs import tool_version
 from hdac.errors import HdacError
 from hdac.nets.zoo import shipped
 from hdac.video.ffmpeg import find_ffmpeg
 
-PACKAGES = ("torch", "av", "numpy", "constriction", "pytorch-msssim", "bjontegaard", "dask", "distributed", "pandas", "imageio-ffmpeg",
-            "opencv-python-headless", "lpips")  # fmt: skip
+PACKAGES = (
+    "torch", "av", "numpy", "pytorch-msssim", "bjontegaard", "dask", "distributed", "pandas",
+    "imageio-ffmpeg", "opencv-python-headless", "lpips",
+)  # fmt: skip
+
+
+@cache
+def tool_version(program: str) -> str:
+    """First line that a program prints about itself."""
+    for flag in (["-version"], ["--version"], []):
+        try:
+            done = subprocess.run(
+                [program, *flag],
+                capture_output=True,
+                text=True,
+                timeout=30,
+                stdin=subprocess.DEVNULL,
+                errors="replace",
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            continue
+        lines = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+        if lines:
+            return lines[0].split(" Copyright")[0][:120]
+    return f"{Path(program).name}: not found"
+
+
+def library_versions(*names: str) -> dict[str, str]:
+    """Versions of `libavcodec` (PyAV's own) and of Python packages that are loaded."""
+    codec = ".".join(map(str, av.library_versions["libavcodec"]))
+    return {n: codec if n == "libavcodec" else sys.modules[n].__version__ for n in names}
+
+
+@cache
+def x265_version() -> str:
+    """What the x265 in PyAV writes of itself into a stream."""
+    context = av.CodecContext.create("libx265", "w")
+    assert isinstance(context, av.VideoCodecContext)
+    context.width, context.height, context.pix_fmt = 64, 64, "yuv420p"
+    context.time_base = Fraction(1, 25)
+    context.options = {"preset": "ultrafast", "x265-params": "log-level=none:info=1"}
+    frame = av.VideoFrame(64, 64, "yuv420p")
+    data = b"".join(bytes(p) for f in (frame, None) for p in context.encode(f))
+    found = re.search(rb"x265 \(build \d+\) - [^:]*", data)
+    return found[0].decode(errors="replace") if found else "unknown"
+
+
+def code_version(*packages: str) -> str:
+    """Hash of what the Python files of these packages do (comments, docstrings and layout left
+    out)."""
+    digest = hashlib.sha256()
+    root = Path(hdac.__file__).parent
+    for package in sorted(packages):
+        folder = root / package
+        files = sorted(folder.rglob("*.py")) if folder.is_dir() else [root / f"{package}.py"]
+        for path in files:
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            for node in ast.walk(tree):
+                body = getattr(node, "body", None)
+                if not isinstance(body, list) or not body or not isinstance(body[0], ast.Expr):
+                    continue
+                if isinstance(body[0].value, ast.Constant):
+                    body[0].value.value = ""
+            digest.update(f"{path.relative_to(root)}\n{ast.dump(tree)}\n".encode())
+    return digest.hexdigest()[:16]
 
 
 def _version(package: str) -> str:
@@ -30,23 +98,15 @@ def _version(package: str) -> str:
 
 def _processor() -> str:
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        found = re.search(r"^model name\s*:\s*(.*)", Path("/proc/cpuinfo").read_text(), re.M)
     except OSError:
-        return platform.processor()
-    return next(
-        (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")),
-        platform.processor(),
-    )
+        found = None
+    return found[1] if found else platform.processor()
 
 
 def _commit() -> str:
-    root = Path(hdac.__file__).parents[1]
-    done = subprocess.run(
-        ["git", "-C", str(root), "rev-parse", "--short=12", "HEAD"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = ["git", "-C", str(Path(hdac.__file__).parents[1]), "rev-parse", "--short=12", "HEAD"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.stdout.strip() if done.returncode == 0 else "not a checkout"
 
 
@@ -61,6 +121,7 @@ def environment() -> dict[str, Any]:
         "commit": _commit(),
         "python": sys.version.split()[0],
         "packages": {name: _version(name) for name in PACKAGES},
+        "x265": x265_version(),
         "ffmpeg": ffmpeg,
         "system": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hdac.bench.codecs import Codec, code_version, codec_from_table, load_codec
+from hdac.bench.codecs import BenchCodec, codec_from_table, load_codec
 from hdac.bench.datasets import Source, find_sources
+from hdac.bench.environment import code_version
 from hdac.bench.point import PointTask
 from hdac.bench.recipes import check_schema, find_recipe, from_table, read_toml
 from hdac.bench.results import Store
@@ -47,7 +48,7 @@ class Experiment:
 
     name: str
     recipe: ExperimentRecipe
-    codecs: tuple[Codec, ...]
+    codecs: tuple[BenchCodec, ...]
     points: dict[str, tuple[float, ...]] = field(default_factory=dict)
 
     def tasks(self, sources: list[Source]) -> list[PointTask]:
@@ -67,7 +68,7 @@ class Experiment:
         return hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:32]
 
 
-def point_name(sequence: str, codec: Codec, value: float) -> str:
+def point_name(sequence: str, codec: BenchCodec, value: float) -> str:
     """`<sequence>_<codec>_<parameter><value>`, as its files are called."""
     return f"{sequence}_{codec.name}_{codec.parameter.replace('_', '-')}{value:g}"
 
@@ -111,7 +112,7 @@ def load_experiment(name: str) -> Experiment:
     return Experiment(path.stem, recipe, tuple(codecs), chosen)
 
 
-def _codec(name: str, inline: dict[str, Any], experiment: Path) -> Codec:
+def _codec(name: str, inline: dict[str, Any], experiment: Path) -> BenchCodec:
     """A codec that the recipe defines itself, one of `baselines/`, or a file (relative paths: from
     here, or from the recipe's folder)."""
     if name in inline:

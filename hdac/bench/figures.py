@@ -29,7 +29,7 @@ LEGEND_ROW_INCHES = 0.13
 def averaged_points(run: Run, codec: str, metric: str) -> tuple[list[float], list[float]]:
     """Means over the sequences at each rate point; a point that is not complete is left out."""
     rates, values = [], []
-    for value in run.about["codecs"][codec]["points"]:
+    for value in run.about.codecs[codec].points:
         points = run.at(codec, value)
         scores = [score(p, metric) if not p.error else None for p in points]
         present = [s for s in scores if s is not None]
@@ -120,7 +120,7 @@ def layers_figure(run: Run, codec: str) -> Figure:
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots()
-    values = run.about["codecs"][codec]["points"]
+    values = run.about.codecs[codec].points
     bottom = np.zeros(len(values))
     for layer, colour, hatch in zip(LAYERS, _GREYS, _HATCHES, strict=True):
         heights = []
@@ -136,7 +136,7 @@ def layers_figure(run: Run, codec: str) -> Figure:
         }
         axes.bar([f"{v:g}" for v in values], heights, bottom=bottom, label=layer, **look)
         bottom += heights
-    axes.set_xlabel(run.about["codecs"][codec]["parameter"].replace("_", " "))
+    axes.set_xlabel(run.about.codecs[codec].parameter.replace("_", " "))
     axes.set_ylabel("rate (kbps)")
     axes.legend()
     axes.grid(axis="x", visible=False)

@@ -7,6 +7,7 @@ import base64
 import os
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,12 @@ import av
 import numpy as np
 
 from hdac.bench.analysis import Run, higher_is_better
-from hdac.bench.codecs import Codec, codec_from_table
-from hdac.bench.datasets import Source, find_sources
+from hdac.bench.codecs import BenchCodec, Hdac, load_codec
+from hdac.bench.datasets import Source, find_sources, split_name
+from hdac.bench.experiment import Experiment
 from hdac.bench.point import code_clip
-from hdac.bench.raw import read_clip
-from hdac.bench.recipes import recipe_folder
-from hdac.bench.results import Point
+from hdac.bench.raw import raw_options, read_clip
+from hdac.bench.recipes import recipe_names
 from hdac.bench.worst import strips
 from hdac.codec.files import frame_bits
 from hdac.errors import HdacError
@@ -29,25 +30,41 @@ from hdac.video.ffmpeg import run_ffmpeg
 from hdac.video.picture import Picture
 
 _PARSERS = {".hevc": "hevc", ".h264": "h264", ".vvc": "vvc", ".obu": "av1"}
+_CODER = [
+    "-c:v",
+    "libx264",
+    "-preset",
+    "medium",
+    "-crf",
+    "16",
+    "-g",
+    "30",
+    "-threads",
+    "1",
+    "-movflags",
+    "+faststart",
+]
+_TAGS = "-colorspace smpte170m -color_primaries smpte170m -color_trc smpte170m -color_range tv"
 
 
-def restored(run: Run, codec: str) -> Codec:
-    """The codec as `experiment.json` remembers it."""
-    about = run.about["codecs"][codec]
-    table = {k: v for k, v in about["recipe"].items() if v is not None}
-    return codec_from_table(
-        codec, {**table, "kind": about["kind"]}, "experiment.json", recipe_folder("baselines")
-    )
+def codecs_here(run: Run, experiment: Experiment | None) -> dict[str, BenchCodec]:
+    """What decodes a run's files: the codecs of `experiment`, which the user named, else those of
+    this installation's recipes by name. Never anything that the results folder says."""
+    if experiment:
+        return {codec.name: codec for codec in experiment.codecs}
+    names = recipe_names("baselines")
+    return {name: load_codec(name) for name in run.shown if name in names}
 
 
-def decoded(run: Run, name: str, point: Point, clip: Clip) -> list[Picture]:
-    """Decodes a point's file once more. Raises `HdacError`."""
-    codec = restored(run, point.codec)
-    stream = run.store.path(name, codec.suffix)
-    if not stream.is_file():
-        raise HdacError(f"{stream.name} is not there: only the records were kept")
-    with tempfile.TemporaryDirectory(prefix="hdac-") as folder:
-        return code_clip(codec, clip, point.value, Path(folder), stream.read_bytes()).pictures
+def _set_of(run: Run, experiment: Experiment | None) -> str:
+    """The set whose clips are shown; a path only if the user named it. Raises `HdacError`."""
+    if experiment:
+        return experiment.recipe.set
+    if split_name(run.about.set)[0] not in recipe_names("datasets"):
+        raise HdacError(
+            f"{run.about.set} is no set of this installation; name the experiment with --recipe"
+        )
+    return run.about.set
 
 
 def packet_bits(stream: Path) -> list[int]:
@@ -69,112 +86,89 @@ def video_of(tiles: list[list[Picture]], fps: Fraction) -> bytes:
     )
     with tempfile.TemporaryDirectory(prefix="hdac-") as folder:
         out = Path(folder) / "tiles.mp4"
-        source = [
-            "-f",
-            "rawvideo",
-            "-pix_fmt",
-            "yuv420p",
-            "-s",
-            f"{width}x{height}",
-            "-r",
-            str(fps),
-            "-i",
-            "-",
-        ]
-        coder = [
-            "-c:v",
-            "libx264",
-            "-preset",
-            "medium",
-            "-crf",
-            "16",
-            "-g",
-            "30",
-            "-threads",
-            "1",
-            "-movflags",
-            "+faststart",
-        ]
-        tags = [
-            "-colorspace",
-            "smpte170m",
-            "-color_primaries",
-            "smpte170m",
-            "-color_trc",
-            "smpte170m",
-            "-color_range",
-            "tv",
-        ]
-        run_ffmpeg([*source, *coder, *tags, str(out)], None, raw, timeout=300)
+        source = raw_options("-", width, height, fps)
+        run_ffmpeg([*source, *_CODER, *_TAGS.split(), str(out)], None, raw, timeout=300)
         return out.read_bytes()
 
 
-def players(run: Run, data: str | None) -> list[dict[str, Any]]:
-    """One entry for each sequence and rate. Raises `HdacError` if the clips or the coded files are
-    not there."""
-    sources = find_sources(run.about["set"], data, tuple(run.sequences))
-    shown = [c for c in run.about["anchors"][:1] if c in run.codecs]
-    shown += [c for c in run.codecs if run.about["codecs"][c]["kind"] == "hdac" and c not in shown]
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:  # each decoder is a process of its own
-        return [
-            entry
-            for entries in pool.map(lambda s: _of_sequence(run, s, shown), sources)
-            for entry in entries
+@dataclass(frozen=True)
+class _Players:
+    """One run with all that its files are decoded by."""
+
+    run: Run
+    codecs: dict[str, BenchCodec]
+
+    def of_sequence(self, source: Source) -> list[dict[str, Any]]:
+        """The entries of one clip; each file is decoded once."""
+        about = self.run.about
+        clip = read_clip(source.path, about.frames or None)
+        made: dict[str, list[Picture]] = {}
+        return [self._player(source, clip, near, made) for near in about.players_kbps]
+
+    def _decoded(self, name: str, codec: BenchCodec, value: float, clip: Clip) -> list[Picture]:
+        """A point's file, decoded once more. Raises `HdacError`."""
+        stream = self.run.store.stream(name, codec.suffix)
+        if stream is None:
+            raise HdacError(f"{name}{codec.suffix} is not there: only the records were kept")
+        with tempfile.TemporaryDirectory(prefix="hdac-") as folder:
+            return code_clip(codec, clip, value, Path(folder), stream).pictures
+
+    def _player(
+        self, source: Source, clip: Clip, near: float, made: dict[str, list[Picture]]
+    ) -> dict[str, Any]:
+        run, metric = self.run, self.run.metrics[0]
+        tiles: list[dict[str, Any]] = [
+            {"name": "source", "codec": "", "kbps": 0, "frames": {}, "bits": {}}
         ]
-
-
-def _of_sequence(run: Run, source: Source, shown: list[str]) -> list[dict[str, Any]]:
-    """The entries of one clip; each file is decoded once."""
-    clip = read_clip(source.path, run.about["frames"] or None)
-    made: dict[str, list[Picture]] = {}
-    return [
-        _player(run, source.name, clip, near, shown, made) for near in run.about["players_kbps"]
-    ]
-
-
-def _player(
-    run: Run,
-    sequence: str,
-    clip: Clip,
-    near: float,
-    shown: list[str],
-    made: dict[str, list[Picture]],
-) -> dict[str, Any]:
-    tiles: list[dict[str, Any]] = [
-        {"name": "source", "codec": "", "kbps": 0, "frames": {}, "bits": {}}
-    ]
-    pictures = [list(clip.pictures)]
-    for codec in shown:
-        points = {
-            n: p
-            for n, p in run.points.items()
-            if p.codec == codec and p.sequence == sequence and not p.error
-        }
-        if not points:
-            continue
-        name = min(points, key=lambda n: abs(np.log(points[n].kbps / near)))
-        if name not in made:
-            made[name] = decoded(run, name, points[name], clip)
-        pictures.append(made[name])
-        stream = run.store.path(name, run.about["codecs"][codec]["suffix"])
-        bits = (
-            frame_bits(stream.read_bytes())
-            if stream.suffix == ".hdac"
-            else {"all": packet_bits(stream)}
-        )
-        tiles.append({
-            "name": codec, "codec": codec, "kbps": points[name].kbps, "frames": run.store.frames(name),
-            "bits": {layer: [round(b, 1) for b in values] for layer, values in bits.items() if any(values)},
-        })  # fmt: skip
-    metric, worst = run.metrics[0], []
-    for i, tile in enumerate(tiles):
-        if tile["codec"] and run.about["codecs"][tile["codec"]]["kind"] == "hdac":
-            names = [t["name"] for t in tiles]
-            worst += strips(
-                clip, names, pictures, i, tile["frames"].get(metric, []), higher_is_better(metric)
+        pictures = [list(clip.pictures)]
+        ours = []
+        for name, codec in ((c, self.codecs[c]) for c in run.shown if c in self.codecs):
+            points = {
+                n: p
+                for n, p in run.points.items()
+                if p.codec == name and p.sequence == source.name and not p.error
+            }
+            if not points:
+                continue
+            point = min(points, key=lambda n: abs(np.log(points[n].kbps / near)))
+            if point not in made:
+                made[point] = self._decoded(point, codec, points[point].value, clip)
+            if isinstance(codec, Hdac):
+                ours.append(len(tiles))
+            pictures.append(made[point])
+            stream = run.store.path(point, codec.suffix)
+            bits = (
+                frame_bits(stream.read_bytes())
+                if isinstance(codec, Hdac)
+                else {"all": packet_bits(stream)}
             )
-    video = base64.b64encode(video_of(pictures, clip.fps)).decode()
-    return {
-        "sequence": sequence, "near": near, "fps": float(clip.fps), "count": len(clip.pictures), "width": clip.size[0],
-        "height": clip.size[1], "tiles": tiles, "worst": worst, "src": f"data:video/mp4;base64,{video}",
-    }  # fmt: skip
+            tiles.append({
+                "name": name, "codec": name, "kbps": points[point].kbps,
+                "frames": run.store.frames(point),
+                "bits": {k: [round(b, 1) for b in v] for k, v in bits.items() if any(v)},
+            })  # fmt: skip
+        names, worst = [t["name"] for t in tiles], []
+        for i in ours:
+            scores = tiles[i]["frames"].get(metric, [])
+            worst += strips(clip, names, pictures, i, scores, higher_is_better(metric))
+        video = base64.b64encode(video_of(pictures, clip.fps)).decode()
+        return {
+            "sequence": source.name, "media": source.media, "near": near, "fps": float(clip.fps),
+            "count": len(clip.pictures), "width": clip.size[0], "height": clip.size[1],
+            "tiles": tiles, "worst": worst, "src": f"data:video/mp4;base64,{video}",
+        }  # fmt: skip
+
+
+def players(
+    run: Run, experiment: Experiment | None = None, data: str | None = None
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """One entry for each sequence and rate, and the codecs that are left out because their recipes
+    are not here. Raises `HdacError` if the clips or the coded files are not there."""
+    codecs = codecs_here(run, experiment)
+    absent = [name for name in run.shown if name not in codecs]
+    if len(absent) == len(run.shown):
+        raise HdacError(f"no recipe here of {', '.join(absent)}; name the experiment with --recipe")
+    sources = find_sources(_set_of(run, experiment), data, tuple(run.sequences))
+    work = _Players(run, codecs)
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:  # each decoder is a process of its own
+        return [e for entries in pool.map(work.of_sequence, sources) for e in entries], absent

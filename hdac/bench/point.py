@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from hdac.bench.codecs import Codec, Hdac, Job
+from hdac.bench.codecs import BenchCodec, Hdac, Job
 from hdac.bench.datasets import VARIABLE, Source, file_hash
 from hdac.bench.raw import read_clip, read_raw
 from hdac.codec.files import inspect
@@ -30,6 +30,8 @@ from hdac.metrics.contract import Clip, Scores
 from hdac.metrics.registry import measure
 from hdac.video.picture import Picture
 
+#: Of a point's record.
+SCHEMA = "hdac-results/1"
 #: A program may take this long before its frames count.
 START_SECONDS = 60.0
 
@@ -43,7 +45,7 @@ class PointTask:
     name: str
     key: str
     source: Source
-    codec: Codec
+    codec: BenchCodec
     value: float
     frames: int | None
     metrics: tuple[str, ...]
@@ -145,7 +147,7 @@ class Coded(NamedTuple):
 
 
 def code_clip(
-    codec: Codec, clip: Clip, value: float, folder: Path, stream: bytes | None = None
+    codec: BenchCodec, clip: Clip, value: float, folder: Path, stream: bytes | None = None
 ) -> Coded:
     """Encodes to a file and decodes that file in a fresh process; with `stream` only decodes.
 
@@ -235,7 +237,7 @@ def point_record(task: PointTask, clip: Clip, data: bytes) -> dict[str, Any]:
     if isinstance(codec, Hdac):
         bits = vars(inspect(data).bits)
     return {
-        "schema": "hdac-results/1",
+        "schema": SCHEMA,
         "name": codec.name,
         "description": codec.title,
         "sequence": task.source.name,

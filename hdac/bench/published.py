@@ -17,6 +17,7 @@ class Published(NamedTuple):
     source: str
 
 
+HEAD = ("system", "against", "PSNR", "MS-SSIM", "msVGG", "source")
 ROWS = (
     Published("H-DAC", "HEVC (HM, low delay)", "-33.36 %", "-33.41 %", "-48.84 %", "H-DAC project page"),
     Published("H-DAC", "VVC (VTM, low delay)", "-30.7 %", "-28.33 %", "-41.64 %", "H-DAC project page"),

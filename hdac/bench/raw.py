@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,12 @@ def read_clip(path: Path, frames: int | None, size: tuple[int, int] | None = Non
         if len(pictures) == frames:
             break
     return Clip(pictures, reader.info.fps, resolve_matrix(reader.info.matrix, pictures[0].height))
+
+
+def raw_options(source: str | Path, width: int, height: int, fps: Fraction) -> list[str]:
+    """FFmpeg's options that read raw 4:2:0 of 8 bits; `source` "-": its standard input."""
+    raw, size = ["-f", "rawvideo", "-pix_fmt", "yuv420p"], f"{width}x{height}"
+    return [*raw, "-s", size, "-r", str(fps), "-i", str(source)]
 
 
 def read_raw(path: Path, width: int, height: int, pix_fmt: str) -> Iterator[Picture]:

@@ -15,17 +15,18 @@ from hdac.atomic import write_atomically
 from hdac.bench.analysis import Comparison, Run, higher_is_better, label, score
 from hdac.bench.bd import MIN_OVERLAP
 from hdac.bench.compressai import Extra
+from hdac.bench.experiment import Experiment
 from hdac.bench.figures import averaged_points, extra_scores
 from hdac.bench.players import players
-from hdac.bench.published import ROWS
+from hdac.bench.published import HEAD, ROWS
 from hdac.bench.tables import about, bd_rows, rd_head, rd_rows
 from hdac.bench.worst import worst_head, worst_rows
 from hdac.errors import HdacError
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 PRIVATE = (
-    "No players here: the clips of this set may not be published. On a machine that has them, `hdac experiment report` also writes "
-    "report-players.html."
+    "No players here: the clips of this set may not be published. On a machine that has them, "
+    "`hdac experiment report` also writes report-players.html."
 )
 _COLOURS = ("#D55E00", "#000000", "#0072B2", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#999999")
 _DASHES = ("solid", "solid", "dash", "dot", "dashdot", "solid", "dash", "dot")
@@ -36,28 +37,31 @@ def write_report(
     run: Run,
     found: list[Comparison],
     extra: Sequence[Extra],
+    experiment: Experiment | None = None,
     data: str | None = None,
     with_players: bool = True,
 ) -> list[Path]:
-    """Writes the page, and for a private set the one with players beside it; returns their
-    paths."""
-    private = any(s["media"] == "private" for s in run.about["sequences"].values())
-    try:
-        shown, reason = (
-            (players(run, data), "")
-            if with_players
-            else ([], "No players here: made with --no-players.")
-        )
-    except HdacError as error:
-        shown, reason = [], f"No players here: {error}"
+    """Writes the page, and for private clips the one with players beside it; returns their paths.
+    `experiment`: whose codecs decode the files and whose set has the clips, where the user named
+    one (`players.codecs_here`)."""
+    shown, absent = list[dict[str, Any]](), list[str]()
+    reason = "No players here: made with --no-players."
+    if with_players:
+        try:
+            (shown, absent), reason = players(run, experiment, data), ""
+        except HdacError as error:
+            reason = f"No players here: {error}"
+    note = f"Left out, no recipe of them is here: {', '.join(absent)}." if absent else ""
+    media = [s.media for s in run.about.sequences.values()] + [p["media"] for p in shown]
+    private = any(m != "public" for m in media)
     paths = [run.folder / "report.html"]
     if private and not with_players:
         reason = PRIVATE
     if private and shown:
         paths.append(run.folder / "report-players.html")
-        write_atomically(paths[1], _page(run, found, extra, shown, "").encode())
+        write_atomically(paths[1], _page(run, found, extra, shown, note).encode())
         shown, reason = [], PRIVATE
-    write_atomically(paths[0], _page(run, found, extra, shown, reason).encode())
+    write_atomically(paths[0], _page(run, found, extra, shown, reason or note).encode())
     return paths
 
 
@@ -66,87 +70,91 @@ def _page(
     found: list[Comparison],
     extra: Sequence[Extra],
     shown: list[dict[str, Any]],
-    reason: str,
+    note: str,
 ) -> str:
+    """`note`: why there are no players, or which codecs they leave out."""
     import jinja2
     from plotly.offline import get_plotlyjs
 
     template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(
         TEMPLATE.read_text(encoding="utf-8")
     )
-    anchors = [a for a in run.about["anchors"] if a in run.codecs]
-    tables = [
-        {
-            "anchor": a,
-            "head": ["codec", *map(label, run.compared)],
-            "rows": bd_rows(found, a, run.compared),
-        }
-        for a in anchors
-    ]
+    head = ["codec", *map(label, run.compared)]
+    worst = {
+        **_table(worst_head(run), worst_rows(run)),
+        "metric": label(run.metrics[0]),
+        "pictures": [
+            {**picture, "clip": p["sequence"], "near": p["near"]}
+            for p in shown
+            for picture in p["worst"]
+        ],
+    }
     data = {
         **curves(run, extra),
         "players": [{k: v for k, v in player.items() if k != "worst"} for player in shown],
     }
-    worst = {"head": worst_head(run), "rows": [[_short(c) for c in r] for r in worst_rows(run)], "metric": label(run.metrics[0]),
-             "pictures": [{**picture, "clip": p["sequence"], "near": p["near"]} for p in shown for picture in p["worst"]]}  # fmt: skip
     try:
-        where = (run.folder / "environment.json").read_text(encoding="utf-8")
+        where = (run.folder / "environment.json").read_text(encoding="utf-8", errors="replace")
     except OSError:
         where = "unknown: environment.json is missing"
     return template.render(
-        title=run.about["title"], about=about(run), bd=tables, min_overlap=f"{100 * MIN_OVERLAP:.0f}",
-        published={"head": ["system", "against", "PSNR", "MS-SSIM", "msVGG", "source"], "rows": [list(r) for r in ROWS]},
-        players=bool(shown), no_players=reason, points={"head": rd_head(run), "rows": [[_short(c) for c in r] for r in rd_rows(run)]},
-        worst=worst, environment=where, plotly=get_plotlyjs(), data=json.dumps(data, allow_nan=False).replace("</", "<\\/"),
-    )  # fmt: skip
+        title=run.about.title,
+        about=about(run),
+        bd=[{"anchor": a, **_table(head, bd_rows(found, a, run.compared))} for a in run.anchors],
+        min_overlap=f"{100 * MIN_OVERLAP:.0f}",
+        published=_table(HEAD, ROWS),
+        players=bool(shown),
+        note=note,
+        points=_table(rd_head(run), rd_rows(run)),
+        worst=worst,
+        environment=where,
+        plotly=get_plotlyjs(),
+        data=json.dumps(data, allow_nan=False).replace("<", "\\u003c"),
+    )
 
 
-def _short(cell: object) -> str:
-    return f"{cell:.5g}" if isinstance(cell, float) else str(cell)
+def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> dict[str, Any]:
+    cells = [[f"{c:.5g}" if isinstance(c, float) else str(c) for c in row] for row in rows]
+    return {"head": list(head), "rows": cells}
 
 
 def curves(run: Run, extra: Sequence[Extra]) -> dict[str, Any]:
     """Everything that the page's curves need, as JSON."""
     out: list[dict[str, Any]] = []
+
+    def add(
+        metric: str,
+        sequence: str,
+        codec: str,
+        kbps: Sequence[float],
+        values: Sequence[float],
+        points: Sequence[str],
+    ) -> None:
+        out.append({
+            "metric": metric, "sequence": sequence, "codec": codec, "kbps": kbps, "values": values,
+            "points": points,
+        })  # fmt: skip
+
     for metric in run.compared:
         for codec in run.codecs:
             rates, values = averaged_points(run, codec, metric)
-            out.append(
-                {
-                    "metric": metric,
-                    "sequence": "average",
-                    "codec": codec,
-                    "kbps": rates,
-                    "values": values,
-                    "points": [""] * len(rates),
-                }
-            )
+            add(metric, "average", codec, rates, values, [""] * len(rates))
+            parameter = run.about.codecs[codec].parameter
             for sequence in run.sequences:
-                parameter = run.about["codecs"][codec]["parameter"]
                 points = [
                     (p.kbps, s, f"{parameter} {p.value:g}")
                     for p in run.of(codec, sequence)
                     if (s := score(p, metric)) is not None
                 ]
-                kbps, found, texts = zip(*sorted(points), strict=True) if points else ((), (), ())
-                out.append(
-                    {
-                        "metric": metric,
-                        "sequence": sequence,
-                        "codec": codec,
-                        "kbps": kbps,
-                        "values": found,
-                        "points": texts,
-                    }
-                )
+                columns = zip(*sorted(points), strict=True) if points else ((), (), ())
+                add(metric, sequence, codec, *columns)
         for other in extra:
-            scores = extra_scores(other, metric)
-            if scores:
-                out.append({"metric": metric, "sequence": "average", "codec": other.name, "kbps": other.kbps, "values": scores,
-                            "points": ["extra"] * len(scores)})  # fmt: skip
+            if scores := extra_scores(other, metric):
+                add(metric, "average", other.name, other.kbps, scores, ["extra"] * len(scores))
+    names = [*run.codecs, *(e.name for e in extra)]
     looks = {
-        codec: {"color": _COLOURS[i % 8], "dash": _DASHES[i % 8], "symbol": _SYMBOLS[i % 8]}
-        for i, codec in enumerate([*run.codecs, *(e.name for e in extra)])
+        name: {"color": _COLOURS[i % 8], "dash": _DASHES[i % 8], "symbol": _SYMBOLS[i % 8]}
+        for i, name in enumerate(names)
     }
     metrics = [{"key": m, "label": label(m), "up": higher_is_better(m)} for m in run.compared]
     return {"metrics": metrics, "sequences": run.sequences, "curves": out, "looks": looks}

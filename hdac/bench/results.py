@@ -6,13 +6,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hdac.atomic import write_atomically
-from hdac.bench.point import PointOutcome, finite
+from hdac.bench.point import SCHEMA, PointOutcome, finite
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,60 @@ def as_json(data: object) -> bytes:
     return (json.dumps(data, indent=1, allow_nan=False) + "\n").encode()
 
 
+def read_json(path: Path) -> Any:
+    """Raises `OSError`, and `ValueError` for what is not JSON or holds infinite numbers."""
+
+    def number(text: str) -> float:
+        if not math.isfinite(value := float(text)):
+            raise ValueError(f"{text[:20]} is no finite number")
+        return value
+
+    def whole(text: str) -> int:
+        number(text)
+        return int(text)
+
+    text = path.read_text(encoding="utf-8")
+    try:
+        return json.loads(text, parse_float=number, parse_int=whole, parse_constant=number)
+    except RecursionError:
+        raise ValueError("too deeply nested") from None
+
+
+def plain_cell(cell: object) -> object:
+    """A text that a spreadsheet would take for a formula gets an apostrophe in front."""
+    if not isinstance(cell, str) or cell[:1] not in ("=", "+", "-", "@", "\t", "\r"):
+        return cell
+    try:
+        float(cell)
+    except ValueError:
+        return f"'{cell}"
+    return cell
+
+
 def csv_text(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(head)
-    writer.writerows(rows)
+    writer.writerows(map(plain_cell, row) for row in rows)
     return out.getvalue()
+
+
+def _sound(record: Any) -> bool:
+    """Whether a record has what tables and figures read, of the types that they expect."""
+    try:
+        results, bits = record["results"], record["bits"] or {}
+        sizes = [record["frames"], record["bytes"], record["width"], record["height"]]
+        numbers = [*(v[0] for v in results.values()), *bits.values(), *sizes]
+        seconds = [s for s in record["seconds"].values() if s is not None]
+        return bool(
+            record["schema"] == SCHEMA
+            and {"bitrate", "bpp"} <= results.keys()
+            and all(isinstance(v, int | float) for v in (*numbers, *seconds))
+            and all(isinstance(v, int) and v > 0 for v in sizes)
+            and isinstance(record["decides"], dict)
+        )
+    except (AttributeError, IndexError, KeyError, TypeError):
+        return False
 
 
 class Store:
@@ -59,14 +108,10 @@ class Store:
     def load(self, name: str) -> dict[str, Any] | None:
         """A point's record; None if there is none or it is not readable."""
         try:
-            record = json.loads(self.path(name).read_text(encoding="utf-8"))
+            record = read_json(self.path(name))
         except (OSError, ValueError):
             return None
-        return (
-            record
-            if isinstance(record, dict) and record.get("schema") == "hdac-results/1"
-            else None
-        )
+        return record if _sound(record) else None
 
     def stream(self, name: str, suffix: str) -> bytes | None:
         try:
@@ -75,13 +120,13 @@ class Store:
             return None
 
     def frames(self, name: str) -> dict[str, list[float | None]]:
+        """Per-frame values by metric; empty where they are not here."""
         try:
-            found: dict[str, list[float | None]] = json.loads(
-                self.path(name, ".frames.json").read_text(encoding="utf-8")
-            )
-        except (OSError, ValueError):
+            found = read_json(self.path(name, ".frames.json"))
+            values = [v for column in found.values() for v in column if v is not None]
+        except (OSError, ValueError, AttributeError, TypeError):
             return {}
-        return found
+        return found if all(isinstance(v, int | float) for v in values) else {}
 
     def save(self, outcome: PointOutcome) -> None:
         """The record last: a point counts when its record is there."""
@@ -89,12 +134,11 @@ class Store:
         old = self.load(task.name)
         record, frames = dict(outcome.record), {k: finite(v) for k, v in outcome.frames.items()}
         if old and old.get("key") == task.key:  # only metrics were missing
-            record["results"] = {**old["results"], **record["results"]}
-            record["unavailable"] = {**old.get("unavailable", {}), **record["unavailable"]}
+            for part in ("results", "unavailable", "metric_code"):
+                record[part] = {**old.get(part, {}), **record.get(part, {})}
             record["unavailable"] = {
                 k: v for k, v in record["unavailable"].items() if k not in record["results"]
             }
-            record["metric_code"] = {**old.get("metric_code", {}), **record.get("metric_code", {})}
             record["seconds"] = {
                 k: v if v is not None else old["seconds"].get(k)
                 for k, v in record["seconds"].items()
@@ -108,6 +152,14 @@ class Store:
 
     def save_error(self, outcome: PointOutcome) -> None:
         write_atomically(self.path(outcome.task.name, ".error"), outcome.error.encode())
+
+    def error(self, name: str) -> str:
+        """Why a point without a record has none."""
+        try:
+            text = self.path(name, ".error").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            text = ""
+        return text.strip() or "not made yet"
 
 
 def kept_rows(path: Path, head: Sequence[str]) -> dict[tuple[str, ...], list[list[Any]]]:

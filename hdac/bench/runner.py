@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from hdac.atomic import write_atomically
-from hdac.bench.codecs import Hdac, code_version
 from hdac.bench.engine import cluster, run_tasks, sendable
-from hdac.bench.environment import environment
+from hdac.bench.environment import code_version, environment, library_versions, x265_version
 from hdac.bench.experiment import Experiment, load_sources, metric_code, to_do
+from hdac.bench.manifest import NAME, check_links, describe
 from hdac.bench.point import PointOutcome, PointTask, execute
 from hdac.bench.results import Store, as_json
 from hdac.errors import UsageError
-from hdac.metrics.registry import METRICS
 
 
 class RunSummary(NamedTuple):
@@ -51,9 +48,9 @@ def run(
     """Runs what is to do; `told(done, of, text)` after each point. Raises `UsageError`, or
     `HdacError` for a full disk."""
     tasks, waiting, skipped = plan(experiment, store, data, force)
-    write_atomically(
-        store.folder / "experiment.json", as_json(describe(experiment, tasks, skipped))
-    )
+    check_links(store.folder)
+    manifest = describe(experiment, tasks, skipped)
+    write_atomically(store.folder / NAME, manifest.to_json())
     write_atomically(store.folder / "environment.json", as_json(environment()))
     failed: dict[str, str] = {}
     count = 0
@@ -92,48 +89,27 @@ def run(
     return RunSummary(count - len(failed), len(tasks) - len(waiting), failed, skipped)
 
 
-def node_version() -> tuple[str, str]:
-    """Python and code of a node: results of another version would be filed under this one."""
-    return f"{sys.version_info.major}.{sys.version_info.minor}", code_version(
-        "bench/point", "bitstream", "codec", "layers", "metrics", "nets", "video"
-    )
+#: Our own code that makes and measures a point.
+_CODE = ("bench/point", "bitstream", "codec", "layers", "metrics", "nets", "video")
+
+
+def node_version() -> dict[str, str]:
+    """What makes points on a node: results of another version would be filed under this one."""
+    return {
+        "python": f"{sys.version_info.major}.{sys.version_info.minor}",
+        "hdac": code_version(*_CODE),
+        "x265": x265_version(),
+        **library_versions("av", "libavcodec", "numpy", "torch"),
+    }
 
 
 def _check_nodes(client: Any) -> None:
     here = node_version()
     for address, there in client.run(node_version).items():
-        if tuple(there) != here:
+        if there != here:
             raise UsageError(
-                f"worker {address} has Python and hdac code {there}, here it is {here}: install the same hdac on every node"
+                f"worker {address} has {there}, here it is {here}: install the same on every node"
             )
-
-
-def describe(
-    experiment: Experiment, tasks: list[PointTask], skipped: dict[str, str]
-) -> dict[str, Any]:
-    """`experiment.json`: what a report needs to know about the points."""
-    recipe = experiment.recipe
-    return {
-        "schema": "hdac-experiment-run/1",
-        "name": experiment.name,
-        "title": recipe.title,
-        "set": recipe.set,
-        "frames": recipe.frames,
-        "every": recipe.every,
-        "notes": recipe.notes,
-        "metrics": list(recipe.metrics),
-        "anchors": list(recipe.anchors),
-        "players_kbps": list(recipe.players_kbps),
-        "codecs": {
-            c.name: {"title": c.title, "parameter": c.parameter, "suffix": c.suffix, "decoded_format": c.decoded_format,
-                     "skipped": skipped.get(c.name, ""), "points": list(experiment.points[c.name]),
-                     "kind": "hdac" if isinstance(c, Hdac) else "anchor", "recipe": vars(c.recipe)}  # type: ignore[attr-defined]
-            for c in experiment.codecs
-        },
-        "sequences": {t.source.name: {"sha256": t.source.sha256, "media": t.source.media} for t in tasks},
-        "points": [{"name": t.name, "sequence": t.source.name, "codec": t.codec.name, "value": t.value} for t in tasks],
-        "unavailable_metrics": {k: str(METRICS[k].unavailable()) for k in recipe.metrics if METRICS[k].unavailable()},
-    }  # fmt: skip
 
 
 def progress_lines(started: float) -> Callable[[int, int, str], None]:
@@ -149,14 +125,3 @@ def progress_lines(started: float) -> Callable[[int, int, str], None]:
 
 def _minutes(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
-
-
-def load_run(folder: Path) -> dict[str, Any]:
-    """`experiment.json` of a results folder. Raises `UsageError`."""
-    try:
-        found: dict[str, Any] = json.loads((folder / "experiment.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UsageError(
-            f"{folder}: no results of an experiment ({error}); `hdac experiment run` makes them"
-        ) from error
-    return found

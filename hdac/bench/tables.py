@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 
 from hdac.atomic import write_atomically
 from hdac.bench.analysis import Comparison, Run, comparisons, label
-from hdac.bench.published import ROWS
-from hdac.bench.results import Point, csv_text, frames_csv
+from hdac.bench.published import HEAD, ROWS
+from hdac.bench.results import Point, csv_text, frames_csv, plain_cell
 from hdac.bench.worst import worst_head, worst_rows
 from hdac.metrics.registry import METRICS
 
+_Number = float | None
+#: A record that says more (width times height) is not believed.
+MAX_PIXELS = 8192 * 4320
 Cells = Sequence[Sequence[str]]
 _EPOCH = (1980, 1, 1, 0, 0, 0)
+_MODIFIED = rb"\g<1>1980-01-01T00:00:00Z"
+_TEX = str.maketrans({
+    **{c: rf"\{c}" for c in "%_&$#{}"}, "±": r"$\pm$", "~": r"\textasciitilde{}",
+    "\\": r"\textbackslash{}", "^": r"\textasciicircum{}",
+})  # fmt: skip
 LAYERS = ("header", "base", "reference", "motion", "fusion")
 
 
@@ -26,18 +36,14 @@ def markdown(head: Sequence[str], rows: Cells) -> str:
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
-def _tex(text: str) -> str:
-    for plain, escaped in (("%", r"\%"), ("_", r"\_"), ("&", r"\&"), ("±", r"$\pm$")):
-        text = text.replace(plain, escaped)
-    return text
-
-
 def latex(head: Sequence[str], rows: Cells, caption: str) -> str:
-    body = [" & ".join(map(_tex, cells)) + r" \\" for cells in (head, *rows)]
-    return "\n".join(
-        [r"\begin{table}", r"\centering", rf"\caption{{{_tex(caption)}}}", rf"\begin{{tabular}}{{l{'r' * (len(head) - 1)}}}", r"\toprule",
-         body[0], r"\midrule", *body[1:], r"\bottomrule", r"\end{tabular}", r"\end{table}", ""]
-    )  # fmt: skip
+    first, *body = (" & ".join(c.translate(_TEX) for c in row) + r" \\" for row in (head, *rows))
+    columns = "l" + "r" * (len(head) - 1)
+    return "\n".join([
+        r"\begin{table}", r"\centering", rf"\caption{{{caption.translate(_TEX)}}}",
+        rf"\begin{{tabular}}{{{columns}}}", r"\toprule", first, r"\midrule", *body, r"\bottomrule",
+        r"\end{tabular}", r"\end{table}", "",
+    ])  # fmt: skip
 
 
 def xlsx(sheets: Mapping[str, tuple[Sequence[str], Iterable[Sequence[object]]]]) -> bytes:
@@ -48,9 +54,8 @@ def xlsx(sheets: Mapping[str, tuple[Sequence[str], Iterable[Sequence[object]]]])
     book.remove(book.worksheets[0])
     for name, (head, rows) in sheets.items():
         sheet = book.create_sheet(name)
-        sheet.append(list(head))
-        for row in rows:
-            sheet.append(list(row))
+        for row in (head, *rows):
+            sheet.append([plain_cell(cell) for cell in row])
         sheet.freeze_panes = "A2"
     book.properties.created = book.properties.modified = datetime(*_EPOCH)
     raw, out = io.BytesIO(), io.BytesIO()
@@ -59,15 +64,9 @@ def xlsx(sheets: Mapping[str, tuple[Sequence[str], Iterable[Sequence[object]]]])
         for name in old.namelist():
             data = old.read(name)
             if name == "docProps/core.xml":  # openpyxl writes the time of saving into it
-                data = _without_time(data)
+                data = re.sub(rb"(:modified[^>]*>)[^<]*", _MODIFIED, data)
             new.writestr(zipfile.ZipInfo(name, _EPOCH), data, zipfile.ZIP_DEFLATED)
     return out.getvalue()
-
-
-def _without_time(data: bytes) -> bytes:
-    import re
-
-    return re.sub(rb"(<dcterms:modified[^>]*>)[^<]*", rb"\g<1>1980-01-01T00:00:00Z", data)
 
 
 # ---- rows
@@ -76,38 +75,28 @@ def _without_time(data: bytes) -> bytes:
 def about(run: Run) -> str:
     """What the tables measured."""
     a = run.about
-    frames = f"the first {a['frames']} frames" if a["frames"] else "all frames"
+    frames = f"the first {a.frames} frames" if a.frames else "all frames"
     settings = "; ".join(
-        f"{c}: {run.title(c)} ({a['codecs'][c]['parameter']} {', '.join(f'{v:g}' for v in a['codecs'][c]['points'])})"
-        for c in run.codecs
+        f"{name}: {c.title} ({c.parameter} {', '.join(f'{v:g}' for v in c.points)})"
+        for name, c in a.codecs.items()
+        if not c.skipped
     )
     lines = [
-        f"{a['title']}. {len(run.sequences)} clips of `{a['set']}`, {frames}. Rate: whole files, kbps = 1000 bit/s.",
+        f"{a.title}. {len(run.sequences)} clips of `{a.set}`, {frames}. "
+        "Rate: whole files, kbps = 1000 bit/s.",
         f"Codecs: {settings}.",
     ]
-    slow = [m for m in run.metrics if METRICS[m].contract.sampled]
-    if a.get("every", 1) > 1 and slow:
-        lines.append(
-            f"{', '.join(METRICS[m].contract.title for m in slow)}: mean over every {a['every']}th frame."
-        )
-    models = sorted(
-        {m for p in run.points.values() if (m := (p.record.get("decides") or {}).get("weights"))}
-    )
-    if models:
+    slow = [c.title for m in run.metrics if (c := METRICS[m].contract).sampled]
+    if a.every > 1 and slow:
+        lines.append(f"{', '.join(slow)}: mean over every {a.every}th frame.")
+    made = (p.record["decides"].get("weights") for p in run.points.values() if not p.error)
+    if models := sorted({str(m) for m in made if m}):
         lines.append(f"Weights: {', '.join(models)}.")
-    skipped = {name: codec["skipped"] for name, codec in a["codecs"].items() if codec["skipped"]}
-    lines += [f"Not run: {name} ({reason})." for name, reason in skipped.items()]
-    lines += [
-        f"Metric not available: {key} ({reason})."
-        for key, reason in a["unavailable_metrics"].items()
-    ]
-    failed = {name: p.error for name, p in run.points.items() if p.error}
-    lines += [
-        f"Failed: {name} ({reason.splitlines()[0][:200]})." for name, reason in failed.items()
-    ]
-    if a["notes"]:
-        lines.append(a["notes"])
-    return "\n".join(lines) + "\n"
+    lines += [f"Not run: {name} ({c.skipped})." for name, c in a.codecs.items() if c.skipped]
+    lines += [f"Metric not available: {k} ({why})." for k, why in a.unavailable_metrics.items()]
+    failed = [(name, p.error.splitlines()[0][:200]) for name, p in run.points.items() if p.error]
+    lines += [f"Failed: {name} ({reason})." for name, reason in failed]
+    return "\n".join([*lines, *([a.notes] if a.notes else [])]) + "\n"
 
 
 def summary_cell(c: Comparison) -> str:
@@ -117,85 +106,66 @@ def summary_cell(c: Comparison) -> str:
         notes = sorted({b.note for b in c.rate.values()})
         few = f", {s.numbers} of {s.total} clips" if s.numbers else ""
         return notes[0] if len(notes) == 1 else f"n/a (overlap {100 * s.overlap:.0f} %{few})"
-    assert s.low is not None
-    assert s.high is not None
     some = "" if s.numbers == s.total else f" of {s.numbers}/{s.total} clips"
     return f"{s.mean:+.1f} % [{s.low:+.1f}, {s.high:+.1f}]{some}"
 
 
-def bd_rows(found: list[Comparison], anchor: str, metrics: Sequence[str]) -> list[list[str]]:
+def _second_cell(c: Comparison) -> str:
+    s, akima = c.summary, "n/a" if c.mean_akima is None else f"{c.mean_akima:+.1f} %"
+    wins = f"{s.below_zero}/{s.numbers}, {100 * s.overlap:.0f} %"
+    return f"{wins}, {akima}, {c.mean_curve.text()}"
+
+
+def bd_rows(
+    found: list[Comparison],
+    anchor: str,
+    metrics: Sequence[str],
+    cell: Callable[[Comparison], str] = summary_cell,
+) -> list[list[str]]:
     """Codecs x metrics: mean BD-rate with its interval."""
-    codecs = list(dict.fromkeys(c.codec for c in found if c.anchor == anchor))
     by = {(c.codec, c.metric): c for c in found if c.anchor == anchor}
-    return [[codec, *(summary_cell(by[codec, m]) for m in metrics)] for codec in codecs]
+    codecs = dict.fromkeys(codec for codec, _ in by)
+    return [[codec, *(cell(by[codec, m]) for m in metrics)] for codec in codecs]
+
+
+DETAIL_HEAD = (
+    "metric", "anchor", "codec", "sequence", "bd_rate_pchip_percent", "bd_rate_akima_percent",
+    "overlap", "bd_quality_pchip", "low_95", "high_95", "note",
+)  # fmt: skip
+
+
+def _detail(c: Comparison, name: str, numbers: Sequence[_Number], note: str) -> list[object]:
+    cells = map(_round, numbers, (3, 3, 3, 5, 3, 3))
+    return [c.metric, c.anchor, c.codec, name, *cells, note]
 
 
 def detail_rows(found: list[Comparison]) -> list[list[object]]:
     """`bd.csv`: one line a sequence, and the mean, of every comparison."""
-    rows: list[list[object]] = []
+    rows = []
     for c in found:
-        for sequence, rate in c.rate.items():
-            akima, quality = c.akima[sequence], c.quality[sequence]
-            numbers = [
-                _round(rate.value),
-                _round(akima.value),
-                _round(rate.overlap, 3),
-                _round(quality.value, 5),
-            ]
-            rows.append(
-                [c.metric, c.anchor, c.codec, sequence, *numbers, "", "", rate.note or quality.note]
-            )
-        s = c.summary
-        numbers = [
-            _round(s.mean),
-            _round(c.mean_akima),
-            _round(s.overlap, 3),
-            _round(c.mean_quality, 5),
-        ]
-        note = f"{s.below_zero} wins, {s.numbers - s.below_zero} losses, {s.total - s.numbers} without a number"
-        rows.append(
-            [c.metric, c.anchor, c.codec, "mean", *numbers, _round(s.low), _round(s.high), note]
-        )
-        m = c.mean_curve
-        rows.append(
-            [
-                c.metric,
-                c.anchor,
-                c.codec,
-                "averaged curve",
-                _round(m.value),
-                "",
-                _round(m.overlap, 3),
-                "",
-                "",
-                "",
-                m.note,
-            ]
-        )
+        for name, rate in c.rate.items():
+            akima, quality = c.akima[name], c.quality[name]
+            numbers = (rate.value, akima.value, rate.overlap, quality.value, None, None)
+            rows.append(_detail(c, name, numbers, rate.note or quality.note))
+        s, m = c.summary, c.mean_curve
+        losses, without = s.numbers - s.below_zero, s.total - s.numbers
+        note = f"{s.below_zero} wins, {losses} losses, {without} without a number"
+        means = (s.mean, c.mean_akima, s.overlap, c.mean_quality, s.low, s.high)
+        rows.append(_detail(c, "mean", means, note))
+        averaged = (m.value, None, m.overlap, None, None, None)
+        rows.append(_detail(c, "averaged curve", averaged, m.note))
     return rows
 
 
-DETAIL_HEAD = ("metric", "anchor", "codec", "sequence", "bd_rate_pchip_percent", "bd_rate_akima_percent", "overlap", "bd_quality_pchip",
-               "low_95", "high_95", "note")  # fmt: skip
-
-
-def _round(value: float | None, digits: int = 3) -> float | str:
+def _round(value: _Number, digits: int = 3) -> float | str:
     return "" if value is None else round(value, digits)
 
 
 def rd_head(run: Run) -> list[str]:
+    bits = (f"bits_{layer}" for layer in LAYERS)
     return [
-        "sequence",
-        "codec",
-        "value",
-        "kbps",
-        "bpp",
-        *run.metrics,
-        *(f"bits_{layer}" for layer in LAYERS),
-        "frames",
-        "fps",
-        "status",
-    ]
+        "sequence", "codec", "value", "kbps", "bpp", *run.metrics, *bits, "frames", "fps", "status",
+    ]  # fmt: skip
 
 
 def rd_rows(run: Run) -> list[list[object]]:
@@ -206,10 +176,11 @@ def rd_rows(run: Run) -> list[list[object]]:
         if p.error:
             rows.append([*head, *[""] * (len(rd_head(run)) - 4), "failed"])
             continue
-        bits = p.record.get("bits") or {}
+        bits, record = p.record["bits"] or {}, p.record
+        rate = [round(p.kbps, 4), record["results"]["bpp"][0]]
         scores = [_round(p.score(m), 6) for m in run.metrics]
-        rows.append([*head, round(p.kbps, 4), p.record["results"]["bpp"][0], *scores, *(bits.get(layer, "") for layer in LAYERS),
-                     p.record["frames"], p.record["fps"], "ok"])  # fmt: skip
+        layers = [bits.get(layer, "") for layer in LAYERS]
+        rows.append([*head, *rate, *scores, *layers, record["frames"], record["fps"], "ok"])
     return rows
 
 
@@ -217,51 +188,34 @@ def mean_rows(run: Run) -> list[list[str]]:
     """Means over the sequences at each rate point; "failed" where one is missing."""
     rows = []
     for codec in run.codecs:
-        for value in run.about["codecs"][codec]["points"]:
-            points = run.at(codec, value)
+        for value in run.about.codecs[codec].points:
+            points, head = run.at(codec, value), [codec, f"{value:g}"]
             if any(p.error for p in points) or not points:
-                rows.append([codec, f"{value:g}", "failed", *[""] * len(run.metrics), ""])
+                rows.append([*head, "failed", *[""] * len(run.metrics), ""])
                 continue
             cells = [_mean([p.score(m) for p in points], m) for m in run.metrics]
-            rows.append(
-                [
-                    codec,
-                    f"{value:g}",
-                    f"{np.mean([p.kbps for p in points]):.2f}",
-                    *cells,
-                    _layers(points),
-                ]
-            )
+            kbps = f"{np.mean([p.kbps for p in points]):.2f}"
+            rows.append([*head, kbps, *cells, _layers(points)])
     return rows
 
 
 def _mean(values: list[float | None], metric: str) -> str:
     present = [v for v in values if v is not None]
-    digits = {"dB": 2, "": 4, "levels": 3}.get(
-        label(metric).rpartition("(")[2].rstrip(")") if "(" in label(metric) else "", 4
-    )
-    digits = 2 if metric in ("vmaf", "msvgg", "msvgg-lite") else digits
+    digits = {"dB": 2, "levels": 3}.get(METRICS[metric].contract.unit, 4)
+    if metric in ("vmaf", "msvgg", "msvgg-lite"):
+        digits = 2
     return f"{np.mean(present):.{digits}f}" if present else "n/a"
 
 
 def _layers(points: list[Point]) -> str:
     bits = [p.record["bits"] for p in points if p.record.get("bits")]
-    if not bits:
-        return ""
-    total = sum(sum(b.values()) for b in bits)
-    return ", ".join(
-        f"{layer} {100 * sum(b[layer] for b in bits) / total:.1f}"
-        for layer in LAYERS
-        if any(b[layer] for b in bits)
-    )
+    shares = {layer: sum(b.get(layer, 0) for b in bits) for layer in LAYERS}
+    total = sum(shares.values())
+    return ", ".join(f"{name} {100 * n / total:.1f}" for name, n in shares.items() if n)
 
 
 def time_rows(run: Run) -> list[list[str]]:
     """Seconds of this machine, one thread a process: not part of what two runs have in common."""
-    from hdac.errors import HdacError
-    from hdac.nets.cost import decoder_gmac
-    from hdac.nets.zoo import find_model, load_model, serving
-
     rows = []
     for codec in run.codecs:
         points = run.of(codec)
@@ -269,28 +223,33 @@ def time_rows(run: Run) -> list[list[str]]:
             continue
         cells = []
         for side in ("encoding", "decoding"):
-            timed = [
-                (p.record["seconds"][side], p.record["frames"])
-                for p in points
-                if p.record["seconds"].get(side)
-            ]
-            cells.append(
-                f"{1000 * sum(s for s, _ in timed) / sum(n for _, n in timed):.1f}"
-                if timed
-                else "n/a"
+            timed = [p.record for p in points if p.record["seconds"].get(side)]
+            seconds, frames = (
+                sum(r["seconds"][side] for r in timed),
+                sum(r["frames"] for r in timed),
             )
-        recipe, gmac = run.about["codecs"][codec]["recipe"], ""
-        if recipe.get("mode", "base") != "base":
-            record = points[0].record
-            try:
-                model = find_model(
-                    serving(recipe["model"], recipe["mode"], recipe.get("tune", "psnr"))
-                )
-                gmac = f"{decoder_gmac(load_model(model), record['height'], record['width']):.2f}"
-            except HdacError:
-                gmac = "n/a"
-        rows.append([codec, *cells, gmac])
+            cells.append(f"{1000 * seconds / frames:.1f}" if timed else "n/a")
+        rows.append([codec, *cells, _gmac(run.about.codecs[codec].recipe, points[0])])
     return rows
+
+
+def _gmac(recipe: dict[str, Any], point: Point) -> str:
+    """What the network costs at the decoder; empty without one, "n/a" where it is not here."""
+    from hdac.errors import HdacError
+    from hdac.nets.cost import decoder_gmac
+    from hdac.nets.zoo import find_model, load_model, serving, shipped
+
+    mode, tune, model = (str(recipe.get(k, "")) for k in ("mode", "tune", "model"))
+    if mode not in ("hybrid", "animation"):
+        return ""
+    height, width = point.record["height"], point.record["width"]
+    try:
+        name = serving(model, mode, tune or "psnr")
+        if name not in {m.name for m in shipped()} or height * width > MAX_PIXELS:
+            return "n/a"
+        return f"{decoder_gmac(load_model(find_model(name)), width, height):.2f}"
+    except HdacError:
+        return "n/a"
 
 
 # ---- writing
@@ -300,65 +259,56 @@ def write_tables(run: Run) -> list[Comparison]:
     """All tables into the run's folder; returns the comparisons."""
     found = list(comparisons(run))
     folder = run.folder
-    text = [f"# {run.about['title']}\n", about(run)]
-    tex = []
-    for anchor in (a for a in run.about["anchors"] if a in run.codecs):
-        head, rows = ["BD-rate", *map(label, run.compared)], bd_rows(found, anchor, run.compared)
-        text += [f"## BD-rate against {anchor}\n", "Mean over sequences, PCHIP on log rate; in brackets the 95 % bootstrap interval.\n",
-                 markdown(head, rows)]  # fmt: skip
-        tex.append(
-            latex(
-                head,
-                rows,
-                f"BD-rate against {anchor}, {len(run.sequences)} sequences, mean (95 % interval)",
-            )
-        )
-        text.append(markdown([f"against {anchor}", *(f"{label(m)}: wins/numbers, overlap, Akima, averaged curve" for m in run.compared)],
-                             _second_rows(found, anchor, run.compared)))  # fmt: skip
-        headline = run.compared[0]
+    text, tex = [f"# {run.about.title}\n", about(run)], []
+    labels, headline = list(map(label, run.compared)), run.compared[0]
+    for anchor in run.anchors:
+        head, rows = ["BD-rate", *labels], bd_rows(found, anchor, run.compared)
+        count = len(run.sequences)
+        caption = f"BD-rate against {anchor}, {count} sequences, mean (95 % interval)"
+        tex.append(latex(head, rows, caption))
+        second = [f"{name}: wins/numbers, overlap, Akima, averaged curve" for name in labels]
         by = {c.codec: c for c in found if c.anchor == anchor and c.metric == headline}
         per = [[s, *(c.rate[s].text() for c in by.values())] for s in run.sequences]
-        text += [f"Per sequence, {label(headline)}:\n", markdown(["sequence", *by], per)]
-    text += ["## Published, on other clips and with other anchor settings\n",
-             markdown(["system", "against", "PSNR", "MS-SSIM", "msVGG", "source"], [list(r) for r in ROWS])]  # fmt: skip
-    text += ["## Means over the sequences\n",
-             markdown(["codec", "point", "kbps", *map(label, run.metrics), "bits by layer, %"], mean_rows(run))]  # fmt: skip
-    write_atomically(folder / "bd.md", "\n".join(text).encode())
-    write_atomically(folder / "bd.tex", "\n".join(tex).encode())
-    write_atomically(folder / "bd.csv", csv_text(DETAIL_HEAD, detail_rows(found)).encode())
-    write_atomically(folder / "rd.csv", csv_text(rd_head(run), rd_rows(run)).encode())
+        text += [
+            f"## BD-rate against {anchor}\n",
+            "Mean over sequences, PCHIP on log rate; in brackets the 95 % bootstrap interval.\n",
+            markdown(head, rows),
+            markdown(
+                [f"against {anchor}", *second], bd_rows(found, anchor, run.compared, _second_cell)
+            ),
+            f"Per sequence, {label(headline)}:\n",
+            markdown(["sequence", *by], per),
+        ]
+    means = ["codec", "point", "kbps", *map(label, run.metrics), "bits by layer, %"]
+    text += [
+        "## Published, on other clips and with other anchor settings\n",
+        markdown(HEAD, ROWS),
+        "## Means over the sequences\n",
+        markdown(means, mean_rows(run)),
+    ]
     sheets = {"BD": (DETAIL_HEAD, detail_rows(found)), "RD": (rd_head(run), rd_rows(run))}
-    write_atomically(folder / "tables.xlsx", xlsx(sheets))
+    files = {
+        "bd.md": "\n".join(text).encode(),
+        "bd.tex": "\n".join(tex).encode(),
+        "bd.csv": csv_text(*sheets["BD"]).encode(),
+        "rd.csv": csv_text(*sheets["RD"]).encode(),
+        "tables.xlsx": xlsx(sheets),
+        "time.md": (_TIME_NOTE + markdown(_TIME_HEAD, time_rows(run))).encode(),
+    }
     per_frame = frames_csv(run.store, run.points.items(), tuple(run.metrics))
-    if (
-        per_frame.count("\n") > 1 or not (folder / "frames.csv").exists()
-    ):  # a table of other metrics is better than an empty one
-        write_atomically(folder / "frames.csv", per_frame.encode())
+    # a table of other metrics is better than an empty one
+    if per_frame.count("\n") > 1 or not (folder / "frames.csv").exists():
+        files["frames.csv"] = per_frame.encode()
     if worst := worst_rows(run):
-        write_atomically(folder / "worst.csv", csv_text(worst_head(run), worst).encode())
-    note = (
-        "Milliseconds a frame, one thread a process, several side by side; hdac: start-up excluded. environment.json is the machine of the "
-        "last run: points that were kept from earlier runs may be another's.\n\n"
-    )
-    timed = markdown(
-        ["codec", "encoding", "decoding", "network at the decoder, GMAC per frame"], time_rows(run)
-    )
-    write_atomically(folder / "time.md", (note + timed).encode())
+        files["worst.csv"] = csv_text(worst_head(run), worst).encode()
+    for name, data in files.items():
+        write_atomically(folder / name, data)
     return found
 
 
-def _second_rows(found: list[Comparison], anchor: str, metrics: Sequence[str]) -> list[list[str]]:
-    codecs = list(dict.fromkeys(c.codec for c in found if c.anchor == anchor))
-    by = {(c.codec, c.metric): c for c in found if c.anchor == anchor}
-    rows = []
-    for codec in codecs:
-        cells = []
-        for metric in metrics:
-            c = by[codec, metric]
-            akima = "n/a" if c.mean_akima is None else f"{c.mean_akima:+.1f} %"
-            s = c.summary
-            cells.append(
-                f"{s.below_zero}/{s.numbers}, {100 * s.overlap:.0f} %, {akima}, {c.mean_curve.text()}"
-            )
-        rows.append([codec, *cells])
-    return rows
+_TIME_NOTE = (
+    "Milliseconds a frame, one thread a process, several side by side; hdac: start-up excluded. "
+    "environment.json is the machine of the last run: points that were kept from earlier runs may "
+    "be another's.\n\n"
+)
+_TIME_HEAD = ("codec", "encoding", "decoding", "network at the decoder, GMAC per frame")

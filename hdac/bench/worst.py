@@ -76,13 +76,9 @@ def worst_head(run: Run) -> list[str]:
 def worst_rows(run: Run) -> list[list[object]]:
     """One row for each point of hdac and of the first anchor, on the first metric (all frames)."""
     metric = run.metrics[0]
-    shown = [
-        *run.about["anchors"][:1],
-        *(c for c in run.codecs if run.about["codecs"][c]["kind"] == "hdac"),
-    ]
     rows: list[list[object]] = []
     kept = kept_rows(run.folder / "worst.csv", worst_head(run))
-    for codec in dict.fromkeys(c for c in shown if c in run.codecs):
+    for codec in run.shown:
         for name, point in run.points.items():
             if point.codec != codec or point.error:
                 continue

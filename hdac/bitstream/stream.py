@@ -12,15 +12,14 @@ from typing import BinaryIO
 from hdac.bitstream.container import (
     MAX_FRAMES,
     MAX_PAYLOAD,
-    Cursor,
     Header,
     Mode,
     Packet,
     PacketType,
-    chunk,
     pack_header,
     read_header,
 )
+from hdac.bitstream.cursor import Cursor, chunk
 from hdac.errors import DamagedError, StreamError, TruncatedError
 
 MAX_GROUP = 1 << 27

@@ -15,7 +15,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from hdac.atomic import write_atomically
-from hdac.bitstream.container import SUFFIX, Cursor, read_header
+from hdac.bitstream.container import SUFFIX, read_header
+from hdac.bitstream.cursor import Cursor
 from hdac.cli.common import add_json, progress, read_stream, result
 from hdac.cli.decode import video_info
 from hdac.codec.files import decode

@@ -17,7 +17,7 @@ from hdac.cli.common import add_json, result
 from hdac.errors import HdacError
 from hdac.metrics.contract import Metric
 from hdac.metrics.registry import METRICS
-from hdac.nets.arithmetic import fast_dtype, pick_device
+from hdac.nets.device import pick_device
 from hdac.nets.zoo import find_model, load_model, shipped
 from hdac.video.ffmpeg import encoders, find_ffmpeg
 
@@ -94,7 +94,7 @@ def _device() -> str:
         if device.type == "cuda"
         else f"{platform.machine()}, {torch.get_num_threads()} threads"
     )
-    return f"{device.type} ({name}), networks run in {str(fast_dtype(device.type)).removeprefix('torch.')}, torch {torch.__version__}"
+    return f"{device.type} ({name}), networks run in fp32, torch {torch.__version__}"
 
 
 def _models() -> str:

@@ -1,7 +1,8 @@
 """Run an experiment, report it, or list what there is: sets x codecs x rate points x metrics.
 
 `run` makes the points that are not there yet (a run that was killed goes on), then tables, figures
-and report.html.
+and report.html. `report` takes a results folder as data: what decodes its files are the recipes of
+this installation, or those of the experiment that --recipe names.
 """
 
 from __future__ import annotations
@@ -10,84 +11,71 @@ import argparse
 import os
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from hdac.bench.engine import check_jobs
-from hdac.bench.experiment import load_experiment
-from hdac.bench.recipes import find_recipe, read_toml, recipe_names
-from hdac.bench.results import Store
-from hdac.bench.runner import plan, progress_lines
-from hdac.bench.runner import run as run_experiment
 from hdac.cli.common import add_json, result, say
+
+if TYPE_CHECKING:
+    from hdac.bench.experiment import Experiment
 
 
 def add_arguments(sub: argparse.ArgumentParser) -> None:
     actions = sub.add_subparsers(dest="action", required=True, metavar="ACTION")
     go = actions.add_parser("run", help="make what is missing, then report")
     go.add_argument("name", metavar="NAME|FILE", help="a recipe of experiments/, or a .toml file")
-    go.add_argument("--data", metavar="DIR", help="where clips lie (default: HDAC_DATA)")
     go.add_argument("--out", metavar="DIR", type=Path, help="results (default results/NAME)")
-    go.add_argument(
-        "-j",
-        "--jobs",
-        type=int,
-        default=os.cpu_count() or 1,
-        metavar="N",
-        help="points side by side (default: all cores)",
-    )
     go.add_argument("-n", "--dry-run", action="store_true", help="only say what would run")
-    go.add_argument("-f", "--force", action="store_true", help="make every point anew")
-    go.add_argument(
-        "--scheduler",
-        metavar="ADDRESS",
-        help="a dask scheduler, for example tcp://10.0.0.1:8786 (default: this machine)",
-    )
-    go.add_argument(
-        "--extra",
-        metavar="FILE.json",
-        action="append",
-        default=[],
-        type=Path,
-        help="CompressAI's format: plot it too",
-    )
-    add_json(go)
+    add_work(go, "points", "make every point anew")
     report = actions.add_parser("report", help="tables, figures and report.html of what is there")
     report.add_argument("folder", metavar="DIR", type=Path)
-    report.add_argument(
-        "--data", metavar="DIR", help="where clips lie, for the players (default: HDAC_DATA)"
-    )
-    report.add_argument(
-        "--extra",
-        metavar="FILE.json",
-        action="append",
-        default=[],
-        type=Path,
-        help="CompressAI's format: plot it too",
-    )
+    text = "the experiment, where its codecs or set are not this installation's"
+    report.add_argument("--recipe", metavar="NAME|FILE", help=text)
     for action in (go, report):
-        action.add_argument(
-            "--no-players",
-            action="store_true",
-            help="a page without videos: decoding them again takes minutes",
-        )
-    add_json(report)
+        action.add_argument("--data", metavar="DIR", help="where clips lie (default: HDAC_DATA)")
+        text = "CompressAI's format: plot it too"
+        extra = action.add_argument("--extra", metavar="FILE.json", action="append", help=text)
+        extra.type, extra.default = Path, []
+        text = "a page without videos: decoding them again takes minutes"
+        action.add_argument("--no-players", action="store_true", help=text)
+        add_json(action)
     add_json(actions.add_parser("list", help="the recipes that there are"))
 
 
+def add_work(sub: argparse.ArgumentParser, what: str, force: str) -> None:
+    """The options of verbs that run many tasks at once."""
+    text, cores = f"{what} side by side (default: all cores)", os.cpu_count() or 1
+    sub.add_argument("-j", "--jobs", type=int, default=cores, metavar="N", help=text)
+    text = "a dask scheduler, for example tcp://10.0.0.1:8786 (default: this machine)"
+    sub.add_argument("--scheduler", metavar="ADDRESS", help=text)
+    sub.add_argument("-f", "--force", action="store_true", help=force)
+
+
 def run(options: argparse.Namespace) -> int:
+    from hdac.bench.experiment import load_experiment
+
     if options.action == "list":
-        rows = [
-            (name, str(read_toml(find_recipe("experiments", name)).get("title", "")))
-            for name in recipe_names("experiments")
-        ]
-        result(
-            options,
-            {"experiments": dict(rows)},
-            "\n".join(f"{name:20} {title}" for name, title in rows),
-        )
-        return 0
+        return _list(options)
     if options.action == "report":
-        return _report(options, options.folder, {})
-    experiment = load_experiment(options.name)
+        recipe = load_experiment(options.recipe) if options.recipe else None
+        return _report(options, options.folder, recipe, {})
+    return _run(options, load_experiment(options.name))
+
+
+def _list(options: argparse.Namespace) -> int:
+    from hdac.bench.recipes import find_recipe, read_toml, recipe_names
+
+    names = recipe_names("experiments")
+    titles = {n: str(read_toml(find_recipe("experiments", n)).get("title", "")) for n in names}
+    lines = "\n".join(f"{name:20} {title}" for name, title in titles.items())
+    result(options, {"experiments": titles}, lines)
+    return 0
+
+
+def _run(options: argparse.Namespace, experiment: Experiment) -> int:
+    from hdac.bench.engine import check_jobs
+    from hdac.bench.results import Store
+    from hdac.bench.runner import plan, progress_lines, run
+
     store = Store(options.out or Path("results") / experiment.name)
     jobs = check_jobs(options.jobs)
     if options.dry_run:
@@ -98,33 +86,25 @@ def run(options: argparse.Namespace) -> int:
         ]
         lines += [f"{name}: not run here ({reason})" for name, reason in skipped.items()]
         lines.append(f"{len(waiting)} of {len(tasks)} points would run")
-        result(
-            options,
-            {"points": len(tasks), "to_do": [t.name for t in waiting], "skipped": skipped},
-            "\n".join(lines),
-        )
+        data = {"points": len(tasks), "to_do": [t.name for t in waiting], "skipped": skipped}
+        result(options, data, "\n".join(lines))
         return 0
-    told = progress_lines(time.monotonic())
-    summary = run_experiment(
-        experiment, store, options.data, jobs, options.scheduler, options.force, told
-    )
+    progress = progress_lines(time.monotonic())
+    scheduler, force = options.scheduler, options.force
+    summary = run(experiment, store, options.data, jobs, scheduler, force, progress)
     for name, reason in summary.skipped.items():
         say(f"hdac: {name} was not run: {reason}")
     for name, reason in summary.failed.items():
         say(f"hdac: {name} failed: {reason}")
-    return _report(
-        options,
-        store.folder,
-        {
-            "made": summary.made,
-            "kept": summary.kept,
-            "failed": summary.failed,
-            "skipped": summary.skipped,
-        },
-    )
+    return _report(options, store.folder, experiment, summary._asdict())
 
 
-def _report(options: argparse.Namespace, folder: Path, summary: dict[str, object]) -> int:
+def _report(
+    options: argparse.Namespace,
+    folder: Path,
+    experiment: Experiment | None,
+    summary: dict[str, object],
+) -> int:
     from hdac.bench.analysis import load
     from hdac.bench.compressai import read_extra, write_aggregates
     from hdac.bench.figures import write_figures
@@ -136,20 +116,13 @@ def _report(options: argparse.Namespace, folder: Path, summary: dict[str, object
     found = write_tables(run)
     write_aggregates(run)
     write_figures(run, extra)
-    reports = write_report(run, found, extra, options.data, not options.no_players)
-    failed = sum(bool(p.error) for p in run.points.values())
+    pages = write_report(run, found, extra, experiment, options.data, not options.no_players)
+    failed, count = sum(bool(p.error) for p in run.points.values()), len(run.points)
     data = {
-        **summary,
-        "folder": str(folder),
-        "points": len(run.points),
-        "failed_points": failed,
-        "reports": [str(p) for p in reports],
-    }
+        **summary, "folder": str(folder), "points": count, "failed_points": failed,
+        "reports": [str(p) for p in pages],
+    }  # fmt: skip
     made = f"{summary['made']} points made, {summary['kept']} kept, " if summary else ""
-    pages = ", ".join(p.name for p in reports)
-    result(
-        options,
-        data,
-        f"{folder}: {made}{failed} of {len(run.points)} points failed; see bd.md, rd.csv, figures/, {pages}",
-    )
+    files = ", ".join(["bd.md", "rd.csv", "figures/", *(p.name for p in pages)])
+    result(options, data, f"{folder}: {made}{failed} of {count} points failed; see {files}")
     return 1 if failed else 0

@@ -38,7 +38,8 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     from hdac.atomic import write_atomically
-    from hdac.bitstream.container import BaseCodec, Cursor, Mode, read_header
+    from hdac.bitstream.container import BaseCodec, Mode, read_header
+    from hdac.bitstream.cursor import Cursor
     from hdac.codec.files import base_units, decode
     from hdac.video.writer import check_output
 

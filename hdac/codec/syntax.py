@@ -24,14 +24,12 @@ from typing import NamedTuple
 
 from hdac.bitstream.container import (
     MAX_PAYLOAD,
-    Cursor,
     Header,
     Keypoints,
     Packet,
     PacketType,
-    chunk,
-    varint,
 )
+from hdac.bitstream.cursor import Cursor, chunk, varint
 from hdac.bitstream.nal import NalCompressor
 from hdac.bitstream.rangecoder import Adaptive, Coder, Integer, Reader, Writer
 from hdac.bitstream.recoding import bin_limit, least_size

@@ -85,9 +85,11 @@ def _orientation(frame: av.VideoFrame) -> tuple[list[tuple[str, str]], str]:
         return [], ""
     a, b, _, c, d = struct.unpack("=9i", data)[:5]
     if not b and not c:
-        mirrors = [("hflip", "")] * (a < 0) + [("vflip", "")] * (d < 0)
-        text = {0: "", 1: "mirrored as tagged", 2: "turned by 180 degrees as tagged"}[len(mirrors)]
-        return mirrors, text
+        # copy: vflip gives lines from the last to the first in memory
+        mirrors = [("hflip", "")] * (a < 0) + [("vflip", ""), ("copy", "")] * (d < 0)
+        half_turn = a < 0 and d < 0
+        text = "turned by 180 degrees as tagged" if half_turn else "mirrored as tagged"
+        return mirrors, text if mirrors else ""
     if a or d:
         return [], "a rotation that is no multiple of 90 degrees is not applied"
     way, angle = ("clock", 90) if b > 0 else ("cclock", 270)

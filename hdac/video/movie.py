@@ -140,7 +140,9 @@ class Opened:
         if guess and mean and self.stamps[0] is not None and abs(mean - guess) > guess / 20:
             rates = [mean, guess]
         lost = self.undecodable + _REORDERED * self.cut
-        return find_timing(self.stamps, s.time_base or Fraction(1), self.last, rates, lost)
+        timing = find_timing(self.stamps, s.time_base or Fraction(1), self.last, rates, lost)
+        avi = self.container.format.name == "avi"  # numbers packets in the order of decoding
+        return Timing(timing.fps) if avi and not timing.times else timing
 
     def damage(self) -> list[str]:
         """What could not be read of what was seen so far."""

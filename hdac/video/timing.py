@@ -52,7 +52,8 @@ def find_timing(
     period = Fraction(at[-1], slots[-1])
     # a tick of rounding, 5 % of jitter: less than anybody sees
     slack = max(min(Fraction(21, 20), period / 4), period / 20)
-    if all(abs(time - slot * period) <= slack for time, slot in zip(at, slots, strict=True)):
+    off = [time - slot * period for time, slot in zip(at, slots, strict=True)]
+    if max(off) - min(off) <= 2 * slack:
         rounding = min(Fraction(2), period / 2) * tick
         return Timing(_constant(slots[-1], at[-1] * tick, rounding, rates))
     times = [0]

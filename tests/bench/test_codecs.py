@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from hdac.bench.codecs import Anchor, AnchorRecipe, Hdac, HdacRecipe, Job, code_version, load_codec
+from hdac.bench.codecs import Anchor, AnchorRecipe, Hdac, HdacRecipe, Job, load_codec
+from hdac.bench.environment import code_version
 from hdac.codec.operating import default_qp_intra
 from hdac.errors import UsageError
 from hdac.layers.base import CASCADE
@@ -140,3 +141,30 @@ def test_encoder_that_this_ffmpeg_lacks() -> None:
         "a", AnchorRecipe("t", ("enc",), ("dec",), ".x", (1,), encoder="libx277"), Path()
     )
     assert "no libx277; set HDAC_FFMPEG" in str(anchor.unavailable())
+
+
+@pytest.mark.parametrize("library", ["av", "numpy", "torch"])
+def test_a_point_of_other_libraries_is_another(
+    monkeypatch: pytest.MonkeyPatch, library: str
+) -> None:
+    codec, anchor = load_codec("hdac-base"), load_codec("x265-tuned")
+    before = codec.decides(), anchor.decides()
+    monkeypatch.setattr(f"{library}.__version__", "0.0.1")
+    assert codec.decides() != before[0]
+    assert (anchor.decides() != before[1]) == (library != "torch")
+
+
+def test_a_point_of_another_x265_libavcodec_or_ffmpeg_is_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hevc, auto = load_codec("hdac-hybrid"), load_codec("hdac-hybrid-auto")
+    before = hevc.decides(), auto.decides()
+    monkeypatch.setattr("av.library_versions", {"libavcodec": (1, 2, 3)})
+    assert hevc.decides()["libraries"]["libavcodec"] == "1.2.3"
+    monkeypatch.undo()
+    assert (hevc.decides(), auto.decides()) == before
+    monkeypatch.setattr("hdac.bench.codecs.tool_version", lambda _: "another FFmpeg")
+    assert (hevc.decides() == before[0], auto.decides() == before[1]) == (True, False)
+    assert "x265 (build" in hevc.decides()["x265"]
+    monkeypatch.setattr("hdac.bench.codecs.x265_version", lambda: "another x265")
+    assert hevc.decides() != before[0]

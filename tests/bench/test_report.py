@@ -14,10 +14,10 @@ from hdac.bench.compressai import read_extra
 from hdac.bench.datasets import find_sources
 from hdac.bench.experiment import load_experiment
 from hdac.bench.figures import averaged_points, extra_scores
+from hdac.bench.manifest import describe
 from hdac.bench.point import execute
 from hdac.bench.report import write_report
-from hdac.bench.results import Store, as_json
-from hdac.bench.runner import describe
+from hdac.bench.results import Store
 from hdac.bench.tables import write_tables
 from hdac.errors import UsageError
 from tests.conftest import Run
@@ -65,10 +65,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for outcome in map(execute, tasks):
         assert outcome.error == ""
         store.save(outcome)
-    write_atomically(
-        store.folder / "experiment.json",
-        as_json(describe(experiment, tasks, {"hm-ldb": "not here"})),
-    )
+    manifest = describe(experiment, tasks, {"hm-ldb": "not here"})
+    write_atomically(store.folder / "experiment.json", manifest.to_json())
     write_atomically(store.folder / "environment.json", b"{}")
     return store.folder
 
@@ -298,7 +296,6 @@ def test_hybrid_bits_per_frame(head: list[object]) -> None:
     for settings in (
         {"qp_base": 40, "refresh": 3},
         {"mode": "animation", "qp_intra": 40, "refresh": 3},
-        {"qp_base": 40, "frame_step": 2},
     ):
         data = encode(head[:7], 176, 144, Fraction(30), EncoderConfig(**settings))  # type: ignore[arg-type]
         layers, bits = frame_bits(data), inspect(data).bits

@@ -2,6 +2,7 @@
 
 import json
 import os
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,8 @@ import pytest
 
 from hdac.bitstream.container import VERSION
 from hdac.video.ffmpeg import encoders, find_ffmpeg, run_ffmpeg
-from hdac.video.reader import VideoReader
+from hdac.video.reader import VideoInfo, VideoReader
+from hdac.video.writer import VideoWriter
 from tests.conftest import Run, synthetic, write_video
 
 
@@ -304,16 +306,97 @@ def test_newer_version(hdac: Run, stream: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "a.mp4").exists()
 
 
-def test_damage_leaves_no_output(hdac: Run, stream: Path, tmp_path: Path) -> None:
+def damaged(stream: Path, path: Path, part: float) -> Path:
     data = bytearray(stream.read_bytes())
-    data[len(data) // 2] ^= 4
-    (tmp_path / "bad.hdac").write_bytes(bytes(data))
-    code, _, err = hdac(
-        "decode", tmp_path / "bad.hdac", "-o", tmp_path / "a.mkv", "--level", "base"
-    )
+    data[int(len(data) * part)] ^= 4
+    path.write_bytes(bytes(data))
+    return path
+
+
+def test_what_verifies_is_written(hdac: Run, clip: Path, tmp_path: Path) -> None:
+    whole = tmp_path / "whole.hdac"
+    options = ("--mode", "base", "--refresh", 2, "--frames", 8)
+    assert hdac("encode", clip, "-o", whole, *options)[0] == 0
+    bad = damaged(whole, tmp_path / "bad.hdac", 0.9)
+    code, out, err = hdac("decode", bad, "-o", tmp_path / "a.mkv", "--json")
+    made = json.loads(out)
+    assert code == 1
+    assert 0 < made["frames"] < 8
+    assert made["frames"] == len(list(VideoReader(tmp_path / "a.mkv")))
+    assert made["notes"][0] in err
+    assert "missing" in err
+    code, out, err = hdac("decode", bad, "-o", tmp_path / "b.mkv", "--strict")
+    assert (code, out) == (2, "")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.mkv", "bad.hdac", "whole.hdac"]
+
+
+def test_damage_of_all_leaves_no_output(hdac: Run, stream: Path, tmp_path: Path) -> None:
+    bad = damaged(stream, tmp_path / "bad.hdac", 0.5)
+    code, _, err = hdac("decode", bad, "-o", tmp_path / "a.mkv", "--level", "base", "--strict")
     assert code == 2
     assert "damaged" in err
     assert [p.name for p in tmp_path.iterdir()] == ["bad.hdac"]
+
+
+@pytest.mark.parametrize("verb", ["decode", "info", "export"])
+def test_large_pictures_are_refused(hdac: Run, stream: Path, tmp_path: Path, verb: str) -> None:
+    out = () if verb == "info" else ("-o", tmp_path / ("a.mkv" if verb == "decode" else "a.hevc"))
+    code, _, err = hdac(verb, stream, *out, "--max-pixels", "176x143")
+    assert code == 2
+    assert "176x144" in err
+    assert "--max-pixels" in err
+    assert hdac(verb, stream, *out, "--max-pixels", 176 * 144)[0] == 0
+    code, _, err = hdac(verb, stream, *out, "--max-pixels", "big")
+    assert (code, "--max-pixels big; expected WIDTHxHEIGHT or a number" in err) == (2, True)
+
+
+def test_a_variable_rate_plays_at_its_speed(hdac: Run, tmp_path: Path) -> None:
+    """20 frames over 1.75 s."""
+    at = [*range(0, 500, 50), *range(500, 1750, 125)]
+    info = VideoInfo(tmp_path / "v.mkv", 64, 48, Fraction(80, 7))
+    with VideoWriter(info, timed=True) as writer:
+        for picture, time in zip(synthetic(20), at, strict=True):
+            writer.write(picture, Fraction(time, 1000))
+    made = tmp_path / "v.hdac"
+    code, out, err = hdac("encode", info.path, "-o", made, "--mode", "base", "--json")
+    assert (code, json.loads(out)["fps"]) == (0, "80/7")
+    assert "variable frame rate" in err
+    assert "variable frame rate" in json.loads(out)["notes"][0]
+    for name in ("a.mp4", "a.mkv"):
+        assert hdac("decode", made, "-o", tmp_path / name)[0] == 0
+        assert VideoReader(tmp_path / name).info.times == tuple(at)
+    assert hdac("export", made, "-o", tmp_path / "base.mp4")[0] == 0
+    assert VideoReader(tmp_path / "base.mp4").info.times == tuple(at)
+    code, _, err = hdac("decode", made, "-o", tmp_path / "a.y4m")
+    assert (code, "y4m has no frame times" in err) == (0, True)
+    constant = ("--mode", "base", "--fps", "10", "--json", "-f")
+    _, out, err = hdac("encode", info.path, "-o", made, *constant)
+    assert (json.loads(out)["fps"], err) == ("10", "")
+    cut = ("--mode", "base", "--frames", 12, "-f")
+    assert hdac("encode", info.path, "-o", made, *cut)[0] == 0
+    assert hdac("decode", made, "-o", tmp_path / "cut.mkv")[0] == 0
+    assert VideoReader(tmp_path / "cut.mkv").info.times == tuple(at[:12])
+
+
+def test_live_streams(hdac: Run, clip: Path, tmp_path: Path) -> None:
+    out = tmp_path / "a.hdac"
+    code, text, _ = hdac("encode", clip, "-o", out, "--mode", "base", "--live", "--json")
+    assert (code, json.loads(text)["live"]) == (0, True)
+    assert hdac("decode", out, "-o", tmp_path / "a.mkv")[0] == 0
+    assert len(list(VideoReader(tmp_path / "a.mkv"))) == 10
+
+
+def test_pictures_of_a_folder_that_are_not_ours_stay(
+    hdac: Run, stream: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (folder / "holiday.png").write_bytes(b"mine")
+    assert hdac("decode", stream, "-o", folder, "--level", "base")[0] == 2
+    code, _, err = hdac("decode", stream, "-o", folder, "--level", "base", "-f")
+    assert (code, (folder / "holiday.png").read_bytes()) == (0, b"mine")
+    assert len(list(folder.iterdir())) == 9
+    assert "1 other pictures were in the folder and are still there (holiday.png)" in err
 
 
 def test_unknown_model(hdac: Run, clip: Path, tmp_path: Path) -> None:

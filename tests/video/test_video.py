@@ -9,22 +9,14 @@ from hdac.errors import ToolError, UsageError
 from hdac.video.colour import picture_from_rgb, resolve_matrix, rgb_from_picture
 from hdac.video.ffmpeg import find_ffmpeg, run_ffmpeg
 from hdac.video.picture import Picture
-from hdac.video.reader import VideoInfo, VideoReader, even
+from hdac.video.reader import VideoInfo, VideoReader
 from hdac.video.writer import VideoWriter, check_output
 from tests.conftest import synthetic, write_video
 
 
 def odd(pictures: list[Picture], width: int, height: int) -> list[Picture]:
     """Cut to an odd size and padded again, as a reader delivers it."""
-    cut = [
-        (
-            p.y[:height, :width],
-            p.u[: (height + 1) // 2, : (width + 1) // 2],
-            p.v[: (height + 1) // 2, : (width + 1) // 2],
-        )
-        for p in pictures
-    ]
-    return [Picture(even(y), u, v) for y, u, v in cut]
+    return [p.cropped(width, height).padded() for p in pictures]
 
 
 def difference(a: list[Picture], b: list[Picture]) -> int:
@@ -131,36 +123,6 @@ def ffmpeg_file(path: Path, *arguments: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (["-pix_fmt", "yuv444p", "-c:v", "libx264"], "yuv444p converted to 4:2:0"),
-        (["-pix_fmt", "yuv420p10le", "-c:v", "libx265"], "10-bit source converted to 8 bit"),
-        (
-            ["-pix_fmt", "yuvj420p", "-c:v", "libx264", "-color_range", "pc"],
-            "full-range source converted to limited range",
-        ),
-        (
-            ["-vf", "setpts='if(lt(N,5),N,2*N)/25/TB'", "-fps_mode", "vfr", "-c:v", "libx264"],
-            "variable frame rate",
-        ),
-        (["-pix_fmt", "rgb24", "-c:v", "ffv1"], "RGB converted"),
-    ],
-)
-def test_other_sources_are_converted_and_said(
-    tmp_path: Path, arguments: list[str], words: str
-) -> None:
-    reader = VideoReader(ffmpeg_file(tmp_path / "v.mkv", *arguments))
-    assert any(words in note for note in reader.info.notes)
-    pictures = list(reader)
-    assert len(pictures) == 10
-    assert pictures[0].y.shape == (48, 64)
-    assert (
-        10 <= pictures[0].y.min() <= 40
-    )  # testsrc2 shows black and white: limited range is 16 to 235
-    assert 200 <= pictures[0].y.max() <= 245
-
-
 def test_webm(tmp_path: Path) -> None:
     reader = VideoReader(ffmpeg_file(tmp_path / "v.webm", "-c:v", "libvpx-vp9"))
     assert (len(list(reader)), reader.info.fps, reader.info.notes) == (10, 25, ())
@@ -201,7 +163,7 @@ def bad(tmp_path: Path, kind: str) -> Path:
         ("audio", "no video stream .streams: audio"),
         ("noise", "not a video that can be read"),
         ("empty", "not a video that can be read"),
-        ("folder", "0 PNG pictures; at least 1"),
+        ("folder", "0 PNG or JPEG pictures; at least 1"),
         ("raw", "raw yuv without a size.*--size WxH"),
         ("cut raw", "no whole number of 64x48"),
         ("tiny raw", "0 frames: 500 bytes"),
@@ -230,12 +192,6 @@ def test_outputs_are_not_overwritten_and_nothing_half_made_stays(tmp_path: Path)
         check_output(tmp_path / "no" / "v.mp4", force=False)
 
 
-def test_a_folder_of_other_things_is_not_replaced(tmp_path: Path) -> None:
-    (tmp_path / "thesis.txt").write_text("mine")
-    with pytest.raises(UsageError, match="holds more than PNG"):
-        check_output(tmp_path, force=True)
-
-
 def test_ffmpeg_is_found_and_its_failures_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ToolError, match=r"FFmpeg failed(?s:.*)no-such-file"):
         run_ffmpeg(["-i", "no-such-file.mp4", "-f", "null", "-"])
@@ -248,11 +204,3 @@ def test_ffmpeg_is_found_and_its_failures_are_shown(monkeypatch: pytest.MonkeyPa
         find_ffmpeg()
     with pytest.raises(UsageError, match="--ffmpeg /nowhere"):
         find_ffmpeg("/nowhere")
-
-
-def test_picture_bytes() -> None:
-    picture = synthetic(1)[0]
-    assert difference([Picture.frombytes(picture.tobytes(), 64, 48)], [picture]) == 0
-    assert difference([Picture.from_av(picture.to_av())], [picture]) == 0
-    with pytest.raises(ValueError, match="rgb24"):
-        Picture.from_av(av.VideoFrame(16, 16, "rgb24"))
