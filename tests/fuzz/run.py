@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
+import os
 import random
 import resource
 import signal
@@ -116,7 +117,7 @@ def _stand_in() -> None:
 
 
 def _memory() -> float:
-    """Most memory that this process has taken, in MB (what `getrusage` says is the parent's too)."""
+    """Most memory that this process has taken, in MB (`getrusage` may say its parent's)."""
     status = Path("/proc/self/status")
     lines = status.read_text().splitlines() if status.exists() else []
     found = [int(line.split()[1]) for line in lines if line.startswith("VmHWM")]
@@ -129,8 +130,6 @@ def attempt(seed: int, index: int) -> Outcome:
 
     name, data, level = make(seed, index)
     start, found, failure = time.process_time(), list[str](), ""
-    soft = int(start) + KILL_AFTER
-    resource.setrlimit(resource.RLIMIT_CPU, (soft, resource.getrlimit(resource.RLIMIT_CPU)[1]))
     calls = {
         "decode": lambda: sum(1 for _ in decode(data, level)),  # type: ignore[arg-type]
         "inspect": lambda: inspect(data).to_json(),
@@ -162,13 +161,21 @@ def _work(seed: int, indices: range, answers: Connection) -> None:
     _stand_in()
     resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
     for index in indices:
         answers.send(index)
+        resource.setrlimit(resource.RLIMIT_CPU, (int(time.process_time()) + KILL_AFTER, hard))
         outcome = attempt(seed, index)
         answers.send(outcome)
         if outcome.memory > MAX_MEMORY:
             break  # the next one gets a fresh process
     answers.send(None)
+
+
+def _die(seed: int, indices: range, answers: Connection) -> None:
+    """In place of `_work`: a worker that is ended from outside."""
+    answers.send(indices.start)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _batch(seed: int, indices: range) -> Iterator[Outcome]:
@@ -225,8 +232,8 @@ def main(arguments: list[str] | None = None) -> int:
         totals.add(outcome)
         if outcome.failure:
             print(
-                f"FAILED {outcome.name}: {outcome.failure}\n    repeat it: python -m tests.fuzz.run "
-                f"--seed {seed} --index {outcome.index}",
+                f"FAILED {outcome.name}: {outcome.failure}\n    repeat it: "
+                f"python -m tests.fuzz.run --seed {seed} --index {outcome.index}",
                 flush=True,
             )
     print(
