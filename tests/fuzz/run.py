@@ -1,0 +1,249 @@
+"""Fuzzing of the decoder: `python -m tests.fuzz.run --seconds 60`.
+
+Mutants of the golden files, with right checksums, are decoded and inspected in worker processes. An
+exception that is no `HdacError`, a mutant that takes over 5 s of CPU time, or a worker of over
+800 MB is a failure (exit code 1); `--seed` and `--index` repeat it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import random
+import resource
+import signal
+import sys
+import time
+import traceback
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from functools import cache
+from multiprocessing.connection import Connection
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from hdac.errors import HdacError
+from tests.fuzz.mutate import mutant
+
+SEEDS = (Path(__file__).parents[1] / "golden", Path(__file__).parent / "seeds")
+MAX_CPU = 5.0  # seconds of a mutant
+MAX_MEMORY = 800  # MB of a worker
+KILL_AFTER = 30  # seconds of CPU time of a mutant: then its worker is ended
+BATCH = 500  # mutants of a worker
+
+
+class Outcome(NamedTuple):
+    """What became of one mutant. `failure` is empty where all is well."""
+
+    index: int
+    name: str
+    found: tuple[str, ...]
+    cpu: float
+    memory: float
+    failure: str
+
+
+@dataclass
+class Totals:
+    """What became of all of them."""
+
+    count: int = 0
+    cpu: float = 0.0
+    memory: float = 0.0
+    found: Counter[str] = field(default_factory=Counter)
+    failures: list[Outcome] = field(default_factory=list)
+
+    def add(self, outcome: Outcome) -> None:
+        self.count += 1
+        self.cpu, self.memory = max(self.cpu, outcome.cpu), max(self.memory, outcome.memory)
+        self.found.update(outcome.found)
+        if outcome.failure:
+            self.failures.append(outcome)
+
+
+@cache
+def seeds() -> dict[str, bytes]:
+    files = [path for folder in SEEDS for path in sorted(folder.glob("*.hdac"))]
+    return {path.stem: path.read_bytes() for path in files}
+
+
+def make(seed: int, index: int) -> tuple[str, bytes, str]:
+    """The mutant of a number: the file that it comes from, its bytes, the level to decode."""
+    rng, files = random.Random(f"{seed}/{index}"), seeds()
+    names = list(files)
+    name = rng.choice(names)
+    if name == "large" and rng.random() < 0.7:  # it takes long
+        name = rng.choice(names)
+    data = mutant(files[name], rng)
+    levels = ("animation", "fused") if name.startswith("animation") else ("base", "base", "fused")
+    return name, data, rng.choice(levels)
+
+
+class _StandIn:
+    """In place of the networks, which other tests run: shows what it is given."""
+
+    workers = 2
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    @classmethod
+    def of(cls, _: object) -> _StandIn:
+        return cls()
+
+    def set_reference(self, picture: object, qp: int, parameters: object) -> None:
+        pass
+
+    def fuse(self, picture: object, qp: int, parameters: object) -> Future[Any]:
+        made: Future[Any] = Future()
+        made.set_result(picture)
+        return made
+
+    def animate(self, picture: object, parameters: object) -> Future[Any]:
+        return self.fuse(picture, 0, parameters)
+
+    def close(self) -> None:
+        pass
+
+
+def _stand_in() -> None:
+    module: Any = ModuleType("hdac.codec.synthesiser")
+    module.Network = module.Synthesiser = _StandIn
+    sys.modules[module.__name__] = module
+
+
+def _memory() -> float:
+    """Most memory that this process has taken, in MB (`getrusage` may say its parent's)."""
+    status = Path("/proc/self/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    found = [int(line.split()[1]) for line in lines if line.startswith("VmHWM")]
+    return (found[0] if found else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) / 1024
+
+
+def attempt(seed: int, index: int) -> Outcome:
+    """Decodes and inspects one mutant."""
+    from hdac.codec.files import base_units, decode, inspect
+
+    name, data, level = make(seed, index)
+    start, found, failure = time.process_time(), list[str](), ""
+    calls = {
+        "decode": lambda: sum(1 for _ in decode(data, level)),  # type: ignore[arg-type]
+        "inspect": lambda: inspect(data).to_json(),
+    }
+    if index % 5 == 0:
+        calls["base"] = lambda: sum(1 for _ in base_units(data))
+    for what, call in calls.items():
+        try:
+            call()
+            found.append(f"{what}: whole")
+        except HdacError as error:
+            found.append(f"{what}: {type(error).__name__}")
+        except Exception as error:
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            failure = f"{what}: {error!r} at {Path(place.filename).name}:{place.lineno}"
+    cpu, memory = time.process_time() - start, _memory()
+    if cpu > MAX_CPU:
+        failure = failure or f"{cpu:.1f} s of CPU time; allowed are {MAX_CPU:g}"
+    if memory > MAX_MEMORY:
+        failure = failure or f"{memory:.0f} MB; allowed are {MAX_MEMORY}"
+    return Outcome(index, name, tuple(found), cpu, memory, failure)
+
+
+def _work(seed: int, indices: range, answers: Connection) -> None:
+    """A worker process: sends a number when it begins with it and an `Outcome` when it is done."""
+    import logging
+
+    logging.disable()
+    _stand_in()
+    resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+    for index in indices:
+        answers.send(index)
+        resource.setrlimit(resource.RLIMIT_CPU, (int(time.process_time()) + KILL_AFTER, hard))
+        outcome = attempt(seed, index)
+        answers.send(outcome)
+        if outcome.memory > MAX_MEMORY:
+            break  # the next one gets a fresh process
+    answers.send(None)
+
+
+def _die(seed: int, indices: range, answers: Connection) -> None:
+    """In place of `_work`: a worker that is ended from outside."""
+    answers.send(indices.start)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _batch(seed: int, indices: range) -> Iterator[Outcome]:
+    """The outcomes of a worker process, as far as it comes."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe(duplex=False)
+    worker = context.Process(target=_work, args=(seed, indices, theirs), daemon=True)
+    worker.start()
+    theirs.close()
+    at = indices.start
+    try:
+        while (message := ours.recv()) is not None:
+            if isinstance(message, Outcome):
+                yield message
+            else:
+                at = message
+    except EOFError:
+        worker.join()
+        code = worker.exitcode or 0
+        how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        yield Outcome(at, make(seed, at)[0], ("ended",), 0.0, 0.0, f"its worker ended: {how}")
+    finally:
+        worker.terminate()
+        worker.join()
+        ours.close()
+
+
+def fuzz(seed: int, count: int, seconds: float | None = None, first: int = 0) -> Iterator[Outcome]:
+    """The outcomes of the mutants from number `first` on."""
+    start, at, end = time.monotonic(), first, first + count
+    while at < end:
+        for outcome in _batch(seed, range(at, min(end, at + BATCH))):
+            at = outcome.index + 1
+            yield outcome
+            if seconds is not None and time.monotonic() - start > seconds:
+                return
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz.run", description=__doc__)
+    parser.add_argument("--count", type=int, default=1_000_000, help="at most so many mutants")
+    parser.add_argument("--seconds", type=float, help="at most so long")
+    parser.add_argument("--seed", type=int, help="of the mutants; default: another each time")
+    parser.add_argument("--index", type=int, help="this mutant only")
+    parser.add_argument("--output", type=Path, help="write the mutant of --index to a file")
+    options = parser.parse_args(arguments)
+    seed = random.SystemRandom().randrange(10**6) if options.seed is None else options.seed
+    print(f"seed {seed}", flush=True)
+    if options.index is not None and options.output is not None:
+        options.output.write_bytes(make(seed, options.index)[1])
+    first, count = (0, options.count) if options.index is None else (options.index, 1)
+    totals = Totals()
+    for outcome in fuzz(seed, count, options.seconds, first):
+        totals.add(outcome)
+        if outcome.failure:
+            print(
+                f"FAILED {outcome.name}: {outcome.failure}\n    repeat it: "
+                f"python -m tests.fuzz.run --seed {seed} --index {outcome.index}",
+                flush=True,
+            )
+    print(
+        f"{totals.count} mutants, {len(totals.failures)} failures; at most {totals.cpu:.2f} s of "
+        f"CPU time and {totals.memory:.0f} MB"
+    )
+    for what, number in sorted(totals.found.items()):
+        print(f"{number:8} {what}")
+    return 1 if totals.failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
