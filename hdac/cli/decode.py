@@ -27,7 +27,6 @@ from hdac.errors import DamagedError, IncompleteError
 
 if TYPE_CHECKING:
     from hdac.bitstream.container import Header
-    from hdac.bitstream.cursor import Cursor
     from hdac.video.info import VideoInfo
 
 
@@ -55,6 +54,7 @@ def video_info(header: Header, path: Path, frames: int | None = None) -> VideoIn
 
 def run(options: argparse.Namespace) -> int:
     from hdac.bitstream.container import read_header
+    from hdac.bitstream.cursor import Cursor
     from hdac.codec.decoder import check_level
     from hdac.codec.files import decode
     from hdac.video.writer import VideoWriter, check_output
