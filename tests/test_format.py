@@ -6,6 +6,7 @@ from fractions import Fraction
 from importlib import import_module
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from hdac.bitstream.container import (
@@ -36,6 +37,8 @@ from hdac.codec.syntax import (
 )
 from hdac.errors import DamagedError, StreamError
 from hdac.layers.motion import KeypointCoder
+from hdac.layers.resample import upsample
+from hdac.video.picture import Picture
 
 DOCS = Path(__file__).parent.parent / "docs"
 TEXT = (DOCS / "format.md").read_text()
@@ -216,3 +219,20 @@ def test_flags_and_times_of_section_5() -> None:
 def test_links(name: str) -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", (DOCS / name).read_text()):
         assert (DOCS / target).exists(), target
+
+
+def test_doubling_of_section_7() -> None:
+    rng = np.random.default_rng(0)
+    plane = rng.choice([0, 255, 16, 200], (6, 8)).astype(np.uint8)
+
+    def doubled(samples: list[int]) -> list[int]:
+        out = []
+        for i in range(len(samples)):
+            a, b, c, d, e = (samples[min(max(j, 0), len(samples) - 1)] for j in range(i - 2, i + 3))
+            out += [-3 * a + 29 * b + 111 * c - 9 * d, -9 * b + 111 * c + 29 * d - 3 * e]
+        return [min(255, max(0, (value + 64) >> 7)) for value in out]
+
+    wanted = np.array([doubled(column) for column in plane.T.tolist()]).T
+    wanted = np.array([doubled(row) for row in wanted.tolist()])
+    found = upsample(Picture(plane, plane[:3, :4], plane[:3, :4]), 2)
+    assert (found.y == wanted).all()

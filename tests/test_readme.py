@@ -1,30 +1,58 @@
-"""The README's example runs and prints what it says."""
+"""README's examples run and print what they say, and what it names is there."""
 
+import argparse
 import contextlib
 import io
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from hdac.cli.main import VERBS
+from hdac.cli.main import VERBS, parser
 
 README = Path(__file__).parent.parent / "README.md"
+TEXT = README.read_text()
+EXAMPLES = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
 
 
-def test_example() -> None:
-    (code,) = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+@pytest.mark.parametrize("code", EXAMPLES)
+def test_examples(code: str) -> None:
+    """Each `print` has a comment with what it prints."""
     wanted = re.findall(r"print\(.*\)  # (.*)", code)
+    assert len(wanted) == code.count("print(") > 0
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
         exec(compile(code, str(README), "exec"), {})
     assert out.getvalue().splitlines() == wanted
 
 
+def test_there_is_an_example() -> None:
+    assert any("hdac.encode(" in code and "hdac.decode(" in code for code in EXAMPLES)
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_is_named(verb: str) -> None:
-    assert (
-        f"hdac {verb}" in README.read_text()
-        or f"make {verb}" in README.read_text()
-        or verb == "models"
-    )
+    assert f"hdac {verb}" in TEXT or f"make {verb}" in TEXT or verb == "models"
+
+
+def options(of: argparse.ArgumentParser) -> Iterator[str]:
+    """All options of a parser and of those below it."""
+    for action in of._actions:
+        yield from action.option_strings
+        if isinstance(action, argparse._SubParsersAction):
+            for sub in action.choices.values():
+                yield from options(sub)
+
+
+def test_every_option_is_there() -> None:
+    """Other programs' options do not count: what stands before `-m hdac`, and our scripts'."""
+    ours = re.sub(r"torchrun.* -m hdac|python experiments/\S+[^`]*", "", TEXT)
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]*", ours))
+    assert len(named) > 10
+    assert named - set(options(parser(VERBS))) == set()
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\(([^)#:]+)\)", TEXT))))
+def test_links(target: str) -> None:
+    assert (README.parent / target).exists()
