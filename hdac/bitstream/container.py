@@ -162,6 +162,8 @@ class Header:
     @property
     def packet_frames(self) -> int:
         """Most frames that one packet may carry."""
+        if self.live:
+            return 1
         return max(1, min(MAX_FRAMES, MAX_PACKET_PIXELS // (self.width * self.height)))
 
     @property
@@ -347,7 +349,8 @@ class Packet:
         first = (
             Cursor(payload).chunk("picture", MAX_PAYLOAD) if known is PacketType.FRAME else payload
         )
-        return cls(known, payload, bool(len(first) and first[0] & 1), sequence, time)
+        starts = known < PacketType.AUDIO or known is PacketType.FRAME
+        return cls(known, payload, bool(starts and len(first) and first[0] & 1), sequence, time)
 
     @property
     def frames(self) -> int:

@@ -71,6 +71,8 @@ class StreamWriter:
 
     def _may_open(self, kind: PacketType) -> bool:
         """Whether a packet of this type is the first of those that belong to the same frames."""
+        if kind in (PacketType.AUDIO, PacketType.RESERVED):
+            return False
         before, self._before = self._before, kind
         if kind is PacketType.TIMES:
             return True

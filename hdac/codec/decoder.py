@@ -93,6 +93,7 @@ class Decoder:
         self._number = 0
         self._time: Fraction | None = None  # of the last frame
         self._expected: int | None = None  # sequence number
+        self._awaited = False  # the last packet's enhancement
         self._lost = False  # until the next entry point
 
     def _open(self, device: str) -> tuple[View, int]:
@@ -128,9 +129,11 @@ class Decoder:
         frames: list[Frame] = []
         if missing:
             frames = self._show_pending()
-            picture = packet.type in (PacketType.BASE, PacketType.REFERENCE)
-            if not (missing == 1 and picture and frames):  # else its enhancement alone is lost
+            first = packet.type in (PacketType.BASE, PacketType.REFERENCE, PacketType.TIMES)
+            if not (missing == 1 and first and self._awaited):  # else enhancement alone is lost
                 self.lose()
+        picture = packet.type in (PacketType.BASE, PacketType.REFERENCE)
+        self._awaited = picture and self.header.mode is not Mode.BASE
         try:
             for part in packet.parts(self.header.mode):
                 frames += self._decode(part)
@@ -160,6 +163,8 @@ class Decoder:
             self._lost = False
         if packet.type is PacketType.TIMES:
             frames = self._show_pending()
+            if packet.gop_start:
+                self._times.clear()
             self._times.extend(self._times_reader.read(packet))
             return frames
         if packet.type in (PacketType.BASE, PacketType.REFERENCE):

@@ -13,7 +13,7 @@ from hdac.bitstream.container import Colour, Header, Mode, Packet, PacketType, f
 from hdac.codec.config import EncoderConfig
 from hdac.codec.modes import Frame, Shown, open_mode
 from hdac.codec.plan import make_plan
-from hdac.codec.syntax import BaseWriter, EnhancementWriter, TimesWriter
+from hdac.codec.syntax import MAX_STEP, BaseWriter, EnhancementWriter, TimesWriter
 from hdac.errors import UsageError
 from hdac.layers.base import BaseConfig, BaseEncoder, CodedPicture
 from hdac.layers.codecs import open_base
@@ -158,11 +158,10 @@ class Encoder:
             raise UsageError("no time; each picture needs one where the encoder has a clock")
         if time is not None and not self.header.clock:
             raise UsageError(f"time {time}; open the encoder with a clock (ticks per second)")
-        earliest = self._last_time + 1
-        if time is not None and not earliest <= time < 1 << 32:
-            raise UsageError(
-                f"time {time}; allowed are {earliest} (after the last one) to 2^32 - 1"
-            )
+        low = self._last_time + 1
+        high = (low + MAX_STEP if self._count else 1 << 32) - 1
+        if time is not None and not low <= time <= high:
+            raise UsageError(f"time {time}; allowed are {low} (after the last frame's) to {high}")
 
     # ---- GOPs
 

@@ -100,8 +100,7 @@ class _Synthesised:
     def __init__(self, plan: Plan, synthesiser: Synthesiser) -> None:
         self._plan, self._synthesiser = plan, synthesiser
         workers = synthesiser.workers
-        live = plan.packet_frames == 1
-        self.in_flight = min(1, workers - 1) if live else workers * plan.fuse_every
+        self.in_flight = min(1, workers - 1) if plan.header.live else workers * plan.fuse_every
         self._tracked: Parameters | None = None
 
     def start(self) -> None:

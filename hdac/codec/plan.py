@@ -175,7 +175,7 @@ def make_plan(
         base,
         config.kbps if config.mode != "animation" else None,
         config.refresh,
-        packet_frames=1 if config.live else header.packet_frames,
+        packet_frames=header.packet_frames,
         gop_frames=min(gop, frames or gop),
         fuse_every=FUSE_EVERY if config.preset == "fast" else 1,
         loss=_LOSS[config.tune] if config.allow_loss is None else config.allow_loss,

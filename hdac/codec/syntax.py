@@ -38,6 +38,8 @@ from hdac.layers.base import QP_MAX
 from hdac.layers.motion import KeypointCoder, Parameters
 
 _GOP_START, _SWITCHED = 1, 2
+#: Ticks between two frames, at most.
+MAX_STEP = 1 << 22
 
 
 class BasePacket(NamedTuple):
@@ -122,6 +124,8 @@ class BaseReader:
         start = bool(cursor.byte("packet flags") & _GOP_START)
         most = 1 if packet.type is PacketType.REFERENCE else header.packet_frames
         frames = cursor.varint("frames of a packet", 1, most)
+        if packet.type is PacketType.REFERENCE and not start:
+            raise DamagedError("a reference picture that starts no GOP: the stream is damaged")
         if start:
             qp_intra, qp_base = cursor.take(2, "QPs")
             if max(qp_intra, qp_base) > QP_MAX:

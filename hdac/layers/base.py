@@ -49,7 +49,8 @@ class BaseConfig:
         """QP of picture `index` of a GOP (0 is the intra picture)."""
         if index == 0:
             return self.qp_intra
-        return min(QP_MAX, self.qp_base + self.cascade[(index - 1) % len(self.cascade)])
+        qp = self.qp_base + self.cascade[(index - 1) % len(self.cascade)]
+        return min(QP_MAX, max(0, qp))
 
 
 class BaseEncoder(Protocol):
