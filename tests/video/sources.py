@@ -1,0 +1,30 @@
+"""Sources of every kind for the tests, made with FFmpeg."""
+
+from pathlib import Path
+
+from hdac.video.ffmpeg import run_ffmpeg
+from hdac.video.picture import Picture
+from hdac.video.reader import VideoReader
+
+TEST = ("-f", "lavfi", "-i", "testsrc2=size=64x48:rate=25:duration=0.4")
+
+
+def made(path: Path, *arguments: str, source: tuple[str, ...] = TEST) -> Path:
+    path.parent.mkdir(exist_ok=True)
+    run_ffmpeg([*source, *arguments, "-y", str(path)])
+    return path
+
+
+def copied(source: Path, path: Path, *before: str) -> Path:
+    """A stream copy; `before`: options of the input."""
+    run_ffmpeg([*before, "-i", str(source), "-c", "copy", "-y", str(path)])
+    return path
+
+
+def read(path: Path | str, **options: object) -> tuple[VideoReader, list[Picture]]:
+    reader = VideoReader(path, **options)  # type: ignore[arg-type]
+    return reader, list(reader)
+
+
+def said(reader: VideoReader) -> str:
+    return "\n".join(reader.notes)
