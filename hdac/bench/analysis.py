@@ -94,7 +94,8 @@ def load(folder: Path) -> Run:
     for entry in about.points:
         record = store.load(entry.name)
         error = "" if record else store.error(entry.name)
-        points[entry.name] = Point(entry.sequence, entry.codec, entry.value, record or {}, error)
+        value = float(entry.value)
+        points[entry.name] = Point(entry.sequence, entry.codec, value, record or {}, error)
     return Run(folder, about, points)
 
 

@@ -6,17 +6,16 @@ from __future__ import annotations
 import glob
 import os
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
 from hdac.atomic import write_atomically
+from hdac.bench.codecs import HDAC
 from hdac.bench.datasets import VIDEO_SUFFIXES
-from hdac.bench.engine import cluster, run_tasks, sendable
+from hdac.bench.engine import Progress, cluster, run_tasks, sendable
 from hdac.bench.point import run_command
 from hdac.bench.results import csv_text
 from hdac.errors import HdacError, UsageError
@@ -80,26 +79,16 @@ def encode_tasks(
         for option, value in points:
             tail = f"_{option.strip('-').replace('qp-base', 'qp')}{value}" if value else ""
             arguments = ("encode", *options, *((option, value) if value else ()))
-            tasks.append(
-                BatchTask(
-                    source,
-                    out / f"{source.stem}{tail}.hdac",
-                    arguments,
-                    f"{option.strip('-')} {value}".strip(),
-                )
-            )
+            setting = f"{option.strip('-')} {value}".strip()
+            tasks.append(BatchTask(source, out / f"{source.stem}{tail}.hdac", arguments, setting))
     return _checked(tasks)
 
 
 def decode_tasks(
     inputs: list[Path], out: Path, suffix: str, options: tuple[str, ...]
 ) -> list[BatchTask]:
-    return _checked(
-        [
-            BatchTask(source, out / f"{source.stem}{suffix}", ("decode", *options))
-            for source in inputs
-        ]
-    )
+    arguments = ("decode", *options)
+    return _checked([BatchTask(p, out / f"{p.stem}{suffix}", arguments) for p in inputs])
 
 
 def _checked(tasks: list[BatchTask]) -> list[BatchTask]:
@@ -109,7 +98,8 @@ def _checked(tasks: list[BatchTask]) -> list[BatchTask]:
         other = seen.setdefault(task.output, task.source)
         if other != task.source:
             raise UsageError(
-                f"{other} and {task.source} would both become {task.output.name}; use two --out folders"
+                f"{other} and {task.source} would both become {task.output.name}; "
+                "use two --out folders"
             )
     return tasks
 
@@ -117,46 +107,34 @@ def _checked(tasks: list[BatchTask]) -> list[BatchTask]:
 def execute(task: BatchTask) -> BatchOutcome:
     """Runs `hdac` in a process of its own; never raises for what goes wrong with one file."""
     start = time.perf_counter()
+    data, reason = b"", ""
     try:
         with tempfile.TemporaryDirectory(prefix="hdac-") as folder:
-            source = task.source
-            if not source.exists():
-                if task.data is None:
-                    raise UsageError(f"{source}: not on this node, and not sent with the task")
-                source = Path(folder) / source.name
-                source.write_bytes(task.data)
-            made = Path(folder) / f"out{task.output.suffix}"
-            verb, *options = task.arguments
-            size = (
-                sum(p.stat().st_size for p in source.rglob("*"))
-                if source.is_dir()
-                else source.stat().st_size
-            )
-            command = [
-                sys.executable,
-                "-m",
-                "hdac.cli.main",
-                verb,
-                str(source.absolute()),
-                "-o",
-                str(made),
-                *options,
-            ]
-            run_command(command, TIMEOUT + TIMEOUT_MB * size / 1e6, source.name)
-            return BatchOutcome(task, made.read_bytes(), time.perf_counter() - start, "")
+            data = _made(task, Path(folder))
     except (HdacError, OSError, subprocess.SubprocessError) as error:
         lines = [line for line in str(error).splitlines() if line.strip()]
-        return BatchOutcome(
-            task, b"", time.perf_counter() - start, lines[-1] if lines else type(error).__name__
-        )
+        reason = lines[-1] if lines else type(error).__name__
+    return BatchOutcome(task, data, time.perf_counter() - start, reason)
+
+
+def _made(task: BatchTask, folder: Path) -> bytes:
+    source = task.source
+    if not source.exists():
+        if task.data is None:
+            raise UsageError(f"{source}: not on this node, and not sent with the task")
+        source = folder / source.name
+        source.write_bytes(task.data)
+    out = folder / f"out{task.output.suffix}"
+    verb, *options = task.arguments
+    files = source.rglob("*") if source.is_dir() else [source]
+    limit = TIMEOUT + TIMEOUT_MB * sum(p.stat().st_size for p in files) / 1e6
+    command = [*HDAC, verb, str(source.absolute()), "-o", str(out), *options]
+    run_command(command, limit, source.name)
+    return out.read_bytes()
 
 
 def run_batch(
-    tasks: list[BatchTask],
-    jobs: int,
-    scheduler: str | None,
-    force: bool,
-    told: Callable[[int, int, str], None],
+    tasks: list[BatchTask], jobs: int, scheduler: str | None, force: bool, progress: Progress
 ) -> BatchSummary:
     """Makes what is missing; a file appears under its name when it is whole. Raises `UsageError`,
     or `HdacError` for a full disk."""
@@ -164,55 +142,40 @@ def run_batch(
     summary = BatchSummary([], [t for t in tasks if t not in waiting], [])
 
     def done(outcome: BatchOutcome) -> None:
-        if outcome.error:
-            summary.failed.append(outcome)
-        else:
+        name, error = outcome.task.output.name, outcome.error
+        if not error:
             write_atomically(outcome.task.output, outcome.data)
-            summary.made.append(outcome)
+        (summary.failed if error else summary.made).append(outcome)
         count = len(summary.made) + len(summary.failed)
-        told(
-            count,
-            len(waiting),
-            f"{outcome.task.output.name}{': ' + outcome.error if outcome.error else ''}",
-        )
+        progress(count, len(waiting), f"{name}{': ' + error if error else ''}")
 
-    def lost(task: BatchTask, error: BaseException) -> BatchOutcome:
-        return BatchOutcome(
-            task,
-            b"",
-            0.0,
-            f"the worker died or could not take the task ({type(error).__name__}: {error})",
-        )
+    def failed(task: BatchTask, why: str) -> BatchOutcome:
+        return BatchOutcome(task, b"", 0.0, why)
 
     if waiting:
         if scheduler:
             waiting = [replace(t, data=sendable(t.source)) for t in waiting]
         with cluster(min(jobs, len(waiting)), scheduler) as client:
-            run_tasks(client, execute, waiting, lost, done)
+            run_tasks(client, execute, waiting, failed, done)
     return summary
 
 
 def write_list(path: Path, tasks: list[BatchTask], summary: BatchSummary) -> None:
     """The CSV of what there is now: one line a task, in the order of the tasks."""
-    made = {o.task.output: o for o in summary.made}
-    failed = {o.task.output: o for o in summary.failed}
+    outcomes = {o.task.output: o for o in (*summary.made, *summary.failed)}
     rows = []
     for task in tasks:
-        size = (
-            task.output.stat().st_size if task.output.exists() and task.output not in failed else ""
-        )
-        status = "failed" if task.output in failed else "made" if task.output in made else "kept"
-        seconds = f"{made[task.output].seconds:.2f}" if task.output in made else ""
-        error = failed[task.output].error if task.output in failed else ""
-        rows.append(
-            [task.source.name, task.output.name, task.setting, size, status, seconds, error]
-        )
-    write_atomically(
-        path,
-        csv_text(
-            ["input", "output", "setting", "bytes", "status", "seconds", "error"], rows
-        ).encode(),
-    )
+        outcome, size, seconds = outcomes.get(task.output), "", ""
+        status = "kept" if outcome is None else "failed" if outcome.error else "made"
+        if status != "failed" and task.output.exists():
+            size = str(task.output.stat().st_size)
+        if outcome and not outcome.error:
+            seconds = f"{outcome.seconds:.2f}"
+        error = outcome.error if outcome else ""
+        names = [task.source.name, task.output.name, task.setting]
+        rows.append([*names, size, status, seconds, error])
+    head = ["input", "output", "setting", "bytes", "status", "seconds", "error"]
+    write_atomically(path, csv_text(head, rows).encode())
 
 
 def check_out(out: Path) -> Path:

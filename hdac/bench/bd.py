@@ -7,6 +7,7 @@ interpolation as in JVET-J1010 and JCTVC-L1100; package bjontegaard (Herglotz et
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
@@ -18,6 +19,7 @@ Method = Literal["pchip", "akima"]
 #: Below this share of overlap there is no number.
 MIN_OVERLAP = 0.30
 MIN_POINTS = 4
+_UNSOLVED = "n/a (no solution)"
 
 
 class Bd(NamedTuple):
@@ -60,36 +62,32 @@ def _trouble(anchor: Curve, test: Curve, overlap: float) -> str:
     return f"n/a (overlap {100 * overlap:.0f} %)" if overlap < MIN_OVERLAP else ""
 
 
-def _call(function: str, anchor: Curve, test: Curve, method: Method) -> float | None:
+def _delta(function: str, anchor: Curve, test: Curve, method: Method, overlap: float) -> Bd:
+    """`bjontegaard`'s `function` of two curves, or why there is no number."""
+    if note := _trouble(anchor, test, overlap):
+        return Bd(None, overlap, note)
+    values = map(np.array, (*anchor, *test))
+    settings = {"require_matching_points": False, "min_overlap": 0}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            delta = getattr(bjontegaard, function)(
-                np.array(anchor.rates), np.array(anchor.qualities), np.array(test.rates), np.array(test.qualities),
-                method=method, require_matching_points=False, min_overlap=0,
-            )  # fmt: skip
+            delta = getattr(bjontegaard, function)(*values, method=method, **settings)
         except (ValueError, FloatingPointError, np.linalg.LinAlgError):
-            return None
-    return float(delta) if np.isfinite(delta) else None
+            delta = np.nan
+    return Bd(float(delta), overlap) if np.isfinite(delta) else Bd(None, overlap, _UNSOLVED)
 
 
 def bd_rate(anchor: Curve, test: Curve, method: Method = "pchip") -> Bd:
     """Mean difference in rate at equal quality, percent; negative: `test` needs less."""
     overlap = _share(anchor.qualities, test.qualities)
-    if note := _trouble(anchor, test, overlap):
-        return Bd(None, overlap, note)
-    value = _call("bd_rate", anchor, test, method)
-    return Bd(value, overlap, "" if value is not None else "n/a (no solution)")
+    return _delta("bd_rate", anchor, test, method, overlap)
 
 
 def bd_quality(anchor: Curve, test: Curve, method: Method = "pchip") -> Bd:
     """Mean difference in quality at equal rate; positive: `test` is better. Overlap is that of the
     log rates."""
-    overlap = _share(np.log(anchor.rates), np.log(test.rates))  # type: ignore[arg-type]
-    if note := _trouble(anchor, test, overlap):
-        return Bd(None, overlap, note)
-    value = _call("bd_psnr", anchor, test, method)
-    return Bd(value, overlap, "" if value is not None else "n/a (no solution)")
+    overlap = _share(*(list(map(math.log, c.rates)) for c in (anchor, test)))
+    return _delta("bd_psnr", anchor, test, method, overlap)
 
 
 class Summary(NamedTuple):
@@ -114,15 +112,8 @@ def summarise(values: Sequence[Bd], resamples: int = 2000, seed: int = 0) -> Sum
         return Summary(None, None, None, 0, 0, len(values), overlap)
     picks = np.random.default_rng(seed).integers(0, len(numbers), (resamples, len(numbers)))
     low, high = np.percentile(numbers[picks].mean(1), [2.5, 97.5])
-    return Summary(
-        float(numbers.mean()),
-        float(low),
-        float(high),
-        len(numbers),
-        int((numbers < 0).sum()),
-        len(values),
-        overlap,
-    )
+    mean, below = float(numbers.mean()), int((numbers < 0).sum())
+    return Summary(mean, float(low), float(high), len(numbers), below, len(values), overlap)
 
 
 def averaged(curves: Sequence[Curve]) -> Curve:

@@ -33,6 +33,9 @@ _CODE = (
     "bitstream", "codec", "layers", "nets", "video/picture", "video/reader", "video/writer",
 )  # fmt: skip
 
+#: hdac in a process of its own.
+HDAC = (sys.executable, "-m", "hdac.cli.main")
+
 
 @dataclass(frozen=True)
 class Job:
@@ -300,14 +303,11 @@ class Hdac(BenchCodec):
             for word in (f"--{key.replace('_', '-')}", str(value))
         ]
         raw = ["--size", f"{job.width}x{job.height}", "--fps", str(job.fps)]
-        return [*_HDAC, "encode", str(job.source), *raw, "-o", str(job.stream), "--json", *options]
+        return [*HDAC, "encode", str(job.source), *raw, "-o", str(job.stream), "--json", *options]
 
     def decode_command(self, job: Job) -> list[str]:
         level = ["--level", self.recipe.level, "--json"]
-        return [*_HDAC, "decode", str(job.stream), "-o", str(job.decoded), *level]
-
-
-_HDAC = (sys.executable, "-m", "hdac.cli.main")
+        return [*HDAC, "decode", str(job.stream), "-o", str(job.decoded), *level]
 
 
 # ---- finding

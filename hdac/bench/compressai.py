@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +24,10 @@ class Extra(NamedTuple):
     scores: dict[str, tuple[float, ...]]
 
 
+def _mean(values: Sequence[float], digits: int) -> float:
+    return round(float(np.mean(values)), digits)
+
+
 def aggregate(run: Run, codec: str) -> dict[str, object] | None:
     """Means over the sequences at each rate point, ascending in rate; None if a point is
     missing."""
@@ -31,24 +36,24 @@ def aggregate(run: Run, codec: str) -> dict[str, object] | None:
     if not groups or any(not g or any(p.error for p in g) for g in groups):
         return None
     groups.sort(key=lambda g: np.mean([p.kbps for p in g]))
-    results: dict[str, list[float]] = {
-        "bitrate": [round(float(np.mean([p.kbps for p in g])), 6) for g in groups],
-        "bpp": [
-            round(float(np.mean([p.record["results"]["bpp"][0] for p in g])), 8) for g in groups
-        ],
+    results = {
+        "bitrate": [_mean([p.kbps for p in g], 6) for g in groups],
+        "bpp": [_mean([p.record["results"]["bpp"][0] for p in g], 8) for g in groups],
     }
     for metric in run.metrics:
         scores = [[s for p in g if (s := p.score(metric)) is not None] for g in groups]
         if all(len(s) == len(g) for s, g in zip(scores, groups, strict=True)):
-            results[metric] = [round(float(np.mean(s)), 6) for s in scores]
+            results[metric] = [_mean(s, 6) for s in scores]
     for side in ("encoding", "decoding"):
         times = [[p.record["seconds"].get(side) for p in g] for g in groups]
         if all(t is not None for group in times for t in group):
-            results[f"{side}_time"] = [round(float(np.mean(t)), 3) for t in times]
+            results[f"{side}_time"] = [_mean(t, 3) for t in times]
     first = groups[0][0].record
     return {
-        "schema": SCHEMA, "source": run.about.set, "name": codec, "description": first["description"],
-        "sequences": run.sequences, "parameter": first["parameter"], "points": [g[0].value for g in groups], "results": results,
+        "schema": SCHEMA, "source": run.about.set, "name": codec,
+        "description": first["description"], "sequences": run.sequences,
+        "parameter": first["parameter"], "points": [g[0].value for g in groups],
+        "results": results,
     }  # fmt: skip
 
 
@@ -78,5 +83,6 @@ def read_extra(path: Path) -> Extra:
         ) from error
     except (ValueError, KeyError, TypeError) as error:
         raise UsageError(
-            f"--extra {path}: not CompressAI's format ({error!r}); expected results.bitrate (kbps) and lists as long"
+            f"--extra {path}: not CompressAI's format ({error!r}); "
+            "expected results.bitrate (kbps) and lists as long"
         ) from error

@@ -123,20 +123,33 @@ def folder_of(dataset: Dataset, data: str | None = None) -> Path:
     return folder
 
 
+def _is_video(path: Path) -> bool:
+    return path.suffix.lower() in VIDEO_SUFFIXES or (path.is_dir() and any(path.glob("*.png")))
+
+
 def _directory(path: str) -> list[Source]:
     folder = Path(path)
     if not folder.is_dir():
         raise UsageError(f"folder:{path}: no such folder; write folder:PATH")
-    videos = sorted(
-        p
-        for p in folder.iterdir()
-        if p.suffix.lower() in VIDEO_SUFFIXES or (p.is_dir() and any(p.glob("*.png")))
-    )
+    videos = sorted(p for p in folder.iterdir() if _is_video(p))
     if not videos:
-        raise UsageError(
-            f"folder:{path}: no videos in it; looked for {', '.join(VIDEO_SUFFIXES)} and folders of PNG"
-        )
+        wanted = ", ".join(VIDEO_SUFFIXES)
+        raise UsageError(f"folder:{path}: no videos in it; looked for {wanted} and folders of PNG")
     return [Source(p.stem, p, file_hash(p)) for p in videos]
+
+
+def _chosen(text: str, data: str | None) -> tuple[Dataset, Path, list[Sequence]]:
+    """A set, its folder, and the sequences of the split that `text` names (none: any in the
+    folder). Raises `UsageError`."""
+    name, split = split_name(text)
+    dataset, sequences = load_dataset(name)
+    folder = folder_of(dataset, data)
+    if split and split not in dataset.splits:
+        known = ", ".join(dataset.splits) or "none: it has no splits"
+        raise UsageError(f"{text}: {split!r} is no split of {name}; choose from {known}")
+    if not sequences:
+        return dataset, folder / split, []
+    return dataset, folder, [s for s in sequences if split in ("", s.split)]
 
 
 def find_sources(text: str, data: str | None = None, names: tuple[str, ...] = ()) -> list[Source]:
@@ -144,23 +157,14 @@ def find_sources(text: str, data: str | None = None, names: tuple[str, ...] = ()
 
     Raises `UsageError`: unknown set, split or sequence, a missing clip, an altered clip.
     """
-    name, split = split_name(text)
+    name, path = split_name(text)
     if name == "folder":
-        found = _directory(split)
+        found = _directory(path)
     else:
-        dataset, sequences = load_dataset(name)
-        folder = folder_of(dataset, data)
-        splits = dataset.splits
-        if split and split not in splits:
-            raise UsageError(
-                f"{text}: {split!r} is no split of {name}; choose from {', '.join(splits) or 'none: it has no splits'}"
-            )
-        if not sequences:
-            found = _directory(str(folder / split))
-        else:
-            chosen = [s for s in sequences if s.split == split or not split]
-            check = [s for s in chosen if not names or s.name in names]
-            found = [_checked(dataset, folder, s) for s in check]
+        dataset, folder, sequences = _chosen(text, data)
+        found = [
+            _checked(dataset, folder, s) for s in sequences if not names or s.name in names
+        ] or ([] if sequences else _directory(str(folder)))
     unknown = [n for n in names if n not in {s.name for s in found}]
     if unknown:
         raise UsageError(
@@ -170,16 +174,15 @@ def find_sources(text: str, data: str | None = None, names: tuple[str, ...] = ()
 
 
 def _checked(dataset: Dataset, folder: Path, sequence: Sequence) -> Source:
-    path = folder / sequence.path
+    path, where = folder / sequence.path, f"{dataset.title}: {sequence.path}"
     if not path.exists():
-        raise UsageError(
-            f"{dataset.title}: {sequence.path} is missing below {folder}. {dataset.how_to_get}"
-        )
+        raise UsageError(f"{where} is missing below {folder}. {dataset.how_to_get}")
     found = file_hash(path)
     if sequence.sha256 and found != sequence.sha256:
         raise UsageError(
-            f"{dataset.title}: {sequence.path} has SHA-256 {found[:12]}..., the recipe says {sequence.sha256[:12]}...: "
-            f"it was altered or is another cut; get it again, or write a recipe of your own (`hdac datasets prepare`)"
+            f"{where} has SHA-256 {found[:12]}..., the recipe says {sequence.sha256[:12]}...: it "
+            "was altered or is another cut; get it again, or write a recipe of your own "
+            "(`hdac datasets prepare`)"
         )
     return Source(sequence.name, path, found, dataset.media)
 
@@ -187,20 +190,18 @@ def _checked(dataset: Dataset, folder: Path, sequence: Sequence) -> Source:
 def verify(text: str, data: str | None = None) -> list[tuple[str, str]]:
     """(sequence, "ok" or what is wrong) for each clip of a set. Raises `UsageError` if the set or
     its folder is not there."""
-    name, split = split_name(text)
+    name, path = split_name(text)
     if name == "folder":
-        return [(s.name, "ok") for s in _directory(split)]
-    dataset, sequences = load_dataset(name)
-    folder = folder_of(dataset, data)
+        return [(s.name, "ok") for s in _directory(path)]
+    dataset, folder, sequences = _chosen(text, data)
     if not sequences:
+        note = "the recipe has no hash to compare"
         return [
-            (s.name, f"present, SHA-256 {s.sha256[:12]}...; the recipe has no hash to compare")
+            (s.name, f"present, SHA-256 {s.sha256[:12]}...; {note}")
             for s in _directory(str(folder))
         ]
     rows = []
     for sequence in sequences:
-        if split and sequence.split != split:
-            continue
         try:
             _checked(dataset, folder, sequence)
             rows.append((sequence.name, "ok"))

@@ -19,6 +19,8 @@ SEND_BYTES = 1 << 26
 
 T = TypeVar("T")
 R = TypeVar("R")
+#: Called with the number of tasks that are done, of all, and what to say of the last.
+Progress = Callable[[int, int, str], None]
 
 
 @contextmanager
@@ -41,7 +43,8 @@ def cluster(jobs: int, scheduler: str | None) -> Iterator[Any]:
             client = Client(scheduler, timeout=CONNECT_SECONDS)
         except (OSError, ValueError) as error:
             raise UsageError(
-                f"--scheduler {scheduler}: no dask scheduler answers there ({error}); give tcp://HOST:PORT"
+                f"--scheduler {scheduler}: no dask scheduler answers there ({error}); "
+                "give tcp://HOST:PORT"
             ) from error
         with client:
             yield client
@@ -75,15 +78,16 @@ def run_tasks(
     client: Any,
     function: Callable[[T], R],
     tasks: Sequence[T],
-    failed: Callable[[T, BaseException], R],
+    failed: Callable[[T, str], R],
     done: Callable[[R], None],
 ) -> None:
     """Runs all; `done` gets each result as it comes, in any order. A task over which workers died
-    gives `failed(task, error)`."""
+    gives `failed(task, why)`."""
     from distributed import as_completed
 
     futures = {client.submit(function, task, pure=False): task for task in tasks}
     for future in as_completed(list(futures)):
         task, error = futures.pop(future), future.exception()
-        done(failed(task, error) if error else future.result())
+        why = f"the worker died or could not take the task ({type(error).__name__}: {error})"
+        done(failed(task, why) if error else future.result())
         future.release()

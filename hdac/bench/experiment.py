@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hdac.bench.codecs import BenchCodec, codec_from_table, load_codec
-from hdac.bench.datasets import Source, find_sources
+from hdac.bench.datasets import Source
 from hdac.bench.environment import code_version
 from hdac.bench.point import PointTask
 from hdac.bench.recipes import check_schema, find_recipe, from_table, read_toml
@@ -55,17 +55,20 @@ class Experiment:
         """Every point, metrics complete, in the order of sequences, codecs, rate points."""
         keys = {c.name: json.dumps(c.decides(), sort_keys=True) for c in self.codecs}
         common = code_version(*_COMMON)
-        return [
-            PointTask(
-                point_name(source.name, codec, value), self._key(source, keys[codec.name], value, common), source, codec, value,
-                self.recipe.frames or None, self.recipe.metrics, common, self.recipe.every,
-            )
-            for source in sources for codec in self.codecs for value in self.points[codec.name]
-        ]  # fmt: skip
+        frames, metrics, every = self.recipe.frames, self.recipe.metrics, self.recipe.every
 
-    def _key(self, source: Source, codec: str, value: float, common: str) -> str:
-        decides = [source.sha256, self.recipe.frames, codec, value, common]
-        return hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:32]
+        def task(source: Source, codec: BenchCodec, value: float) -> PointTask:
+            decides = json.dumps([source.sha256, frames, keys[codec.name], value, common])
+            key = hashlib.sha256(decides.encode()).hexdigest()[:32]
+            name = point_name(source.name, codec, value)
+            return PointTask(name, key, source, codec, value, frames or None, metrics, every)
+
+        return [
+            task(source, codec, value)
+            for source in sources
+            for codec in self.codecs
+            for value in self.points[codec.name]
+        ]
 
 
 def point_name(sequence: str, codec: BenchCodec, value: float) -> str:
@@ -99,15 +102,13 @@ def load_experiment(name: str) -> Experiment:
     unknown = [n for n in (*recipe.anchors, *points, *inline) if n not in names]
     if unknown:
         raise UsageError(
-            f"{path}: {', '.join(unknown)} in anchors, points or codec is not among codecs = {', '.join(names)}"
+            f"{path}: {', '.join(unknown)} in anchors, points or codec is not among "
+            f"codecs = {', '.join(names)}"
         )
     chosen = {c.name: tuple(points.get(c.name, c.points)) for c in codecs}
     for codec, values in chosen.items():
-        if (
-            not values
-            or not all(isinstance(v, int | float) for v in values)
-            or len(set(values)) < len(values)
-        ):
+        numbers = all(isinstance(v, int | float) for v in values)
+        if not values or not numbers or len(set(values)) < len(values):
             raise UsageError(f"{path}: points of {codec} = {list(values)}; give different numbers")
     return Experiment(path.stem, recipe, tuple(codecs), chosen)
 
@@ -116,19 +117,11 @@ def _codec(name: str, inline: dict[str, Any], experiment: Path) -> BenchCodec:
     """A codec that the recipe defines itself, one of `baselines/`, or a file (relative paths: from
     here, or from the recipe's folder)."""
     if name in inline:
-        return codec_from_table(
-            name, inline[name], f"{experiment}, codec {name}", experiment.parent
-        )
+        where = f"{experiment}, codec {name}"
+        return codec_from_table(name, inline[name], where, experiment.parent)
     beside = experiment.parent / name
-    return load_codec(
-        str(beside)
-        if name.endswith(".toml") and beside.is_file() and not Path(name).is_file()
-        else name
-    )
-
-
-def load_sources(experiment: Experiment, data: str | None) -> list[Source]:
-    return find_sources(experiment.recipe.set, data, experiment.recipe.sequences)
+    near = name.endswith(".toml") and beside.is_file() and not Path(name).is_file()
+    return load_codec(str(beside) if near else name)
 
 
 def missing_metrics(task: PointTask, record: dict[str, Any]) -> tuple[str, ...]:
@@ -136,15 +129,12 @@ def missing_metrics(task: PointTask, record: dict[str, Any]) -> tuple[str, ...]:
     have, code = record["results"], record.get("metric_code", {})
     out = []
     for key in task.metrics:
-        current = code.get(key) == metric_code(key, task.every)
-        if current and (
-            key in have
-            or (key in record.get("unavailable", {}) and METRICS[key].unavailable() is None)
-        ):
+        # a metric that this clip cannot have is not tried again
+        known = key in have or key in record.get("unavailable", {})
+        if known and code.get(key) == metric_code(key, task.every):
             continue
-        if key not in have and METRICS[key].unavailable() is not None:
-            continue
-        out.append(key)
+        if key in have or METRICS[key].unavailable() is None:
+            out.append(key)
     return tuple(out)
 
 

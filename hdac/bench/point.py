@@ -49,7 +49,6 @@ class PointTask:
     value: float
     frames: int | None
     metrics: tuple[str, ...]
-    code: str
     every: int = 1
     stream: bytes | None = None
     data: bytes | None = None
@@ -77,27 +76,20 @@ def run_command(command: list[str], timeout: float, what: str) -> _Ran:
     """Runs a program on one thread; kills it and its children after `timeout` seconds. Raises
     `ToolError`."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    start = time.perf_counter()
+    start, pipe, none = time.perf_counter(), subprocess.PIPE, subprocess.DEVNULL
     process = subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=environment,
-        start_new_session=True,
+        command, stdin=none, stdout=pipe, stderr=pipe, env=environment, start_new_session=True
     )
     try:
         out, err = (b.decode(errors="replace") for b in process.communicate(timeout=timeout))
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
-        raise ToolError(
-            f"{what} took longer than {timeout:g} s and was killed: {shown(command)}"
-        ) from None
+        why = f"took longer than {timeout:g} s and was killed"
+        raise ToolError(f"{what} {why}: {shown(command)}") from None
     if process.returncode:
-        raise ToolError(
-            f"{what} failed ({process.returncode}): {shown(command)}\n{err.strip()[-600:]}"
-        )
+        tail = err.strip()[-600:]
+        raise ToolError(f"{what} failed ({process.returncode}): {shown(command)}\n{tail}")
     return _Ran(time.perf_counter() - start, out, err)
 
 
@@ -117,8 +109,8 @@ def find_clip(task: PointTask, folder: Path) -> Path:
                 return candidate
     if task.data is None:
         raise UsageError(
-            f"this node has no {here.name} with SHA-256 {task.source.sha256[:12]}... and it is too large to send: "
-            f"put it below {VARIABLE} there"
+            f"this node has no {here.name} with SHA-256 {task.source.sha256[:12]}... and it is "
+            f"too large to send: put it below {VARIABLE} there"
         )
     path = folder / here.name
     path.write_bytes(task.data)
@@ -145,6 +137,9 @@ class Coded(NamedTuple):
     decoded: _Ran
     commands: dict[str, str]
 
+    def kbps(self, fps: Fraction) -> float:
+        return float(len(self.data) * 8 * fps / len(self.pictures) / 1000)
+
 
 def code_clip(
     codec: BenchCodec, clip: Clip, value: float, folder: Path, stream: bytes | None = None
@@ -157,16 +152,9 @@ def code_clip(
     if reason := codec.unavailable():
         raise ToolError(f"{codec.name} does not run here: {reason}")
     (width, height), count = clip.size, len(clip.pictures)
-    job = Job(
-        folder / "source.yuv",
-        folder / f"coded{codec.suffix}",
-        folder / "decoded.yuv",
-        width,
-        height,
-        clip.fps,
-        count,
-        value,
-    )
+    source, decoded_to = folder / "source.yuv", folder / "decoded.yuv"
+    stream_to = folder / f"coded{codec.suffix}"
+    job = Job(source, stream_to, decoded_to, width, height, clip.fps, count, value)
     limit = START_SECONDS + codec.timeout * count
     encode, decode = codec.encode_command(job), codec.decode_command(job)
     encoded = None
@@ -184,39 +172,27 @@ def code_clip(
     job.decoded.unlink()
     if len(pictures) != count:
         raise ToolError(f"{codec.name}: {len(pictures)} frames were decoded, {count} were coded")
-    return Coded(
-        job.stream.read_bytes(),
-        pictures,
-        encoded,
-        decoded,
-        {"encode": shown(encode), "decode": shown(decode)},
-    )
+    commands = {"encode": shown(encode), "decode": shown(decode)}
+    return Coded(job.stream.read_bytes(), pictures, encoded, decoded, commands)
 
 
 def _execute(task: PointTask, folder: Path) -> PointOutcome:
     clip = read_clip(find_clip(task, folder), task.frames)
-    (width, height), count = clip.size, len(clip.pictures)
     coded = code_clip(task.codec, clip, task.value, folder, task.stream)
-    scores = measure(clip, Clip(coded.pictures, clip.fps, clip.matrix), task.metrics, task.every)
-    size = len(coded.data)
+    found = measure(clip, Clip(coded.pictures, clip.fps, clip.matrix), task.metrics, task.every)
+    scores = {k: s for k, s in found.items() if isinstance(s, Scores)}
+    frames = {k: s.frames for k, s in scores.items() if s.frames is not None}
+    log = "\n".join(f"{r.stdout}{r.stderr}".strip() for r in (coded.encoded, coded.decoded) if r)
     record = {
-        **point_record(task, clip, coded.data),
-        "results": {
-            "bitrate": [round(size * 8 * float(clip.fps) / count / 1000, 6)],
-            "bpp": [round(size * 8 / (count * width * height), 8)],
-            **{k: [round(s.value, 6)] for k, s in scores.items() if isinstance(s, Scores)},
-        },
-        "unavailable": {k: str(s) for k, s in scores.items() if not isinstance(s, Scores)},
+        **point_record(task, clip, coded),
+        "unavailable": {k: str(s) for k, s in found.items() if not isinstance(s, Scores)},
         "seconds": {
             "encoding": _coding_seconds(coded.encoded),
             "decoding": _coding_seconds(coded.decoded),
         },
         "commands": coded.commands,
     }
-    frames = {
-        k: s.frames for k, s in scores.items() if isinstance(s, Scores) and s.frames is not None
-    }
-    log = "\n".join(f"{r.stdout}{r.stderr}".strip() for r in (coded.encoded, coded.decoded) if r)
+    record["results"] |= {k: [round(s.value, 6)] for k, s in scores.items()}
     return PointOutcome(task, "", coded.data, record, frames, log)
 
 
@@ -225,17 +201,15 @@ def _coding_seconds(ran: _Ran | None) -> float | None:
     if ran is None:
         return None
     try:
-        told = json.loads(ran.stdout)["seconds"]
-        return round(float(told), 3)
+        return round(float(json.loads(ran.stdout)["seconds"]), 3)
     except (ValueError, KeyError, TypeError):
         return round(ran.seconds, 3)
 
 
-def point_record(task: PointTask, clip: Clip, data: bytes) -> dict[str, Any]:
-    """What a point's file says of itself, results left out."""
-    codec, bits = task.codec, None
-    if isinstance(codec, Hdac):
-        bits = vars(inspect(data).bits)
+def point_record(task: PointTask, clip: Clip, coded: Coded) -> dict[str, Any]:
+    """What a point's file says of itself; of its results the rate."""
+    codec, (width, height), size = task.codec, clip.size, len(coded.data)
+    count = len(clip.pictures)
     return {
         "schema": SCHEMA,
         "name": codec.name,
@@ -245,14 +219,18 @@ def point_record(task: PointTask, clip: Clip, data: bytes) -> dict[str, Any]:
         "key": task.key,
         "parameter": codec.parameter,
         "value": task.value,
-        "frames": len(clip.pictures),
+        "frames": count,
         "fps": str(Fraction(clip.fps)),
-        "width": clip.size[0],
-        "height": clip.size[1],
+        "width": width,
+        "height": height,
         "matrix": clip.matrix,
-        "bytes": len(data),
-        "bits": bits,
+        "bytes": size,
+        "bits": vars(inspect(coded.data).bits) if isinstance(codec, Hdac) else None,
         "decides": codec.decides(),
+        "results": {
+            "bitrate": [round(size * 8 * float(clip.fps) / count / 1000, 6)],
+            "bpp": [round(size * 8 / (count * width * height), 8)],
+        },
     }
 
 

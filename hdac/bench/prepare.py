@@ -21,7 +21,7 @@ def prepare(
     size: tuple[int, int] | None,
     frames: int | None,
     force: bool,
-    told: Callable[[str], None],
+    progress: Callable[[str], None],
 ) -> Path:
     """Writes `<name>.mkv` (FFV1) for each source and `dataset.toml`; returns the recipe's path.
     Raises `UsageError`."""
@@ -40,7 +40,7 @@ def prepare(
         'licence = "that of the sources"',
     ]
     for source in sources:
-        told(source.name)
+        progress(source.name)
         reader = VideoReader(source.path, size)
         target = out / f"{source.name}.mkv"
         info, count = reader.info, 0
@@ -49,8 +49,9 @@ def prepare(
                 writer.write(picture)
                 count += 1
         lines += [
-            "", "[[sequence]]", f'name = "{source.name}"', f'path = "{target.name}"', f'sha256 = "{file_hash(target)}"',
-            f"frames = {count}", f'fps = "{info.fps}"', f"width = {info.width}", f"height = {info.height}",
+            "", "[[sequence]]", f'name = "{source.name}"', f'path = "{target.name}"',
+            f'sha256 = "{file_hash(target)}"', f"frames = {count}", f'fps = "{info.fps}"',
+            f"width = {info.width}", f"height = {info.height}",
             f'source_path = "{source.path.name}, SHA-256 {source.sha256}"',
         ]  # fmt: skip
     write_atomically(recipe, ("\n".join(lines) + "\n").encode())

@@ -35,13 +35,13 @@ def find_recipe(kind: str, name: str) -> Path:
     if path.suffix == ".toml":
         if path.is_file():
             return path
-        raise UsageError(
-            f"{name}: no such file; give a .toml file or one of {', '.join(recipe_names(kind))}"
-        )
+        names = ", ".join(recipe_names(kind))
+        raise UsageError(f"{name}: no such file; give a .toml file or one of {names}")
     path = recipe_folder(kind) / f"{name}.toml"
     if not path.is_file():
+        names = ", ".join(recipe_names(kind))
         raise UsageError(
-            f"{name!r} is no name in {kind}; choose from {', '.join(recipe_names(kind))}, or give a .toml file"
+            f"{name!r} is no name in {kind}; choose from {names}, or give a .toml file"
         )
     return path
 
@@ -60,14 +60,14 @@ def _fits(value: object, kind: Any) -> bool:
         return any(_fits(value, k) for k in inner)
     if origin is tuple:
         return isinstance(value, list) and all(_fits(v, inner[0]) for v in value)
-    if origin in (dict, Mapping) or origin is Mapping:
+    if origin is dict:
         return isinstance(value, dict) and all(_fits(v, inner[1]) for v in value.values())
     if origin is typing.Literal:
         return value in inner
+    if isinstance(value, bool):
+        return kind in (bool, Any)
     if kind is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    if kind is int:
-        return isinstance(value, int) and not isinstance(value, bool)
+        return isinstance(value, int | float)
     return kind is Any or (isinstance(kind, type) and isinstance(value, kind))
 
 
@@ -88,10 +88,8 @@ def from_table(kind: type[R], table: Mapping[str, Any], where: str) -> R:
             expected = str(hints[key]).removeprefix("<class '").removesuffix("'>")
             raise UsageError(f"{where}: {key} = {value!r}; expected {expected}")
     for name, field in fields.items():
-        needed = (
-            field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-        )
-        if needed and name not in table:
+        default = field.default, field.default_factory
+        if default == (dataclasses.MISSING,) * 2 and name not in table:
             raise UsageError(f"{where}: {name} is missing")
     return kind(**{key: _plain(value) for key, value in table.items()})
 

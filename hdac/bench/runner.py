@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 from hdac.atomic import write_atomically
-from hdac.bench.engine import cluster, run_tasks, sendable
+from hdac.bench.datasets import find_sources
+from hdac.bench.engine import Progress, cluster, run_tasks, sendable
 from hdac.bench.environment import code_version, environment, library_versions, x265_version
-from hdac.bench.experiment import Experiment, load_sources, metric_code, to_do
+from hdac.bench.experiment import Experiment, metric_code, to_do
 from hdac.bench.manifest import NAME, check_links, describe
 from hdac.bench.point import PointOutcome, PointTask, execute
 from hdac.bench.results import Store, as_json
@@ -33,20 +33,22 @@ def plan(
 ) -> tuple[list[PointTask], list[PointTask], dict[str, str]]:
     """All tasks of codecs that run here, those that are still to do, and why the other codecs do
     not run."""
-    reasons = {c.name: c.unavailable() for c in experiment.codecs}
-    skipped = {name: reason for name, reason in reasons.items() if reason}
-    tasks = [
-        t for t in experiment.tasks(load_sources(experiment, data)) if t.codec.name not in skipped
-    ]
+    skipped = {c.name: why for c in experiment.codecs if (why := c.unavailable())}
+    sources = find_sources(experiment.recipe.set, data, experiment.recipe.sequences)
+    tasks = [t for t in experiment.tasks(sources) if t.codec.name not in skipped]
     return tasks, to_do(tasks, store, force), skipped
 
 
 def run(
-    experiment: Experiment, store: Store, data: str | None, jobs: int, scheduler: str | None, force: bool,
-    told: Callable[[int, int, str], None],
-) -> RunSummary:  # fmt: skip
-    """Runs what is to do; `told(done, of, text)` after each point. Raises `UsageError`, or
-    `HdacError` for a full disk."""
+    experiment: Experiment,
+    store: Store,
+    data: str | None,
+    jobs: int,
+    scheduler: str | None,
+    force: bool,
+    progress: Progress,
+) -> RunSummary:
+    """Runs what is to do. Raises `UsageError`, or `HdacError` for a full disk."""
     tasks, waiting, skipped = plan(experiment, store, data, force)
     check_links(store.folder)
     manifest = describe(experiment, tasks, skipped)
@@ -58,26 +60,17 @@ def run(
     def done(outcome: PointOutcome) -> None:
         nonlocal count
         count += 1
-        if outcome.error:
-            failed[outcome.task.name] = outcome.error
+        task, error = outcome.task, outcome.error
+        if error:
+            failed[task.name] = error
             store.save_error(outcome)
         else:
-            codes = {key: metric_code(key, outcome.task.every) for key in outcome.task.metrics}
+            codes = {key: metric_code(key, task.every) for key in task.metrics}
             store.save(replace(outcome, record={**outcome.record, "metric_code": codes}))
-        told(
-            count,
-            len(waiting),
-            f"{outcome.task.name}{': ' + outcome.error if outcome.error else ''}",
-        )
-
-    def lost(task: PointTask, error: BaseException) -> PointOutcome:
-        return PointOutcome(
-            task,
-            error=f"the worker died or could not take the task ({type(error).__name__}: {error})",
-        )
+        progress(count, len(waiting), f"{task.name}{': ' + error if error else ''}")
 
     if waiting:
-        told(0, len(waiting), "starting")
+        progress(0, len(waiting), "starting")
         if scheduler:
             waiting = [replace(task, data=sendable(task.source.path)) for task in waiting]
         # the slow ones first: the last minutes are then shared by all workers
@@ -85,7 +78,7 @@ def run(
         with cluster(jobs, scheduler) as client:
             if scheduler:
                 _check_nodes(client)
-            run_tasks(client, execute, waiting, lost, done)
+            run_tasks(client, execute, waiting, PointOutcome, done)
     return RunSummary(count - len(failed), len(tasks) - len(waiting), failed, skipped)
 
 
@@ -112,16 +105,14 @@ def _check_nodes(client: Any) -> None:
             )
 
 
-def progress_lines(started: float) -> Callable[[int, int, str], None]:
+def progress_lines() -> Progress:
     """One line a point on stderr, with an estimate of the time left."""
+    started = time.monotonic()
 
-    def told(done: int, of: int, text: str) -> None:
-        passed = time.monotonic() - started
-        left = f", about {_minutes(passed / done * (of - done))} left" if done else ""
+    def progress(done: int, of: int, text: str) -> None:
+        seconds = (time.monotonic() - started) / max(done, 1) * (of - done)
+        time_left = f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+        left = f", about {time_left} left" if done else ""
         print(f"[{done}/{of}{left}] {text}", file=sys.stderr, flush=True)
 
-    return told
-
-
-def _minutes(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+    return progress

@@ -64,7 +64,7 @@ def xlsx(sheets: Mapping[str, tuple[Sequence[str], Iterable[Sequence[object]]]])
         for name in old.namelist():
             data = old.read(name)
             if name == "docProps/core.xml":  # openpyxl writes the time of saving into it
-                data = re.sub(rb"(:modified[^>]*>)[^<]*", _MODIFIED, data)
+                data = re.sub(rb"(<dcterms:modified[^>]*>)[^<]*", _MODIFIED, data)
             new.writestr(zipfile.ZipInfo(name, _EPOCH), data, zipfile.ZIP_DEFLATED)
     return out.getvalue()
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,9 @@ from torch import Tensor
 from hdac.errors import HdacError, UsageError
 from hdac.video.colour import rgb_from_picture
 from hdac.video.picture import Picture
+
+LUMA, RGB8, RGB1 = "Y', 8 bit", "R'G'B', 8 bit", "R'G'B' in [0, 1]"
+MEAN = "mean over frames"
 
 
 class UnavailableError(HdacError):
@@ -34,9 +38,8 @@ class Scores(NamedTuple):
 @dataclass(frozen=True)
 class Contract:
     """key: name in files and on the command line; `space`: colour space and data range;
-    `averaging`: from frames to `value`;
-    `sampled`: a slow metric of single frames, which an experiment may measure on every Nth frame
-        (and then says so)."""
+    `averaging`: from frames to `value`; `sampled`: a slow metric of single frames, which an
+    experiment may measure on every Nth frame (and then says so)."""
 
     key: str
     title: str
@@ -48,17 +51,28 @@ class Contract:
     sampled: bool = False
 
 
-class Metric(Protocol):
-    """A full-reference metric of a whole clip."""
+class Metric(ABC):
+    """A full-reference metric of a whole clip. `least`: pixels a side that it needs, and why."""
 
-    @property
-    def contract(self) -> Contract: ...
+    contract: Contract
+    least: tuple[int, str] = (1, "")
 
     def unavailable(self) -> str | None:
         """Why it cannot be had on this machine; None if it can."""
+        return None
 
     def measure(self, x: Clip, x_hat: Clip) -> Scores:
-        """Raises `UnavailableError` where this clip has nothing to measure (no face, too small)."""
+        """Raises `UsageError` for clips that do not match, `UnavailableError` where this clip has
+        nothing to measure (no face, too small)."""
+        check_pair(x, x_hat)
+        side, why = self.least
+        if min(x.size) < side:
+            width, height = x.size
+            raise UnavailableError(f"pictures of {width}x{height}; {why} {side} pixels a side")
+        return self._measure(x, x_hat)
+
+    @abstractmethod
+    def _measure(self, x: Clip, x_hat: Clip) -> Scores: ...
 
 
 @dataclass(frozen=True)
@@ -80,23 +94,23 @@ class Clip:
         """`(N, H, W, 3)`, R'G'B' full range."""
         return np.stack([rgb_from_picture(p, self.matrix) for p in self.pictures])
 
-    def rgb_batches(self, size: int) -> Iterator[Tensor]:
-        """`(n, 3, H, W)` in [0, 1], channels last, `size` frames at a time."""
-        for at in range(0, len(self.pictures), size):
-            yield torch.from_numpy(self.rgb[at : at + size]).permute(0, 3, 1, 2).float() / 255
+    def rgb_frames(self) -> Iterator[Tensor]:
+        """`(1, 3, H, W)` in [0, 1], channels last, a frame at a time."""
+        for frame in self.rgb:
+            yield torch.from_numpy(frame[None]).permute(0, 3, 1, 2).float() / 255
 
 
 def check_pair(x: Clip, x_hat: Clip) -> None:
     """Raises `UsageError` unless both have the same size and number of frames."""
     if not x.pictures or not x_hat.pictures:
         raise UsageError("0 frames; at least 1 is needed in the source and in the decoded clip")
+    sizes = ["{}x{}".format(*clip.size) for clip in (x_hat, x)]
     if x.size != x_hat.size:
-        raise UsageError(
-            f"the decoded clip is {x_hat.size[0]}x{x_hat.size[1]}, its source {x.size[0]}x{x.size[1]}; they must be equal"
-        )
+        raise UsageError("the decoded clip is {}, its source {}; they must be equal".format(*sizes))
     if len(x.pictures) != len(x_hat.pictures):
         raise UsageError(
-            f"the decoded clip has {len(x_hat.pictures)} frames, its source {len(x.pictures)}; they must be equal"
+            f"the decoded clip has {len(x_hat.pictures)} frames, its source {len(x.pictures)}; "
+            "they must be equal"
         )
 
 

@@ -15,7 +15,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hdac.metrics.contract import Clip, Contract, Scores, UnavailableError, check_pair, mean_scores
+from hdac.metrics.contract import (
+    RGB8,
+    Clip,
+    Contract,
+    Metric,
+    Scores,
+    UnavailableError,
+    mean_scores,
+)
 from hdac.metrics.weights import WeightsFile, find_weights, missing
 
 DETECTOR = WeightsFile(
@@ -25,16 +33,8 @@ EMBEDDING = WeightsFile(
     "mobilefacenet_insightface_y1/mobilefacenet_y1_112.onnx", "ad9482ca5b6ba25dbf99b406d6b1f335"
 )
 #: ArcFace's five points in a 112x112 crop (Deng et al., 2019).
-TEMPLATE = np.array(
-    [
-        [38.2946, 51.6963],
-        [73.5318, 51.5014],
-        [56.0252, 71.7366],
-        [41.5493, 92.3655],
-        [70.7299, 92.2041],
-    ],
-    dtype=np.float32,
-)
+_TEMPLATE = "38.2946 51.6963 73.5318 51.5014 56.0252 71.7366 41.5493 92.3655 70.7299 92.2041"
+TEMPLATE = np.array(_TEMPLATE.split(), np.float32).reshape(5, 2)
 
 
 @cache
@@ -74,37 +74,28 @@ def embedding(
     return unit
 
 
-class Identity:
+class Identity(Metric):
     """1: the same person; other people are near 0 (-0.02 to 0.09), JPEG quality 10 gives 0.65 to
     0.94."""
 
     contract = Contract(
-        "identity",
-        "Identity",
-        "",
-        True,
-        "R'G'B', 8 bit",
-        "mean over frames with a face in the source",
-        "MobileFaceNet, ArcFace on MS1M",
-        True,
-    )
+        "identity", "Identity", "", True, RGB8, "mean over frames with a face in the source",
+        "MobileFaceNet, ArcFace on MS1M", True,
+    )  # fmt: skip
 
     def unavailable(self) -> str | None:
         if importlib.util.find_spec("cv2") is None:
             return "not installed: opencv-python-headless (pip install 'hdac[bench]')"
         return missing(DETECTOR, EMBEDDING)
 
-    def measure(self, x: Clip, x_hat: Clip) -> Scores:
-        """Raises `UnavailableError` if no frame of the source shows a face."""
-        check_pair(x, x_hat)
+    def _measure(self, x: Clip, x_hat: Clip) -> Scores:
         frames = []
         for a, b in zip(x.rgb, x_hat.rgb, strict=True):
             matrix = crop_matrix(a)
-            frames.append(
-                math.nan
-                if matrix is None
-                else float(np.dot(embedding(a, matrix), embedding(b, matrix)))
-            )
+            alike = math.nan
+            if matrix is not None:
+                alike = float(np.dot(embedding(a, matrix), embedding(b, matrix)))
+            frames.append(alike)
         if all(map(math.isnan, frames)):
             raise UnavailableError("no face was found in the source")
         return mean_scores(frames)

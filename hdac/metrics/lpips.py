@@ -14,7 +14,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hdac.metrics.contract import Clip, Contract, Scores, UnavailableError, check_pair, mean_scores
+from hdac.metrics.contract import (
+    MEAN,
+    Clip,
+    Contract,
+    Metric,
+    Scores,
+    UnavailableError,
+    mean_scores,
+)
 from hdac.metrics.weights import WeightsFile, load_weights, missing
 
 BACKBONE = WeightsFile(
@@ -24,12 +32,15 @@ HEADS = WeightsFile(
     "squeezenet1_1_torchvision/lpips_v0.1_squeeze_heads.safetensors",
     "7b35c219aaf55e4be5486ee08f40bb7b",
 )
-BATCH = 1
 
 #: SqueezeNet 1.1: index of a fire module -> it is followed by a max-pool; features 0 is a
 #: convolution of stride 2.
 _FIRES = {3: False, 4: True, 6: False, 7: True, 9: False, 10: False, 11: False, 12: False}
 _TAPS = (4, 7, 9, 10, 11, 12)
+
+
+def _fixed(value: Tensor) -> nn.Parameter:
+    return nn.Parameter(value, requires_grad=False)
 
 
 class SqueezeLpips(nn.Module):
@@ -42,25 +53,14 @@ class SqueezeLpips(nn.Module):
         super().__init__()
         self.register_buffer("shift", torch.tensor([-0.030, -0.088, -0.188])[:, None, None])
         self.register_buffer("scale", torch.tensor([0.458, 0.448, 0.450])[:, None, None])
-        self.backbone = nn.ParameterDict(
-            {
-                k.replace(".", "/"): nn.Parameter(v, requires_grad=False)
-                for k, v in backbone.items()
-                if k.startswith("features.")
-            }
-        )
-        ordered = [heads[key] for key in sorted(heads)]
-        self.heads = nn.ParameterList(
-            [nn.Parameter(h.reshape(1, -1, 1, 1), requires_grad=False) for h in ordered]
-        )
+        features = {k.replace(".", "/"): v for k, v in backbone.items() if k.startswith("features")}
+        self.backbone = nn.ParameterDict({k: _fixed(v) for k, v in features.items()})
+        ordered = [heads[key].reshape(1, -1, 1, 1) for key in sorted(heads)]
+        self.heads = nn.ParameterList(map(_fixed, ordered))
 
     def _conv(self, x: Tensor, name: str, stride: int = 1, padding: int = 0) -> Tensor:
-        key = f"features/{name}"
-        return F.relu(
-            F.conv2d(
-                x, self.backbone[f"{key}/weight"], self.backbone[f"{key}/bias"], stride, padding
-            )
-        )
+        weight, bias = (self.backbone[f"features/{name}/{part}"] for part in ("weight", "bias"))
+        return F.relu(F.conv2d(x, weight, bias, stride, padding))
 
     def taps(self, x: Tensor) -> list[Tensor]:
         """The seven feature maps, unit length over channels."""
@@ -69,13 +69,8 @@ class SqueezeLpips(nn.Module):
         x = F.max_pool2d(x, 3, 2, ceil_mode=True)
         for index, pooled in _FIRES.items():
             squeezed = self._conv(x, f"{index}/squeeze")
-            x = torch.cat(
-                [
-                    self._conv(squeezed, f"{index}/expand1x1"),
-                    self._conv(squeezed, f"{index}/expand3x3", padding=1),
-                ],
-                1,
-            )
+            wide = self._conv(squeezed, f"{index}/expand3x3", padding=1)
+            x = torch.cat([self._conv(squeezed, f"{index}/expand1x1"), wide], 1)
             if index in _TAPS:
                 found.append(x)
             if pooled:
@@ -91,11 +86,8 @@ class SqueezeLpips(nn.Module):
 @cache
 def squeeze() -> SqueezeLpips:
     """The network on local weights. Raises `UnavailableError`."""
-    return (
-        SqueezeLpips(load_weights(BACKBONE), load_weights(HEADS))
-        .eval()
-        .to(memory_format=torch.channels_last)
-    )  # type: ignore[call-overload, no-any-return]
+    network = SqueezeLpips(load_weights(BACKBONE), load_weights(HEADS)).eval()
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
 @cache
@@ -105,57 +97,37 @@ def _package(net: str) -> nn.Module:
     return lpips.LPIPS(net=net, verbose=False).eval()  # type: ignore[no-any-return]
 
 
-class Lpips:
+class Lpips(Metric):
     """`lpips-squeeze`, `lpips-alex`, `lpips-vgg`."""
+
+    least = 32, "LPIPS needs"
 
     def __init__(self, net: str) -> None:
         self.net = net
-        self.contract = Contract(
-            f"lpips-{net}",
-            f"LPIPS ({net})",
-            "",
-            False,
-            "R'G'B' in [-1, 1]",
-            "mean over frames",
-            "Zhang et al. (2018), v0.1",
-            True,
-        )
+        key, space, source = f"lpips-{net}", "R'G'B' in [-1, 1]", "Zhang et al. (2018), v0.1"
+        self.contract = Contract(key, f"LPIPS ({net})", "", False, space, MEAN, source, True)
+
+    def _no_weights(self) -> str | None:
+        if self.net == "squeeze":
+            return missing(BACKBONE, HEADS)
+        return "its backbone is not among the local weights"
 
     def unavailable(self) -> str | None:
-        local = (
-            missing(BACKBONE, HEADS)
-            if self.net == "squeeze"
-            else "its backbone is not among the local weights"
-        )
-        if local is None:
+        reason, needed = self._no_weights(), ("lpips", "torchvision")
+        absent = [name for name in needed if importlib.util.find_spec(name) is None]
+        if reason is None or not absent:
             return None
-        absent = [
-            name for name in ("lpips", "torchvision") if importlib.util.find_spec(name) is None
-        ]
-        return (
-            f"{local}; not installed: {', '.join(absent)} (pip install 'hdac[perceptual]')"
-            if absent
-            else None
-        )
+        return f"{reason}; not installed: {', '.join(absent)} (pip install 'hdac[perceptual]')"
+
+    def _network(self) -> nn.Module:
+        if self._no_weights() is None:
+            return squeeze()
+        try:
+            return _package(self.net)
+        except (ImportError, OSError, RuntimeError) as error:
+            raise UnavailableError(f"package lpips could not load {self.net}: {error}") from error
 
     @torch.inference_mode()
-    def measure(self, x: Clip, x_hat: Clip) -> Scores:
-        check_pair(x, x_hat)
-        if min(x.size) < 32:
-            raise UnavailableError(
-                f"pictures of {x.size[0]}x{x.size[1]}; LPIPS needs 32 pixels a side"
-            )
-        network: nn.Module
-        if self.net == "squeeze" and missing(BACKBONE, HEADS) is None:
-            network = squeeze()
-        else:
-            try:
-                network = _package(self.net)
-            except (ImportError, OSError, RuntimeError) as error:
-                raise UnavailableError(
-                    f"package lpips could not load {self.net}: {error}"
-                ) from error
-        both = zip(x.rgb_batches(BATCH), x_hat.rgb_batches(BATCH), strict=True)
-        return mean_scores(
-            [v for a, b in both for v in network(2 * a - 1, 2 * b - 1).flatten().tolist()]
-        )
+    def _measure(self, x: Clip, x_hat: Clip) -> Scores:
+        network, both = self._network(), zip(x.rgb_frames(), x_hat.rgb_frames(), strict=True)
+        return mean_scores([float(network(2 * a - 1, 2 * b - 1)) for a, b in both])

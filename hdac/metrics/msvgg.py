@@ -19,7 +19,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hdac.metrics.contract import Clip, Contract, Scores, UnavailableError, check_pair, mean_scores
+from hdac.metrics.contract import (
+    MEAN,
+    RGB1,
+    Clip,
+    Contract,
+    Metric,
+    Scores,
+    UnavailableError,
+    mean_scores,
+)
 from hdac.metrics.weights import WeightsFile, find_weights, load_weights, missing
 
 LITE = WeightsFile(
@@ -27,6 +36,7 @@ LITE = WeightsFile(
 )
 VGG19 = WeightsFile("vgg19_torchvision/vgg19-dcbb9e9d.pth", "dcbb9e9d")
 URL = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"
+_FILE = URL.rpartition("/")[2]
 SCALES = (1, 2, 4, 8)
 #: Pixels whose features are compared at once.
 PIXELS = 2048
@@ -63,12 +73,9 @@ class Vgg19(nn.Module):
         self.layers, index = nn.ModuleList(), 0
         for count in _BLOCKS:
             for _ in range(count):
-                weight, bias = (
-                    weights[f"features.{index}.weight"],
-                    weights[f"features.{index}.bias"],
-                )
-                conv = nn.Conv2d(weight.shape[1], weight.shape[0], 3, padding=1)
-                conv.load_state_dict({"weight": weight, "bias": bias})
+                state = {k: weights[f"features.{index}.{k}"] for k in ("weight", "bias")}
+                conv = nn.Conv2d(state["weight"].shape[1], state["weight"].shape[0], 3, padding=1)
+                conv.load_state_dict(state)
                 self.layers.append(conv)
                 index += 2
             index += 1
@@ -108,10 +115,7 @@ class LiteVgg19(nn.Module):
 
     def project(self, pixels: Tensor, tap: int) -> Tensor:
         """`(P, C)` features at tap 0 to 4 -> `(P, C')` as VGG-19 has them there."""
-        weight, bias = (
-            self.tensors[f"conv{tap + 1}1_aux/weight"],
-            self.tensors[f"conv{tap + 1}1_aux/bias"],
-        )
+        weight, bias = (self.tensors[f"conv{tap + 1}1_aux/{k}"] for k in ("weight", "bias"))
         return F.linear(pixels, weight[:, :, 0, 0], bias).relu_()
 
     def forward(self, x: Tensor) -> list[Tensor]:
@@ -145,15 +149,14 @@ def distance(network: nn.Module, x: Tensor, x_hat: Tensor, scales: Sequence[int]
     scales. Not differentiable."""
     total = 0.0
     for factor in scales:
-        both = network(
-            shrunk(torch.cat([x, x_hat]), factor).contiguous(memory_format=torch.channels_last)
-        )
+        small = shrunk(torch.cat([x, x_hat]), factor)
+        both = network(small.contiguous(memory_format=torch.channels_last))
         total += sum(10 * _difference(network, taps[0], taps[1], i) for i, taps in enumerate(both))
     return total
 
 
 def _cached() -> Path:
-    return Path(torch.hub.get_dir()) / "checkpoints" / Path(URL).name
+    return Path(torch.hub.get_dir()) / "checkpoints" / _FILE
 
 
 def _no_vgg() -> str | None:
@@ -165,42 +168,37 @@ def _no_vgg() -> str | None:
     try:
         socket.getaddrinfo(str(urlsplit(URL).hostname), 443)
     except OSError as error:
-        return f"{reason}, and {Path(URL).name} (548 MB) cannot be downloaded ({error.strerror or error})"
+        why = error.strerror or error
+        return f"{reason}, and {_FILE} (548 MB) cannot be downloaded ({why})"
     return None
 
 
 def _whole_vgg() -> Path:
     """The file of torchvision's weights: from `HDAC_WEIGHTS`, torch's cache, or the network. Raises
     `UnavailableError`."""
-    try:
+    if (reason := missing(VGG19)) is None:
         return find_weights(VGG19)
-    except UnavailableError as error:
-        reason = str(error)
     cached = _cached()
     if not cached.is_file():
         try:
             cached.parent.mkdir(parents=True, exist_ok=True)
             torch.hub.download_url_to_file(URL, str(cached), VGG19.digest, progress=False)
         except (OSError, RuntimeError) as error:
-            raise UnavailableError(
-                f"{reason}, and {Path(URL).name} (548 MB) could not be downloaded ({error})"
-            ) from error
+            text = f"{reason}, and {_FILE} (548 MB) could not be downloaded ({error})"
+            raise UnavailableError(text) from error
     with cached.open("rb") as file:
-        if not hashlib.file_digest(file, "sha256").hexdigest().startswith(VGG19.digest):
-            raise UnavailableError(
-                f"{cached} is not {Path(URL).name}: its SHA-256 does not start with {VGG19.digest}; remove it"
-            )
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if not found.startswith(VGG19.digest):
+        start = f"its SHA-256 does not start with {VGG19.digest}"
+        raise UnavailableError(f"{cached} is not {_FILE}: {start}; remove it")
     return cached
 
 
 @cache
 def vgg19() -> nn.Module:
     """torchvision's VGG-19. Raises `UnavailableError`."""
-    return (
-        Vgg19(torch.load(_whole_vgg(), weights_only=True))
-        .eval()
-        .to(memory_format=torch.channels_last)
-    )  # type: ignore[call-overload, no-any-return]
+    network = Vgg19(torch.load(_whole_vgg(), weights_only=True)).eval()
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
 @cache
@@ -209,34 +207,24 @@ def lite() -> nn.Module:
     return LiteVgg19(load_weights(LITE)).eval()
 
 
-class MsVgg:
+class MsVgg(Metric):
     """`msvgg` and `msvgg-lite`."""
 
     def __init__(self, key: str) -> None:
         self.lite = key == "msvgg-lite"
+        # relu5_1 is at 1/16 of 1/8 of the side; the distilled network pads by reflection, which
+        # needs 2 samples there
+        self.least = 16 * SCALES[-1] * (2 if self.lite else 1), "four scales need"
+        title = "msVGG-lite" if self.lite else "msVGG"
         network = "distilled VGG-19 (1/16)" if self.lite else "torchvision's VGG-19"
-        self.contract = Contract(
-            key, "msVGG-lite" if self.lite else "msVGG", "", False, "R'G'B' in [0, 1]", "mean over frames",
-            f"Siarohin et al. (2019), {network}", True,
-        )  # fmt: skip
+        source = f"Siarohin et al. (2019), {network}"
+        self.contract = Contract(key, title, "", False, RGB1, MEAN, source, True)
 
     def unavailable(self) -> str | None:
         return missing(LITE) if self.lite else _no_vgg()
 
     @torch.inference_mode()
-    def measure(self, x: Clip, x_hat: Clip) -> Scores:
-        check_pair(x, x_hat)
-        # relu5_1 is at 1/16 of 1/8 of the side; the distilled network pads by reflection, which
-        # needs 2 samples there
-        least = 16 * SCALES[-1] * (2 if self.lite else 1)
-        if min(x.size) < least:
-            raise UnavailableError(
-                f"pictures of {x.size[0]}x{x.size[1]}; four scales need {least} pixels a side"
-            )
+    def _measure(self, x: Clip, x_hat: Clip) -> Scores:
         network = lite() if self.lite else vgg19()
-        return mean_scores(
-            [
-                distance(network, a, b)
-                for a, b in zip(x.rgb_batches(1), x_hat.rgb_batches(1), strict=True)
-            ]
-        )
+        both = zip(x.rgb_frames(), x_hat.rgb_frames(), strict=True)
+        return mean_scores([distance(network, a, b) for a, b in both])

@@ -8,8 +8,17 @@ from collections.abc import Sequence
 import numpy as np
 
 from hdac.layers.reference import luma_mse
-from hdac.metrics.contract import Clip, Contract, Scores, check_pair, mean_scores
+from hdac.metrics.contract import Clip, Contract, Metric, Scores, mean_scores
 from hdac.video.picture import Picture
+
+_POOLED, _MEAN = "PSNR of the MSE over all frames", "mean over frames of per-frame PSNR"
+#: Key -> title, samples, averaging.
+_KINDS = {
+    "psnr-y": ("PSNR-Y", "Y'", _MEAN),
+    "apsnr-y": ("PSNR-Y, pooled", "Y'", _POOLED),
+    "psnr-yuv": ("PSNR-YUV 6:1:1", "Y'CbCr", _MEAN),
+    "psnr-rgb": ("PSNR-RGB", "R'G'B'", _MEAN),
+}
 
 
 def _decibels(mse: float) -> float:
@@ -26,55 +35,30 @@ def mean_psnr_y(xs: Sequence[Picture], x_hats: Sequence[Picture]) -> float:
     return sum(map(psnr_y, xs, x_hats)) / len(xs)
 
 
-def _plane_mse(a: np.ndarray, b: np.ndarray) -> float:
-    return float(np.mean((a.astype(np.float32) - b.astype(np.float32)) ** 2, dtype=np.float64))
+def _plane(a: np.ndarray, b: np.ndarray) -> float:
+    error = a.astype(np.float32) - b.astype(np.float32)
+    return _decibels(float(np.mean(error**2, dtype=np.float64)))
 
 
 def _yuv(x: Picture, x_hat: Picture) -> float:
-    y, u, v = (_decibels(_plane_mse(a, b)) for a, b in zip(x, x_hat, strict=True))
+    y, u, v = map(_plane, x, x_hat)
     return (6 * y + u + v) / 8
 
 
-class Psnr:
+class Psnr(Metric):
     """`psnr-y`, `apsnr-y` (of the pooled error), `psnr-yuv` (6:1:1 of the planes' PSNR),
     `psnr-rgb`."""
 
     def __init__(self, key: str) -> None:
-        planes = {"psnr-y": "Y'", "apsnr-y": "Y'", "psnr-yuv": "Y'CbCr", "psnr-rgb": "R'G'B'"}[key]
-        averaging = (
-            "PSNR of the MSE over all frames"
-            if key == "apsnr-y"
-            else "mean over frames of per-frame PSNR"
-        )
-        title = {
-            "psnr-y": "PSNR-Y",
-            "apsnr-y": "PSNR-Y, pooled",
-            "psnr-yuv": "PSNR-YUV 6:1:1",
-            "psnr-rgb": "PSNR-RGB",
-        }[key]
-        self.contract = Contract(
-            key,
-            title,
-            "dB",
-            True,
-            f"{planes}, 8 bit, peak 255",
-            averaging,
-            "ITU-T HSTP-VID-WPOM (2020)",
-        )
+        title, samples, averaging = _KINDS[key]
+        space, source = f"{samples}, 8 bit, peak 255", "ITU-T HSTP-VID-WPOM (2020)"
+        self.contract = Contract(key, title, "dB", True, space, averaging, source)
 
-    def unavailable(self) -> str | None:
-        return None
-
-    def measure(self, x: Clip, x_hat: Clip) -> Scores:
-        check_pair(x, x_hat)
-        pairs = list(zip(x.pictures, x_hat.pictures, strict=True))
-        if self.contract.key == "apsnr-y":
-            errors = [luma_mse(a, b) for a, b in pairs]
-            return Scores(_decibels(sum(errors) / len(errors)), tuple(_decibels(e) for e in errors))
-        if self.contract.key == "psnr-yuv":
-            return mean_scores([_yuv(a, b) for a, b in pairs])
-        if self.contract.key == "psnr-rgb":
-            return mean_scores(
-                [_decibels(_plane_mse(a, b)) for a, b in zip(x.rgb, x_hat.rgb, strict=True)]
-            )
-        return mean_scores([psnr_y(a, b) for a, b in pairs])
+    def _measure(self, x: Clip, x_hat: Clip) -> Scores:
+        key, pictures = self.contract.key, (x.pictures, x_hat.pictures)
+        if key == "apsnr-y":
+            errors = list(map(luma_mse, *pictures))
+            return Scores(_decibels(sum(errors) / len(errors)), tuple(map(_decibels, errors)))
+        if key == "psnr-rgb":
+            return mean_scores(list(map(_plane, x.rgb, x_hat.rgb)))
+        return mean_scores(list(map(_yuv if key == "psnr-yuv" else psnr_y, *pictures)))

@@ -6,10 +6,9 @@ import math
 from collections.abc import Iterable, Mapping
 
 from hdac.errors import UsageError
-from hdac.metrics.activity import Activity
 from hdac.metrics.contract import Clip, Metric, Scores, UnavailableError, check_pair
-from hdac.metrics.filters import FfmpegFilter
-from hdac.metrics.flicker import Flicker
+from hdac.metrics.filters import Vmaf, Xpsnr
+from hdac.metrics.flicker import Activity, Flicker
 from hdac.metrics.identity import Identity
 from hdac.metrics.lpips import Lpips
 from hdac.metrics.ms_ssim import MsSsim
@@ -21,7 +20,8 @@ _ALL: tuple[Metric, ...] = (
     *map(MsSsim, ("ms-ssim-y", "ms-ssim-rgb")),
     *map(MsVgg, ("msvgg", "msvgg-lite")),
     *map(Lpips, ("alex", "vgg", "squeeze")),
-    *map(FfmpegFilter, ("vmaf", "xpsnr")),
+    Vmaf(),
+    Xpsnr(),
     Identity(),
     Flicker(),
     Activity(),
@@ -50,7 +50,7 @@ def measure(
     """
     metrics = find_metrics(keys)
     check_pair(x, x_hat)
-    thinned = [Clip(c.pictures[::every], c.fps, c.matrix) if every > 1 else c for c in (x, x_hat)]
+    sparse = [Clip(c.pictures[::every], c.fps, c.matrix) if every > 1 else c for c in (x, x_hat)]
     out: dict[str, Scores | UnavailableError] = {}
     for metric in metrics:
         reason = metric.unavailable()
@@ -58,7 +58,7 @@ def measure(
             if reason:
                 raise UnavailableError(reason)
             slow = metric.contract.sampled and every > 1
-            scores = metric.measure(*thinned) if slow else metric.measure(x, x_hat)
+            scores = metric.measure(*sparse) if slow else metric.measure(x, x_hat)
             out[metric.contract.key] = _spread(scores, every, len(x.pictures)) if slow else scores
         except UnavailableError as error:
             out[metric.contract.key] = error

@@ -41,7 +41,8 @@ def find_weights(file: WeightsFile) -> Path:
     found = _digest(path, path.stat().st_mtime_ns)
     if not found.startswith(file.digest):
         raise UnavailableError(
-            f"{file.path} has SHA-256 {found[:12]}..., expected {file.digest[:12]}...: it is another version of these weights"
+            f"{file.path} has SHA-256 {found[:12]}..., expected {file.digest[:12]}...: "
+            "it is another version of these weights"
         )
     return path
 

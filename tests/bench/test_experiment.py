@@ -257,7 +257,7 @@ def test_an_altered_clip_and_a_missing_set(hdac: Run, tmp_path: Path) -> None:
 
 
 def task(codec: Anchor) -> PointTask:
-    return PointTask("p", "k", find_sources("carphone")[0], codec, 30, 2, ("psnr-y",), "c")
+    return PointTask("p", "k", find_sources("carphone")[0], codec, 30, 2, ("psnr-y",))
 
 
 def anchor(*encode: str, decode: tuple[str, ...] = ("true",), timeout: float = 0.1) -> Anchor:

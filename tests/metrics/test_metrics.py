@@ -214,7 +214,7 @@ def test_msvgg_lite(head: list[Picture]) -> None:
     assert values[0] == pytest.approx(0, abs=1e-4)
     assert values[0] < values[1] < values[2]
     # the blocks of pixels and the flattened matrix product are the plain 1x1 convolution and mean
-    a, b = (next(c.rgb_batches(1)) for c in (x, Clip(noisy(small, 16))))
+    a, b = (next(c.rgb_frames()) for c in (x, Clip(noisy(small, 16))))
     with torch.inference_mode():
         plain = 0.0
         for factor in (1, 2, 4, 8):
@@ -357,7 +357,7 @@ def test_whole_vgg_on_weights_of_its_shape(head: list[Picture]) -> None:
             before, index = width, index + 2
         index += 1
     network = Vgg19(weights)
-    x = next(Clip(head[:1]).rgb_batches(1))
+    x = next(Clip(head[:1]).rgb_frames())
     with torch.inference_mode():
         taps = network(x)
         assert [t.shape[1] for t in taps] == list(widths)
