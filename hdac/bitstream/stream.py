@@ -54,7 +54,7 @@ class StreamWriter:
             self.written += self._file.write(chunk(packet.tobytes()))
             return
         full = self._frames >= MAX_FRAMES or self._pending > MAX_GROUP // 2
-        if self._pending and self._may_open(packet.type) and (packet.gop_start or full):
+        if self._may_open(packet.type) and self._pending and (packet.gop_start or full):
             self._end_group(PacketType.CHECK)
         counted = PacketType.ENHANCEMENT if self.header.mode is Mode.ANIMATION else PacketType.BASE
         if packet.type is counted:
@@ -126,7 +126,7 @@ class StreamReader:
             except DamagedError as error:
                 self._lost = True
                 self._report(error)
-        if self.ended and cursor.left:
+        if self.ended and cursor.left and not self._lost:
             self._lost = True
             self._report(
                 DamagedError(f"{cursor.left} bytes follow the last packet: the stream is damaged")

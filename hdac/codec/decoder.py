@@ -20,6 +20,7 @@ from hdac.codec.syntax import (
 )
 from hdac.codec.views import AnimatedView, BasePictures, BaseView, FusedView, Made, View
 from hdac.errors import DamagedError, StreamError, UsageError
+from hdac.video.colour import resolve_matrix
 from hdac.video.picture import Picture
 
 Level = Literal["fused", "base", "animation"]
@@ -45,7 +46,7 @@ class Frame(NamedTuple):
     def to_rgb(self) -> npt.NDArray[np.uint8]:
         """R'G'B' `(H, W, 3)` uint8 of the source's size."""
         header = self.header
-        rgb = self.picture.to_rgb(header.colour.matrix)
+        rgb = self.picture.to_rgb(resolve_matrix(header.colour.matrix, header.height))
         return rgb[: header.height, : header.width]
 
 

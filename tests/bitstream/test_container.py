@@ -286,6 +286,9 @@ def test_sizes_inside_the_codec() -> None:
     assert (header.base_size, header.padded_size) == ((16, 12), (64, 48))
     assert replace(header, base_scale=1).padded_size == (64, 48)
     small, large = (replace(header, width=s, height=s).packet_frames for s in (16, 4096))
+    assert (small, large) == (1, 1), "live streams"
+    plain = replace(header, live=False)
+    small, large = (replace(plain, width=s, height=s).packet_frames for s in (16, 4096))
     assert (small, large) == (256, 2)
     assert (FULL.tick, HEADER.tick) == (Fraction(1, 1000), Fraction(1001, 30000))
 

@@ -82,7 +82,7 @@ def push(times: list[int | None], clock: int = 1000) -> list[Packet]:
 @pytest.mark.parametrize(
     ("times", "clock", "words"),
     [
-        ([0, 40, 40], 1000, "time 40; allowed are 41 .after the last one. to 2"),
+        ([0, 40, 40], 1000, "time 40; allowed are 41 .after the last frame"),
         ([0, 40, 39], 1000, "time 39; allowed are 41"),
         ([-1], 1000, "time -1; allowed are 0"),
         ([0, 1 << 32], 1000, "time 4294967296; allowed are 1 "),
