@@ -151,21 +151,12 @@ def test_what_cannot_be_coded(call: Callable[[], object], words: str) -> None:
         call()
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AttributeError,
-    reason="api._size takes .shape of what api._picture has taken as an array",
-)
 def test_images_of_pillow() -> None:
     """`Picture.from_rgb` takes them."""
     images = [Image.fromarray(array) for array in arrays()]
     assert hdac.encode(images, **FAST) == hdac.encode(arrays(), **FAST)  # type: ignore[arg-type]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="hevc.HevcEncoder: x265 refuses base layers this small, with av.error.ArgumentError",
-)
 def test_small_base_layers() -> None:
     """They are coded, or refused by name."""
     try:

@@ -9,7 +9,7 @@ All integers are big-endian; *varint* is LEB128 (7 bits a byte, low bits first, 
     group   := framed* check
     framed  := type u8 | chunk(payload)
     check   := type u8 (CHECK, or LAST in the last group) | varint 4
-               | crc32(all bytes of the group before it) u32
+               | crc32(all bytes of the group before it, and its type) u32
     wire    := type u8 | sequence u16 | varint time | payload | crc32(all before in it), low 16 bits
 
     header  := number format u4, mode u4 | tune u4, base codec u4
@@ -285,6 +285,8 @@ def check_header(header: Header) -> Header:
             f"picture size {width}x{height}; allowed are {MIN_SIDE}x{MIN_SIDE} to "
             f"{MAX_SIDE}x{MAX_SIDE}: scale the source with --size WxH"
         )
+    if not 0 <= header.clock <= 10**6:
+        raise UsageError(f"clock {header.clock}; allowed are 0 to 1000000 ticks per second")
     if fps <= 0 or max(fps.numerator, fps.denominator) > 10**6:
         near = fps.limit_denominator(10**4)
         if not 0 < near.numerator <= 10**6:

@@ -88,7 +88,8 @@ class StreamWriter:
         self.written += self._file.write(data)
 
     def _end_group(self, kind: PacketType) -> None:
-        self.written += self._file.write(Packet(kind, _CRC.pack(self._crc)).framed())
+        crc = zlib.crc32(bytes([kind]), self._crc)
+        self.written += self._file.write(Packet(kind, _CRC.pack(crc)).framed())
         self._crc = self._pending = self._frames = 0
 
 
@@ -141,6 +142,8 @@ class StreamReader:
             return
         if self.header is None:
             read_header(Cursor(self._data))
+        if self.damage and not self._data:
+            return  # the group that ends the stream is damaged
         size = self._position + len(self._data)
         self._report(
             TruncatedError(
@@ -183,15 +186,13 @@ class StreamReader:
                     f"a group is longer than {MAX_GROUP} bytes: the stream is damaged"
                 )
         check = packets.pop()
-        actual = _CRC.pack(zlib.crc32(cursor.data[start:end]))
-        if check.payload != actual:
+        if check.payload != _CRC.pack(zlib.crc32(cursor.data[start : end + 1])):
             first, last = self._position + start, self._position + end
             self._report(
                 DamagedError(
                     f"the checksum of bytes {first} to {last} does not match: the stream is damaged"
                 )
             )
-            self.ended = check.type is PacketType.LAST and not cursor.left
             return []
         self.ended = check.type is PacketType.LAST
         numbered = [

@@ -85,7 +85,7 @@ def encode(
 
 
 def _size(frame: Source) -> tuple[int, int]:
-    height, width = (frame.y if isinstance(frame, Picture) else frame).shape[:2]
+    height, width = np.shape(frame.y if isinstance(frame, Picture) else frame)[:2]
     return int(width), int(height)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import av
 
+from hdac.errors import UsageError
 from hdac.layers.base import GOP_MAX, BaseConfig, CodedPicture
 from hdac.layers.libav import LibavDecoder
 from hdac.video.picture import Picture
@@ -70,7 +71,13 @@ class HevcEncoder:
         frame = picture.to_av()
         frame.pts = self._count
         self._count += 1
-        return b"".join(bytes(packet) for packet in self._context.encode(frame))
+        try:
+            return b"".join(bytes(packet) for packet in self._context.encode(frame))
+        except av.error.FFmpegError as error:
+            raise UsageError(
+                f"a base layer of {self.config.width}x{self.config.height}: x265 refuses it "
+                f"({error.strerror}); use a smaller --base-scale, or a larger --size"
+            ) from error
 
     def flush(self) -> list[CodedPicture]:
         return []  # zero delay leaves nothing behind

@@ -284,11 +284,6 @@ def test_bytes_after_the_end(kind: str, step: int) -> None:
     assert len(reader.damage) == 1
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="StreamReader._group: a check whose type turned from CHECK to LAST (one bit, covered by "
-    "no checksum) ends the stream, though more groups follow",
-)
 def test_a_flipped_bit_of_a_check_loses_no_other_group() -> None:
     data = written(FILE, of_gops(4))
     at = len(pack_header(FILE)) + (len(data) - len(pack_header(FILE))) // 4 - 6
