@@ -74,8 +74,8 @@ def test_header_says_what_was_set(name: str) -> None:
         assert (header.motion, header.model) == (None, "")
     else:
         assert header.motion == Keypoints(10, 64)
-        perceptual = config.tune == "perceptual"
-        assert header.model == ("hdac-s-perceptual" if perceptual else "hdac-s")
+        own = {"animation": "-animation", "perceptual": "-perceptual"}
+        assert header.model == "hdac-s" + own.get(config.mode, own.get(config.tune, ""))
         assert header.number_format.name.lower() == config.precision
 
 
