@@ -6,7 +6,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hdac.bitstream.container import (
@@ -88,6 +88,7 @@ def test_golden_header(header: Header, fields: str) -> None:
     assert read_header(Cursor(bytes.fromhex(fields))) == header
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(Mode),
     st.sampled_from(BaseCodec),
@@ -396,6 +397,7 @@ def test_parts_of_a_frame(mode: Mode) -> None:
 # ---- numbers
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_varint(value: int) -> None:
     assert Cursor(varint(value)).varint("number") == value

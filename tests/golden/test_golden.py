@@ -18,7 +18,7 @@ from hdac.codec.syntax import (
     TimesReader,
     TimesWriter,
 )
-from hdac.nets.zoo import find_model, serving
+from hdac.nets.zoo import find_model
 from tests.conftest import synthetic
 from tests.fuzz.mutate import taken, written
 from tests.golden.make import CASES, FRAMES, HERE, MANIFEST, TIMES, record, settings, sha256
@@ -74,7 +74,8 @@ def test_header_says_what_was_set(name: str) -> None:
         assert (header.motion, header.model) == (None, "")
     else:
         assert header.motion == Keypoints(10, 64)
-        assert header.model == serving("hdac-s", config.mode, config.tune)
+        own = {"animation": "-animation", "perceptual": "-perceptual"}
+        assert header.model == "hdac-s" + own.get(config.mode, own.get(config.tune, ""))
         assert header.number_format.name.lower() == config.precision
 
 
