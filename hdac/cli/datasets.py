@@ -5,11 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from hdac.bench.datasets import find_sources, load_dataset, verify
-from hdac.bench.prepare import prepare
-from hdac.bench.recipes import recipe_names
 from hdac.cli.common import add_json, result, say
-from hdac.video.reader import parse_size
+from hdac.errors import HdacError
 
 
 def add_arguments(sub: argparse.ArgumentParser) -> None:
@@ -18,47 +15,43 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
     listing.add_argument("name", nargs="?", metavar="NAME", help="a set")
     checking = actions.add_parser("verify", help="is every clip there, and is it the right one?")
     checking.add_argument("names", nargs="*", metavar="NAME[:SPLIT]", help="sets (default: all)")
-    checking.add_argument("--data", metavar="DIR", help="where clips lie (default: HDAC_DATA)")
-    making = actions.add_parser(
-        "prepare",
-        help="write a set's canonical pictures as lossless files, with a recipe of their hashes",
-    )
+    text = "write a set's canonical pictures as lossless files, with a recipe of their hashes"
+    making = actions.add_parser("prepare", help=text)
     making.add_argument("name", metavar="NAME[:SPLIT]|folder:PATH")
     making.add_argument("--out", required=True, type=Path, metavar="DIR")
     making.add_argument("--size", metavar="WxH", help="scale to this size")
-    making.add_argument(
-        "--frames", type=int, metavar="N", help="only the first N frames of each clip"
-    )
-    making.add_argument("--data", metavar="DIR", help="where clips lie (default: HDAC_DATA)")
+    text = "only the first N frames of each clip"
+    making.add_argument("--frames", type=int, metavar="N", help=text)
     making.add_argument("-f", "--force", action="store_true", help="overwrite files in DIR")
+    for action in (checking, making):
+        action.add_argument("--data", metavar="DIR", help="where clips lie (default: HDAC_DATA)")
     for action in (listing, checking, making):
         add_json(action)
 
 
 def run(options: argparse.Namespace) -> int:
-    if options.action == "list":
-        return _list(options)
-    if options.action == "prepare":
-        sources = find_sources(options.name, options.data)
-        size = parse_size(options.size) if options.size else None
-        recipe = prepare(
-            sources,
-            options.out,
-            size,
-            options.frames,
-            options.force,
-            lambda name: say(f"hdac: {name}"),
-        )
-        result(
-            options,
-            {"recipe": str(recipe), "sequences": len(sources)},
-            f"{recipe}: {len(sources)} sequences",
-        )
-        return 0
-    from hdac.errors import HdacError
+    return {"list": _list, "verify": _verify, "prepare": _prepare}[options.action](options)
 
-    wrong, data = 0, {}
-    lines = []
+
+def _prepare(options: argparse.Namespace) -> int:
+    from hdac.bench.datasets import find_sources
+    from hdac.bench.prepare import prepare
+    from hdac.video.reader import parse_size
+
+    sources = find_sources(options.name, options.data)
+    size = parse_size(options.size) if options.size else None
+    frames, force = options.frames, options.force
+    recipe = prepare(sources, options.out, size, frames, force, lambda name: say(f"hdac: {name}"))
+    data: dict[str, object] = {"recipe": str(recipe), "sequences": len(sources)}
+    result(options, data, f"{recipe}: {len(sources)} sequences")
+    return 0
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from hdac.bench.datasets import verify
+    from hdac.bench.recipes import recipe_names
+
+    wrong, data, lines = 0, {}, []
     for name in options.names or recipe_names("datasets"):
         try:
             rows = verify(name, options.data)
@@ -69,34 +62,34 @@ def run(options: argparse.Namespace) -> int:
         bad = [(n, text) for n, text in rows if text != "ok" and not text.startswith("present")]
         wrong += len(bad) if options.names else 0
         data[name] = dict(rows)
-        lines += [
-            f"{name}: {len(rows) - len(bad)} of {len(rows)} clips are there",
-            *(f"  {n}: {text}" for n, text in rows if text != "ok"),
-        ]
+        lines.append(f"{name}: {len(rows) - len(bad)} of {len(rows)} clips are there")
+        lines += [f"  {n}: {text}" for n, text in rows if text != "ok"]
     result(options, {"sets": data}, "\n".join(lines))
     return 1 if wrong else 0
 
 
 def _list(options: argparse.Namespace) -> int:
+    from hdac.bench.datasets import load_dataset
+    from hdac.bench.recipes import recipe_names
+
+    data: dict[str, object]
     if options.name:
         dataset, sequences = load_dataset(options.name)
-        listed = [
-            f"{s.name:28} {s.split:6} {s.frames:4} frames {s.fps:>10} fps {s.width}x{s.height}  {s.path}"
-            for s in sequences
-        ]
-        result(options, {"title": dataset.title, "licence": dataset.licence, "sequences": [vars(s) for s in sequences]},
-               "\n".join([f"{dataset.title}: {dataset.licence}", dataset.how_to_get, *listed]))  # fmt: skip
-        return 0
-    sets = {name: load_dataset(name) for name in recipe_names("datasets")}
-    lines = []
-    for name, (dataset, rows) in sets.items():
-        lines.append(
-            f"{name:16} {len(rows) or 'any number of'} clips; splits: {', '.join(dataset.splits) or 'none'}; {dataset.licence}"
-        )
-    lines.append(f"{'folder:PATH':16} every video in a folder")
-    data = {
-        name: {"sequences": len(rows), "splits": dataset.splits}
-        for name, (dataset, rows) in sets.items()
-    }
-    result(options, {"sets": data}, "\n".join(lines))
+        lines = [f"{dataset.title}: {dataset.licence}", dataset.how_to_get]
+        for s in sequences:
+            picture = f"{s.frames:4} frames {s.fps:>10} fps {s.width}x{s.height}"
+            lines.append(f"{s.name:28} {s.split:6} {picture}  {s.path}")
+        listed = [vars(s) for s in sequences]
+        data = {"title": dataset.title, "licence": dataset.licence, "sequences": listed}
+    else:
+        sets, lines = {}, []
+        for name in recipe_names("datasets"):
+            dataset, rows = load_dataset(name)
+            sets[name] = {"sequences": len(rows), "splits": dataset.splits}
+            splits = ", ".join(dataset.splits) or "none"
+            count = f"{len(rows) or 'any number of'} clips; splits: {splits}"
+            lines.append(f"{name:16} {count}; {dataset.licence}")
+        lines.append(f"{'folder:PATH':16} every video in a folder")
+        data = {"sets": sets}
+    result(options, data, "\n".join(lines))
     return 0

@@ -10,16 +10,12 @@ import platform
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
-import av
-import torch
-
 from hdac.cli.common import add_json, result
 from hdac.errors import HdacError
-from hdac.metrics.contract import Metric
-from hdac.metrics.registry import METRICS
-from hdac.nets.device import pick_device
-from hdac.nets.zoo import find_model, load_model, shipped
 from hdac.video.ffmpeg import encoders, find_ffmpeg
+
+#: What the codec itself cannot do without.
+ESSENTIAL = ("PyAV libx265", "PyAV hevc", "device", "weights")
 
 
 class Check(NamedTuple):
@@ -44,16 +40,13 @@ def _encoder(name: str, purpose: str) -> Check:
         present = name in encoders(find_ffmpeg())
     except HdacError as error:
         return Check(name, False, str(error))
-    return Check(
-        name,
-        present,
-        purpose
-        if present
-        else f"this FFmpeg lacks it ({purpose}): set HDAC_FFMPEG to one that has it",
-    )
+    absent = f"this FFmpeg lacks it ({purpose}): set HDAC_FFMPEG to one that has it"
+    return Check(name, present, purpose if present else absent)
 
 
 def _codec(name: str, mode: Literal["r", "w"]) -> Check:
+    import av
+
     try:
         av.codec.Codec(name, mode)
     except ValueError:
@@ -63,20 +56,19 @@ def _codec(name: str, mode: Literal["r", "w"]) -> Check:
 
 def _package(name: str, purpose: str) -> Check:
     present = importlib.util.find_spec(name) is not None
-    return Check(
-        name,
-        present,
-        purpose if present else f"not installed ({purpose}): pip install 'hdac[bench]'",
-    )
+    absent = f"not installed ({purpose}): pip install 'hdac[bench]'"
+    return Check(name, present, purpose if present else absent)
 
 
-def _metric(metric: Metric) -> Check:
-    reason = metric.unavailable()
-    return Check(
-        f"metric {metric.contract.key}",
-        reason is None,
-        reason or f"{metric.contract.title}: {metric.contract.source}",
-    )
+def _metrics() -> list[Check]:
+    from hdac.metrics.registry import METRICS
+
+    rows = []
+    for key, metric in METRICS.items():
+        reason, contract = metric.unavailable(), metric.contract
+        detail = reason or f"{contract.title}: {contract.source}"
+        rows.append(Check(f"metric {key}", reason is None, detail))
+    return rows
 
 
 def _folder(variable: str, purpose: str) -> Check:
@@ -88,19 +80,23 @@ def _folder(variable: str, purpose: str) -> Check:
 
 
 def _device() -> str:
+    import torch
+
+    from hdac.nets.device import pick_device
+
     device = pick_device("auto")
-    name = (
-        torch.cuda.get_device_name(device)
-        if device.type == "cuda"
-        else f"{platform.machine()}, {torch.get_num_threads()} threads"
-    )
+    name = f"{platform.machine()}, {torch.get_num_threads()} threads"
+    if device.type == "cuda":
+        name = torch.cuda.get_device_name(device)
     return f"{device.type} ({name}), networks run in fp32, torch {torch.__version__}"
 
 
 def _models() -> str:
+    from hdac.nets.zoo import DEFAULT, find_model, load_model, shipped
+
     for model in shipped():
         load_model(model)
-    find_model("hdac-s")
+    find_model(DEFAULT)
     return ", ".join(f"{m.name} ({m.digest})" for m in shipped())
 
 
@@ -116,17 +112,13 @@ def checks() -> list[Check]:
         _codec("libx264", "w"),
         _try("device", _device),
         _try("weights", _models),
-        *(_metric(metric) for metric in METRICS.values()),
+        *_metrics(),
         _package("dask", "experiments, batches"),
         _package("matplotlib", "figures"),
         _package("plotly", "reports"),
         _folder("HDAC_DATA", "training and test clips"),
         _folder("HDAC_WEIGHTS", "networks of metrics and losses"),
     ]
-
-
-#: What the codec itself cannot do without.
-ESSENTIAL = ("PyAV libx265", "PyAV hevc", "device", "weights")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -80,17 +79,14 @@ def _run(options: argparse.Namespace, experiment: Experiment) -> int:
     jobs = check_jobs(options.jobs)
     if options.dry_run:
         tasks, waiting, skipped = plan(experiment, store, options.data, options.force)
-        lines = [
-            f"{t.name}: {'measure ' + ', '.join(t.metrics) if t.stream else 'code, decode, measure'}"
-            for t in waiting
-        ]
+        measuring = {t.name: f"measure {', '.join(t.metrics)}" for t in waiting if t.stream}
+        lines = [f"{t.name}: {measuring.get(t.name, 'code, decode, measure')}" for t in waiting]
         lines += [f"{name}: not run here ({reason})" for name, reason in skipped.items()]
         lines.append(f"{len(waiting)} of {len(tasks)} points would run")
         data = {"points": len(tasks), "to_do": [t.name for t in waiting], "skipped": skipped}
         result(options, data, "\n".join(lines))
         return 0
-    progress = progress_lines(time.monotonic())
-    scheduler, force = options.scheduler, options.force
+    progress, scheduler, force = progress_lines(), options.scheduler, options.force
     summary = run(experiment, store, options.data, jobs, scheduler, force, progress)
     for name, reason in summary.skipped.items():
         say(f"hdac: {name} was not run: {reason}")

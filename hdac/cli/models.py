@@ -6,8 +6,6 @@ import argparse
 import json
 
 from hdac.cli.common import add_json, result
-from hdac.nets.cost import decoder_gmac
-from hdac.nets.zoo import DEFAULT, describe, load_model, shipped
 
 
 def add_arguments(sub: argparse.ArgumentParser) -> None:
@@ -15,19 +13,24 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    rows: list[dict[str, object]] = []
+    from hdac.nets.cost import decoder_gmac
+    from hdac.nets.zoo import DEFAULT, describe, load_model, shipped
+
+    rows, lines = [], []
     for model in shipped():
         net, about = load_model(model), describe(model)
-        rows.append(
-            {
-                "name": model.name, "hash": model.digest, "default": model.name == DEFAULT,
-                "parameters": sum(p.numel() for p in net.parameters()), "bytes": model.path.stat().st_size,
-                "gmac_256": round(decoder_gmac(net, 256, 256), 3), "config": json.loads(about["config"]),
-                "training": about.get("note", ""), "licence": about.get("licence", ""),
-            }
-        )  # fmt: skip
-    lines = [
-        f"{r['name']} ({r['hash']}): {r['parameters']} parameters, {r['gmac_256']} GMAC per 256x256 frame; {r['training']}"
-        for r in rows
-    ]
+        row = {
+            "name": model.name,
+            "hash": model.digest,
+            "default": model.name == DEFAULT,
+            "parameters": sum(p.numel() for p in net.parameters()),
+            "bytes": model.path.stat().st_size,
+            "gmac_256": round(decoder_gmac(net, 256, 256), 3),
+            "config": json.loads(about["config"]),
+            "training": about.get("note", ""),
+            "licence": about.get("licence", ""),
+        }
+        cost = f"{row['parameters']} parameters, {row['gmac_256']} GMAC per 256x256 frame"
+        lines.append(f"{model.name} ({model.digest}): {cost}; {row['training']}")
+        rows.append(row)
     result(options, {"models": rows}, "\n".join(lines) or "no models here")
