@@ -58,33 +58,6 @@ class BenchCodec(ABC):
     name: str
     recipe: AnchorRecipe | HdacRecipe
 
-    @property
-    def title(self) -> str:
-        return self.recipe.title
-
-    @property
-    def suffix(self) -> str:
-        """Of the coded file."""
-        return self.recipe.suffix
-
-    @property
-    def parameter(self) -> str:
-        return self.recipe.parameter
-
-    @property
-    def points(self) -> tuple[float, ...]:
-        return self.recipe.points
-
-    @property
-    def decoded_format(self) -> str:
-        """FFmpeg's name for the raw video that decoding writes."""
-        return self.recipe.decoded_format
-
-    @property
-    def timeout(self) -> float:
-        """Seconds a frame, for encoding and for decoding."""
-        return self.recipe.timeout
-
     @abstractmethod
     def decides(self) -> dict[str, Any]:
         """Everything that decides the bits apart from clip and rate point: what a cached result is
@@ -106,11 +79,13 @@ class BenchCodec(ABC):
 
 @dataclass(frozen=True)
 class AnchorRecipe:
-    """One TOML file. In commands, `{input}` alone stands for FFmpeg's options that read the raw
-    source; `{source}`, `{stream}`, `{decoded}`, `{width}`, `{height}`, `{fps}`, `{fps_round}`,
-    `{frames}`, `{recipe}` (the folder of this file) and `{value}` (the rate parameter) for what
-    they say. `{cascade}` stands for x265 parameters of hdac's low-QP first picture and QP cascade
-    at `value`.
+    """One TOML file. `suffix`: of the coded file; `decoded_format`: FFmpeg's name for the raw video
+    that decoding writes; `timeout`: seconds a frame, for encoding and for decoding.
+
+    In commands, `{input}` alone stands for FFmpeg's options that read the raw source; `{source}`,
+    `{stream}`, `{decoded}`, `{width}`, `{height}`, `{fps}`, `{fps_round}`, `{frames}`, `{recipe}`
+    (the folder of this file) and `{value}` (the rate parameter) for what they say. `{cascade}`
+    stands for x265 parameters of hdac's low-QP first picture and QP cascade at `value`.
     """
 
     title: str
@@ -124,7 +99,7 @@ class AnchorRecipe:
     needs: tuple[str, ...] = ()  # programs on PATH
     encoder: str = ""  # FFmpeg's name of it, if FFmpeg runs it
     decoded_format: str = "yuv420p"
-    timeout: float = 10.0  # seconds a frame before the encoder counts as hanging
+    timeout: float = 10.0
     notes: str = ""
 
 
@@ -170,9 +145,8 @@ class Anchor(BenchCodec):
     def encode_command(self, job: Job) -> list[str]:
         low, high = self.recipe.low, self.recipe.high
         if not low <= job.value <= high:
-            raise UsageError(
-                f"{self.name}: {self.parameter} {job.value:g}; allowed are {low:g} to {high:g}"
-            )
+            given = f"{self.name}: {self.recipe.parameter} {job.value:g}"
+            raise UsageError(f"{given}; allowed are {low:g} to {high:g}")
         return self._filled(self.recipe.encode, job)
 
     def decode_command(self, job: Job) -> list[str]:

@@ -73,7 +73,7 @@ class Experiment:
 
 def point_name(sequence: str, codec: BenchCodec, value: float) -> str:
     """`<sequence>_<codec>_<parameter><value>`, as its files are called."""
-    return f"{sequence}_{codec.name}_{codec.parameter.replace('_', '-')}{value:g}"
+    return f"{sequence}_{codec.name}_{codec.recipe.parameter.replace('_', '-')}{value:g}"
 
 
 def metric_code(key: str, every: int) -> str:
@@ -105,7 +105,7 @@ def load_experiment(name: str) -> Experiment:
             f"{path}: {', '.join(unknown)} in anchors, points or codec is not among "
             f"codecs = {', '.join(names)}"
         )
-    chosen = {c.name: tuple(points.get(c.name, c.points)) for c in codecs}
+    chosen = {c.name: tuple(points.get(c.name, c.recipe.points)) for c in codecs}
     for codec, values in chosen.items():
         numbers = all(isinstance(v, int | float) for v in values)
         if not values or not numbers or len(set(values)) < len(values):
@@ -148,7 +148,7 @@ def to_do(tasks: list[PointTask], store: Store, force: bool) -> list[PointTask]:
             out.append(task)
             continue
         lacking = missing_metrics(task, record)
-        stream = store.stream(task.name, task.codec.suffix)
+        stream = store.stream(task.name, task.codec.recipe.suffix)
         if lacking:
             metrics = lacking if stream else task.metrics
             out.append(PointTask(**{**vars(task), "metrics": metrics, "stream": stream}))

@@ -23,6 +23,7 @@ STYLE = Path(__file__).with_name("paper.mplstyle")
 _GREYS = ("#bbbbbb", "#0072B2", "#E69F00", "#009E73", "#CC79A7")
 _HATCHES = ("", "", "//", "..", "xx")
 LEGEND_COLUMNS = 2
+TICKS = (1, 2, 3, 5, 7, 10, 20, 30, 50, 70, 100, 200, 500)  # kbps
 LEGEND_ROW_INCHES = 0.13
 
 
@@ -52,11 +53,7 @@ def _axes(axes: Axes, run: Run, metric: str) -> None:
 
     axes.set_xscale("log")
     low, high = axes.get_xlim()
-    axes.xaxis.set_major_locator(
-        FixedLocator(
-            [t for t in (1, 2, 3, 5, 7, 10, 20, 30, 50, 70, 100, 200, 500) if low <= t <= high]
-        )
-    )
+    axes.xaxis.set_major_locator(FixedLocator([t for t in TICKS if low <= t <= high]))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(ScalarFormatter())
     axes.set_xlabel("rate (kbps)")
@@ -88,20 +85,14 @@ def sequences_figure(run: Run, metric: str) -> Figure:
 
     columns = min(4, len(run.sequences))
     rows = math.ceil(len(run.sequences) / columns)
-    figure, grid = plt.subplots(
-        rows,
-        columns,
-        figsize=(1.9 * columns, 1.6 * rows + 0.3),
-        squeeze=False,
-        layout="constrained",
-    )
+    size = (1.9 * columns, 1.6 * rows + 0.3)
+    figure, grid = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
     flat = grid.flatten()
     for axes, sequence in zip(flat, run.sequences, strict=False):
         for codec in run.codecs:
-            points = sorted(
-                (p.kbps, s) for p in run.of(codec, sequence) if (s := score(p, metric)) is not None
-            )
-            axes.plot([r for r, _ in points], [s for _, s in points], label=codec, markersize=2)
+            found = [(p.kbps, score(p, metric)) for p in run.of(codec, sequence)]
+            points = np.array(sorted(p for p in found if p[1] is not None)).reshape(-1, 2)
+            axes.plot(*points.T, label=codec, markersize=2)
         _axes(axes, run, metric)
         axes.set_title(sequence)
         axes.set_xlabel("")
@@ -126,15 +117,13 @@ def layers_figure(run: Run, codec: str) -> Figure:
         heights = []
         for value in values:
             points = [p for p in run.of(codec) if p.value == value]
-            shares = [p.kbps * p.record["bits"][layer] / (8 * p.record["bytes"]) for p in points]
+            shares = [
+                p.kbps * (p.record["bits"] or {}).get(layer, 0) / (8 * p.record["bytes"])
+                for p in points
+            ]
             heights.append(float(np.mean(shares)) if shares else 0.0)
-        look: dict[str, Any] = {
-            "color": colour,
-            "hatch": hatch,
-            "edgecolor": "black",
-            "linewidth": 0.3,
-        }
-        axes.bar([f"{v:g}" for v in values], heights, bottom=bottom, label=layer, **look)
+        look = {"color": colour, "hatch": hatch, "edgecolor": "black", "linewidth": 0.3}
+        axes.bar([f"{v:g}" for v in values], heights, bottom=bottom, label=layer, **look)  # type: ignore[arg-type]
         bottom += heights
     axes.set_xlabel(run.about.codecs[codec].parameter.replace("_", " "))
     axes.set_ylabel("rate (kbps)")

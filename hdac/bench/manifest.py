@@ -81,8 +81,9 @@ def describe(experiment: Experiment, tasks: list[PointTask], skipped: dict[str, 
     recipe = experiment.recipe
     codecs = {
         c.name: CodecEntry(
-            c.title, c.parameter, c.suffix, c.decoded_format, skipped.get(c.name, ""),
-            experiment.points[c.name], "hdac" if isinstance(c, Hdac) else "anchor", vars(c.recipe),
+            c.recipe.title, c.recipe.parameter, c.recipe.suffix, c.recipe.decoded_format,
+            skipped.get(c.name, ""), experiment.points[c.name],
+            "hdac" if isinstance(c, Hdac) else "anchor", vars(c.recipe),
         )
         for c in experiment.codecs
     }  # fmt: skip

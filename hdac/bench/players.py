@@ -107,9 +107,9 @@ class _Players:
 
     def _decoded(self, name: str, codec: BenchCodec, value: float, clip: Clip) -> list[Picture]:
         """A point's file, decoded once more. Raises `HdacError`."""
-        stream = self.run.store.stream(name, codec.suffix)
+        stream = self.run.store.stream(name, codec.recipe.suffix)
         if stream is None:
-            raise HdacError(f"{name}{codec.suffix} is not there: only the records were kept")
+            raise HdacError(f"{name}{codec.recipe.suffix} is not there: only the records were kept")
         with tempfile.TemporaryDirectory(prefix="hdac-") as folder:
             return code_clip(codec, clip, value, Path(folder), stream).pictures
 
@@ -136,7 +136,7 @@ class _Players:
             if isinstance(codec, Hdac):
                 ours.append(len(tiles))
             pictures.append(made[point])
-            stream = run.store.path(point, codec.suffix)
+            stream = run.store.path(point, codec.recipe.suffix)
             bits = (
                 frame_bits(stream.read_bytes())
                 if isinstance(codec, Hdac)

@@ -153,9 +153,9 @@ def code_clip(
         raise ToolError(f"{codec.name} does not run here: {reason}")
     (width, height), count = clip.size, len(clip.pictures)
     source, decoded_to = folder / "source.yuv", folder / "decoded.yuv"
-    stream_to = folder / f"coded{codec.suffix}"
+    stream_to = folder / f"coded{codec.recipe.suffix}"
     job = Job(source, stream_to, decoded_to, width, height, clip.fps, count, value)
-    limit = START_SECONDS + codec.timeout * count
+    limit = START_SECONDS + codec.recipe.timeout * count
     encode, decode = codec.encode_command(job), codec.decode_command(job)
     encoded = None
     if stream is None:
@@ -168,7 +168,7 @@ def code_clip(
     else:
         job.stream.write_bytes(stream)
     decoded = run_command(decode, limit, f"{codec.name}: decoding")
-    pictures = list(read_raw(job.decoded, width, height, codec.decoded_format))
+    pictures = list(read_raw(job.decoded, width, height, codec.recipe.decoded_format))
     job.decoded.unlink()
     if len(pictures) != count:
         raise ToolError(f"{codec.name}: {len(pictures)} frames were decoded, {count} were coded")
@@ -213,11 +213,11 @@ def point_record(task: PointTask, clip: Clip, coded: Coded) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "name": codec.name,
-        "description": codec.title,
+        "description": codec.recipe.title,
         "sequence": task.source.name,
         "source_sha256": task.source.sha256,
         "key": task.key,
-        "parameter": codec.parameter,
+        "parameter": codec.recipe.parameter,
         "value": task.value,
         "frames": count,
         "fps": str(Fraction(clip.fps)),

@@ -144,7 +144,7 @@ class Store:
                 for k, v in record["seconds"].items()
             }
             frames = {**self.frames(task.name), **frames}
-        write_atomically(self.path(task.name, task.codec.suffix), outcome.stream)
+        write_atomically(self.path(task.name, task.codec.recipe.suffix), outcome.stream)
         write_atomically(self.path(task.name, ".frames.json"), json.dumps(frames).encode())
         write_atomically(self.path(task.name, ".log"), outcome.log.encode())
         write_atomically(self.path(task.name), as_json(record))

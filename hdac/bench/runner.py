@@ -74,7 +74,7 @@ def run(
         if scheduler:
             waiting = [replace(task, data=sendable(task.source.path)) for task in waiting]
         # the slow ones first: the last minutes are then shared by all workers
-        waiting.sort(key=lambda t: -t.codec.timeout)
+        waiting.sort(key=lambda t: -t.codec.recipe.timeout)
         with cluster(jobs, scheduler) as client:
             if scheduler:
                 _check_nodes(client)

@@ -61,16 +61,8 @@ def worst_of(scores: Sequence[float | None], up: bool) -> Worst | None:
 
 def worst_head(run: Run) -> list[str]:
     name = label(run.metrics[0])
-    return [
-        "codec",
-        "sequence",
-        "point",
-        "kbps",
-        f"{name}, mean",
-        "worst 5 %",
-        "drift",
-        "worst frames",
-    ]
+    values = ["kbps", f"{name}, mean", "worst 5 %", "drift"]
+    return ["codec", "sequence", "point", *values, "worst frames"]
 
 
 def worst_rows(run: Run) -> list[list[object]]:
@@ -87,13 +79,8 @@ def worst_rows(run: Run) -> list[list[object]]:
             if not found:
                 rows += kept.get(key, [])
             else:
-                numbers = (
-                    round(point.kbps, 3),
-                    round(found.mean, 4),
-                    round(found.worst, 4),
-                    round(found.drift, 4),
-                )
-                rows.append([*key, *numbers, ranges(found.frames)])
+                numbers = [round(v, 4) for v in (found.mean, found.worst, found.drift)]
+                rows.append([*key, round(point.kbps, 3), *numbers, ranges(found.frames)])
     return rows
 
 
@@ -111,16 +98,9 @@ def strips(
     for i in worst_frames(scores, up):
         if len(chosen) < SHOWN and all(abs(i - c) >= APART for c in chosen):
             chosen.append(i)
-    return [
-        {
-            "frame": i,
-            "codec": names[codec],
-            "score": scores[i],
-            "names": list(names),
-            "src": f"data:image/jpeg;base64,{_jpeg([p[i] for p in pictures], clip.matrix)}",
-        }
-        for i in chosen
-    ]
+    about = {"codec": names[codec], "names": list(names)}
+    rows = {i: _jpeg([p[i] for p in pictures], clip.matrix) for i in chosen}
+    return [{**about, "frame": i, "score": scores[i], "src": row} for i, row in rows.items()]
 
 
 def _jpeg(pictures: list[Picture], matrix: int) -> str:
@@ -129,4 +109,4 @@ def _jpeg(pictures: list[Picture], matrix: int) -> str:
     row = np.hstack([rgb_from_picture(p, matrix) for p in pictures])
     fine, data = cv2.imencode(".jpg", row[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])
     assert fine
-    return base64.b64encode(data.tobytes()).decode()
+    return f"data:image/jpeg;base64,{base64.b64encode(data.tobytes()).decode()}"

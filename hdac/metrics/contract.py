@@ -34,6 +34,12 @@ class Scores(NamedTuple):
     value: float
     frames: tuple[float, ...] | None = None
 
+    @classmethod
+    def mean(cls, frames: Sequence[float]) -> Scores:
+        """The mean over the frames that have a value."""
+        present = [v for v in frames if not math.isnan(v)]
+        return cls(sum(present) / len(present), tuple(frames))
+
 
 @dataclass(frozen=True)
 class Contract:
@@ -112,9 +118,3 @@ def check_pair(x: Clip, x_hat: Clip) -> None:
             f"the decoded clip has {len(x_hat.pictures)} frames, its source {len(x.pictures)}; "
             "they must be equal"
         )
-
-
-def mean_scores(frames: Sequence[float]) -> Scores:
-    """The mean over the frames that have a value."""
-    present = [v for v in frames if not math.isnan(v)]
-    return Scores(sum(present) / len(present), tuple(frames))

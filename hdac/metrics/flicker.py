@@ -16,7 +16,6 @@ from hdac.metrics.contract import (
     Metric,
     Scores,
     UnavailableError,
-    mean_scores,
 )
 
 
@@ -43,7 +42,7 @@ class Flicker(Metric):
 
     def _measure(self, x: Clip, x_hat: Clip) -> Scores:
         error = [a - b for a, b in zip(_luma(x), _luma(x_hat), strict=True)]
-        return mean_scores([math.nan, *_changes(error, "flicker")])
+        return Scores.mean([math.nan, *_changes(error, "flicker")])
 
 
 class Activity(Metric):

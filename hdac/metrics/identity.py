@@ -22,7 +22,6 @@ from hdac.metrics.contract import (
     Metric,
     Scores,
     UnavailableError,
-    mean_scores,
 )
 from hdac.metrics.weights import WeightsFile, find_weights, missing
 
@@ -75,8 +74,7 @@ def embedding(
 
 
 class Identity(Metric):
-    """1: the same person; other people are near 0 (-0.02 to 0.09), JPEG quality 10 gives 0.65 to
-    0.94."""
+    """1: the same person; other people are near 0."""
 
     contract = Contract(
         "identity", "Identity", "", True, RGB8, "mean over frames with a face in the source",
@@ -98,4 +96,4 @@ class Identity(Metric):
             frames.append(alike)
         if all(map(math.isnan, frames)):
             raise UnavailableError("no face was found in the source")
-        return mean_scores(frames)
+        return Scores.mean(frames)

@@ -21,7 +21,6 @@ from hdac.metrics.contract import (
     Metric,
     Scores,
     UnavailableError,
-    mean_scores,
 )
 from hdac.metrics.weights import WeightsFile, load_weights, missing
 
@@ -130,4 +129,4 @@ class Lpips(Metric):
     @torch.inference_mode()
     def _measure(self, x: Clip, x_hat: Clip) -> Scores:
         network, both = self._network(), zip(x.rgb_frames(), x_hat.rgb_frames(), strict=True)
-        return mean_scores([float(network(2 * a - 1, 2 * b - 1)) for a, b in both])
+        return Scores.mean([float(network(2 * a - 1, 2 * b - 1)) for a, b in both])

@@ -10,7 +10,7 @@ from pytorch_msssim import ms_ssim
 from torch import Tensor
 
 from hdac.errors import UsageError
-from hdac.metrics.contract import LUMA, MEAN, RGB1, Clip, Contract, Metric, Scores, mean_scores
+from hdac.metrics.contract import LUMA, MEAN, RGB1, Clip, Contract, Metric, Scores
 from hdac.video.picture import Picture
 
 #: Five scales need 16 * (window - 1) + 1 pixels on the shorter side: 161 for the standard window of
@@ -39,7 +39,7 @@ def _scores(xs: Iterable[Tensor], x_hats: Iterable[Tensor], data_range: float) -
     for x, x_hat in zip(xs, x_hats, strict=True):
         size = window(min(x.shape[-2:]))
         found.append(float(ms_ssim(x, x_hat, data_range=data_range, win_size=size)))
-    return mean_scores(found)
+    return Scores.mean(found)
 
 
 def ms_ssim_y(xs: Sequence[Picture], x_hats: Sequence[Picture]) -> float:

@@ -27,7 +27,6 @@ from hdac.metrics.contract import (
     Metric,
     Scores,
     UnavailableError,
-    mean_scores,
 )
 from hdac.metrics.weights import WeightsFile, find_weights, load_weights, missing
 
@@ -227,4 +226,4 @@ class MsVgg(Metric):
     def _measure(self, x: Clip, x_hat: Clip) -> Scores:
         network = lite() if self.lite else vgg19()
         both = zip(x.rgb_frames(), x_hat.rgb_frames(), strict=True)
-        return mean_scores([distance(network, a, b) for a, b in both])
+        return Scores.mean([distance(network, a, b) for a, b in both])

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from hdac.layers.reference import luma_mse
-from hdac.metrics.contract import Clip, Contract, Metric, Scores, mean_scores
+from hdac.metrics.contract import Clip, Contract, Metric, Scores
 from hdac.video.picture import Picture
 
 _POOLED, _MEAN = "PSNR of the MSE over all frames", "mean over frames of per-frame PSNR"
@@ -60,5 +60,5 @@ class Psnr(Metric):
             errors = list(map(luma_mse, *pictures))
             return Scores(_decibels(sum(errors) / len(errors)), tuple(map(_decibels, errors)))
         if key == "psnr-rgb":
-            return mean_scores(list(map(_plane, x.rgb, x_hat.rgb)))
-        return mean_scores(list(map(_yuv if key == "psnr-yuv" else psnr_y, *pictures)))
+            return Scores.mean(list(map(_plane, x.rgb, x_hat.rgb)))
+        return Scores.mean(list(map(_yuv if key == "psnr-yuv" else psnr_y, *pictures)))

@@ -96,8 +96,7 @@ def test_nodes_without_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.delenv("HDAC_DATA", raising=False)
     with pytest.raises(
         UsageError,
-        match=r"this node has no carphone_pristine.mp4 with SHA-256 1c4add7838b0\.\.\. and it is "
-        r"too large",
+        match=r"no carphone_pristine.mp4 with SHA-256 1c4add7838b0\.\.\. and it is too large",
     ):
         find_clip(task, tmp_path)
     sent = PointTask(**{**vars(task), "data": source.path.read_bytes()})

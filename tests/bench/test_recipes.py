@@ -17,7 +17,7 @@ GOOD = {"title": "t", "encode": ["a"], "decode": ["b"], "suffix": ".x", "points"
 def test_every_anchor_is_read(name: str) -> None:
     codec = load_codec(name)
     assert codec.name == name
-    assert len(codec.points) >= 5
+    assert len(codec.recipe.points) >= 5
 
 
 @pytest.mark.parametrize("name", recipe_names("datasets"))
@@ -79,7 +79,8 @@ def test_unknown_names_say_which_exist() -> None:
         ('schema = "hdac-anchor/1"\ntitle = [', "not TOML"),
         ('schema = "other/1"', "schema is 'other/1'; expected 'hdac-anchor/1'"),
         (
-            'schema = "hdac-anchor/1"\ntitle="t"\nencode=["a"]\ndecode=["b"]\nsuffix=".x"\npoints=[]',
+            'schema = "hdac-anchor/1"\ntitle="t"\nencode=["a"]\ndecode=["b"]\n'
+            'suffix=".x"\npoints=[]',
             "points is empty",
         ),
     ],
@@ -126,7 +127,8 @@ def test_bad_experiments(tmp_path: Path, line: str, message: str) -> None:
 def test_an_anchor_of_your_own_beside_the_experiment(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text(find_recipe("baselines", "x264-zerolatency").read_text())
     (tmp_path / "e.toml").write_text(
-        'schema = "hdac-experiment/1"\ntitle = "t"\nset = "carphone"\ncodecs = ["mine.toml"]\nanchors = ["mine"]\n'
+        'schema = "hdac-experiment/1"\ntitle = "t"\nset = "carphone"\n'
+        'codecs = ["mine.toml"]\nanchors = ["mine"]\n'
     )
     experiment = load_experiment(str(tmp_path / "e.toml"))
     assert [c.name for c in experiment.codecs] == ["mine"]

@@ -252,7 +252,8 @@ def test_the_page_in_chromium(results: Path, hdac: Run) -> None:
         assert all(90 < m < 200 for m in means)
         # seeking shows that frame's values
         page.evaluate(
-            "const s = document.getElementById('seek'); s.value = 7; s.dispatchEvent(new Event('input'))"
+            "const s = document.getElementById('seek'); s.value = 7; "
+            "s.dispatchEvent(new Event('input'))"
         )
         page.wait_for_function(
             "document.getElementById('readout').textContent.includes('frame 7 of 12')",
@@ -270,8 +271,8 @@ def test_the_page_in_chromium(results: Path, hdac: Run) -> None:
         assert page.evaluate(BORDER, 750) == pytest.approx(0.75, abs=0.02)
         # the worst frames: source, anchor and hdac beside each other
         wide = page.evaluate(
-            "Promise.all([...document.querySelectorAll('.worst img')].map((i) => { i.loading = 'eager'; "
-            "return i.decode().then(() => i.naturalWidth); }))"
+            "Promise.all([...document.querySelectorAll('.worst img')].map((i) => { "
+            "i.loading = 'eager'; return i.decode().then(() => i.naturalWidth); }))"
         )
         assert wide == [3 * 176, 3 * 176]
         assert (
@@ -302,4 +303,4 @@ def test_hybrid_bits_per_frame(head: list[object]) -> None:
         assert [len(v) for v in layers.values()] == [7, 7]
         assert sum(layers["base"]) == pytest.approx(bits.base + bits.reference, abs=1.5)
         assert sum(layers["motion and fusion"]) == pytest.approx(bits.motion + bits.fusion, abs=1.5)
-    assert load_codec("hdac-base").suffix == ".hdac"
+    assert load_codec("hdac-base").recipe.suffix == ".hdac"
