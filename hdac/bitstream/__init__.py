@@ -1,2 +1,2 @@
-"""Bytes: the .hdac container, lossless thinning of NAL units, the integer range coder. Knows
+"""Bytes: the .hdac container, lossless compression of NAL units, the integer range coder. Knows
 nothing of torch."""

@@ -54,7 +54,7 @@ def test_pack(pack: tuple[Path, Path]) -> None:
     index = load_index(pack[1])
     assert [v.clip for v in index.versions] == ["a", "a", "b", "b"]
     assert index.versions[0].start == 0
-    assert all(v.kbps == 0 for v in index.versions)  # thinned in validation splits alone
+    assert all(v.kbps == 0 for v in index.versions)  # measured in validation splits alone
     clips = load(pack[1], pack[0])
     assert clips[0].original.y.shape == (8, 192, 192)
     version, coded = clips[0].versions[1]
