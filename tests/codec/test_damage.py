@@ -78,10 +78,10 @@ def test_random_damage(stream: bytes) -> None:
 @pytest.mark.parametrize(
     ("mode", "codec", "live", "times"),
     [
-        ("hybrid", "hevc", False, 100),
-        ("hybrid", "mixed", False, 60),
-        ("hybrid", "hevc", True, 60),
-        ("animation", "hevc", False, 20),
+        ("hybrid", "hevc", False, 40),
+        ("hybrid", "mixed", False, 24),
+        ("hybrid", "hevc", True, 24),
+        ("animation", "hevc", False, 8),
     ],
 )
 def test_damage_below_the_checksums(
@@ -99,7 +99,7 @@ def test_damage_below_the_checksums(
     for i in range(times):
         level: Level = "fused" if i % 10 == 0 else "base" if mode == "hybrid" else "animation"
         seen.add(attempt(mutant(stream, rng), level))
-    assert seen & {"DamagedError", "IncompleteError"}
+    assert seen - {"decoded"}
 
 
 def test_another_model(stream: bytes) -> None:
