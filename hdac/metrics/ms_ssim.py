@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
+import numpy as np
 import torch
 from pytorch_msssim import ms_ssim
 from torch import Tensor
@@ -30,7 +31,7 @@ def decibels(value: float) -> float:
 
 
 def _luma(pictures: Sequence[Picture]) -> Iterable[Tensor]:
-    return (torch.from_numpy(p.y[None, None]).float() for p in pictures)
+    return (torch.from_numpy(p.y[None, None].astype(np.float32)) for p in pictures)
 
 
 @torch.inference_mode()
