@@ -29,6 +29,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from fractions import Fraction
@@ -348,9 +349,10 @@ class Packet:
         """A packet whose payload is what `cursor` has left."""
         payload = bytes(cursor.take(cursor.left, "payload"))
         known = _enum(PacketType, kind, "packet type")
-        first = (
-            Cursor(payload).chunk("picture", MAX_PAYLOAD) if known is PacketType.FRAME else payload
-        )
+        first = payload
+        if known is PacketType.FRAME:
+            with suppress(StreamError):  # `parts` will say it
+                first = bytes(Cursor(payload).chunk("picture", MAX_PAYLOAD))
         starts = known < PacketType.AUDIO or known is PacketType.FRAME
         return cls(known, payload, bool(starts and len(first) and first[0] & 1), sequence, time)
 

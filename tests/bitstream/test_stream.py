@@ -311,3 +311,12 @@ def test_what_is_no_stream_is_refused(strict: bool) -> None:
         read(b"", strict)
     with pytest.raises(StreamError, match="the checksum of the header"):
         read(flipped(written(*STREAMS["file"]), 80), strict)
+
+
+def test_a_cut_frame_packet_in_a_file_loses_nothing_else() -> None:
+    """Its group is whole; what is inside is the decoder's to refuse."""
+    packets = [*of_gops(1), Packet(PacketType.FRAME, b"\x7fshort"), *of_gops(1)]
+    found = read(written(FILE, packets))[1]
+    assert [p.payload for p in found] == [p.payload for p in packets]
+    with pytest.raises(TruncatedError):
+        found[2].parts(FILE.mode)
