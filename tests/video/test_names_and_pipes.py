@@ -93,9 +93,9 @@ def test_foreign_files_of_a_folder_stay(tmp_path: Path) -> None:
 # ---- pipes and URLs
 
 
-def fed(tmp_path: Path, source: Path) -> Path:
+def fed(tmp_path: Path, source: Path, name: str = "fifo") -> Path:
     """A FIFO into which a file is written, once."""
-    fifo = tmp_path / "fifo"
+    fifo = tmp_path / name
     os.mkfifo(fifo)
 
     def feed() -> None:
@@ -118,7 +118,7 @@ def test_a_fifo_is_read_once(tmp_path: Path, suffix: str) -> None:
 def test_a_fifo_of_raw_yuv(tmp_path: Path) -> None:
     wanted = synthetic(3)
     source = write_video(tmp_path / "v_64x48.yuv", wanted)
-    reader = VideoReader(fed(tmp_path, source).rename(tmp_path / "f_64x48.yuv"))
+    reader = VideoReader(fed(tmp_path, source, "f_64x48.yuv"))
     assert [p.tobytes() for p in reader] == [p.tobytes() for p in wanted]
 
 
