@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from fractions import Fraction
-from types import TracebackType
 from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from hdac.bitstream.container import MAX_PIXELS, Header, Mode, Packet, PacketType, check_size
+from hdac.closing import Closing
 from hdac.codec.syntax import (
     BasePacket,
     BaseReader,
@@ -62,7 +62,7 @@ def check_level(header: Header, level: str) -> None:
         )
 
 
-class Decoder:
+class Decoder(Closing):
     """`push` packets in order, `flush` at the end; both return the frames that are ready. A context
     manager: `close` ends its threads.
 
@@ -108,14 +108,6 @@ class Decoder:
         moves = header.mode is Mode.ANIMATION or self.level == "animation"
         view = (AnimatedView if moves else FusedView)(self._base, synthesiser)
         return view, synthesiser.workers
-
-    def __enter__(self) -> Decoder:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Ends the decoder's threads."""

@@ -6,10 +6,10 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
-from types import TracebackType
 from typing import NamedTuple
 
 from hdac.bitstream.container import Colour, Header, Mode, Packet, PacketType, frame_packet
+from hdac.closing import Closing
 from hdac.codec.config import EncoderConfig
 from hdac.codec.modes import Frame, Shown, open_mode
 from hdac.codec.plan import make_plan
@@ -35,7 +35,7 @@ class _Running(NamedTuple):
     unit: bytes | None  # its access unit
 
 
-class Encoder:
+class Encoder(Closing):
     """`push` pictures, `flush` at the end; both return the packets that are ready. A context
     manager: `close` ends its threads.
 
@@ -97,14 +97,6 @@ class Encoder:
     @property
     def header(self) -> Header:
         return self.plan.header
-
-    def __enter__(self) -> Encoder:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Ends the encoder's threads; frames that were not flushed are lost."""

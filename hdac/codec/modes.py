@@ -6,6 +6,7 @@ decides what the decoder will show (mode decision).
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -94,7 +95,7 @@ class BaseOnly:
         pass
 
 
-class _Synthesised:
+class _Synthesised(ABC):
     """What the two modes with a network share: the first picture of a GOP is the reference."""
 
     def __init__(self, plan: Plan, synthesiser: Synthesiser) -> None:
@@ -121,10 +122,11 @@ class _Synthesised:
             return None
         return self._make(frame, base, qp, frame.parameters)
 
+    @abstractmethod
     def _make(
         self, frame: Frame, base: Picture, qp: int, parameters: Parameters
     ) -> Future[Picture] | None:
-        raise NotImplementedError
+        """Begins to make the picture of a frame that is not a GOP's first."""
 
     def close(self) -> None:
         self._synthesiser.close()

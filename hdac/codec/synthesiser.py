@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import copy
 from concurrent.futures import Future
-from types import TracebackType
 
 import torch
 from torch import Tensor
 
 from hdac.bitstream.container import Header, Keypoints, NumberFormat
+from hdac.closing import Closing
 from hdac.errors import DamagedError, UsageError
 from hdac.layers.motion import Parameters, Points, dequantise
 from hdac.nets.device import pick_device
@@ -65,7 +65,7 @@ class Network:
         return f"{MIN_KEYPOINTS} to {most}" if self.takes(MIN_KEYPOINTS) else str(most)
 
 
-class Synthesiser:
+class Synthesiser(Closing):
     """Keypoints of pictures, and fused or animated pictures from the present reference. A context
     manager: `close` ends its threads.
 
@@ -98,14 +98,6 @@ class Synthesiser:
         self.workers = cores if self._device.type == "cpu" else 1
         self._pool = one_thread_pool(self.workers, "synthesise")
         self._analysis = one_thread_pool(1, "keypoints")
-
-    def __enter__(self) -> Synthesiser:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Ends the threads; frames that nobody waited for are dropped."""
