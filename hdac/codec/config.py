@@ -33,7 +33,8 @@ class EncoderConfig:
     mode: "hybrid", "animation" (reference and keypoints only) or "base" (no network).
     qp_base, qp_intra: HEVC's scale, 0 (best) to 51; None: from `kbps`, else 44 and what goes with
         it.
-    kbps: target bit rate, 0.5 to 5000, 1 kbps = 1000 bit/s; None: as the QPs give.
+    kbps: target bit rate, 0.5 to 5000, 1 kbps = 1000 bit/s; None: as the QPs give. `encode` reads
+        the whole source first and finds the QPs; `Encoder` moves them while pictures come.
     model: name of a network, or path of a .safetensors file.
     tune: "psnr" for fidelity, "perceptual" for what people see: other weights of the same network,
         another switch to the base layer.

@@ -8,22 +8,39 @@ from concurrent.futures import Future
 from dataclasses import replace
 from typing import NamedTuple
 
-from hdac.bitstream.container import Colour, Header, Mode, Packet, PacketType, frame_packet
+from hdac.bitstream.container import (
+    MAX_LIVE_GOP,
+    Colour,
+    Header,
+    Mode,
+    Packet,
+    PacketType,
+    frame_packet,
+)
 from hdac.closing import Closing
 from hdac.codec.config import EncoderConfig
+from hdac.codec.control import RateController
 from hdac.codec.modes import Frame, Shown, open_mode
 from hdac.codec.plan import make_plan
 from hdac.codec.syntax import MAX_STEP, BaseWriter, EnhancementWriter, TimesWriter
 from hdac.errors import UsageError
-from hdac.layers.base import BaseConfig, BaseEncoder, CodedPicture
+from hdac.layers.base import GOP_MAX, QP_MAX, BaseConfig, BaseEncoder, CodedPicture
 from hdac.layers.codecs import open_base
 from hdac.layers.reference import RefreshPolicy, luma_mse, psnr_of
 from hdac.layers.resample import downsample, pad_to, upsample
 from hdac.video.picture import Picture
 from hdac.video.rate import Rate, parse_rate
 
-#: Frames of a GOP before its rate says anything about the next one's QP.
-_ENOUGH = 12
+#: Bits of a frame around its base picture, in files and live: packet head and checksum; motion and
+#: switch flag.
+_FRAMING, _MOTION = (1, 96), (3, 34)
+#: A GOP whose QPs may change says in its header that they are so much lower than what is expected
+#: to do: networks bear to be told too low a QP, not too high a one (docs/measured/layers.md).
+_HEADROOM = 8
+#: What the first pictures of later GOPs have more than usual: a line has no room for bursts.
+_CALMER = 4
+#: How far a picture's QP may be from what the header says.
+_OFFSETS = -25, 25
 
 
 class _Running(NamedTuple):
@@ -32,7 +49,6 @@ class _Running(NamedTuple):
     frame: Frame
     base: Picture
     made: Future[Picture] | None
-    unit: bytes | None  # its access unit
 
 
 class Encoder(Closing):
@@ -83,14 +99,21 @@ class Encoder(Closing):
         kind = PacketType.REFERENCE if header.mode is Mode.ANIMATION else PacketType.BASE
         self._base_writer = BaseWriter(header, kind)
         self._times = TimesWriter() if header.clock and not header.live else None
-        self._choice = plan.base
+        self._control: RateController | None = None
+        if plan.kbps is not None:
+            framing = _FRAMING[header.live] + _MOTION[header.live] * (network is not None)
+            self._control = RateController(
+                plan.kbps, float(header.fps), plan.base.qp_base, header.cascade, framing,
+                MAX_LIVE_GOP if header.live else GOP_MAX,
+            )  # fmt: skip
         self._config: BaseConfig | None = None  # of the present GOP
         self._base: BaseEncoder | None = None
         self._waiting: deque[Frame] = deque()  # for their base pictures
         self._running: deque[_Running] = deque()
         self._held: tuple[Picture, int] | None = None  # the last base picture and its QP
         self._index = self._coded = self._count = 0
-        self._gop_bits = self._packet_frames = self._sequence = 0
+        self._packet_frames = self._sequence = 0
+        self._ready: deque[Packet] = deque()  # of the base layer, whose frames are in the making
         self._packet_time, self._last_time = 0, -1
         self._closed = False
 
@@ -117,7 +140,9 @@ class Encoder(Closing):
         coded: list[CodedPicture] = []
         if self._mode.has_base(self._index):
             assert self._base is not None
-            coded = self._base.push(downsample(source, self.header.base_scale))
+            repeats = self._index > 0 and self._control is not None and self._control.repeats
+            small = self._last if repeats else downsample(source, self.header.base_scale)
+            coded = self._base.push(small, self._offset())
         at = self._count if time is None else time
         frame = Frame(self._index, source, self._mode.parameters(found), at)
         self._last_time = at
@@ -159,19 +184,22 @@ class Encoder(Closing):
 
     def _start_gop(self) -> None:
         header = self.header
-        frames = self._index
-        if frames >= _ENOUGH:
-            actual = self._gop_bits * float(header.fps) / frames / 1000
-            self._choice = self.plan.corrected(self._choice, actual)
-        self._config = self._choice.config(header)
+        choice, adaptive = self.plan.base, False
+        if self._control is not None:
+            choice = choice.at(self._control.qp_base)
+            if self._count:
+                choice = choice._replace(qp_intra=min(QP_MAX, choice.qp_intra + _CALMER))
+            if adaptive := choice.codec != "vvc":
+                choice = choice._replace(qp_base=max(0, choice.qp_base - _HEADROOM))
+        self._config = replace(choice.config(header), adaptive=adaptive)
         pictures = 1 if header.mode is Mode.ANIMATION else self.plan.gop_frames
-        self._base = open_base(self._choice.codec, self._config, self.plan.ffmpeg, pictures)
-        self._base_writer.start(self._choice.qp_intra, self._choice.qp_base)
+        self._base = open_base(choice.codec, self._config, self.plan.ffmpeg, pictures)
+        self._base_writer.start(choice.qp_intra, choice.qp_base)
         for writer in (self._enhancement, self._times):
             if writer is not None:
                 writer.start()
         self._mode.start()
-        self._index = self._coded = self._gop_bits = 0
+        self._index = self._coded = 0
 
     def _end_gop(self) -> list[Packet]:
         packets: list[Packet] = []
@@ -194,18 +222,39 @@ class Encoder(Closing):
 
     def _code(self, frame: Frame, coded: CodedPicture | None) -> list[Packet]:
         """A frame whose base picture is there (None: it has none of its own)."""
-        unit = None
         if coded is not None:
             assert self._config is not None
-            unit = coded.data
+            self._last = coded.picture
             base = upsample(coded.picture, self.header.base_scale)
             self._held = base, self._config.qp(self._coded)
-            self._coded += 1
         assert self._held is not None
         base, qp = self._held
         made = self._mode.synthesise(frame, base, qp)
-        self._running.append(_Running(frame, base, made, unit))
+        self._running.append(_Running(frame, base, made))
+        if coded is not None:
+            self._write(coded.data)
+            self._coded += 1
         return self._settle(self._mode.in_flight)
+
+    def _write(self, unit: bytes) -> None:
+        """A base picture, whose size says what the next one may take."""
+        bits = self._base_writer.add(unit)
+        if self._base_writer.frames >= self.plan.packet_frames:
+            self._ready += self._base_writer.take()
+        if self._control is None:
+            return
+        if self._coded == 0:
+            self._control.report_first(bits)
+        else:
+            self._control.report(bits)
+
+    def _offset(self) -> int:
+        """What the next picture's QP is above the one that the header says."""
+        assert self._config is not None
+        if self._control is None or not self._config.adaptive or not self._index:
+            return 0
+        low, high = _OFFSETS
+        return min(high, max(low, self._control.qp_base - self._config.qp_base))
 
     def _settle(self, allowed: int) -> list[Packet]:
         """Finishes the oldest frames until at most `allowed` are still being made."""
@@ -220,8 +269,6 @@ class Encoder(Closing):
         shown = self._mode.decide(frame, running.base, running.made)
         if not self._packet_frames:
             self._packet_time = frame.time
-        if running.unit is not None:
-            self._base_writer.add(running.unit)
         if self._enhancement is not None and frame.parameters is not None:
             self._enhancement.add(frame.parameters, shown.level != "base")
         if self._times is not None:
@@ -233,7 +280,10 @@ class Encoder(Closing):
 
     def _take(self) -> list[Packet]:
         packets = self._times.take() if self._times is not None else []
-        packets += self._base_writer.take() if self._packet_frames else []
+        if self._ready:
+            packets.append(self._ready.popleft())
+        elif self._packet_frames:
+            packets += self._base_writer.take()
         packets += self._enhancement.take() if self._enhancement is not None else []
         self._packet_frames = 0
         time, out = 0, []
@@ -243,5 +293,4 @@ class Encoder(Closing):
         for packet in packets:
             out.append(replace(packet, sequence=self._sequence, time=time))
             self._sequence = self._sequence + 1 & 0xFFFF
-            self._gop_bits += 8 * len(out[-1].framed())
         return out

@@ -23,6 +23,7 @@ from hdac.codec.decoder import Decoder, Frame, Level
 from hdac.codec.encoder import Encoder
 from hdac.codec.fitting import fit
 from hdac.codec.modes import Shown
+from hdac.codec.spool import Spool
 from hdac.codec.syntax import BaseReader, EnhancementReader
 from hdac.errors import IncompleteError, StreamError, UsageError
 from hdac.layers.mixed import PlainHevc
@@ -98,7 +99,8 @@ def encode(
     Raises `UsageError` for settings or pictures that cannot be coded.
     """
     config, rate = config or EncoderConfig(), parse_rate(fps)
-    config, pictures = fit(config, pictures, width, height, rate, frames)
+    config, pictures = fit(config, pictures, width, height, rate)
+    frames = len(pictures) if isinstance(pictures, Spool) else frames
     clock = CLOCK if times is not None else 0
     at: Iterator[int | None] = repeat(None) if times is None else iter(times)
     out, count = io.BytesIO(), 0

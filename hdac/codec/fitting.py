@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import itertools
+import io
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cache
+from itertools import chain
 from statistics import fmean
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from hdac.bitstream.stream import StreamWriter
 from hdac.codec.config import DEFAULT_QP_BASE, EncoderConfig
+from hdac.codec.encoder import Encoder
 from hdac.codec.operating import ENHANCEMENT_KBPS, point_for
 from hdac.codec.plan import BaseChoice, choose_base, make_plan
+from hdac.codec.spool import Spool
 from hdac.codec.syntax import BaseWriter, EnhancementWriter
 from hdac.layers.base import QP_MAX
 from hdac.layers.codecs import open_base
@@ -21,16 +26,18 @@ from hdac.layers.reference import luma_mse, psnr_of
 from hdac.layers.resample import downsample, pad_to
 from hdac.video.picture import Picture
 
-#: Frames that the searches look at.
-SEARCH_FRAMES = 300
+#: The search starts in stretches of a source that is longer than twice this.
+SAMPLE_FRAMES, STRETCHES = 300, 5
+#: Logarithm of what a QP step does to the rate; a rate within half a step is near enough.
+_QP_STEP = math.log(1.12)
+#: Steps by which the first picture's QP may leave its usual place to come nearer to a rate.
+_FINE_STEPS = 4
 #: Decibels of PSNR-Y that e times the rate is worth: the slope of rate-distortion curves.
 WORTH = 4.2
 #: Frames that both base codecs of "auto" are tried on; libvvenc codes 2 to 10 a second. Up to this
 #: QP nothing is tried.
 CODEC_FRAMES = 64
 SURELY_VVC = 31
-#: Bytes of the container around one GOP.
-_FRAMING = 45
 
 
 class BaseSize(NamedTuple):
@@ -47,15 +54,42 @@ class BaseSize(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Ahead:
-    """The first pictures of a source, and how many it has in all. width, height: of the frame; fps:
-    frames per second."""
+class Source:
+    """Pictures that can be coded more than once. width, height: of the frame; fps: frames per
+    second."""
 
-    pictures: list[Picture]
-    frames: int
+    pictures: Sequence[Picture]
     width: int
     height: int
     fps: Fraction
+
+    def sample(self) -> Source:
+        """Stretches from the whole source; a short one whole."""
+        total, length = len(self.pictures), SAMPLE_FRAMES // STRETCHES
+        if total <= 2 * SAMPLE_FRAMES:
+            return self
+        starts = [k * (total - length) // (STRETCHES - 1) for k in range(STRETCHES)]
+        chosen = chain.from_iterable(self.pictures[start : start + length] for start in starts)
+        return replace(self, pictures=list(chosen))
+
+    def kbps(self, config: EncoderConfig, choice: BaseChoice) -> float:
+        """Rate of the base layer, coded as it will be in the file: refreshes, framing."""
+        chosen: dict[str, Any] = {
+            "base_codec": choice.codec, "preset": choice.preset, "cascade": choice.cascade,
+            "qp_base": choice.qp_base, "qp_intra": choice.qp_intra,
+        }  # fmt: skip
+        alone = replace(config, mode="base", kbps=None, **chosen)
+        out, size = io.BytesIO(), (self.width, self.height, self.fps)
+        with (
+            Encoder(*size, alone, frames=len(self.pictures)) as encoder,
+            StreamWriter(out, encoder.header) as writer,
+        ):
+            for picture in self.pictures:
+                for packet in encoder.push(picture):
+                    writer.write(packet)
+            for packet in encoder.flush():
+                writer.write(packet)
+        return self.rate(len(out.getvalue()))
 
     def code_base(self, config: EncoderConfig, choice: BaseChoice) -> BaseSize:
         """Codes the base layer, one GOP of all pictures, compressed as in a file."""
@@ -76,131 +110,127 @@ class Ahead:
         errors = (luma_mse(c.picture, s) for c, s in zip(coded, sources, strict=True))
         return BaseSize(sizes[0], sizes[1], fmean(map(psnr_of, errors)))
 
-    def kbps(self, size: BaseSize) -> float:
-        """Rate of a GOP of all pictures, with the container's bytes."""
-        return self.rate(size.first + size.rest + _FRAMING)
-
     def rate(self, count: int) -> float:
         """kbps of so many bytes for all pictures."""
         return float(count * 8 * self.fps / len(self.pictures) / 1000)
 
 
 def fit(
-    config: EncoderConfig,
-    pictures: Iterable[Picture],
-    width: int,
-    height: int,
-    fps: Fraction,
-    frames: int | None,
+    config: EncoderConfig, pictures: Iterable[Picture], width: int, height: int, fps: Fraction
 ) -> tuple[EncoderConfig, Iterable[Picture]]:
     """Settings whose QPs meet the target rate on these pictures, and the pictures. With preset
     "slower" and tune "psnr" base codec "auto" becomes the one that takes less.
 
-    Only the first `SEARCH_FRAMES` pictures are looked at (`CODEC_FRAMES` without a bit rate), and
-    none where there is nothing to find. frames: how many there are, if known.
+    All pictures are read first, none where there is nothing to find.
     """
     target = config.target_kbps
     tries = config.base_codec == "auto" and config.preset == "slower" and config.tune == "psnr"
     tries = tries and config.mode != "animation"
     if target is None and not (tries and choose_base(config).qp_base > SURELY_VVC):
         return config, pictures
-    source, wanted = iter(pictures), CODEC_FRAMES if target is None else SEARCH_FRAMES
-    first = list(itertools.islice(source, wanted))
-    everything = itertools.chain(first, source)
-    if not first:
-        return config, everything
-    total = frames or (SEARCH_FRAMES if len(first) == wanted else len(first))
-    ahead = Ahead(first, total, width, height, fps)
+    source = Source(Spool(pictures), width, height, fps)
+    if not source.pictures:
+        return config, []
     if target is not None and config.mode == "animation":
-        return _fit_still(config, ahead, target), everything
-    fitted = config if target is None else _fit_rate(config, ahead, target)
+        return _fit_still(config, source, target), source.pictures
+    fitted = config if target is None else _fit_rate(config, source, target)
     if tries:
         before = choose_base(fitted).codec
-        fitted = _with_best_codec(fitted, ahead)
+        fitted = _with_best_codec(fitted, source)
         if target is not None and fitted.base_codec != before:
-            fitted = _fit_rate(replace(config, base_codec=fitted.base_codec), ahead, target)
-    return fitted, everything
+            fitted = _fit_rate(replace(config, base_codec=fitted.base_codec), source, target)
+    return fitted, source.pictures
 
 
 # ---- bit rate
 
 
-def _fit_rate(config: EncoderConfig, ahead: Ahead, target: float) -> EncoderConfig:
-    """The table of operating points starts the search; the base layer of each candidate is
-    measured, what motion and framing cost is added as a constant."""
-    enhancement = 0.0 if config.mode == "base" else ENHANCEMENT_KBPS * float(ahead.fps) / 25
+def _fit_rate(config: EncoderConfig, source: Source, target: float) -> EncoderConfig:
+    """The table of operating points starts the search, which codes the base layer of each
+    candidate; what motion and switch flags cost is added as a constant."""
+    enhancement = 0.0 if config.mode == "base" else ENHANCEMENT_KBPS * float(source.fps) / 25
 
-    def rate(choice: BaseChoice) -> float:
-        return ahead.kbps(ahead.code_base(config, choice)) + enhancement
+    def search(part: Source, start: int) -> tuple[int, Callable[[BaseChoice], float]]:
+        rate = cache(lambda choice: part.kbps(config, choice) + enhancement)
+        return _search(lambda qp: rate(choose_base(config, qp)), target, start), rate
 
-    start = point_for(target, ahead.width * ahead.height * float(ahead.fps)).qp_base
-    best = choose_base(config, _search(lambda qp: rate(choose_base(config, qp)), target, start))
-    intra = best.qp_intra
-    if best.qp_base == QP_MAX and config.qp_intra is None:
-        # very low rates: the first picture must give way too
-        found = _search(lambda qp: rate(best._replace(qp_intra=qp)), target, intra)
-        intra = max(intra, found)
+    sample = source.sample()
+    start = point_for(target, source.width * source.height * float(source.fps)).qp_base
+    if sample is not source:
+        start, _ = search(sample, start)
+    qp_base, rate = search(source, start)
+    best = choose_base(config, qp_base)
+    intra, miss = best.qp_intra, math.log(rate(best) / target)
+    if config.qp_intra is None and abs(miss) > _QP_STEP / 2:
+        # between two values of qp_base, and below the last one, the first picture gives way
+        high = QP_MAX if qp_base == QP_MAX else min(QP_MAX, intra + _FINE_STEPS)
+        low, high = (intra, high) if miss > 0 else (max(0, intra - _FINE_STEPS), intra)
+        intra = _search(lambda qp: rate(best._replace(qp_intra=qp)), target, intra, low, high)
     return replace(config, kbps=None, qp_base=best.qp_base, qp_intra=intra)
 
 
-def _fit_still(config: EncoderConfig, ahead: Ahead, target: float) -> EncoderConfig:
+def _fit_still(config: EncoderConfig, source: Source, target: float) -> EncoderConfig:
     """Mode "animation": the reference takes what the keypoints leave."""
     choice = choose_base(config, DEFAULT_QP_BASE)
-    alone = replace(ahead, pictures=ahead.pictures[:1], frames=1)
-    seconds = float(ahead.frames / ahead.fps)
-    moving = _motion_kbps(config, ahead)
+    still = replace(source, pictures=source.pictures[:1])
+    moving = _motion_kbps(config, source)
 
     def rate(qp: int) -> float:
-        still = alone.kbps(alone.code_base(config, choice._replace(qp_intra=qp)))
-        return still / float(ahead.fps) / seconds + moving
+        at = choice._replace(qp_intra=qp, qp_base=qp)
+        return still.kbps(config, at) / len(source.pictures) + moving
 
     # a second reference would double the rate that was asked for
     refresh = "never" if config.refresh == "auto" else config.refresh
     return replace(config, kbps=None, qp_intra=_search(rate, target, 34), refresh=refresh)
 
 
-def _search(rate: Callable[[int], float], target: float, start: int) -> int:
-    """The QP in 0 .. 51 whose rate is nearest to `target` (in ratio); the rate falls with the QP by
-    about 12 % a step."""
+def _search(
+    rate: Callable[[int], float], target: float, start: int, low: int = 0, high: int = QP_MAX
+) -> int:
+    """The QP in `low` .. `high` whose rate is nearest to `target` (in ratio), or within half a
+    step of it; the rate falls with the QP."""
     known: dict[int, float] = {}
-    qp = min(QP_MAX, max(0, start))
+    qp = min(high, max(low, start))
     while qp not in known:
         known[qp] = rate(qp)
-        step = round(math.log(known[qp] / target) / math.log(1.12))
+        miss = math.log(known[qp] / target)
+        if abs(miss) <= _QP_STEP / 2:
+            return qp
         above = [q for q in known if known[q] > target]
         below = [q for q in known if known[q] <= target]
-        low, high = max(above, default=-1) + 1, min(below, default=QP_MAX + 1) - 1
+        low, high = max([low, *(q + 1 for q in above)]), min([high, *(q - 1 for q in below)])
         if low > high:
             break
-        qp = min(high, max(low, qp + (step or (1 if known[qp] > target else -1))))
+        step = round(miss / _QP_STEP) or (1 if miss > 0 else -1)
+        qp = min(high, max(low, qp + step))
     return min(known, key=lambda q: abs(math.log(known[q] / target)))
 
 
-def _motion_kbps(config: EncoderConfig, ahead: Ahead) -> float:
+def _motion_kbps(config: EncoderConfig, source: Source) -> float:
     """Rate of the keypoints: 0.1 to 2 kbps, as many as they are and as much as the head moves."""
     from hdac.codec.synthesiser import Network, Synthesiser
 
     network = Network.serving(config.model, config.mode, config.tune)
-    header = make_plan(config, ahead.width, ahead.height, ahead.fps, network=network).header
+    header = make_plan(config, source.width, source.height, source.fps, network=network).header
     assert header.motion is not None
     writer, last = EnhancementWriter(header.motion, switched=False), None
     with Synthesiser(network, header.motion, header.number_format, config.device) as synthesiser:
-        multiple = 2 * header.base_scale
-        for found in [synthesiser.analyse(pad_to(p, multiple)) for p in ahead.pictures]:
+        for picture in source.pictures:
+            found = synthesiser.analyse(pad_to(picture, 2 * header.base_scale))
             last = quantise(found.result(), last)
             writer.add(last, True)
-    return ahead.rate(sum(len(p.framed()) for p in writer.take()))
+    return source.rate(sum(len(p.framed()) for p in writer.take()))
 
 
 # ---- rate against quality
 
 
-def _with_best_codec(config: EncoderConfig, ahead: Ahead) -> EncoderConfig:
+def _with_best_codec(config: EncoderConfig, source: Source) -> EncoderConfig:
     """Base codec "auto", by trial; the pictures after the first stand for all that follow."""
     if choose_base(config).qp_base <= SURELY_VVC:
         return replace(config, base_codec="vvc")
-    few = replace(ahead, pictures=ahead.pictures[:CODEC_FRAMES])
-    share = few.frames / len(few.pictures)
+    few = replace(source, pictures=source.pictures[:CODEC_FRAMES])
+    share = len(source.pictures) / len(few.pictures)
 
     def log_rate(candidate: EncoderConfig) -> float:
         return few.code_base(candidate, choose_base(candidate)).log_rate(share)

@@ -68,10 +68,3 @@ def point_for(kbps: float, pixels_per_second: float) -> OperatingPoint:
             )
             return OperatingPoint(kbps, intra, base)
     return TABLE[-1]._replace(kbps=kbps)
-
-
-def corrected_qp(qp_base: int, actual_kbps: float, wanted_kbps: float) -> int:
-    """The QP for the next GOP after one that came out at `actual_kbps`: about 6 steps halve the
-    rate, at most 6 at once."""
-    steps = round(6 * math.log2(max(actual_kbps, 1e-3) / wanted_kbps))
-    return min(QP_MAX, max(0, qp_base + max(-6, min(6, steps))))

@@ -19,7 +19,7 @@ from hdac.bitstream.container import (
     check_header,
 )
 from hdac.codec.config import DEFAULT_QP_BASE, EncoderConfig
-from hdac.codec.operating import VVC_TO, corrected_qp, default_qp_intra, point_for
+from hdac.codec.operating import VVC_TO, default_qp_intra, point_for
 from hdac.errors import UsageError
 from hdac.layers.base import CALM_CASCADE, CASCADE, GOP_MAX, QP_MAX, BaseConfig
 from hdac.layers.codecs import header_cascade
@@ -90,7 +90,7 @@ def choose_base(config: EncoderConfig, qp_base: int | None = None) -> BaseChoice
 class Plan:
     """Every choice of an encoder, resolved.
 
-    base: of the first GOP. kbps: the rate that is corrected at refreshes (None: none).
+    base: of the first GOP. kbps: the rate that the encoder holds while pictures come (None: none).
     packet_frames, gop_frames: at most. fuse_every: of so many pictures one is fused by the encoder.
     loss: decibels that a fused picture may lose. hysteresis: how far a keypoint must move before it
     is coded anew, in quantiser steps.
@@ -106,16 +106,6 @@ class Plan:
     loss: float
     hysteresis: float
     ffmpeg: str | None
-
-    def corrected(self, base: BaseChoice, actual_kbps: float) -> BaseChoice:
-        """The base layer of the next GOP after one that came out at `actual_kbps`."""
-        if self.kbps is None:
-            return base
-        after = base.at(corrected_qp(base.qp_base, actual_kbps, self.kbps))
-        # a first QP that the search chose stays as far from the usual one as it was
-        usual = base.at(base.qp_base).qp_intra
-        intra = min(QP_MAX, max(0, after.qp_intra + base.qp_intra - usual))
-        return after._replace(qp_intra=intra)
 
 
 def _first_qp(config: EncoderConfig, pixels_per_second: float) -> int | None:

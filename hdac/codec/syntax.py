@@ -91,10 +91,13 @@ class BaseWriter:
     def _clear(self) -> None:
         self._coder, self._slices, self._rest, self.frames = Writer(), Writer(), b"", 0
 
-    def add(self, unit: bytes) -> None:
-        """One frame's access unit."""
+    def add(self, unit: bytes) -> float:
+        """One frame's access unit; gives its bits."""
         self.frames += 1
-        self._rest += self._nal.write(self._coder, self._slices, unit)
+        before = self._coder.spent + self._slices.spent
+        rest = self._nal.write(self._coder, self._slices, unit)
+        self._rest += rest
+        return self._coder.spent + self._slices.spent - before + 8 * len(rest)
 
     def take(self) -> list[Packet]:
         if not self.frames:

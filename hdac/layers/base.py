@@ -44,6 +44,7 @@ class BaseConfig:
     qp_base: int
     cascade: tuple[int, ...] = CASCADE
     preset: str | None = None  # of `PRESETS`; None: the codec's own default
+    adaptive: bool = False  # single pictures after the first may be coded at another QP
 
     def qp(self, index: int) -> int:
         """QP of picture `index` of a GOP (0 is the intra picture)."""
@@ -54,9 +55,10 @@ class BaseConfig:
 
 
 class BaseEncoder(Protocol):
-    """Codes one GOP: the first pushed picture is intra, the others predict from earlier ones."""
+    """Codes one GOP: the first pushed picture is intra, the others predict from earlier ones.
+    offset: to the picture's QP, -25 to 25, where the configuration is adaptive."""
 
-    def push(self, picture: Picture) -> list[CodedPicture]: ...
+    def push(self, picture: Picture, offset: int = 0) -> list[CodedPicture]: ...
 
     def flush(self) -> list[CodedPicture]: ...
 

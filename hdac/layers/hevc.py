@@ -5,7 +5,7 @@ from __future__ import annotations
 import av
 
 from hdac.errors import UsageError
-from hdac.layers.base import GOP_MAX, BaseConfig, CodedPicture
+from hdac.layers.base import GOP_MAX, QP_MAX, BaseConfig, CodedPicture
 from hdac.layers.libav import LibavDecoder
 from hdac.video.picture import Picture
 
@@ -22,6 +22,10 @@ EFFORT = {
     "fast": ("fast", "rd=4"),
 }
 
+#: A constant QP that regions of interest (here: whole pictures) may move; of two equal options x265
+#: takes the last one. It reads past its memory if some pictures have such a region and others not.
+_ADAPTIVE = "aq-mode=1:aq-strength=0.001:qcomp=1:cutree=0:qg-size=64"
+
 
 def _effort(config: BaseConfig) -> tuple[str, str]:
     return EFFORT[config.preset or "slow"]
@@ -32,12 +36,17 @@ def x265_params(config: BaseConfig, pictures: int = GOP_MAX) -> str:
 
     In CQP mode x265 takes the QP of P pictures from `qp`, of I pictures from `ipratio` (`qp_I =
     qp_P - 6 log2(ipratio)`), and single pictures from `zones`, whose first picture has number 1.
+    A GOP whose QPs may change while it is coded is in CRF mode, which gives the same QPs.
     """
-    usual = min(51, config.qp_base)
+    usual = min(QP_MAX, config.qp_base)
     ratio = 2 ** ((usual - config.qp_intra) / 6)
-    zones = [(i + 1, config.qp(i)) for i in range(1, pictures) if config.qp(i) != usual]
+    how = f"qp={usual}:ipratio={ratio:.9f}"
+    if config.adaptive:
+        how = f"crf={usual}:{_ADAPTIVE}"
+    first = 0 if config.adaptive else 1
+    zones = [(i + 1, config.qp(i)) for i in range(first, pictures) if config.qp(i) != usual]
     listed = "".join(f"/{i},{i},q={qp}" for i, qp in zones)
-    params = f"{FIXED}:{_effort(config)[1]}:qp={usual}:ipratio={ratio:.9f}"
+    params = f"{FIXED}:{_effort(config)[1]}:{how}"
     return f"{params}:zones={listed[1:]}" if listed else params
 
 
@@ -59,16 +68,19 @@ class HevcEncoder:
         self._context = context
         self._decoder: LibavDecoder | None = None
         self._count = 0
+        self._offsets: dict[int, av.filter.Graph] = {}
 
-    def push(self, picture: Picture) -> list[CodedPicture]:
-        data = self.code(picture)
+    def push(self, picture: Picture, offset: int = 0) -> list[CodedPicture]:
+        data = self.code(picture, offset)
         self._decoder = self._decoder or LibavDecoder("hevc")
         (decoded,) = self._decoder.push(data)  # zero delay: one access unit a picture
         return [CodedPicture(data, decoded)]
 
-    def code(self, picture: Picture) -> bytes:
+    def code(self, picture: Picture, offset: int = 0) -> bytes:
         """The access unit of the next picture, not decoded."""
         frame = picture.to_av()
+        if self.config.adaptive:
+            frame = self._with_offset(frame, offset)
         frame.pts = self._count
         self._count += 1
         try:
@@ -78,6 +90,26 @@ class HevcEncoder:
                 f"a base layer of {self.config.width}x{self.config.height}: x265 refuses it "
                 f"({error.strerror}); use a smaller --base-scale, or a larger --size"
             ) from error
+
+    def _with_offset(self, frame: av.VideoFrame, offset: int) -> av.VideoFrame:
+        """The frame with a region of interest: all of it."""
+        graph = self._offsets.get(offset)
+        if graph is None:
+            self._offsets[offset] = graph = av.filter.Graph()
+            source = graph.add_buffer(
+                width=frame.width, height=frame.height, format=frame.format,
+                time_base=1 / self.config.fps,
+            )  # fmt: skip
+            region = graph.add("addroi", f"0:0:iw:ih:{offset}/{QP_MAX}")
+            sink = graph.add("buffersink")
+            source.link_to(region)
+            region.link_to(sink)
+            graph.configure()
+        frame.time_base = 1 / self.config.fps
+        graph.push(frame)
+        given = graph.pull()
+        assert isinstance(given, av.VideoFrame)
+        return given
 
     def flush(self) -> list[CodedPicture]:
         return []  # zero delay leaves nothing behind

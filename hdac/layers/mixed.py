@@ -135,12 +135,12 @@ class MixedEncoder:
         self._decoder = MixedDecoder(config.width, config.height)
         self._parameters: tuple[Sps, Pps] | None = None
 
-    def push(self, picture: Picture) -> list[CodedPicture]:
+    def push(self, picture: Picture, offset: int = 0) -> list[CodedPicture]:
         try:
             data = (
                 self._first(picture)
                 if self._parameters is None
-                else self._next(picture, *self._parameters)
+                else self._next(picture, offset, *self._parameters)
             )
             (decoded,) = self._decoder.push(data)
         except (av.error.FFmpegError, ValueError, UnsupportedError, DamagedError) as error:
@@ -153,9 +153,9 @@ class MixedEncoder:
     def flush(self) -> list[CodedPicture]:
         return self._moving.flush()
 
-    def _units(self, picture: Picture) -> list[Unit]:
+    def _units(self, picture: Picture, offset: int = 0) -> list[Unit]:
         """The NAL units of x265's next access unit."""
-        units = split(self._moving.code(picture))
+        units = split(self._moving.code(picture, offset))
         if units is None:
             raise UnsupportedError("an access unit that does not come back from its NAL units")
         return units
@@ -171,10 +171,10 @@ class MixedEncoder:
         self._parameters = _sets(sets)
         return join(sets) + still.data
 
-    def _next(self, picture: Picture, sps: Sps, pps: Pps) -> bytes:
+    def _next(self, picture: Picture, offset: int, sps: Sps, pps: Pps) -> bytes:
         return join(
             [
                 Unit(unit.long_start, with_flags(unit.payload, sps, pps))
-                for unit in self._units(picture)
+                for unit in self._units(picture, offset)
             ]
         )

@@ -66,7 +66,8 @@ class VvcEncoder:
             )
         self._pictures: list[Picture] = []
 
-    def push(self, picture: Picture) -> list[CodedPicture]:
+    def push(self, picture: Picture, offset: int = 0) -> list[CodedPicture]:
+        assert not offset, "a GOP is coded when it is complete"
         self._pictures.append(picture)
         return []
 

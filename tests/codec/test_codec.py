@@ -425,8 +425,8 @@ def test_no_frames() -> None:
         encode([], 64, 48, FPS)
 
 
-def test_bitrate_is_corrected_at_refreshes(head: list[Picture]) -> None:
-    """Live use knows nothing ahead: the next GOP corrects what the table guessed wrong."""
+def test_bitrate_holds_over_refreshes(head: list[Picture]) -> None:
+    """Nothing is known ahead: the next GOP starts where the last one has come to."""
     with Encoder(176, 144, FPS, EncoderConfig(kbps=300.0, mode="base", refresh=12)) as encoder:
         packets = [p for picture in head for p in encoder.push(picture)] + encoder.flush()
         reader = BaseReader(encoder.header)

@@ -6,7 +6,6 @@ from hdac.codec.operating import (
     PERCEPTUAL_FINER,
     TABLE,
     VVC_TO,
-    corrected_qp,
     default_qp_intra,
     point_for,
 )
@@ -61,11 +60,3 @@ def test_between_and_beyond() -> None:
     assert point_for(21.5, 4 * CLIP).qp_base == pytest.approx(
         point_for(21.5 / 4, CLIP).qp_base, abs=1
     )
-
-
-def test_correction() -> None:
-    assert corrected_qp(40, 16, 8) == 46
-    assert corrected_qp(40, 8, 8) == 40
-    assert corrected_qp(40, 4, 8) == 34
-    assert corrected_qp(49, 999, 1) == 51
-    assert corrected_qp(3, 1, 999) == 0

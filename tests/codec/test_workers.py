@@ -11,6 +11,7 @@ import pytest
 
 from hdac.codec import synthesiser
 from hdac.codec.config import EncoderConfig
+from hdac.codec.encoder import Encoder
 from hdac.codec.files import decode, encode, inspect
 from hdac.video.ffmpeg import encoders, find_ffmpeg
 from hdac.video.picture import Picture
@@ -43,15 +44,24 @@ def test_bytes_do_not_depend_on_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     assert pictures[1] == pictures[4]
 
 
+@pytest.mark.parametrize("settings", [{"qp_base": 44}, {"kbps": 20.0}])
 @pytest.mark.parametrize("preset", ["fast", None])
-def test_bytes_of_a_live_stream_do_not_depend_on_cores(
-    head: list[Picture], preset: str | None, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("live", [True, False])
+def test_bytes_of_pushed_pictures_do_not_depend_on_cores(
+    head: list[Picture],
+    live: bool,
+    preset: str | None,
+    settings: dict[str, float],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """With a bit rate the size of a picture decides the QP of the next ones."""
     made = set()
     for workers in (1, 2, 16):
         monkeypatch.setattr(synthesiser, "CORES", workers)
-        config = EncoderConfig(qp_base=44, live=True, preset=preset, refresh=7)  # type: ignore[arg-type]
-        made.add(encode(head[:16], 176, 144, Fraction(25), config))
+        config = EncoderConfig(live=live, preset=preset, refresh=7, **settings)  # type: ignore[arg-type]
+        with Encoder(176, 144, 25, config) as encoder:
+            packets = [packet for p in head[:16] for packet in encoder.push(p)] + encoder.flush()
+            made.add(b"".join(packet.tobytes() for packet in packets))
     assert len(made) == 1
 
 

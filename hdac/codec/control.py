@@ -1,0 +1,81 @@
+"""Rate control while pictures come: the QP of the next ones from the sizes of those before."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from hdac.layers.base import QP_MAX
+
+#: The QP changes after so many pictures, or the next multiple of the cascade's period.
+_PICTURES = 4
+#: QP steps for twice the size that was wanted, and at most, down and up.
+_GAIN, _DOWN, _UP = 3.0, 2, 4
+#: Seconds in which an excess is paid back, and over which it is forgotten.
+_PAYBACK, _MEMORY = 1.0, 3.0
+#: Seconds of the rate that a first picture counts for in the excess; the rest of it is a debt that
+#: this share of the rate pays.
+_FIRST, _INTEREST = 0.25, 0.05
+#: Seconds before a GOP must end in which half of the next first picture's bits are saved.
+_SAVED = 3.0
+#: Of the rate, what pictures get at least and at most.
+_LEAST, _MOST = 0.4, 1.6
+#: Seconds of excess from which on every second picture repeats the last one, where no QP is high
+#: enough.
+_LATE = 0.3
+
+
+class RateController:
+    """`qp_base` moves by the logarithm of what the last pictures took to what they were due, less
+    what those before took too much.
+
+    kbps: the target; fps: frames per second; qp_base: where to start; cascade: of the base layer;
+    framing: bits of a frame around its base picture; gop_frames: after which a GOP ends.
+    """
+
+    def __init__(
+        self,
+        kbps: float,
+        fps: float,
+        qp_base: int,
+        cascade: Sequence[int],
+        framing: float,
+        gop_frames: int,
+    ) -> None:
+        self.qp_base = qp_base
+        #: Whether the next picture had better be the last one again.
+        self.repeats = False
+        self._share, self._fps, self._framing = 1000 * kbps / fps, fps, framing
+        self._period = len(cascade) * -(-_PICTURES // len(cascade))
+        self._excess = self._debt = 0.0  # bits; a debt below 0 is what was saved
+        self._gop_frames, self._left, self._saving = gop_frames, gop_frames, 0.0
+        self._taken, self._count = 0.0, 0  # since `qp_base` was chosen
+
+    def report_first(self, bits: float) -> None:
+        """The first picture of a GOP took so many bits."""
+        self._debt += bits
+        now = min(max(self._debt, 0.0), _FIRST * self._share * self._fps)
+        self._excess += now
+        self._debt -= now
+        self._taken, self._count = 0.0, 0
+        self._left, self._saving = self._gop_frames, bits / (2 * _SAVED * self._fps)
+
+    def report(self, bits: float) -> None:
+        """The next picture took so many bits."""
+        self._left -= 1
+        due = self._share * (1 - _INTEREST if self._debt > 0 else 1)
+        if self._left < _SAVED * self._fps:
+            due -= self._saving
+        self._debt -= self._share - due
+        self._excess *= 1 - 1 / (_MEMORY * self._fps)
+        self._excess += bits + self._framing - due
+        self._taken += bits + self._framing
+        self._count += 1
+        if self._count == self._period:
+            wanted = due - self._excess / (_PAYBACK * self._fps)
+            wanted = min(_MOST * self._share, max(_LEAST * self._share, wanted))
+            steps = round(_GAIN * math.log2(self._taken / self._count / wanted))
+            self.qp_base = min(QP_MAX, max(0, self.qp_base + min(_UP, max(-_DOWN, steps))))
+            self._taken, self._count = 0.0, 0
+        late = self.qp_base == QP_MAX and self._excess > _LATE * self._share * self._fps
+        self.repeats = late and not self.repeats
