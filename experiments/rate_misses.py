@@ -1,0 +1,64 @@
+"""How far `--bitrate` misses: prints a line a source and target, with the code that PYTHONPATH has.
+
+python experiments/rate_misses.py    # needs HDAC_DATA; docs/measured/layers.md has results
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+DATA = Path(os.environ["HDAC_DATA"])
+NOISE = "noise=alls=60:allf=t"
+SYNTHETIC = {
+    "noise": f"color=gray:s=128x128:d=2:r=25,{NOISE}",
+    "test picture": "testsrc=s=256x256:d=12:r=25",
+    "still, then noise": "color=gray:s=128x128:d=14:r=25,noise=alls=60:allf=t:enable='gt(t,12)'",
+}
+
+
+def cases(folder: Path) -> list[tuple[str, Path, str, list[str]]]:
+    """Name, file, target and further options."""
+    found = [
+        (path.stem, path, target, [])
+        for path in sorted((DATA / "talking_heads" / "val").glob("*.mp4"))[::2]
+        for target in ("8k",)
+    ]
+    content = DATA / "field" / "content"
+    for name, target, options in (
+        ("late", "8k", []), ("scenes", "8k", []), ("scenes", "4k", []),
+        ("trim", "3k", ["--mode", "animation"]),
+    ):  # fmt: skip
+        found.append((name, content / f"{name}.mp4", target, options))
+    from imageio_ffmpeg import get_ffmpeg_exe
+
+    for name, graph in SYNTHETIC.items():
+        path = folder / f"{name}.mkv"
+        subprocess.run(
+            [get_ffmpeg_exe(), "-v", "error", "-f", "lavfi", "-i", graph, "-pix_fmt", "yuv420p",
+             "-c:v", "ffv1", path],
+            check=True,
+        )  # fmt: skip
+        for target in ("60k", "250k") if "noise" in name else ("8k", "20k"):
+            found.append((name, path, target, []))
+    return found
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "out.hdac"
+        for name, path, target, options in cases(Path(folder)):
+            command = [sys.executable, "-m", "hdac", "encode", str(path), "-o", str(out), "-f",
+                       "--bitrate", target, "--preset", "fast", "--json", *options]  # fmt: skip
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
+            made = json.loads(done.stdout)["kbps"]
+            wanted = float(target[:-1])
+            print(name, target, made, f"{100 * (made / wanted - 1):+.1f} %", sep="\t", flush=True)
+
+
+if __name__ == "__main__":
+    main()
