@@ -6,6 +6,7 @@ import io
 import random
 import struct
 import zlib
+from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
 from itertools import accumulate
@@ -95,7 +96,8 @@ def _altered(
         j = rng.randrange(len(packets))
         packets[i], packets[j] = packets[j], packets[i]
     elif kind == "split":
-        packets[i : i + 1] = packets[i].parts(header.mode)
+        with suppress(StreamError):  # a packet that was altered before may have no parts
+            packets[i : i + 1] = packets[i].parts(header.mode)
     else:
         packets[i] = _altered_packet(packets[i], kind, rng)
     return header, packets

@@ -217,6 +217,7 @@ def fuzz(seed: int, count: int, seconds: float | None = None, first: int = 0) ->
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz.run", description=__doc__)
     parser.add_argument("--count", type=int, default=1_000_000, help="at most so many mutants")
+    parser.add_argument("--first", type=int, default=0, help="from this one on")
     parser.add_argument("--seconds", type=float, help="at most so long")
     parser.add_argument("--seed", type=int, help="of the mutants; default: another each time")
     parser.add_argument("--index", type=int, help="this mutant only")
@@ -226,7 +227,9 @@ def main(arguments: list[str] | None = None) -> int:
     print(f"seed {seed}", flush=True)
     if options.index is not None and options.output is not None:
         options.output.write_bytes(make(seed, options.index)[1])
-    first, count = (0, options.count) if options.index is None else (options.index, 1)
+    first, count = (options.first, options.count)
+    if options.index is not None:
+        first, count = options.index, 1
     totals = Totals()
     for outcome in fuzz(seed, count, options.seconds, first):
         totals.add(outcome)
