@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from hdac.bench.environment import code_version, library_versions, tool_version, x265_version
+from hdac.bench.names import number_text
 from hdac.bench.raw import raw_options
 from hdac.bench.recipes import check_schema, find_recipe, from_table, read_toml
 from hdac.codec.operating import default_qp_intra
@@ -145,8 +146,9 @@ class Anchor(BenchCodec):
     def encode_command(self, job: Job) -> list[str]:
         low, high = self.recipe.low, self.recipe.high
         if not low <= job.value <= high:
-            given = f"{self.name}: {self.recipe.parameter} {job.value:g}"
-            raise UsageError(f"{given}; allowed are {low:g} to {high:g}")
+            value, low_text, high_text = map(number_text, (job.value, low, high))
+            given = f"{self.name}: {self.recipe.parameter} {value}"
+            raise UsageError(f"{given}; allowed are {low_text} to {high_text}")
         return self._filled(self.recipe.encode, job)
 
     def decode_command(self, job: Job) -> list[str]:
@@ -157,7 +159,7 @@ class Anchor(BenchCodec):
             "source": str(job.source), "stream": str(job.stream), "decoded": str(job.decoded),
             "width": str(job.width), "height": str(job.height), "fps": str(job.fps),
             "fps_round": str(round(job.fps)), "frames": str(job.frames),
-            "recipe": str(self.folder), "value": f"{job.value:g}",
+            "recipe": str(self.folder), "value": number_text(job.value),
         }  # fmt: skip
         if any("{ffmpeg}" in part for part in template):
             words["ffmpeg"] = find_ffmpeg()
@@ -269,7 +271,7 @@ class Hdac(BenchCodec):
         settings = self.recipe.settings()
         parameter, _ = settings.pop("parameter"), settings.pop("level")
         unit = "k" if parameter == "bitrate" else ""
-        settings[str(parameter)] = f"{job.value:g}{unit}"
+        settings[str(parameter)] = f"{number_text(job.value)}{unit}"
         options = [
             word
             for key, value in settings.items()

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections import Counter
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -89,6 +90,9 @@ def load_dataset(name: str) -> tuple[Dataset, list[Sequence]]:
     sequences = [
         from_table(Sequence, row, f"{path}, sequence {i}") for i, row in enumerate(rows, 1)
     ]
+    for sequence, count in Counter(s.name for s in sequences).items():
+        if count > 1:
+            raise UsageError(f"{path}: {count} sequences are called {sequence!r}; each name once")
     dataset = from_table(Dataset, table, str(path))
     if dataset.place == "path" and not dataset.folder:
         dataset = Dataset(**{**vars(dataset), "folder": str(path.parent)})
@@ -135,7 +139,8 @@ def _directory(path: str) -> list[Source]:
     if not videos:
         wanted = ", ".join(VIDEO_SUFFIXES)
         raise UsageError(f"folder:{path}: no videos in it; looked for {wanted} and folders of PNG")
-    return [Source(p.stem, p, file_hash(p)) for p in videos]
+    stems = Counter(p.stem for p in videos)
+    return [Source(p.stem if stems[p.stem] == 1 else p.name, p, file_hash(p)) for p in videos]
 
 
 def _chosen(text: str, data: str | None) -> tuple[Dataset, Path, list[Sequence]]:

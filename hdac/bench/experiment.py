@@ -12,6 +12,7 @@ from typing import Any
 from hdac.bench.codecs import BenchCodec, codec_from_table, load_codec
 from hdac.bench.datasets import Source
 from hdac.bench.environment import code_version
+from hdac.bench.names import file_stem, number_text
 from hdac.bench.point import PointTask
 from hdac.bench.recipes import check_schema, find_recipe, from_table, read_toml
 from hdac.bench.results import Store
@@ -58,7 +59,8 @@ class Experiment:
         frames, metrics, every = self.recipe.frames, self.recipe.metrics, self.recipe.every
 
         def task(source: Source, codec: BenchCodec, value: float) -> PointTask:
-            decides = json.dumps([source.sha256, frames, keys[codec.name], value, common])
+            rate = number_text(value)
+            decides = json.dumps([source.sha256, frames, keys[codec.name], rate, common])
             key = hashlib.sha256(decides.encode()).hexdigest()[:32]
             name = point_name(source.name, codec, value)
             return PointTask(name, key, source, codec, value, frames or None, metrics, every)
@@ -72,8 +74,9 @@ class Experiment:
 
 
 def point_name(sequence: str, codec: BenchCodec, value: float) -> str:
-    """`<sequence>_<codec>_<parameter><value>`, as its files are called."""
-    return f"{sequence}_{codec.name}_{codec.recipe.parameter.replace('_', '-')}{value:g}"
+    """`<sequence>_<codec>_<parameter><value>`, as its files are called; no two points share it."""
+    parameter = codec.recipe.parameter.replace("_", "-")
+    return file_stem(sequence, codec.name, parameter + number_text(value))
 
 
 def metric_code(key: str, every: int) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 
 from hdac.bench.analysis import Run, label, plain, score
 from hdac.bench.compressai import Extra
+from hdac.bench.names import number_text
 from hdac.bench.tables import LAYERS
 from hdac.metrics.ms_ssim import decibels
 
@@ -123,7 +124,7 @@ def layers_figure(run: Run, codec: str) -> Figure:
             ]
             heights.append(float(np.mean(shares)) if shares else 0.0)
         look = {"color": colour, "hatch": hatch, "edgecolor": "black", "linewidth": 0.3}
-        axes.bar([f"{v:g}" for v in values], heights, bottom=bottom, label=layer, **look)  # type: ignore[arg-type]
+        axes.bar([number_text(v) for v in values], heights, bottom=bottom, label=layer, **look)  # type: ignore[arg-type]
         bottom += heights
     axes.set_xlabel(run.about.codecs[codec].parameter.replace("_", " "))
     axes.set_ylabel("rate (kbps)")

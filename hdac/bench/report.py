@@ -17,6 +17,7 @@ from hdac.bench.bd import MIN_OVERLAP
 from hdac.bench.compressai import Extra
 from hdac.bench.experiment import Experiment
 from hdac.bench.figures import averaged_points, extra_scores
+from hdac.bench.names import number_text
 from hdac.bench.players import players
 from hdac.bench.published import HEAD, ROWS
 from hdac.bench.tables import about, bd_rows, rd_head, rd_rows
@@ -142,7 +143,7 @@ def curves(run: Run, extra: Sequence[Extra]) -> dict[str, Any]:
             parameter = run.about.codecs[codec].parameter
             for sequence in run.sequences:
                 points = [
-                    (p.kbps, s, f"{parameter} {p.value:g}")
+                    (p.kbps, s, f"{parameter} {number_text(p.value)}")
                     for p in run.of(codec, sequence)
                     if (s := score(p, metric)) is not None
                 ]

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hdac.atomic import write_atomically
+from hdac.bench.names import number_text
 from hdac.bench.point import SCHEMA, PointOutcome, finite
 
 
@@ -187,7 +188,7 @@ def frames_csv(store: Store, points: Iterable[tuple[str, Point]], metrics: tuple
     head, rows = ["sequence", "codec", "value", "frame", *metrics], list[Sequence[object]]()
     kept = kept_rows(store.folder / "frames.csv", head)
     for name, point in points:
-        frames, key = store.frames(name), (point.sequence, point.codec, f"{point.value:g}")
+        frames, key = store.frames(name), (point.sequence, point.codec, number_text(point.value))
         if not frames and not point.error:
             rows += kept.get(key, [])
         columns = [frames.get(m, []) for m in metrics]

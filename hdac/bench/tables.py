@@ -13,6 +13,7 @@ import numpy as np
 
 from hdac.atomic import write_atomically
 from hdac.bench.analysis import Comparison, Run, comparisons, label
+from hdac.bench.names import number_text
 from hdac.bench.published import HEAD, ROWS
 from hdac.bench.results import Point, csv_text, frames_csv, plain_cell
 from hdac.bench.worst import worst_head, worst_rows
@@ -77,7 +78,7 @@ def about(run: Run) -> str:
     a = run.about
     frames = f"the first {a.frames} frames" if a.frames else "all frames"
     settings = "; ".join(
-        f"{name}: {c.title} ({c.parameter} {', '.join(f'{v:g}' for v in c.points)})"
+        f"{name}: {c.title} ({c.parameter} {', '.join(number_text(v) for v in c.points)})"
         for name, c in a.codecs.items()
         if not c.skipped
     )
@@ -172,7 +173,7 @@ def rd_rows(run: Run) -> list[list[object]]:
     """`rd.csv`: one line a point."""
     rows = []
     for p in run.points.values():
-        head: list[object] = [p.sequence, p.codec, f"{p.value:g}"]
+        head: list[object] = [p.sequence, p.codec, number_text(p.value)]
         if p.error:
             rows.append([*head, *[""] * (len(rd_head(run)) - 4), "failed"])
             continue
@@ -189,7 +190,7 @@ def mean_rows(run: Run) -> list[list[str]]:
     rows = []
     for codec in run.codecs:
         for value in run.about.codecs[codec].points:
-            points, head = run.at(codec, value), [codec, f"{value:g}"]
+            points, head = run.at(codec, value), [codec, number_text(value)]
             if any(p.error for p in points) or not points:
                 rows.append([*head, "failed", *[""] * len(run.metrics), ""])
                 continue

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hdac.bench.analysis import Run, higher_is_better, label
+from hdac.bench.names import number_text
 from hdac.bench.results import kept_rows
 from hdac.metrics.contract import Clip
 from hdac.video.colour import rgb_from_picture
@@ -75,7 +76,7 @@ def worst_rows(run: Run) -> list[list[object]]:
             if point.codec != codec or point.error:
                 continue
             found = worst_of(run.store.frames(name).get(metric, []), higher_is_better(metric))
-            key = (codec, point.sequence, f"{point.value:g}")
+            key = (codec, point.sequence, number_text(point.value))
             if not found:
                 rows += kept.get(key, [])
             else:
