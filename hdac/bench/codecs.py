@@ -6,7 +6,9 @@ A codec is two command lines: one makes a file of a raw 4:2:0 video, one, in a f
 
 from __future__ import annotations
 
-import hashlib
+import glob
+import os
+import re
 import shutil
 import sys
 from abc import ABC, abstractmethod
@@ -15,6 +17,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+from hdac.bench.datasets import file_hash
 from hdac.bench.environment import code_version, library_versions, tool_version, x265_version
 from hdac.bench.names import number_text
 from hdac.bench.raw import raw_options
@@ -27,6 +30,10 @@ from hdac.nets.zoo import resolve_model, serving
 from hdac.video.ffmpeg import encoders, find_ffmpeg
 
 SCHEMA = "hdac-anchor/1"
+#: What may stand before and after the name of a file in a word of a command.
+_CUT = re.compile(r"[=:,;@<>()|&\s'\"]")
+#: Placeholders that are numbers: a file for each rate point may be named with them.
+_NUMBER = re.compile(r"\{(?:value|width|height|fps_round|frames)\}")
 #: Libraries that every source is read with.
 _READING = ("av", "libavcodec", "numpy")
 #: Packages and modules of hdac that decide what `hdac encode` and `hdac decode` make.
@@ -117,18 +124,9 @@ class Anchor(BenchCodec):
             "encode": recipe.encode,
             "decode": recipe.decode,
             "tool": self.version(),
-            "files": self._files(),
+            "files": named_files((*recipe.encode, *recipe.decode, *recipe.needs), self.folder),
+            "written": [recipe.suffix, recipe.decoded_format],
             "libraries": library_versions(*_READING),
-        }
-
-    def _files(self) -> dict[str, str]:
-        """Hashes of configuration files that the commands name."""
-        words = (*self.recipe.encode, *self.recipe.decode)
-        named = [w.replace("{recipe}/", "") for w in words if "{recipe}/" in w]
-        return {
-            n: hashlib.sha256((self.folder / n).read_bytes()).hexdigest()
-            for n in named
-            if (self.folder / n).is_file()
         }
 
     def version(self) -> str:
@@ -178,6 +176,24 @@ class Anchor(BenchCodec):
                     f"known are {', '.join(words)}"
                 ) from error
         return out
+
+
+def named_files(words: tuple[str, ...], folder: Path) -> dict[str, str]:
+    """Hashes of programs, on PATH or not, and of other files that words of commands name: whole
+    words, what is glued to an option (`--config=enc.cfg`), what stands in lists and scripts."""
+    found: dict[str, str] = {}
+    for word in words:
+        cuts = [m.start() for m in _CUT.finditer(word)]
+        starts = [0, *[2] * word.startswith("-"), *(cut + 1 for cut in cuts)]
+        for part in sorted({word[a:b] for a in starts for b in (*cuts, len(word)) if a < b}):
+            path = find_ffmpeg() if part == "{ffmpeg}" else part.replace("{recipe}", str(folder))
+            hits = [path] if os.path.isfile(path) else [shutil.which(path)]
+            if _NUMBER.search(part) and re.search("[A-Za-z]{2}", _NUMBER.sub("", part)):
+                hits = [*sorted(glob.glob(_NUMBER.sub("[0-9]*", glob.escape(path))))]
+            name = part.removeprefix("{recipe}/")
+            for hit in filter(None, hits):
+                found[name] = found.get(name, "") + file_hash(Path(hit))
+    return found
 
 
 def _lacking(encoder: str) -> str | None:
@@ -257,6 +273,7 @@ class Hdac(BenchCodec):
             found["x265"] = x265_version()
         if recipe.base_codec != "hevc":
             found["tool"] = tool_version(find_ffmpeg())
+            found["files"] = named_files(("{ffmpeg}",), Path())
         return found
 
     def unavailable(self) -> str | None:

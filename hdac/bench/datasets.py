@@ -67,10 +67,14 @@ class Source:
     media: str = "private"
 
 
-@cache
-def _hash(path: str, size: int, changed: int) -> str:
+def _hash(path: str) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@cache
+def _large_hash(path: str, size: int, changed: int) -> str:
+    return _hash(path)
 
 
 def file_hash(path: Path) -> str:
@@ -79,7 +83,9 @@ def file_hash(path: Path) -> str:
         inner = "".join(f"{p.name} {file_hash(p)}\n" for p in sorted(path.iterdir()) if p.is_file())
         return hashlib.sha256(inner.encode()).hexdigest()
     state = path.stat()
-    return _hash(str(path), state.st_size, state.st_mtime_ns)
+    if state.st_size < 1 << 20:  # two states of a small file may bear the same time
+        return _hash(str(path))
+    return _large_hash(str(path), state.st_size, state.st_mtime_ns)
 
 
 def load_dataset(name: str) -> tuple[Dataset, list[Sequence]]:

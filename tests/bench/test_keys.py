@@ -8,7 +8,7 @@ import pytest
 
 from hdac.bench.codecs import Anchor, AnchorRecipe, Hdac, HdacRecipe, Job
 from hdac.bench.datasets import find_sources, load_dataset
-from hdac.bench.experiment import point_name
+from hdac.bench.experiment import Experiment, ExperimentRecipe, point_name
 from hdac.bench.names import file_stem, number_text
 from hdac.errors import UsageError
 from tests.conftest import synthetic, write_video
@@ -78,3 +78,87 @@ def test_values_reach_encoders_in_full(value: float, text: str) -> None:
 def test_stems_that_are_reserved_or_long() -> None:
     assert file_stem("x265-tuned") == "x265-tuned"
     assert file_stem("a" * 300) != file_stem("a" * 301)
+
+
+def key_of(codec: Anchor, tmp_path: Path) -> str:
+    clip = tmp_path / "clip.mkv"
+    if not clip.exists():
+        write_video(clip, synthetic(2))
+    recipe = ExperimentRecipe("t", "s", (codec.name,), ())
+    sources = find_sources(f"folder:{tmp_path}")
+    return Experiment("e", recipe, (codec,), {codec.name: (1,)}).tasks(sources)[0].key
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("enc", "--config=sub/enc.cfg"),
+        ("enc", "-c", "sub/enc.cfg"),
+        ("enc", "-csub/enc.cfg"),
+        ("enc", "sub/enc.cfg"),
+        ("enc", "config=sub/enc.cfg"),
+        ("enc", "-x265-params", "qp={value}:scaling-list=sub/enc.cfg:info=0"),
+        ("enc", "--files=a.cfg,sub/enc.cfg"),
+        ("enc", "--config={recipe}/sub/enc.cfg"),
+        ("enc", "-c", "{recipe}/sub/enc.cfg"),
+        ("sh", "-c", "enc --config 'sub/enc.cfg' {source} > {stream}"),
+        ("enc", "@sub/enc.cfg"),
+        ("enc", "--config=sub/my enc.cfg"),
+        ("enc", "--config=sub/enc{value}.cfg"),
+        ("enc", "-c", "{recipe}/sub/enc{value}.cfg"),
+    ],
+)
+def test_files_that_commands_name_are_in_the_key(
+    words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sub").mkdir()
+    name = "my enc.cfg" if "my " in words[-1] else "enc.cfg"
+    name = "enc30.cfg" if "{value}.cfg" in words[-1] else name
+    keys = []
+    for text in ("qp 1", "qp 2", "qp 1"):
+        (tmp_path / "sub" / name).write_text(text)
+        codec = Anchor("a", AnchorRecipe("t", words, ("dec",), ".x", (1,)), tmp_path)
+        keys.append(key_of(codec, tmp_path))
+    assert keys[0] == keys[2] != keys[1]
+
+
+@pytest.mark.parametrize(
+    "command", [("{at}/enc", "x"), ("enc", "x"), ("nice", "enc"), ("sh", "enc")]
+)
+@pytest.mark.parametrize("side", ["encode", "decode", "needs"])
+def test_a_rebuilt_program_makes_other_points(
+    command: tuple[str, ...], side: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under the same version line, found on PATH or named by its place."""
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    words = tuple(w.format(at=tmp_path) for w in command)
+    sides = {"encode": ("true",), "decode": ("true",), "needs": ()} | {side: words}
+    codec, keys = Anchor("a", AnchorRecipe("t", suffix=".x", points=(1,), **sides), tmp_path), []
+    for text in ("echo version 1", "echo version 1 # rebuilt", "echo version 1"):
+        (tmp_path / "enc").write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / "enc").chmod(0o755)
+        keys.append(key_of(codec, tmp_path))
+    assert keys[0] == keys[2] != keys[1]
+
+
+def test_another_ffmpeg_of_the_same_version_makes_other_points(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hdac.bench.codecs.tool_version", lambda _: "version 1")
+    codecs = (
+        anchor("a", "{ffmpeg}", encoder="libx264"),
+        Hdac("h", HdacRecipe("t", (30,), mode="base", base_codec="vvc")),
+    )
+    for codec in codecs:
+        decided = []
+        for text in ("one", "two", "one"):
+            (tmp_path / "ffmpeg").write_text(text)
+            monkeypatch.setattr("hdac.bench.codecs.find_ffmpeg", lambda: str(tmp_path / "ffmpeg"))
+            decided.append(codec.decides())
+        assert decided[0] == decided[2] != decided[1]
+
+
+def test_how_a_decoded_file_is_read_is_in_the_key() -> None:
+    a, b = (anchor(decoded_format=f).decides() for f in ("yuv420p", "yuv420p10le"))
+    assert a != b
