@@ -92,8 +92,9 @@ def load(folder: Path) -> Run:
     """Reads `experiment.json` and the points. Raises `UsageError`."""
     about, store, points = load_manifest(folder), Store(folder), {}
     for entry in about.points:
-        record = store.load(entry.name)
-        error = "" if record else store.error(entry.name)
+        record, error = store.load(entry.name, entry.key), store.error(entry.name, entry.key)
+        if record is None and not error:
+            error = "not made yet"
         value = float(entry.value)
         points[entry.name] = Point(entry.sequence, entry.codec, value, record or {}, error)
     return Run(folder, about, points)

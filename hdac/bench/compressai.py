@@ -58,11 +58,13 @@ def aggregate(run: Run, codec: str) -> dict[str, object] | None:
 
 
 def write_aggregates(run: Run) -> None:
-    """`<codec>.json` for every complete codec."""
+    """`<codec>.json` for every complete codec; one of an earlier run goes."""
     for codec in run.codecs:
-        found = aggregate(run, codec)
-        if found is not None:
-            write_atomically(run.folder / f"{codec}.json", as_json(found))
+        path, found = run.folder / f"{codec}.json", aggregate(run, codec)
+        if found is None:
+            path.unlink(missing_ok=True)
+        else:
+            write_atomically(path, as_json(found))
 
 
 def read_extra(path: Path) -> Extra:

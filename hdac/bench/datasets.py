@@ -181,6 +181,8 @@ def find_sources(text: str, data: str | None = None, names: tuple[str, ...] = ()
         raise UsageError(
             f"{text} has no sequence {', '.join(unknown)}; `hdac datasets list {name}` names them"
         )
+    if not found:
+        raise UsageError(f"{text}: no clips; `hdac datasets list {name}` names those of its splits")
     return [s for s in found if not names or s.name in names]
 
 

@@ -146,8 +146,8 @@ def to_do(tasks: list[PointTask], store: Store, force: bool) -> list[PointTask]:
     metrics run."""
     out = []
     for task in tasks:
-        record = None if force else store.load(task.name)
-        if record is None or record.get("key") != task.key:
+        record = None if force else store.load(task.name, task.key)
+        if record is None or store.error(task.name, task.key):
             out.append(task)
             continue
         lacking = missing_metrics(task, record)

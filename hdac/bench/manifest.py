@@ -46,12 +46,14 @@ class SequenceEntry:
 
 @dataclass(frozen=True)
 class PointEntry:
-    """`name`: that of its files below `points/`."""
+    """`name`: that of its files below `points/`; `key`: what its record must have been made with,
+    empty in folders of before it was noted."""
 
     name: str
     sequence: str
     codec: str
     value: float
+    key: str = ""
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ def describe(experiment: Experiment, tasks: list[PointTask], skipped: dict[str, 
         experiment.name, recipe.title, recipe.set, recipe.frames, recipe.every, recipe.notes,
         recipe.metrics, recipe.anchors, recipe.players_kbps, codecs,
         {t.source.name: SequenceEntry(t.source.sha256, t.source.media) for t in tasks},
-        tuple(PointEntry(t.name, t.source.name, t.codec.name, t.value) for t in tasks),
+        tuple(PointEntry(t.name, t.source.name, t.codec.name, t.value, t.key) for t in tasks),
         {key: reason for key in recipe.metrics if (reason := METRICS[key].unavailable())},
     )  # fmt: skip
 

@@ -116,7 +116,7 @@ class _Players:
     def _player(
         self, source: Source, clip: Clip, near: float, made: dict[str, list[Picture]]
     ) -> dict[str, Any]:
-        run, metric = self.run, self.run.metrics[0]
+        run, metric = self.run, next(iter(self.run.metrics), "")
         tiles: list[dict[str, Any]] = [
             {"name": "source", "codec": "", "kbps": 0, "frames": {}, "bits": {}}
         ]
@@ -149,8 +149,8 @@ class _Players:
             })  # fmt: skip
         names, worst = [t["name"] for t in tiles], []
         for i in ours:
-            scores = tiles[i]["frames"].get(metric, [])
-            worst += strips(clip, names, pictures, i, scores, higher_is_better(metric))
+            if scores := tiles[i]["frames"].get(metric):
+                worst += strips(clip, names, pictures, i, scores, higher_is_better(metric))
         video = base64.b64encode(video_of(pictures, clip.fps)).decode()
         return {
             "sequence": source.name, "media": source.media, "near": near, "fps": float(clip.fps),

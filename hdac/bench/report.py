@@ -83,7 +83,7 @@ def _page(
     head = ["codec", *map(label, run.compared)]
     worst = {
         **_table(worst_head(run), worst_rows(run)),
-        "metric": label(run.metrics[0]),
+        "metric": label(run.metrics[0]) if run.metrics else "No metric",
         "pictures": [
             {**picture, "clip": p["sequence"], "near": p["near"]}
             for p in shown

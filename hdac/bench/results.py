@@ -106,13 +106,13 @@ class Store:
     def path(self, name: str, suffix: str = ".json") -> Path:
         return self.points / f"{name}{suffix}"
 
-    def load(self, name: str) -> dict[str, Any] | None:
-        """A point's record; None if there is none or it is not readable."""
+    def load(self, name: str, key: str = "") -> dict[str, Any] | None:
+        """A point's record; None if there is none, it is not readable, or of another `key`."""
         try:
             record = read_json(self.path(name))
         except (OSError, ValueError):
             return None
-        return record if _sound(record) else None
+        return record if _sound(record) and key in ("", record.get("key")) else None
 
     def stream(self, name: str, suffix: str) -> bytes | None:
         try:
@@ -132,14 +132,12 @@ class Store:
     def save(self, outcome: PointOutcome) -> None:
         """The record last: a point counts when its record is there."""
         task = outcome.task
-        old = self.load(task.name)
+        old = self.load(task.name, task.key)
         record, frames = dict(outcome.record), {k: finite(v) for k, v in outcome.frames.items()}
-        if old and old.get("key") == task.key:  # only metrics were missing
+        if old:  # only metrics were missing
             for part in ("results", "unavailable", "metric_code"):
-                record[part] = {**old.get(part, {}), **record.get(part, {})}
-            record["unavailable"] = {
-                k: v for k, v in record["unavailable"].items() if k not in record["results"]
-            }
+                kept = {k: v for k, v in old.get(part, {}).items() if k not in task.metrics}
+                record[part] = {**kept, **record.get(part, {})}
             record["seconds"] = {
                 k: v if v is not None else old["seconds"].get(k)
                 for k, v in record["seconds"].items()
@@ -152,15 +150,17 @@ class Store:
         self.path(task.name, ".error").unlink(missing_ok=True)
 
     def save_error(self, outcome: PointOutcome) -> None:
-        write_atomically(self.path(outcome.task.name, ".error"), outcome.error.encode())
+        """What was made before stays, for the options that it was made with."""
+        failure = {"key": outcome.task.key, "error": outcome.error}
+        write_atomically(self.path(outcome.task.name, ".error"), as_json(failure))
 
-    def error(self, name: str) -> str:
-        """Why a point without a record has none."""
+    def error(self, name: str, key: str = "") -> str:
+        """Why the last try to make a point with that `key` failed; empty if it did not."""
         try:
-            text = self.path(name, ".error").read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            text = ""
-        return text.strip() or "not made yet"
+            found = read_json(self.path(name, ".error"))
+            return str(found["error"]) if key in ("", found["key"]) else ""
+        except (OSError, ValueError, KeyError, TypeError):
+            return ""
 
 
 def kept_rows(path: Path, head: Sequence[str]) -> dict[tuple[str, ...], list[list[Any]]]:
@@ -188,7 +188,8 @@ def frames_csv(store: Store, points: Iterable[tuple[str, Point]], metrics: tuple
     head, rows = ["sequence", "codec", "value", "frame", *metrics], list[Sequence[object]]()
     kept = kept_rows(store.folder / "frames.csv", head)
     for name, point in points:
-        frames, key = store.frames(name), (point.sequence, point.codec, number_text(point.value))
+        frames = {} if point.error else store.frames(name)
+        key = (point.sequence, point.codec, number_text(point.value))
         if not frames and not point.error:
             rows += kept.get(key, [])
         columns = [frames.get(m, []) for m in metrics]

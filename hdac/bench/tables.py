@@ -95,9 +95,23 @@ def about(run: Run) -> str:
         lines.append(f"Weights: {', '.join(models)}.")
     lines += [f"Not run: {name} ({c.skipped})." for name, c in a.codecs.items() if c.skipped]
     lines += [f"Metric not available: {k} ({why})." for k, why in a.unavailable_metrics.items()]
+    lines += _gaps(run)
     failed = [(name, p.error.splitlines()[0][:200]) for name, p in run.points.items() if p.error]
     lines += [f"Failed: {name} ({reason})." for name, reason in failed]
     return "\n".join([*lines, *([a.notes] if a.notes else [])]) + "\n"
+
+
+def _gaps(run: Run) -> list[str]:
+    """Metrics that some clips cannot have: why, and which clips."""
+    gaps: dict[tuple[str, str], dict[str, None]] = {}
+    for p in run.points.values():
+        for metric, why in p.record.get("unavailable", {}).items():
+            if metric in run.about.metrics and metric not in run.about.unavailable_metrics:
+                gaps.setdefault((metric, str(why)), {})[p.sequence] = None
+    return [
+        f"Metric not available: {metric} of {', '.join(clips)} ({why.splitlines()[0][:200]})."
+        for (metric, why), clips in gaps.items()
+    ]
 
 
 def summary_cell(c: Comparison) -> str:
@@ -261,8 +275,9 @@ def write_tables(run: Run) -> list[Comparison]:
     found = list(comparisons(run))
     folder = run.folder
     text, tex = [f"# {run.about.title}\n", about(run)], []
-    labels, headline = list(map(label, run.compared)), run.compared[0]
-    for anchor in run.anchors:
+    labels = list(map(label, run.compared))
+    for anchor in run.anchors if labels else ():
+        headline = run.compared[0]
         head, rows = ["BD-rate", *labels], bd_rows(found, anchor, run.compared)
         count = len(run.sequences)
         caption = f"BD-rate against {anchor}, {count} sequences, mean (95 % interval)"
@@ -282,6 +297,7 @@ def write_tables(run: Run) -> list[Comparison]:
         ]
     means = ["codec", "point", "kbps", *map(label, run.metrics), "bits by layer, %"]
     text += [
+        *(() if labels else ("No point has a value of any metric: the reasons are above.\n",)),
         "## Published, on other clips and with other anchor settings\n",
         markdown(HEAD, ROWS),
         "## Means over the sequences\n",

@@ -61,15 +61,17 @@ def worst_of(scores: Sequence[float | None], up: bool) -> Worst | None:
 
 
 def worst_head(run: Run) -> list[str]:
-    name = label(run.metrics[0])
+    name = label(run.metrics[0]) if run.metrics else "no metric"
     values = ["kbps", f"{name}, mean", "worst 5 %", "drift"]
     return ["codec", "sequence", "point", *values, "worst frames"]
 
 
 def worst_rows(run: Run) -> list[list[object]]:
     """One row for each point of hdac and of the first anchor, on the first metric (all frames)."""
-    metric = run.metrics[0]
     rows: list[list[object]] = []
+    if not run.metrics:
+        return rows
+    metric = run.metrics[0]
     kept = kept_rows(run.folder / "worst.csv", worst_head(run))
     for codec in run.shown:
         for name, point in run.points.items():

@@ -121,4 +121,4 @@ def _report(
     made = f"{summary['made']} points made, {summary['kept']} kept, " if summary else ""
     files = ", ".join(["bd.md", "rd.csv", "figures/", *(p.name for p in pages)])
     result(options, data, f"{folder}: {made}{failed} of {count} points failed; see {files}")
-    return 1 if failed else 0
+    return 1 if failed or not run.metrics else 0

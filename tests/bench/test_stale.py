@@ -1,0 +1,108 @@
+"""Numbers of an earlier run never stand for those of a later one that failed."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from hdac.bench.analysis import load
+from tests.bench.conftest import experiment, x264
+from tests.conftest import Run
+
+pytestmark = pytest.mark.usefixtures("inline")
+
+
+def states(out: Path) -> dict[tuple[str, str], int]:
+    """Points by codec and state."""
+    found: dict[tuple[str, str], int] = {}
+    with (out / "rd.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            key = row["codec"], row["status"]
+            found[key] = found.get(key, 0) + 1
+    return found
+
+
+@pytest.mark.parametrize("change", ["preset", "decoder", "program", "value"])
+def test_a_failed_rerun_is_a_failure(change: str, tmp_path: Path, clips: Path, hdac: Run) -> None:
+    def run(codecs: str, *options: str) -> tuple[int, dict[str, object]]:
+        recipe, out = experiment(tmp_path, clips, codecs), tmp_path / "out"
+        code, text, _ = hdac(
+            "experiment", "run", recipe, "--out", out, "--no-players", "--json", *options
+        )
+        return code, json.loads(text)
+
+    out, good = tmp_path / "out", x264("a") + x264("b")
+    code, told = run(good)
+    assert (code, told["failed_points"]) == (0, 0)
+    assert states(out) == {("a", "ok"): 8, ("b", "ok"): 8}
+    whole = (out / "bd.csv").read_text()
+    bad = {
+        "preset": x264("b", "no-such-preset"),
+        "decoder": x264("b").replace('"-f", "rawvideo"', '"-f", "no-such-format"'),
+        "program": x264("b").replace("{ffmpeg}", "no-such-program"),
+        "value": x264("b").replace('"{value}"', '"x{value}"'),
+    }[change]
+    code, told = run(x264("a") + bad)
+    assert (code, told["failed_points"], told["kept"]) == (1, 8, 8)
+    assert states(out) == {("a", "ok"): 8, ("b", "failed"): 8}
+    assert "failed" in (out / "bd.csv").read_text()
+    assert ",b," not in (out / "frames.csv").read_text()
+    assert not (out / "b.json").exists()
+    code, text, _ = hdac("experiment", "report", out, "--no-players", "--json")
+    assert (code, json.loads(text)["failed_points"]) == (1, 8)
+    # the options of before again: what was made with them is still there
+    code, told = run(good)
+    assert (code, told["made"], told["failed_points"]) == (0, 0, 0)
+    assert (out / "bd.csv").read_text() == whole
+
+
+def no_disk(*_: object) -> None:
+    raise OSError("no disk")
+
+
+def test_a_forced_rerun_that_fails(
+    tmp_path: Path, clips: Path, hdac: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe, out = experiment(tmp_path, clips, x264("a"), '["a"]'), tmp_path / "out"
+    words = ("experiment", "run", recipe, "--out", out, "--no-players", "--json")
+    assert hdac(*words)[0] == 0
+    with monkeypatch.context() as patch:
+        patch.setattr("hdac.bench.point.read_raw", no_disk)
+        code, text, err = hdac(*words, "-f")
+    assert (code, json.loads(text)["failed_points"]) == (1, 8)
+    assert "no disk" in err
+    assert states(out) == {("a", "failed"): 8}
+    code, text, _ = hdac(*words)
+    assert (code, json.loads(text)["made"], json.loads(text)["failed_points"]) == (0, 8, 0)
+
+
+def test_a_run_that_was_cut_short_shows_nothing_of_before(
+    tmp_path: Path, clips: Path, hdac: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    words = ("experiment", "run", tmp_path / "e.toml", "--out", out, "--no-players", "--json")
+    experiment(tmp_path, clips, x264("a"), '["a"]')
+    assert hdac(*words)[0] == 0
+    experiment(tmp_path, clips, x264("a", "fast"), '["a"]')
+    with monkeypatch.context() as patch:
+        patch.setattr("hdac.bench.runner.run_tasks", lambda *_: None)
+        assert hdac(*words)[0] == 1
+    assert {p.error for p in load(out).points.values()} == {"not made yet"}
+
+
+def test_a_metric_that_cannot_be_had_any_more(
+    tmp_path: Path, clips: Path, hdac: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its code has changed since: its old values are of another metric."""
+    keys = {"metrics": '["psnr-y", "flicker"]'}
+    recipe, out = experiment(tmp_path, clips, x264("a"), '["a"]', **keys), tmp_path / "out"
+    words = ("experiment", "run", recipe, "--out", out, "--no-players", "--json")
+    assert hdac(*words)[0] == 0
+    monkeypatch.setattr("hdac.bench.experiment.metric_code", lambda *_: "other")
+    monkeypatch.setattr("hdac.metrics.flicker.Flicker.unavailable", lambda _: "gone")
+    assert hdac(*words)[0] == 0
+    for point in load(out).points.values():
+        assert point.score("psnr-y") is not None
+        assert point.score("flicker") is None
+        assert point.record["unavailable"] == {"flicker": "gone"}
