@@ -30,7 +30,7 @@ class Column:
 
 
 def scores(source: list[Picture], decoded: list[Picture]) -> dict[str, float]:
-    """PSNR-Y in dB, and MS-SSIM-Y where the pictures are large enough."""
+    """PSNR-Y in dB, and MS-SSIM-Y of pictures of at least 161 pixels a side."""
     out = {"psnr-y": mean_psnr_y(source, decoded)}
     if min(source[0].y.shape) >= MIN_SIDE:
         out["ms-ssim-y"] = ms_ssim_y(source, decoded)
