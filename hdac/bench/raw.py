@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,16 +15,29 @@ from hdac.video.picture import Picture
 from hdac.video.reader import VideoReader
 
 
-def read_clip(path: Path, frames: int | None, size: tuple[int, int] | None = None) -> Clip:
-    """The canonical source: even sides, 8-bit limited-range 4:2:0 in the matrix it is tagged
-    with."""
+def read_clip(
+    path: Path,
+    frames: int | None,
+    size: tuple[int, int] | None = None,
+    say: Callable[[Iterable[str]], object] = lambda _: None,
+) -> Clip:
+    """The canonical source: even sides, 8-bit limited-range 4:2:0 in the matrix it is tagged with.
+    `say` gets what was converted, left out or damaged."""
     reader = VideoReader(path, size)
     pictures = []
     for picture in reader:
         pictures.append(picture)
         if len(pictures) == frames:
             break
+    say(reader.notes)
     return Clip(pictures, reader.info.fps, resolve_matrix(reader.info.matrix, pictures[0].height))
+
+
+def rate_note(source: Fraction, decoded: Fraction) -> str | None:
+    """A warning where pictures of the same number are not of the same time."""
+    if abs(decoded / source - 1) < Fraction(1, 2000):  # containers round
+        return None
+    return f"{decoded} frames per second, the source has {source}: compared picture by picture"
 
 
 def raw_options(source: str | Path, width: int, height: int, fps: Fraction) -> list[str]:
