@@ -20,7 +20,7 @@ from typing import Any, ClassVar, Literal
 from hdac.bench.datasets import file_hash
 from hdac.bench.environment import code_version, library_versions, tool_version, x265_version
 from hdac.bench.names import number_text
-from hdac.bench.raw import raw_options
+from hdac.bench.raw import RawFormat, raw_options
 from hdac.bench.recipes import check_schema, find_recipe, from_table, read_toml
 from hdac.codec.operating import default_qp_intra
 from hdac.errors import HdacError, UsageError
@@ -88,7 +88,8 @@ class BenchCodec(ABC):
 @dataclass(frozen=True)
 class AnchorRecipe:
     """One TOML file. `suffix`: of the coded file; `decoded_format`: FFmpeg's name for the raw video
-    that decoding writes; `timeout`: seconds a frame, for encoding and for decoding.
+    that decoding writes, one of `raw.FORMATS`; `timeout`: seconds a frame, for encoding and for
+    decoding.
 
     In commands, `{input}` alone stands for FFmpeg's options that read the raw source; `{source}`,
     `{stream}`, `{decoded}`, `{width}`, `{height}`, `{fps}`, `{fps_round}`, `{frames}`, `{recipe}`
@@ -106,7 +107,7 @@ class AnchorRecipe:
     high: float = 51
     needs: tuple[str, ...] = ()  # programs on PATH
     encoder: str = ""  # FFmpeg's name of it, if FFmpeg runs it
-    decoded_format: str = "yuv420p"
+    decoded_format: RawFormat = "yuv420p"
     timeout: float = 10.0
     notes: str = ""
 

@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Literal, get_args
 
 import numpy as np
 
-from hdac.errors import ToolError
+from hdac.errors import ToolError, UsageError
 from hdac.metrics.contract import Clip
 from hdac.video.colour import resolve_matrix
 from hdac.video.picture import Picture
 from hdac.video.reader import VideoReader
+
+#: FFmpeg's names of raw video that a codec's decoder may write.
+RawFormat = Literal["yuv420p", "yuv420p10le"]
+FORMATS: tuple[str, ...] = get_args(RawFormat)
 
 
 def read_clip(
@@ -47,8 +52,11 @@ def raw_options(source: str | Path, width: int, height: int, fps: Fraction) -> l
 
 
 def read_raw(path: Path, width: int, height: int, pix_fmt: str) -> Iterator[Picture]:
-    """Planar 4:2:0 of 8 or 10 bits; 10 bits are rounded to 8. Raises `ToolError` for an incomplete
-    picture."""
+    """Planar 4:2:0 of 8 or 10 bits; 10 bits are rounded to 8. Raises `UsageError` for another
+    format, `ToolError` for an incomplete picture."""
+    if pix_fmt not in FORMATS:
+        allowed = ", ".join(map(repr, FORMATS))
+        raise UsageError(f"raw video in {pix_fmt!r} is not read; allowed are {allowed}")
     ten = pix_fmt == "yuv420p10le"
     samples = width * height * 3 // 2
     with path.open("rb") as file:
