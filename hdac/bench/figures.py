@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hdac.bench.analysis import Run, label, plain, score
+from hdac.bench.analysis import Run, label, plain, rate_point
 from hdac.bench.compressai import Extra
 from hdac.bench.names import number_text
 from hdac.bench.tables import LAYERS
@@ -29,17 +29,23 @@ LEGEND_ROW_INCHES = 0.13
 
 
 def averaged_points(run: Run, codec: str, metric: str) -> tuple[list[float], list[float]]:
-    """Means over the sequences at each rate point; a point that is not complete is left out."""
+    """Means over the sequences at each rate point; a point that is not complete, or at the cap of
+    the metric on one of them, is left out."""
     rates, values = [], []
     for value in run.about.codecs[codec].points:
         points = run.at(codec, value)
-        scores = [score(p, metric) if not p.error else None for p in points]
+        scores = [rate_point(p, metric) for p in points]
         present = [s for s in scores if s is not None]
         if points and len(present) == len(points):
             rates.append(float(np.mean([p.kbps for p in points])))
             values.append(float(np.mean(present)))
     order = np.argsort(rates)
     return [rates[i] for i in order], [values[i] for i in order]
+
+
+def legend(run: Run, codec: str, metric: str) -> str:
+    count = len(run.left_out(codec, metric))
+    return f"{codec} ({count} at the metric's cap left out)" if count else codec
 
 
 def extra_scores(extra: Extra, metric: str) -> list[float] | None:
@@ -67,7 +73,7 @@ def rd_figure(run: Run, metric: str, extra: Sequence[Extra]) -> Figure:
 
     figure, axes = plt.subplots(layout="constrained")
     for codec in run.codecs:
-        axes.plot(*averaged_points(run, codec, metric), label=codec)
+        axes.plot(*averaged_points(run, codec, metric), label=legend(run, codec, metric))
     for other in extra:
         values = extra_scores(other, metric)
         if values:
@@ -91,9 +97,9 @@ def sequences_figure(run: Run, metric: str) -> Figure:
     flat = grid.flatten()
     for axes, sequence in zip(flat, run.sequences, strict=False):
         for codec in run.codecs:
-            found = [(p.kbps, score(p, metric)) for p in run.of(codec, sequence)]
+            found = [(p.kbps, rate_point(p, metric)) for p in run.of(codec, sequence)]
             points = np.array(sorted(p for p in found if p[1] is not None)).reshape(-1, 2)
-            axes.plot(*points.T, label=codec, markersize=2)
+            axes.plot(*points.T, label=legend(run, codec, metric), markersize=2)
         _axes(axes, run, metric)
         axes.set_title(sequence)
         axes.set_xlabel("")

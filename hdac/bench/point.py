@@ -27,7 +27,7 @@ from hdac.bench.raw import read_clip, read_raw
 from hdac.codec.files import inspect
 from hdac.errors import HdacError, ToolError, UsageError
 from hdac.metrics.contract import Clip, Scores
-from hdac.metrics.registry import measure
+from hdac.metrics.registry import METRICS, measure
 from hdac.video.picture import Picture
 
 #: Of a point's record.
@@ -192,6 +192,9 @@ def _execute(task: PointTask, folder: Path) -> PointOutcome:
         },
         "commands": coded.commands,
     }
+    caps = {k: METRICS[k].contract.cap for k in frames}
+    at_cap = {k: sum(v >= cap for v in frames[k]) for k, cap in caps.items() if cap is not None}
+    record["capped"] = {k: count for k, count in at_cap.items() if count}
     record["results"] |= {k: [round(s.value, 6)] for k, s in scores.items()}
     return PointOutcome(task, "", coded.data, record, frames, log)
 

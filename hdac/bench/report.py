@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hdac.atomic import write_atomically
-from hdac.bench.analysis import Comparison, Run, higher_is_better, label, score
+from hdac.bench.analysis import Comparison, Run, higher_is_better, label, rate_point
 from hdac.bench.bd import MIN_OVERLAP
 from hdac.bench.compressai import Extra
 from hdac.bench.experiment import Experiment
@@ -145,7 +145,7 @@ def curves(run: Run, extra: Sequence[Extra]) -> dict[str, Any]:
                 points = [
                     (p.kbps, s, f"{parameter} {number_text(p.value)}")
                     for p in run.of(codec, sequence)
-                    if (s := score(p, metric)) is not None
+                    if (s := rate_point(p, metric)) is not None
                 ]
                 columns = zip(*sorted(points), strict=True) if points else ((), (), ())
                 add(metric, sequence, codec, *columns)

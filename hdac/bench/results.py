@@ -91,6 +91,8 @@ def _sound(record: Any) -> bool:
             and all(isinstance(v, int | float) for v in (*numbers, *seconds))
             and all(isinstance(v, int) and v > 0 for v in sizes)
             and isinstance(record["decides"], dict)
+            and all(isinstance(n, int) for n in record.get("capped", {}).values())
+            and all(isinstance(why, str) for why in record.get("unavailable", {}).values())
         )
     except (AttributeError, IndexError, KeyError, TypeError):
         return False
@@ -135,7 +137,7 @@ class Store:
         old = self.load(task.name, task.key)
         record, frames = dict(outcome.record), {k: finite(v) for k, v in outcome.frames.items()}
         if old:  # only metrics were missing
-            for part in ("results", "unavailable", "metric_code"):
+            for part in ("results", "unavailable", "metric_code", "capped"):
                 kept = {k: v for k, v in old.get(part, {}).items() if k not in task.metrics}
                 record[part] = {**kept, **record.get(part, {})}
             record["seconds"] = {

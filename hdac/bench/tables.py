@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -12,7 +13,16 @@ from typing import Any
 import numpy as np
 
 from hdac.atomic import write_atomically
-from hdac.bench.analysis import Comparison, Run, comparisons, label
+from hdac.bench.analysis import (
+    NOT_MADE,
+    Comparison,
+    Run,
+    cap,
+    comparisons,
+    label,
+    missing,
+    rate_point,
+)  # fmt: skip
 from hdac.bench.names import number_text
 from hdac.bench.published import HEAD, ROWS
 from hdac.bench.results import Point, csv_text, frames_csv, plain_cell
@@ -95,7 +105,7 @@ def about(run: Run) -> str:
         lines.append(f"Weights: {', '.join(models)}.")
     lines += [f"Not run: {name} ({c.skipped})." for name, c in a.codecs.items() if c.skipped]
     lines += [f"Metric not available: {k} ({why})." for k, why in a.unavailable_metrics.items()]
-    lines += _gaps(run)
+    lines += [*_gaps(run), *_caps(run)]
     failed = [(name, p.error.splitlines()[0][:200]) for name, p in run.points.items() if p.error]
     lines += [f"Failed: {name} ({reason})." for name, reason in failed]
     return "\n".join([*lines, *([a.notes] if a.notes else [])]) + "\n"
@@ -114,21 +124,48 @@ def _gaps(run: Run) -> list[str]:
     ]
 
 
+def _caps(run: Run) -> list[str]:
+    """Points that are in no curve, and frames that are in means without being measured."""
+    lines = []
+    for metric in run.compared:
+        out = [p for codec in run.codecs for p in run.left_out(codec, metric)]
+        named = "; ".join(f"{p.codec} {number_text(p.value)} on {p.sequence}" for p in out)
+        if out:
+            limit = f"{cap(metric):g}, the most that {label(metric)} can be"
+            lines.append(f"Left out of curves and BD-rates, {limit}: {named}.")
+    for metric in run.metrics:
+        some = [p for p in run.points.values() if p.record.get("capped", {}).get(metric)]
+        frames = sum(p.record["capped"][metric] for p in some if rate_point(p, metric) is not None)
+        if frames:
+            lines.append(f"{label(metric)}: {frames} frames are in means as {cap(metric):g}.")
+    return lines
+
+
 def summary_cell(c: Comparison) -> str:
     """Mean and interval; no mean of a few clips: fewer than half with a number is n/a."""
     s = c.summary
-    if s.mean is None or 2 * s.numbers < s.total:
-        notes = sorted({b.note for b in c.rate.values()})
-        few = f", {s.numbers} of {s.total} clips" if s.numbers else ""
-        return notes[0] if len(notes) == 1 else f"n/a (overlap {100 * s.overlap:.0f} %{few})"
-    some = "" if s.numbers == s.total else f" of {s.numbers}/{s.total} clips"
-    return f"{s.mean:+.1f} % [{s.low:+.1f}, {s.high:+.1f}]{some}"
+    notes = Counter(b.note for b in c.rate.values() if b.note and (b.value is not None) == c.shown)
+    if c.shown:
+        some = "" if s.numbers == s.total else f" of {s.numbers}/{s.total} clips"
+        flags = "".join(f"; {note}: {_clips(n)}" for note, n in sorted(notes.items()))
+        return f"{s.mean:+.1f} % [{s.low:+.1f}, {s.high:+.1f}]{some}{flags}"
+    if len(notes) == 1 and not s.numbers:
+        return next(iter(notes))
+    parts = [] if s.overlap is None else [f"overlap {100 * s.overlap:.0f} %"]
+    parts += [f"{s.numbers} of {s.total} clips"] if s.numbers else []
+    parts += [f"{note}: {n}" for note, n in sorted(notes.items()) if not note.startswith("n/a")]
+    return f"n/a ({', '.join(parts)})"
+
+
+def _clips(count: int) -> str:
+    return f"{count} clip{'s' if count > 1 else ''}"
 
 
 def _second_cell(c: Comparison) -> str:
-    s, akima = c.summary, "n/a" if c.mean_akima is None else f"{c.mean_akima:+.1f} %"
-    wins = f"{s.below_zero}/{s.numbers}, {100 * s.overlap:.0f} %"
-    return f"{wins}, {akima}, {c.mean_curve.text()}"
+    s, akima = c.summary, "n/a" if c.mean_akima is None or not c.shown else f"{c.mean_akima:+.1f} %"
+    ties = f" ({s.ties} equal)" if s.ties else ""
+    overlap = "n/a" if s.overlap is None else f"{100 * s.overlap:.0f} %"
+    return f"{s.below_zero}/{s.numbers}{ties}, {overlap}, {akima}, {c.mean_curve.text()}"
 
 
 def bd_rows(
@@ -163,9 +200,11 @@ def detail_rows(found: list[Comparison]) -> list[list[object]]:
             numbers = (rate.value, akima.value, rate.overlap, quality.value, None, None)
             rows.append(_detail(c, name, numbers, rate.note or quality.note))
         s, m = c.summary, c.mean_curve
-        losses, without = s.numbers - s.below_zero, s.total - s.numbers
-        note = f"{s.below_zero} wins, {losses} losses, {without} without a number"
+        losses, without = s.numbers - s.below_zero - s.ties, s.total - s.numbers
+        note = f"{s.below_zero} wins, {s.ties} equal, {losses} losses, {without} without a number"
         means = (s.mean, c.mean_akima, s.overlap, c.mean_quality, s.low, s.high)
+        if not c.shown:
+            means, note = (None, None, s.overlap, None, None, None), f"{summary_cell(c)}; {note}"
         rows.append(_detail(c, "mean", means, note))
         averaged = (m.value, None, m.overlap, None, None, None)
         rows.append(_detail(c, "averaged curve", averaged, m.note))
@@ -189,7 +228,8 @@ def rd_rows(run: Run) -> list[list[object]]:
     for p in run.points.values():
         head: list[object] = [p.sequence, p.codec, number_text(p.value)]
         if p.error:
-            rows.append([*head, *[""] * (len(rd_head(run)) - 4), "failed"])
+            status = "failed" if p.error != NOT_MADE else NOT_MADE
+            rows.append([*head, *[""] * (len(rd_head(run)) - 4), status])
             continue
         bits, record = p.record["bits"] or {}, p.record
         rate = [round(p.kbps, 4), record["results"]["bpp"][0]]
@@ -200,26 +240,31 @@ def rd_rows(run: Run) -> list[list[object]]:
 
 
 def mean_rows(run: Run) -> list[list[str]]:
-    """Means over the sequences at each rate point; "failed" where one is missing."""
+    """Means over the sequences at each rate point, all of them or none: what a row has in its cells
+    is of the same clips."""
     rows = []
     for codec in run.codecs:
         for value in run.about.codecs[codec].points:
             points, head = run.at(codec, value), [codec, number_text(value)]
-            if any(p.error for p in points) or not points:
-                rows.append([*head, "failed", *[""] * len(run.metrics), ""])
+            if why := missing(points):
+                rows.append([*head, why, *[""] * len(run.metrics), ""])
                 continue
-            cells = [_mean([p.score(m) for p in points], m) for m in run.metrics]
+            cells = [_mean(points, m) for m in run.metrics]
             kbps = f"{np.mean([p.kbps for p in points]):.2f}"
             rows.append([*head, kbps, *cells, _layers(points)])
     return rows
 
 
-def _mean(values: list[float | None], metric: str) -> str:
-    present = [v for v in values if v is not None]
+def _mean(points: list[Point], metric: str) -> str:
+    present = [v for p in points if (v := p.score(metric)) is not None]
+    if len(present) < len(points):
+        return f"n/a ({len(present)} of {_clips(len(points))})" if present else "n/a"
+    at_cap = sum(rate_point(p, metric) is None for p in points)
     digits = {"dB": 2, "levels": 3}.get(METRICS[metric].contract.unit, 4)
     if metric in ("vmaf", "msvgg", "msvgg-lite"):
         digits = 2
-    return f"{np.mean(present):.{digits}f}" if present else "n/a"
+    mark = f" ({at_cap} at the cap)" if at_cap else ""
+    return f"{np.mean(present):.{digits}f}{mark}"
 
 
 def _layers(points: list[Point]) -> str:

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from hdac.errors import HdacError
-from hdac.metrics.contract import LUMA, MEAN, Clip, Contract, Metric, Scores, UnavailableError
+from hdac.metrics.contract import CAP, LUMA, MEAN, Clip, Contract, Metric, Scores, UnavailableError
 from hdac.video.ffmpeg import find_ffmpeg, run_ffmpeg
 
 
@@ -60,7 +60,14 @@ class Vmaf(FfmpegFilter):
 
     filter = "libvmaf"
     contract = Contract(
-        "vmaf", "VMAF", "", True, LUMA, "mean over frames, by libvmaf", "model vmaf_v0.6.1"
+        "vmaf",
+        "VMAF",
+        "",
+        True,
+        LUMA,
+        "mean over frames, by libvmaf",
+        "model vmaf_v0.6.1",
+        cap=CAP,
     )
 
     def _measure(self, x: Clip, x_hat: Clip) -> Scores:
@@ -76,13 +83,20 @@ class Xpsnr(FfmpegFilter):
 
     filter = "xpsnr"
     contract = Contract(
-        "xpsnr", "XPSNR-Y", "dB", True, LUMA, MEAN, "Helmrich et al. (2020), FFmpeg's filter"
+        "xpsnr",
+        "XPSNR-Y",
+        "dB",
+        True,
+        LUMA,
+        MEAN,
+        "Helmrich et al. (2020), FFmpeg's filter",
+        cap=CAP,
     )
 
     def _measure(self, x: Clip, x_hat: Clip) -> Scores:
         text = filtered(x, x_hat, "xpsnr=stats_file={log}")
         found = re.findall(r"^n:.*?XPSNR y:\s*(inf|[\d.]+)", text, re.MULTILINE)
-        frames = tuple(min(100.0, float(v)) for v in found)
+        frames = tuple(min(CAP, float(v)) for v in found)
         if len(frames) != len(x.pictures):
             raise UnavailableError(f"FFmpeg's xpsnr said {len(frames)} frames of {len(x.pictures)}")
-        return Scores(sum(frames) / len(frames), frames)
+        return Scores.mean(frames)

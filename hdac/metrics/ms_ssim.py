@@ -17,11 +17,12 @@ from hdac.video.picture import Picture
 #: Five scales of the standard window of 11 taps need 16 * (11 - 1) + 1 pixels on the shorter side;
 #: a smaller window gives other numbers.
 MIN_SIDE = 161
+CAP_DB = 60.0
 
 
 def decibels(value: float) -> float:
-    """MS-SSIM (linear) -> -10 log10(1 - x), at most 60 dB: the scale of plots and of BD-rates."""
-    return min(60.0, -10 * math.log10(max(1 - value, 1e-6)))
+    """MS-SSIM (linear) -> -10 log10(1 - x), at most `CAP_DB`: the scale of plots and BD-rates."""
+    return min(CAP_DB, -10 * math.log10(max(1 - value, 1e-6)))
 
 
 def _luma(pictures: Sequence[Picture]) -> Iterable[Tensor]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from hdac.bench.results import as_json
 from tests.conftest import synthetic, write_video
 
 X264 = """
@@ -73,3 +74,44 @@ def experiment(
 
 def x264(name: str, preset: str = "ultrafast", points: object = (20, 26, 32, 38)) -> str:
     return X264.format(name=name, preset=preset, points=[*points])  # type: ignore[misc]
+
+
+def results_folder(
+    folder: Path, points: dict[tuple[str, str, float], Any], metrics: tuple[str, ...] = ("psnr-y",)
+) -> Path:
+    """A results folder as a run leaves it. `points`: (clip, codec, value) -> (kbps, scores), or why
+    it failed; the first codec is the anchor."""
+    clips, codecs = ([*dict.fromkeys(key[i] for key in points)] for i in (0, 1))
+    values = [*dict.fromkeys(key[2] for key in points)]
+    entry = {
+        "parameter": "qp", "suffix": ".x", "decoded_format": "yuv420p", "skipped": "",
+        "points": values, "kind": "anchor", "recipe": {},
+    }  # fmt: skip
+    entries, store = [], folder / "points"
+    store.mkdir(parents=True)
+    for i, ((clip, codec, value), made) in enumerate(points.items()):
+        name = f"p{i}"
+        entries.append({"name": name, "sequence": clip, "codec": codec, "value": value, "key": "k"})
+        if isinstance(made, str):
+            (store / f"{name}.error").write_bytes(as_json({"key": "k", "error": made}))
+            continue
+        kbps, scores = made
+        have = {k: [v] for k, v in scores.items() if v is not None}
+        record = {
+            "schema": "hdac-results/1", "key": "k", "name": codec, "sequence": clip, "bytes": 100,
+            "value": value, "parameter": "qp", "description": codec, "frames": 8, "fps": "25",
+            "width": 64, "height": 64, "bits": None, "decides": {},
+            "unavailable": {k: "no such tool" for k, v in scores.items() if v is None},
+            "seconds": {"encoding": 1.0, "decoding": 1.0},
+            "results": {"bitrate": [kbps], "bpp": [0.1], **have},
+        }  # fmt: skip
+        (store / f"{name}.json").write_bytes(as_json(record))
+    about = {
+        "schema": "hdac-experiment-run/1", "name": "e", "title": "t", "set": "s", "frames": 0,
+        "every": 1, "notes": "", "metrics": metrics, "anchors": codecs[:1], "players_kbps": [],
+        "codecs": {c: {"title": c, **entry} for c in codecs},
+        "sequences": {c: {"sha256": "", "media": "public"} for c in clips},
+        "points": entries, "unavailable_metrics": {},
+    }  # fmt: skip
+    (folder / "experiment.json").write_bytes(as_json(about))
+    return folder
