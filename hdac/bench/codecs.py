@@ -19,7 +19,7 @@ from typing import Any, ClassVar, Literal
 
 from hdac.bench.datasets import file_hash
 from hdac.bench.environment import code_version, library_versions, tool_version, x265_version
-from hdac.bench.names import number_text
+from hdac.bench.names import check_suffix, number_text
 from hdac.bench.raw import RawFormat, raw_options
 from hdac.bench.recipes import check_schema, find_recipe, from_table, read_toml
 from hdac.codec.operating import default_qp_intra
@@ -315,6 +315,7 @@ def codec_from_table(name: str, table: dict[str, Any], where: str, folder: Path)
     recipe = from_table(AnchorRecipe, table, where)
     if not recipe.points:
         raise UsageError(f"{where}: points is empty; at least one rate point is needed")
+    check_suffix(recipe.suffix, where)
     return Anchor(name, recipe, folder)
 
 

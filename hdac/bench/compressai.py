@@ -11,6 +11,7 @@ import numpy as np
 
 from hdac.atomic import write_atomically
 from hdac.bench.analysis import Run
+from hdac.bench.names import file_stem
 from hdac.bench.point import SCHEMA
 from hdac.bench.results import as_json, read_json
 from hdac.errors import UsageError
@@ -60,7 +61,7 @@ def aggregate(run: Run, codec: str) -> dict[str, object] | None:
 def write_aggregates(run: Run) -> None:
     """`<codec>.json` for every complete codec; one of an earlier run goes."""
     for codec in run.codecs:
-        path, found = run.folder / f"{codec}.json", aggregate(run, codec)
+        path, found = run.folder / f"{file_stem(codec)}.json", aggregate(run, codec)
         if found is None:
             path.unlink(missing_ok=True)
         else:

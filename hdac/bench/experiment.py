@@ -12,7 +12,7 @@ from typing import Any
 from hdac.bench.codecs import BenchCodec, codec_from_table, load_codec
 from hdac.bench.datasets import Source
 from hdac.bench.environment import code_version
-from hdac.bench.names import file_stem, number_text
+from hdac.bench.names import check_name, file_stem, number_text
 from hdac.bench.point import PointTask
 from hdac.bench.recipes import check_schema, find_recipe, from_table, read_toml
 from hdac.bench.results import Store
@@ -100,6 +100,8 @@ def load_experiment(name: str) -> Experiment:
         raise UsageError(f"{path}: every = {recipe.every}; allowed are 1 (each frame) to 100")
     codecs = [_codec(name, inline, path) for name in recipe.codecs]
     names = [c.name for c in codecs]
+    for name in names:
+        check_name(name, str(path))
     if len(set(names)) < len(names):
         raise UsageError(f"{path}: codecs = {', '.join(names)}; each name once")
     unknown = [n for n in (*recipe.anchors, *points, *inline) if n not in names]

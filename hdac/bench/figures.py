@@ -12,7 +12,7 @@ import numpy as np
 
 from hdac.bench.analysis import Run, label, plain, rate_point
 from hdac.bench.compressai import Extra
-from hdac.bench.names import number_text
+from hdac.bench.names import file_stem, number_text
 from hdac.bench.tables import LAYERS
 from hdac.metrics.ms_ssim import decibels
 
@@ -45,7 +45,13 @@ def averaged_points(run: Run, codec: str, metric: str) -> tuple[list[float], lis
 
 def legend(run: Run, codec: str, metric: str) -> str:
     count = len(run.left_out(codec, metric))
-    return f"{codec} ({count} at the metric's cap left out)" if count else codec
+    return shown_name(codec) + (f" ({count} at the metric's cap left out)" if count else "")
+
+
+def shown_name(name: str) -> str:
+    """A name in a plot: short, and not hidden from the legend, as one with "_" in front is."""
+    short = name if len(name) <= 40 else f"{name[:24]}...{name[-13:]}"
+    return f" {short}" if short.startswith("_") else short
 
 
 def extra_scores(extra: Extra, metric: str) -> list[float] | None:
@@ -77,7 +83,7 @@ def rd_figure(run: Run, metric: str, extra: Sequence[Extra]) -> Figure:
     for other in extra:
         values = extra_scores(other, metric)
         if values:
-            axes.plot(other.kbps, values, label=other.name)
+            axes.plot(other.kbps, values, label=shown_name(other.name))
     _axes(axes, run, metric)
     rows = math.ceil(len(axes.get_lines()) / LEGEND_COLUMNS)
     width, height = figure.get_size_inches()
@@ -101,7 +107,7 @@ def sequences_figure(run: Run, metric: str) -> Figure:
             points = np.array(sorted(p for p in found if p[1] is not None)).reshape(-1, 2)
             axes.plot(*points.T, label=legend(run, codec, metric), markersize=2)
         _axes(axes, run, metric)
-        axes.set_title(sequence)
+        axes.set_title(shown_name(sequence))
         axes.set_xlabel("")
         axes.set_ylabel("")
     for axes in flat[len(run.sequences) :]:
@@ -161,4 +167,4 @@ def write_figures(run: Run, extra: Sequence[Extra]) -> None:
             save(f"rd_{metric}_sequences", sequences_figure, metric)
         for codec in run.codecs:
             if any(p.record.get("bits") for p in run.of(codec)):
-                save(f"layers_{codec}", layers_figure, codec)
+                save(f"layers_{file_stem(codec)}", layers_figure, codec)

@@ -4,7 +4,6 @@ on where it was."""
 from __future__ import annotations
 
 import csv
-import io
 import json
 import math
 from collections.abc import Iterable, Sequence
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hdac.atomic import write_atomically
+from hdac.bench.cells import csv_text, unquoted
 from hdac.bench.names import number_text
 from hdac.bench.point import SCHEMA, PointOutcome, finite
 
@@ -57,25 +57,6 @@ def read_json(path: Path) -> Any:
         return json.loads(text, parse_float=number, parse_int=whole, parse_constant=number)
     except RecursionError:
         raise ValueError("too deeply nested") from None
-
-
-def plain_cell(cell: object) -> object:
-    """A text that a spreadsheet would take for a formula gets an apostrophe in front."""
-    if not isinstance(cell, str) or cell[:1] not in ("=", "+", "-", "@", "\t", "\r"):
-        return cell
-    try:
-        float(cell)
-    except ValueError:
-        return f"'{cell}"
-    return cell
-
-
-def csv_text(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(head)
-    writer.writerows(map(plain_cell, row) for row in rows)
-    return out.getvalue()
 
 
 def _sound(record: Any) -> bool:
@@ -181,7 +162,7 @@ def kept_rows(path: Path, head: Sequence[str]) -> dict[tuple[str, ...], list[lis
         return {}
     out: dict[tuple[str, ...], list[list[Any]]] = {}
     for row in rows:
-        out.setdefault(tuple(row[:3]), []).append(row)
+        out.setdefault(tuple(map(unquoted, row[:3])), []).append(row)
     return out
 
 

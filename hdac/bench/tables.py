@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import io
-import re
-import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,64 +19,17 @@ from hdac.bench.analysis import (
     missing,
     rate_point,
 )  # fmt: skip
+from hdac.bench.cells import csv_text, latex, markdown, xlsx
 from hdac.bench.names import number_text
 from hdac.bench.published import HEAD, ROWS
-from hdac.bench.results import Point, csv_text, frames_csv, plain_cell
+from hdac.bench.results import Point, frames_csv
 from hdac.bench.worst import worst_head, worst_rows
 from hdac.metrics.registry import METRICS
 
 _Number = float | None
 #: A record that says more (width times height) is not believed.
 MAX_PIXELS = 8192 * 4320
-Cells = Sequence[Sequence[str]]
-_EPOCH = (1980, 1, 1, 0, 0, 0)
-_MODIFIED = rb"\g<1>1980-01-01T00:00:00Z"
-_TEX = str.maketrans({
-    **{c: rf"\{c}" for c in "%_&$#{}"}, "±": r"$\pm$", "~": r"\textasciitilde{}",
-    "\\": r"\textbackslash{}", "^": r"\textasciicircum{}",
-})  # fmt: skip
 LAYERS = ("header", "base", "reference", "motion", "fusion")
-
-
-def markdown(head: Sequence[str], rows: Cells) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
-
-
-def latex(head: Sequence[str], rows: Cells, caption: str) -> str:
-    first, *body = (" & ".join(c.translate(_TEX) for c in row) + r" \\" for row in (head, *rows))
-    columns = "l" + "r" * (len(head) - 1)
-    return "\n".join([
-        r"\begin{table}", r"\centering", rf"\caption{{{caption.translate(_TEX)}}}",
-        rf"\begin{{tabular}}{{{columns}}}", r"\toprule", first, r"\midrule", *body, r"\bottomrule",
-        r"\end{tabular}", r"\end{table}", "",
-    ])  # fmt: skip
-
-
-def xlsx(sheets: Mapping[str, tuple[Sequence[str], Iterable[Sequence[object]]]]) -> bytes:
-    """A workbook with fixed dates inside, so that equal tables are equal files."""
-    import openpyxl
-
-    book = openpyxl.Workbook()
-    book.remove(book.worksheets[0])
-    for name, (head, rows) in sheets.items():
-        sheet = book.create_sheet(name)
-        for row in (head, *rows):
-            sheet.append([plain_cell(cell) for cell in row])
-        sheet.freeze_panes = "A2"
-    book.properties.created = book.properties.modified = datetime(*_EPOCH)
-    raw, out = io.BytesIO(), io.BytesIO()
-    book.save(raw)
-    with zipfile.ZipFile(raw) as old, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as new:
-        for name in old.namelist():
-            data = old.read(name)
-            if name == "docProps/core.xml":  # openpyxl writes the time of saving into it
-                data = re.sub(rb"(<dcterms:modified[^>]*>)[^<]*", _MODIFIED, data)
-            new.writestr(zipfile.ZipInfo(name, _EPOCH), data, zipfile.ZIP_DEFLATED)
-    return out.getvalue()
-
-
-# ---- rows
 
 
 def about(run: Run) -> str:

@@ -31,8 +31,8 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    from hdac.bench.cells import csv_text
     from hdac.bench.raw import rate_note, read_clip
-    from hdac.bench.results import csv_text
     from hdac.metrics.contract import Scores
     from hdac.metrics.registry import DEFAULT, METRICS, measure
     from hdac.video.reader import parse_size
