@@ -9,7 +9,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from hdac.errors import HdacError
+from hdac.errors import HdacError, ToolError
 from hdac.metrics.contract import CAP, LUMA, MEAN, Clip, Contract, Metric, Scores, UnavailableError
 from hdac.video.ffmpeg import find_ffmpeg, run_ffmpeg
 
@@ -37,7 +37,13 @@ def filtered(first: Clip, second: Clip, graph: str) -> str:
             inputs += [*raw, str(path)]
         log = Path(folder) / "log"
         graph = f"[0:v][1:v]{graph.format(log=log)}"
-        run_ffmpeg([*inputs, "-lavfi", graph, "-f", "null", "-"], timeout=120 + len(first.pictures))
+        try:
+            limit = 120 + len(first.pictures)
+            run_ffmpeg([*inputs, "-lavfi", graph, "-f", "null", "-"], timeout=limit)
+        except ToolError as error:  # without the command, which names folders of here
+            what, _, said = str(error).partition(": ")
+            last = said.splitlines()[1:][-1:]
+            raise ToolError(": ".join([what, *last])) from error
         return log.read_text()
 
 
@@ -94,6 +100,9 @@ class Xpsnr(FfmpegFilter):
     )
 
     def _measure(self, x: Clip, x_hat: Clip) -> Scores:
+        width, height = x.size
+        if width * height < 2025:  # there, the filter gives plain PSNR
+            raise UnavailableError(f"pictures of {width}x{height}; XPSNR needs 2025 pixels")
         text = filtered(x, x_hat, "xpsnr=stats_file={log}")
         found = re.findall(r"^n:.*?XPSNR y:\s*(inf|[\d.]+)", text, re.MULTILINE)
         frames = tuple(min(CAP, float(v)) for v in found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 
 from hdac.errors import UsageError
@@ -59,9 +60,16 @@ def measure(
                 raise UnavailableError(reason)
             slow = metric.contract.sampled and every > 1
             scores = metric.measure(*sparse) if slow else metric.measure(x, x_hat)
+            if not math.isfinite(scores.value):
+                raise UnavailableError(f"its value is {scores.value}")
             out[metric.contract.key] = _spread(scores, every, len(x.pictures)) if slow else scores
         except UnavailableError as error:
             out[metric.contract.key] = error
+        except Exception as error:  # whatever a tool or a network does, the other metrics stand
+            last = (str(error).strip().splitlines() or ["no message"])[-1][-200:]
+            text = f"{type(error).__name__}: {re.sub(r'[^ ]*/', '', last)}"  # no folders of here
+            size = "{}x{}".format(*x.size)
+            out[metric.contract.key] = UnavailableError(f"it failed on pictures of {size} ({text})")
     return out
 
 

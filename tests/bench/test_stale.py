@@ -8,7 +8,7 @@ import pytest
 
 from hdac.bench.analysis import load
 from tests.bench.conftest import experiment, x264
-from tests.conftest import Run
+from tests.conftest import Run, synthetic, write_video
 
 pytestmark = pytest.mark.usefixtures("inline")
 
@@ -106,3 +106,32 @@ def test_a_metric_that_cannot_be_had_any_more(
         assert point.score("psnr-y") is not None
         assert point.score("flicker") is None
         assert point.record["unavailable"] == {"flicker": "gone"}
+
+
+def test_a_metric_that_crashes_leaves_the_others(
+    tmp_path: Path, clips: Path, hdac: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash(*_: object) -> None:
+        raise RuntimeError("segmentation fault")
+
+    monkeypatch.setattr("hdac.metrics.flicker.Flicker._measure", crash)
+    keys = {"metrics": '["psnr-y", "flicker"]'}
+    recipe, out = experiment(tmp_path, clips, x264("a"), '["a"]', **keys), tmp_path / "out"
+    code, _, _ = hdac("experiment", "run", recipe, "--out", out, "--no-players", "--json")
+    assert code == 0
+    assert {len(p.record["results"]) for p in load(out).points.values()} == {3}
+    assert "Metric not available: flicker of p (it failed on" in (out / "bd.md").read_text()
+
+
+def test_frames_at_the_cap_are_counted(tmp_path: Path, hdac: Run) -> None:
+    """A clip that begins grey: those pictures are exact, and no measurement."""
+    grey, moving = synthetic(3), synthetic(5)
+    for picture in grey:
+        picture.y[:], picture.u[:], picture.v[:] = 128, 128, 128
+    (tmp_path / "clips").mkdir()
+    write_video(tmp_path / "clips" / "p.mkv", grey + moving)
+    recipe = experiment(tmp_path, tmp_path / "clips", x264("a"), '["a"]')
+    out = tmp_path / "out"
+    assert hdac("experiment", "run", recipe, "--out", out, "--no-players")[0] == 0
+    assert {p.record["capped"]["psnr-y"] for p in load(out).points.values()} == {3}
+    assert "PSNR-Y (dB): 12 frames are in means as 100." in (out / "bd.md").read_text()

@@ -1,12 +1,14 @@
 """FFmpeg's metrics see which clip is the source; what their tools cannot do is theirs alone."""
 
+import math
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
-from hdac.metrics.contract import Clip
-from hdac.metrics.registry import METRICS
+from hdac.errors import ToolError
+from hdac.metrics.contract import Clip, Scores, UnavailableError
+from hdac.metrics.registry import METRICS, measure
 from hdac.video.picture import Picture
 
 SIZES = ((64, 64), (176, 144), (320, 180))
@@ -60,3 +62,43 @@ def test_pooling_is_what_the_contract_says() -> None:
         assert max(scores.frames) > min(scores.frames) + 3
         assert scores.value == pytest.approx(np.mean(scores.frames), abs=1e-3)
         assert "mean over frames" in METRICS[key].contract.averaging
+
+
+@pytest.mark.parametrize(("width", "height"), [(16, 16), (2, 2), (16, 64), (44, 44), (30, 34)])
+def test_a_tool_that_fails_takes_no_other_metric_with_it(width: int, height: int) -> None:
+    """libvmaf crashes at 16 pixels; xpsnr gives plain PSNR under its name below 2025 pixels."""
+    x, x_hat = smooth_and_rough(width, height)
+    found = measure(x, x_hat, ["vmaf", "xpsnr", "psnr-y", "flicker"])
+    assert isinstance(found["psnr-y"], Scores)
+    assert isinstance(found["flicker"], Scores)
+    if isinstance(found["vmaf"], UnavailableError) and not METRICS["vmaf"].unavailable():
+        failed = f"it failed on pictures of {width}x{height} (ToolError: FFmpeg failed"
+        assert str(found["vmaf"]).startswith(failed)
+        assert "/" not in str(found["vmaf"])
+    if not METRICS["xpsnr"].unavailable():
+        assert str(found["xpsnr"]) == f"pictures of {width}x{height}; XPSNR needs 2025 pixels"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ToolError("FFmpeg failed (-8): x\nlast line"), RuntimeError("shape"), ValueError(""),
+        ZeroDivisionError(), MemoryError("4 GiB"), OSError(28, "No space left"), KeyError("vmaf"),
+    ],
+)  # fmt: skip
+def test_any_failure_is_the_metrics_own(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("hdac.metrics.flicker.Flicker._measure", fail)
+    x, x_hat = smooth_and_rough(64, 64)
+    found = measure(x, x_hat, ["flicker", "psnr-y"])
+    assert type(error).__name__ in str(found["flicker"])
+    assert isinstance(found["psnr-y"], Scores)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_value_that_is_no_number(value: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hdac.metrics.flicker.Flicker._measure", lambda *_: Scores(value))
+    x, x_hat = smooth_and_rough(64, 64)
+    assert str(measure(x, x_hat, ["flicker"])["flicker"]) == f"its value is {value}"
