@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hdac.bench.analysis import Run, label, plain, rate_point
+from hdac.bench.analysis import Run, cap, label, plain, rate_point
+from hdac.bench.bd import curve
 from hdac.bench.compressai import Extra
 from hdac.bench.names import file_stem, number_text
 from hdac.bench.tables import LAYERS
@@ -54,11 +55,13 @@ def shown_name(name: str) -> str:
     return f" {short}" if short.startswith("_") else short
 
 
-def extra_scores(extra: Extra, metric: str) -> list[float] | None:
-    found = extra.scores.get(plain(metric))
-    if found is None:
-        return None
-    return [decibels(v) for v in found] if metric != plain(metric) else list(found)
+def extra_points(extra: Extra, metric: str) -> tuple[list[float], list[float]]:
+    """Rates and scores of somebody else's curve, without points at the cap; empty without the
+    metric."""
+    found = extra.scores.get(plain(metric), ())
+    scores = map(decibels, found) if metric != plain(metric) else found
+    kept = curve(extra.kbps[: len(found)], list(scores), cap=cap(metric))
+    return list(kept.rates), list(kept.qualities)
 
 
 def _axes(axes: Axes, run: Run, metric: str) -> None:
@@ -81,9 +84,9 @@ def rd_figure(run: Run, metric: str, extra: Sequence[Extra]) -> Figure:
     for codec in run.codecs:
         axes.plot(*averaged_points(run, codec, metric), label=legend(run, codec, metric))
     for other in extra:
-        values = extra_scores(other, metric)
+        rates, values = extra_points(other, metric)
         if values:
-            axes.plot(other.kbps, values, label=shown_name(other.name))
+            axes.plot(rates, values, label=shown_name(other.name))
     _axes(axes, run, metric)
     rows = math.ceil(len(axes.get_lines()) / LEGEND_COLUMNS)
     width, height = figure.get_size_inches()

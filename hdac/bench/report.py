@@ -16,7 +16,7 @@ from hdac.bench.analysis import Comparison, Run, higher_is_better, label, rate_p
 from hdac.bench.bd import MIN_OVERLAP
 from hdac.bench.compressai import Extra
 from hdac.bench.experiment import Experiment
-from hdac.bench.figures import averaged_points, extra_scores
+from hdac.bench.figures import averaged_points, extra_points
 from hdac.bench.names import number_text
 from hdac.bench.players import players
 from hdac.bench.published import HEAD, ROWS
@@ -150,8 +150,9 @@ def curves(run: Run, extra: Sequence[Extra]) -> dict[str, Any]:
                 columns = zip(*sorted(points), strict=True) if points else ((), (), ())
                 add(metric, sequence, codec, *columns)
         for other in extra:
-            if scores := extra_scores(other, metric):
-                add(metric, "average", other.name, other.kbps, scores, ["extra"] * len(scores))
+            rates, scores = extra_points(other, metric)
+            if scores:
+                add(metric, "average", other.name, rates, scores, ["extra"] * len(scores))
     names = [*run.codecs, *(e.name for e in extra)]
     looks = {
         name: {"color": _COLOURS[i % 8], "dash": _DASHES[i % 8], "symbol": _SYMBOLS[i % 8]}
