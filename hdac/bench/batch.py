@@ -56,7 +56,8 @@ def find_inputs(patterns: list[str], suffixes: tuple[str, ...]) -> list[Path]:
     for pattern in patterns:
         path = Path(pattern)
         if path.is_dir():
-            hits = sorted(p for p in path.iterdir() if p.suffix.lower() in suffixes)
+            inside = (p for p in path.iterdir() if not p.name.startswith("._"))
+            hits = sorted(p for p in inside if p.suffix.lower() in suffixes)
         elif path.exists():
             hits = [path]
         else:

@@ -25,7 +25,7 @@ STYLE = Path(__file__).with_name("paper.mplstyle")
 _GREYS = ("#bbbbbb", "#0072B2", "#E69F00", "#009E73", "#CC79A7")
 _HATCHES = ("", "", "//", "..", "xx")
 LEGEND_COLUMNS = 2
-TICKS = (1, 2, 3, 5, 7, 10, 20, 30, 50, 70, 100, 200, 500)  # kbps
+MAX_TICKS = 12
 LEGEND_ROW_INCHES = 0.13
 
 
@@ -64,14 +64,27 @@ def extra_points(extra: Extra, metric: str) -> tuple[list[float], list[float]]:
     return list(kept.rates), list(kept.qualities)
 
 
+def ticks(low: float, high: float) -> list[float]:
+    """Round numbers from `low` to `high` on a log axis: 2 to 12 of them."""
+    from matplotlib.ticker import MaxNLocator
+
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for digits in ((1, 2, 3, 5, 7), (1, 2, 5), (1,)):
+        found = [d * 10.0**k for k in decades for d in digits if low <= d * 10.0**k <= high]
+        if 2 < len(found) <= MAX_TICKS:
+            return found
+    if len(found) > MAX_TICKS:
+        return found[:: math.ceil(len(found) / MAX_TICKS)]
+    return [t for t in MaxNLocator(5).tick_values(low, high) if low <= t <= high]
+
+
 def _axes(axes: Axes, run: Run, metric: str) -> None:
-    from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
+    from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
     axes.set_xscale("log")
-    low, high = axes.get_xlim()
-    axes.xaxis.set_major_locator(FixedLocator([t for t in TICKS if low <= t <= high]))
+    axes.xaxis.set_major_locator(FixedLocator(ticks(*axes.get_xlim())))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(ScalarFormatter())
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:.9g}"))
     axes.set_xlabel("rate (kbps)")
     axes.set_ylabel(label(metric))
 

@@ -74,6 +74,7 @@ def _sound(record: Any) -> bool:
             and isinstance(record["decides"], dict)
             and all(isinstance(n, int) for n in record.get("capped", {}).values())
             and all(isinstance(why, str) for why in record.get("unavailable", {}).values())
+            and all(isinstance(note, str) for note in record.get("notes", []))
         )
     except (AttributeError, IndexError, KeyError, TypeError):
         return False

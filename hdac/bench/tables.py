@@ -36,6 +36,9 @@ def about(run: Run) -> str:
     """What the tables measured."""
     a = run.about
     frames = f"the first {a.frames} frames" if a.frames else "all frames"
+    have = {p.sequence: p.record["frames"] for p in run.points.values() if not p.error}
+    if short := [f"{name} {n}" for name, n in have.items() if n < a.frames]:
+        frames += f" (fewer have {', '.join(short)})"
     settings = "; ".join(
         f"{name}: {c.title} ({c.parameter} {', '.join(number_text(v) for v in c.points)})"
         for name, c in a.codecs.items()
@@ -55,22 +58,29 @@ def about(run: Run) -> str:
     lines += [f"Not run: {name} ({c.skipped})." for name, c in a.codecs.items() if c.skipped]
     lines += [f"Metric not available: {k} ({why})." for k, why in a.unavailable_metrics.items()]
     lines += [*_gaps(run), *_caps(run)]
-    failed = [(name, p.error.splitlines()[0][:200]) for name, p in run.points.items() if p.error]
+    failed = [(name, _first_line(p.error)) for name, p in run.points.items() if p.error]
     lines += [f"Failed: {name} ({reason})." for name, reason in failed]
     return "\n".join([*lines, *([a.notes] if a.notes else [])]) + "\n"
 
 
+def _first_line(text: str) -> str:
+    return text.strip().partition("\n")[0][:200]
+
+
 def _gaps(run: Run) -> list[str]:
-    """Metrics that some clips cannot have: why, and which clips."""
-    gaps: dict[tuple[str, str], dict[str, None]] = {}
+    """Metrics that some clips cannot have, and what was said of clips as they were read."""
+    clips: dict[str, dict[str, None]] = {}
     for p in run.points.values():
-        for metric, why in p.record.get("unavailable", {}).items():
-            if metric in run.about.metrics and metric not in run.about.unavailable_metrics:
-                gaps.setdefault((metric, str(why)), {})[p.sequence] = None
-    return [
-        f"Metric not available: {metric} of {', '.join(clips)} ({why.splitlines()[0][:200]})."
-        for (metric, why), clips in gaps.items()
-    ]
+        whole = run.about.unavailable_metrics
+        texts = [
+            f"Metric not available: {metric} ({_first_line(why)})"
+            for metric, why in p.record.get("unavailable", {}).items()
+            if metric in run.about.metrics and metric not in whole
+        ]
+        texts += [f"Note on clips: {note}" for note in p.record.get("notes", [])]
+        for text in texts:
+            clips.setdefault(text, {})[p.sequence] = None
+    return [f"{text}: {', '.join(names)}." for text, names in clips.items()]
 
 
 def _caps(run: Run) -> list[str]:

@@ -33,11 +33,16 @@ DEFAULT = ("psnr-y", "ms-ssim-y", "msvgg-lite", "lpips-squeeze", "vmaf", "identi
 
 
 def find_metrics(keys: Iterable[str]) -> list[Metric]:
-    """The metrics of these keys. Raises `UsageError` for one that does not exist."""
+    """The metrics of these keys. Raises `UsageError` for one that does not exist or is listed
+    twice, and for none."""
     keys = list(keys)
+    if not keys:
+        raise UsageError(f"no metric is named; choose from {', '.join(METRICS)}")
     for key in keys:
         if key not in METRICS:
             raise UsageError(f"metric {key!r} is unknown; choose from {', '.join(METRICS)}")
+        if keys.count(key) > 1:
+            raise UsageError(f"metric {key!r} is listed {keys.count(key)} times; once is enough")
     return [METRICS[key] for key in keys]
 
 

@@ -23,7 +23,11 @@ def words(tmp_path: Path) -> tuple[object, ...]:
     ("codecs", "keys", "reason"),
     [
         (x264("a", "no-such-preset"), {}, "Failed: p_a_qp20 (a: encoding failed"),
-        (x264("a"), {"metrics": '["ms-ssim-y"]'}, "ms-ssim-y of p (pictures of 64x64"),
+        (
+            x264("a"),
+            {"metrics": '["ms-ssim-y"]'},
+            "ms-ssim-y (pictures of 64x64; five",
+        ),
         (x264("a"), {"metrics": '["lpips-squeeze"]'}, "lpips-squeeze (not set"),
         (x264("a").replace("title", "needs = ['no-such']\ntitle"), {}, "Not run: a (not on PATH"),
     ],

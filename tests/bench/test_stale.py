@@ -120,7 +120,7 @@ def test_a_metric_that_crashes_leaves_the_others(
     code, _, _ = hdac("experiment", "run", recipe, "--out", out, "--no-players", "--json")
     assert code == 0
     assert {len(p.record["results"]) for p in load(out).points.values()} == {3}
-    assert "Metric not available: flicker of p (it failed on" in (out / "bd.md").read_text()
+    assert "Metric not available: flicker (it failed on" in (out / "bd.md").read_text()
 
 
 def test_frames_at_the_cap_are_counted(tmp_path: Path, hdac: Run) -> None:
