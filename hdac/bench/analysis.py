@@ -214,7 +214,8 @@ def compare(run: Run, metric: str, anchor: str, codec: str) -> Comparison:
     mean_curve = Bd(None, None, f"n/a ({len(pairs)} of {len(run.sequences)} clips)")
     if pairs and len(pairs) == len(run.sequences):
         try:
-            mean_curve = bd_rate(*(averaged(side) for side in zip(*pairs, strict=True)))
+            anchors, tests = zip(*pairs, strict=True)
+            mean_curve = bd_rate(averaged(anchors), averaged(tests))
         except ValueError as error:
             mean_curve = Bd(None, None, f"n/a ({error})")
     return Comparison(metric, anchor, codec, rate, akima, quality, mean_curve)

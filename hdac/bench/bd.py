@@ -59,8 +59,8 @@ def curve(
     better are negated."""
     sign = 1 if higher_is_better else -1
     pairs = sorted((r, sign * s) for r, s in zip(rates, scores, strict=True) if not capped(s, cap))
-    kept = (tuple(p[i] for p in pairs) for i in (0, 1))
-    return Curve(*kept, len(rates) - len(pairs))
+    left_out = len(rates) - len(pairs)
+    return Curve(tuple(r for r, _ in pairs), tuple(q for _, q in pairs), left_out)
 
 
 def capped(score: float, cap: float | None) -> bool:
@@ -153,5 +153,5 @@ def averaged(curves: Sequence[Curve]) -> Curve:
     their numbers of points differ."""
     if len({len(c.rates) for c in curves}) != 1:
         raise ValueError("curves with different numbers of points have no average")
-    means = (tuple(map(float, np.mean([c[i] for c in curves], axis=0))) for i in (0, 1))
-    return Curve(*means, sum(c.left_out for c in curves))
+    rates, qualities = (tuple(map(float, np.mean([c[i] for c in curves], axis=0))) for i in (0, 1))
+    return Curve(rates, qualities, sum(c.left_out for c in curves))
