@@ -19,7 +19,7 @@ from hdac.bench.bd import (
     capped,
     curve,
     summarise,
-)  # fmt: skip
+)
 from hdac.bench.manifest import Manifest, load_manifest
 from hdac.bench.results import Point, Store
 from hdac.metrics.ms_ssim import CAP_DB, decibels
@@ -112,7 +112,8 @@ def load(folder: Path) -> Run:
         if record is None and not error:
             error = NOT_MADE
         value = float(entry.value)
-        points[entry.name] = Point(entry.sequence, entry.codec, value, record or {}, error)
+        known = {} if error or record is None else record
+        points[entry.name] = Point(entry.sequence, entry.codec, value, known, error)
     return Run(folder, about, points)
 
 

@@ -69,6 +69,8 @@ def capped(score: float, cap: float | None) -> bool:
 
 
 def _share(a: Sequence[float], b: Sequence[float]) -> float:
+    if not a or not b:
+        return 0.0
     span = max(*a, *b) - min(*a, *b)
     return max(0.0, min(max(a), max(b)) - max(min(a), min(b))) / span if span > 0 else 1.0
 

@@ -18,7 +18,7 @@ from hdac.bench.analysis import (
     label,
     missing,
     rate_point,
-)  # fmt: skip
+)
 from hdac.bench.cells import csv_text, latex, markdown, xlsx
 from hdac.bench.names import number_text
 from hdac.bench.published import HEAD, ROWS

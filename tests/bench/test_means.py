@@ -1,18 +1,23 @@
 """What a row of a table has in its cells is of the same clips, and is a measurement."""
 
 import csv
+import io
 from pathlib import Path
 from typing import Any
 
+import matplotlib as mpl
 import pytest
 
 from hdac.bench.analysis import compare, load
 from hdac.bench.bd import bd_rate, curve
-from hdac.bench.figures import averaged_points, legend
+from hdac.bench.figures import STYLE, averaged_points, legend, rd_figure, sequences_figure
 from hdac.bench.report import curves
 from hdac.bench.tables import mean_rows, summary_cell, write_tables
 from hdac.metrics.ms_ssim import decibels
 from tests.bench.conftest import results_folder
+
+mpl.use("Agg")
+import matplotlib.pyplot as plt
 
 KBPS, PSNR = (10.0, 20.0, 40.0, 80.0, 160.0), (28.0, 31.0, 34.0, 37.0, 40.0)
 Points = dict[tuple[str, str, float], Any]
@@ -136,6 +141,20 @@ def test_a_lossless_point_is_no_rate_point(
     assert "Left out of curves and BD-rates, " in text
     assert "b 0 on p; b 1 on p" in text
     assert "3 at the metric's cap left out" in text
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_all_points_at_the_cap(count: int, tmp_path: Path) -> None:
+    """`count`: points of the other codec that are not."""
+    capped = (100.0,) * 5
+    points = ladder("p", "a", psnr_y=capped) | ladder("p", "b", psnr_y=(*PSNR[:count], *capped))
+    run = load(results_folder(tmp_path, points))
+    write_tables(run)
+    assert rows(tmp_path)["b", "p"]["note"] == "n/a (0 points, 5 at the metric's cap left out)"
+    with plt.style.context(STYLE):
+        for figure in (rd_figure(run, "psnr-y", []), sequences_figure(run, "psnr-y")):
+            figure.savefig(io.BytesIO(), format="png")
+            plt.close(figure)
 
 
 def test_too_few_points_below_the_cap(tmp_path: Path) -> None:
