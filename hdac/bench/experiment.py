@@ -154,6 +154,8 @@ def to_do(tasks: list[PointTask], store: Store, force: bool) -> list[PointTask]:
             continue
         lacking = missing_metrics(task, record)
         stream = store.stream(task.name, task.codec.recipe.suffix)
+        if stream is None or len(stream) != record["bytes"]:  # that of a run that was killed
+            stream = None
         if lacking:
             metrics = lacking if stream else task.metrics
             out.append(PointTask(**{**vars(task), "metrics": metrics, "stream": stream}))

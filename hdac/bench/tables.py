@@ -19,6 +19,7 @@ from hdac.bench.analysis import (
     missing,
     rate_point,
 )
+from hdac.bench.bd import summarise
 from hdac.bench.cells import csv_text, latex, markdown, xlsx
 from hdac.bench.names import number_text
 from hdac.bench.published import HEAD, ROWS
@@ -137,6 +138,27 @@ def bd_rows(
     by = {(c.codec, c.metric): c for c in found if c.anchor == anchor}
     codecs = dict.fromkeys(codec for codec, _ in by)
     return [[codec, *(cell(by[codec, m]) for m in metrics)] for codec in codecs]
+
+
+def common_rows(found: list[Comparison], anchor: str, metrics: Sequence[str]) -> list[list[str]]:
+    """`bd_rows` over those clips alone for which every codec that has a mean has a number; none
+    where they are all the clips that the means are of."""
+    by = {(c.codec, c.metric): c for c in found if c.anchor == anchor and c.shown}
+    clips: dict[str, list[str]] = {}
+    for metric in metrics:
+        rates = [c.rate for (_, m), c in by.items() if m == metric]
+        clips[metric] = [
+            s for s in (rates or [{}])[0] if all(r[s].value is not None for r in rates)
+        ]
+    if all(len(clips[c.metric]) == c.summary.numbers for c in by.values()):
+        return []
+
+    def cell(c: Comparison) -> str:
+        chosen = clips[c.metric] if c.shown else []
+        mean = summarise([c.rate[s] for s in chosen]).mean
+        return "n/a" if mean is None else f"{mean:+.1f} % ({_clips(len(chosen))})"
+
+    return bd_rows(found, anchor, metrics, cell)
 
 
 DETAIL_HEAD = (
@@ -281,7 +303,8 @@ def write_tables(run: Run) -> list[Comparison]:
     text, tex = [f"# {run.about.title}\n", about(run)], []
     labels = list(map(label, run.compared))
     for anchor in run.anchors if labels else ():
-        headline = run.compared[0]
+        headline, common = run.compared[0], common_rows(found, anchor, run.compared)
+        same = "The same over clips for which all codecs that have a mean have a number:"
         head, rows = ["BD-rate", *labels], bd_rows(found, anchor, run.compared)
         count = len(run.sequences)
         caption = f"BD-rate against {anchor}, {count} sequences, mean (95 % interval)"
@@ -296,6 +319,7 @@ def write_tables(run: Run) -> list[Comparison]:
             markdown(
                 [f"against {anchor}", *second], bd_rows(found, anchor, run.compared, _second_cell)
             ),
+            *([same + "\n", markdown(head, common)] if common else ()),
             f"Per sequence, {label(headline)}:\n",
             markdown(["sequence", *by], per),
         ]

@@ -12,7 +12,7 @@ from hdac.bench.analysis import compare, load
 from hdac.bench.bd import bd_rate, curve
 from hdac.bench.figures import STYLE, averaged_points, legend, rd_figure, sequences_figure
 from hdac.bench.report import curves
-from hdac.bench.tables import mean_rows, summary_cell, write_tables
+from hdac.bench.tables import common_rows, mean_rows, summary_cell, write_tables
 from hdac.metrics.ms_ssim import decibels
 from tests.bench.conftest import results_folder
 
@@ -67,6 +67,22 @@ def test_bd_csv_and_bd_md_have_the_same_means(count: int, shown: bool, tmp_path:
     assert (mean["bd_rate_pchip_percent"] != "") == shown == ("| b | -50.0 % [" in table)
     assert (mean["bd_rate_akima_percent"] != "") == shown
     assert shown or f"{count} of 3 clips" in mean["note"]
+
+
+def test_rows_over_the_same_clips(tmp_path: Path) -> None:
+    """Codec c has no number on one clip of three: beside it, the others are shown without it."""
+    points: Points = {}
+    for clip, b, c in (("p", 0.5, 0.9), ("q", 0.5, 0.9), ("r", 2.0, 0.9)):
+        far = PSNR if clip != "r" else tuple(v + 40 for v in PSNR)
+        points |= ladder(clip, "a") | ladder(clip, "b", b) | ladder(clip, "c", c, psnr_y=far)
+    run = load(results_folder(tmp_path / "out", points))
+    found = [compare(run, "psnr-y", "a", codec) for codec in "bc"]
+    assert common_rows(found, "a", ["psnr-y"]) == [
+        ["b", "-50.0 % (2 clips)"], ["c", "-10.0 % (2 clips)"],
+    ]  # fmt: skip
+    assert common_rows(found[:1], "a", ["psnr-y"]) == []
+    write_tables(run)
+    assert "The same over clips for which all codecs" in (run.folder / "bd.md").read_text()
 
 
 def test_means_beside_each_other_are_of_the_same_clips(tmp_path: Path) -> None:

@@ -57,6 +57,23 @@ def test_a_failed_rerun_is_a_failure(change: str, tmp_path: Path, clips: Path, h
     assert (out / "bd.csv").read_text() == whole
 
 
+def test_a_coded_file_of_another_run_is_not_measured(
+    tmp_path: Path, clips: Path, hdac: Run
+) -> None:
+    """A run that was killed left its file beside the record of the one before."""
+    out = tmp_path / "out"
+    words = ("experiment", "run", tmp_path / "e.toml", "--out", out, "--no-players", "--json")
+    experiment(tmp_path, clips, x264("a"), '["a"]')
+    assert hdac(*words)[0] == 0
+    before = load(out).points["p_a_qp20"].record["results"]
+    (out / "points" / "p_a_qp20.h264").write_bytes((out / "points" / "p_a_qp38.h264").read_bytes())
+    experiment(tmp_path, clips, x264("a"), '["a"]', metrics='["psnr-y", "psnr-yuv"]')
+    assert hdac(*words)[0] == 0
+    after = load(out).points["p_a_qp20"].record["results"]
+    assert {k: after[k] for k in before} == before
+    assert after["psnr-yuv"][0] > load(out).points["p_a_qp38"].score("psnr-yuv")
+
+
 def no_disk(*_: object) -> None:
     raise OSError("no disk")
 
