@@ -16,7 +16,6 @@ from hdac.bench.bd import (
     averaged,
     bd_quality,
     bd_rate,
-    capped,
     curve,
     summarise,
 )
@@ -92,16 +91,17 @@ class Run:
         key = (codec, sequence, metric)
         if key not in self.curves:
             whole = [p for p in self.points.values() if p.codec == codec and p.sequence == sequence]
-            scores = [s for p in whole if (s := score(p, metric)) is not None]
+            kept = [(p.kbps, s) for p in whole if (s := rate_point(p, metric)) is not None]
             self.curves[key] = missing(whole) or "unavailable"
-            if len(scores) == len(whole) and not missing(whole):
-                rates = [p.kbps for p in whole]
-                self.curves[key] = curve(rates, scores, higher_is_better(metric), cap(metric))
+            if not missing(whole) and all(score(p, metric) is not None for p in whole):
+                found = curve([r for r, _ in kept], [s for _, s in kept], higher_is_better(metric))
+                self.curves[key] = found._replace(left_out=len(whole) - len(kept))
         return self.curves[key]
 
     def left_out(self, codec: str, metric: str) -> list[Point]:
         """A codec's points at the cap of the metric: they are in no curve."""
-        return [p for p in self.of(codec) if capped(score(p, metric) or 0, cap(metric))]
+        points = [p for p in self.of(codec) if score(p, metric) is not None]
+        return [p for p in points if rate_point(p, metric) is None]
 
 
 def load(folder: Path) -> Run:
@@ -138,6 +138,12 @@ def cap(metric: str) -> float | None:
     return CAP_DB if metric.endswith(DB) else METRICS[metric].contract.cap
 
 
+def capped(score: float, metric: str) -> bool:
+    """Whether a score says no more than that it is at its limit (records round to 6 digits)."""
+    limit = cap(metric)
+    return limit is not None and score >= limit - 1e-6
+
+
 def label(metric: str) -> str:
     """A metric's name and unit for axes and table heads."""
     contract = METRICS[plain(metric)].contract
@@ -151,9 +157,12 @@ def score(point: Point, metric: str) -> float | None:
 
 
 def rate_point(point: Point, metric: str) -> float | None:
-    """A point's score for a curve; None without one, or at the cap of the metric."""
-    found = score(point, metric)
-    return None if found is None or capped(found, cap(metric)) else found
+    """A point's score for a curve; None without one, or where it is no measurement: at the cap of
+    the metric, or the mean of frames of which half or more are."""
+    found, frames = score(point, metric), point.record.get("capped", {}).get(metric, 0)
+    if found is None or capped(found, metric) or 2 * frames >= point.record["frames"]:
+        return None
+    return found
 
 
 class Comparison(NamedTuple):

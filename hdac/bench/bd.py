@@ -49,23 +49,11 @@ class Curve(NamedTuple):
     left_out: int = 0
 
 
-def curve(
-    rates: Sequence[float],
-    scores: Sequence[float],
-    higher_is_better: bool = True,
-    cap: float | None = None,
-) -> Curve:
-    """Sorted by rate, without points that have the score `cap` or more; scores in which lower is
-    better are negated."""
+def curve(rates: Sequence[float], scores: Sequence[float], higher_is_better: bool = True) -> Curve:
+    """Sorted by rate; scores in which lower is better are negated."""
     sign = 1 if higher_is_better else -1
-    pairs = sorted((r, sign * s) for r, s in zip(rates, scores, strict=True) if not capped(s, cap))
-    left_out = len(rates) - len(pairs)
-    return Curve(tuple(r for r, _ in pairs), tuple(q for _, q in pairs), left_out)
-
-
-def capped(score: float, cap: float | None) -> bool:
-    """Whether a score says no more than that it is at its limit (records round to 6 digits)."""
-    return cap is not None and score >= cap - 1e-6
+    pairs = sorted(zip(rates, (sign * s for s in scores), strict=True))
+    return Curve(tuple(r for r, _ in pairs), tuple(q for _, q in pairs))
 
 
 def _share(a: Sequence[float], b: Sequence[float]) -> float:

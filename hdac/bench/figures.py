@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hdac.bench.analysis import Run, cap, label, plain, rate_point
-from hdac.bench.bd import curve
+from hdac.bench.analysis import Run, capped, label, plain, rate_point
 from hdac.bench.compressai import Extra
 from hdac.bench.names import file_stem, number_text
 from hdac.bench.tables import LAYERS
@@ -60,8 +59,8 @@ def extra_points(extra: Extra, metric: str) -> tuple[list[float], list[float]]:
     metric."""
     found = extra.scores.get(plain(metric), ())
     scores = map(decibels, found) if metric != plain(metric) else found
-    kept = curve(extra.kbps[: len(found)], list(scores), cap=cap(metric))
-    return list(kept.rates), list(kept.qualities)
+    kept = [(r, s) for r, s in zip(extra.kbps, scores, strict=False) if not capped(s, metric)]
+    return [r for r, _ in kept], [s for _, s in kept]
 
 
 def ticks(low: float, high: float) -> list[float]:

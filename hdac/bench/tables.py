@@ -91,7 +91,7 @@ def _caps(run: Run) -> list[str]:
         out = [p for codec in run.codecs for p in run.left_out(codec, metric)]
         named = "; ".join(f"{p.codec} {number_text(p.value)} on {p.sequence}" for p in out)
         if out:
-            limit = f"{cap(metric):g}, the most that {label(metric)} can be"
+            limit = f"at {cap(metric):g} or with half of the frames there, {label(metric)}"
             lines.append(f"Left out of curves and BD-rates, {limit}: {named}.")
     for metric in run.metrics:
         some = [p for p in run.points.values() if p.record.get("capped", {}).get(metric)]

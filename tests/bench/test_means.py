@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from hdac.bench.analysis import compare, load
 from hdac.bench.bd import bd_rate, curve
 from hdac.bench.figures import STYLE, averaged_points, legend, rd_figure, sequences_figure
 from hdac.bench.report import curves
+from hdac.bench.results import as_json
 from hdac.bench.tables import common_rows, mean_rows, summary_cell, write_tables
 from hdac.metrics.ms_ssim import decibels
 from tests.bench.conftest import results_folder
@@ -157,6 +159,21 @@ def test_a_lossless_point_is_no_rate_point(
     assert "Left out of curves and BD-rates, " in text
     assert "b 0 on p; b 1 on p" in text
     assert "3 at the metric's cap left out" in text
+
+
+@pytest.mark.parametrize(("frames", "kept"), [(3, True), (4, False), (8, False)])
+def test_a_mean_of_frames_at_the_cap(frames: int, kept: bool, tmp_path: Path) -> None:
+    """VMAF of a lossless clip is the mean of frames most of which are at 100."""
+    points = ladder("p", "a") | ladder("p", "b", 0.5)
+    folder = results_folder(tmp_path, points)
+    path = folder / "points" / "p9.json"
+    path.write_bytes(as_json({**json.loads(path.read_text()), "capped": {"psnr-y": frames}}))
+    found = compare(load(folder), "psnr-y", "a", "b").rate["p"]
+    assert found.note == ("" if kept else "1 at the metric's cap left out")
+    write_tables(load(folder))
+    text = (folder / "bd.md").read_text()
+    assert (f"PSNR-Y (dB): {frames} frames are in means as 100." in text) == kept
+    assert ("Left out of curves and BD-rates" in text) != kept
 
 
 @pytest.mark.parametrize("count", [0, 1, 2])
