@@ -30,20 +30,7 @@ from hdac.video.ffmpeg import run_ffmpeg
 from hdac.video.picture import Picture
 
 _PARSERS = {".hevc": "hevc", ".h264": "h264", ".vvc": "vvc", ".obu": "av1"}
-_CODER = [
-    "-c:v",
-    "libx264",
-    "-preset",
-    "medium",
-    "-crf",
-    "16",
-    "-g",
-    "30",
-    "-threads",
-    "1",
-    "-movflags",
-    "+faststart",
-]
+_CODER = "-c:v libx264 -preset medium -crf 16 -g 30 -threads 1 -movflags +faststart"
 _TAGS = "-colorspace smpte170m -color_primaries smpte170m -color_trc smpte170m -color_range tv"
 
 
@@ -87,7 +74,7 @@ def video_of(tiles: list[list[Picture]], fps: Fraction) -> bytes:
     with tempfile.TemporaryDirectory(prefix="hdac-") as folder:
         out = Path(folder) / "tiles.mp4"
         source = raw_options("-", width, height, fps)
-        run_ffmpeg([*source, *_CODER, *_TAGS.split(), str(out)], None, raw, timeout=300)
+        run_ffmpeg([*source, *_CODER.split(), *_TAGS.split(), str(out)], None, raw, timeout=300)
         return out.read_bytes()
 
 
@@ -137,11 +124,8 @@ class _Players:
                 ours.append(len(tiles))
             pictures.append(made[point])
             stream = run.store.path(point, codec.recipe.suffix)
-            bits = (
-                frame_bits(stream.read_bytes())
-                if isinstance(codec, Hdac)
-                else {"all": packet_bits(stream)}
-            )
+            ours_bits = isinstance(codec, Hdac)
+            bits = frame_bits(stream.read_bytes()) if ours_bits else {"all": packet_bits(stream)}
             tiles.append({
                 "name": name, "codec": name, "kbps": points[point].kbps,
                 "frames": run.store.frames(point),

@@ -265,10 +265,8 @@ def time_rows(run: Run) -> list[list[str]]:
         cells = []
         for side in ("encoding", "decoding"):
             timed = [p.record for p in points if p.record["seconds"].get(side)]
-            seconds, frames = (
-                sum(r["seconds"][side] for r in timed),
-                sum(r["frames"] for r in timed),
-            )
+            seconds = sum(r["seconds"][side] for r in timed)
+            frames = sum(r["frames"] for r in timed)
             cells.append(f"{1000 * seconds / frames:.1f}" if timed else "n/a")
         rows.append([codec, *cells, _gmac(run.about.codecs[codec].recipe, points[0])])
     return rows
