@@ -11,7 +11,7 @@ import pytest
 import torch
 from scipy.ndimage import correlate1d
 
-from hdac.bench.sheets import scores
+from hdac.bench.sheets import captions, scores
 from hdac.errors import UsageError
 from hdac.metrics.contract import Clip, Scores, UnavailableError
 from hdac.metrics.identity import Identity
@@ -192,6 +192,7 @@ def test_no_ms_ssim_of_another_window(size: tuple[int, int]) -> None:
     with pytest.raises(UsageError, match="both sides must be at least 161"):
         ms_ssim_y(small, small)
     assert scores(small, small) == {"psnr-y": 100}
+    assert captions(scores(small, small)) == "PSNR-Y 100.00 dB MS-SSIM n/a"
 
 
 @pytest.mark.usefixtures("weights")
