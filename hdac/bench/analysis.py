@@ -9,13 +9,23 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hdac.bench.bd import Bd, Curve, Summary, averaged, bd_quality, bd_rate, curve, summarise
+from hdac.bench.bd import (
+    Bd,
+    Curve,
+    Summary,
+    averaged,
+    bd_quality,
+    bd_rate,
+    curve,
+    summarise,
+)
 from hdac.bench.manifest import Manifest, load_manifest
 from hdac.bench.results import Point, Store
-from hdac.metrics.ms_ssim import decibels
+from hdac.metrics.ms_ssim import CAP_DB, decibels
 from hdac.metrics.registry import METRICS
 
 DB = "-db"
+NOT_MADE = "not made yet"
 #: Metrics that are also compared in dB, where a curve is straighter.
 IN_DB = ("ms-ssim-y", "ms-ssim-rgb")
 
@@ -27,7 +37,7 @@ class Run:
     folder: Path
     about: Manifest
     points: dict[str, Point]
-    curves: dict[tuple[str, str, str], Curve] = field(default_factory=dict)
+    curves: dict[tuple[str, str, str], Curve | str] = field(default_factory=dict)
 
     @property
     def store(self) -> Store:
@@ -76,27 +86,43 @@ class Run:
         too."""
         return [p for p in self.points.values() if p.codec == codec and p.value == value]
 
-    def curve(self, codec: str, sequence: str, metric: str) -> Curve | None:
-        """None where a point is missing or failed: a curve with a hole is another curve."""
+    def curve(self, codec: str, sequence: str, metric: str) -> Curve | str:
+        """Why there is none where a point is missing: a curve with a hole is another curve."""
         key = (codec, sequence, metric)
         if key not in self.curves:
             whole = [p for p in self.points.values() if p.codec == codec and p.sequence == sequence]
-            scores = [s for p in whole if not p.error and (s := score(p, metric)) is not None]
-            if not whole or len(scores) < len(whole):
-                return None
-            self.curves[key] = curve([p.kbps for p in whole], scores, higher_is_better(metric))
+            kept = [(p.kbps, s) for p in whole if (s := rate_point(p, metric)) is not None]
+            self.curves[key] = missing(whole) or "unavailable"
+            if not missing(whole) and all(score(p, metric) is not None for p in whole):
+                found = curve([r for r, _ in kept], [s for _, s in kept], higher_is_better(metric))
+                self.curves[key] = found._replace(left_out=len(whole) - len(kept))
         return self.curves[key]
+
+    def left_out(self, codec: str, metric: str) -> list[Point]:
+        """A codec's points at the cap of the metric: they are in no curve."""
+        points = [p for p in self.of(codec) if score(p, metric) is not None]
+        return [p for p in points if rate_point(p, metric) is None]
 
 
 def load(folder: Path) -> Run:
     """Reads `experiment.json` and the points. Raises `UsageError`."""
     about, store, points = load_manifest(folder), Store(folder), {}
     for entry in about.points:
-        record = store.load(entry.name)
-        error = "" if record else store.error(entry.name)
+        record, error = store.load(entry.name, entry.key), store.error(entry.name, entry.key)
+        if record is None and not error:
+            error = NOT_MADE
         value = float(entry.value)
-        points[entry.name] = Point(entry.sequence, entry.codec, value, record or {}, error)
+        known = {} if error or record is None else record
+        points[entry.name] = Point(entry.sequence, entry.codec, value, known, error)
     return Run(folder, about, points)
+
+
+def missing(points: list[Point]) -> str:
+    """Why there is no curve of these points; empty if all were made."""
+    errors = [p.error for p in points if p.error]
+    if not points or set(errors) == {NOT_MADE}:
+        return "not made"
+    return "failed" if errors else ""
 
 
 def plain(metric: str) -> str:
@@ -107,6 +133,17 @@ def higher_is_better(metric: str) -> bool:
     return METRICS[plain(metric)].contract.higher_is_better
 
 
+def cap(metric: str) -> float | None:
+    """What no measurement exceeds: points there are in no curve."""
+    return CAP_DB if metric.endswith(DB) else METRICS[metric].contract.cap
+
+
+def capped(score: float, metric: str) -> bool:
+    """Whether a score says no more than that it is at its limit (records round to 6 digits)."""
+    limit = cap(metric)
+    return limit is not None and score >= limit - 1e-6
+
+
 def label(metric: str) -> str:
     """A metric's name and unit for axes and table heads."""
     contract = METRICS[plain(metric)].contract
@@ -115,14 +152,17 @@ def label(metric: str) -> str:
 
 
 def score(point: Point, metric: str) -> float | None:
-    found = point.score(plain(metric))
+    found = None if point.error else point.score(plain(metric))
     return decibels(found) if found is not None and metric.endswith(DB) else found
 
 
-def _mean_of(deltas: dict[str, Bd]) -> float | None:
-    """Over the sequences that have a number."""
-    numbers = [d.value for d in deltas.values() if d.value is not None]
-    return float(np.mean(numbers)) if numbers else None
+def rate_point(point: Point, metric: str) -> float | None:
+    """A point's score for a curve; None without one, or where it is no measurement: at the cap of
+    the metric, or the mean of frames of which half or more are."""
+    found, frames = score(point, metric), point.record.get("capped", {}).get(metric, 0)
+    if found is None or capped(found, metric) or 2 * frames >= point.record["frames"]:
+        return None
+    return found
 
 
 class Comparison(NamedTuple):
@@ -143,11 +183,22 @@ class Comparison(NamedTuple):
 
     @property
     def mean_akima(self) -> float | None:
-        return _mean_of(self.akima)
+        return self._mean_beside(self.akima)
 
     @property
     def mean_quality(self) -> float | None:
-        return _mean_of(self.quality)
+        return self._mean_beside(self.quality)
+
+    @property
+    def shown(self) -> bool:
+        """No mean of a few clips: at least half of them have a number."""
+        return 0 < self.summary.numbers >= self.summary.total / 2
+
+    def _mean_beside(self, deltas: dict[str, Bd]) -> float | None:
+        """A mean that stands beside that of the rate: over the same clips, or none."""
+        numbers = [deltas[name].value for name, d in self.rate.items() if d.value is not None]
+        present = [n for n in numbers if n is not None]
+        return float(np.mean(present)) if numbers and len(present) == len(numbers) else None
 
 
 def comparisons(run: Run) -> Iterator[Comparison]:
@@ -159,18 +210,22 @@ def comparisons(run: Run) -> Iterator[Comparison]:
 
 
 def compare(run: Run, metric: str, anchor: str, codec: str) -> Comparison:
-    hole = Bd(None, 0.0, "failed")
-    rate, akima, quality = (dict.fromkeys(run.sequences, hole) for _ in range(3))
-    pairs = []
+    rate, akima, quality = (dict[str, Bd]() for _ in range(3))
+    pairs = list[tuple[Curve, Curve]]()
     for sequence in run.sequences:
         a, t = run.curve(anchor, sequence, metric), run.curve(codec, sequence, metric)
-        if a is None or t is None:
+        if isinstance(a, str) or isinstance(t, str):
+            hole = Bd(None, None, f"{a} (anchor)" if isinstance(a, str) else str(t))
+            rate[sequence] = akima[sequence] = quality[sequence] = hole
             continue
         pairs.append((a, t))
         rate[sequence], quality[sequence] = bd_rate(a, t), bd_quality(a, t)
         akima[sequence] = bd_rate(a, t, "akima")
-    mean_curve = hole
+    mean_curve = Bd(None, None, f"n/a ({len(pairs)} of {len(run.sequences)} clips)")
     if pairs and len(pairs) == len(run.sequences):
-        anchors, tests = zip(*pairs, strict=True)
-        mean_curve = bd_rate(averaged(anchors), averaged(tests))
+        try:
+            anchors, tests = zip(*pairs, strict=True)
+            mean_curve = bd_rate(averaged(anchors), averaged(tests))
+        except ValueError as error:
+            mean_curve = Bd(None, None, f"n/a ({error})")
     return Comparison(metric, anchor, codec, rate, akima, quality, mean_curve)

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hdac.atomic import write_atomically
+from hdac.bench.cells import csv_text
 from hdac.bench.codecs import HDAC
 from hdac.bench.datasets import VIDEO_SUFFIXES
 from hdac.bench.engine import Progress, cluster, run_tasks, sendable
 from hdac.bench.point import run_command
-from hdac.bench.results import csv_text
 from hdac.errors import HdacError, UsageError
 
 #: Seconds that one file may take, plus this much a megabyte of input.
@@ -56,7 +56,8 @@ def find_inputs(patterns: list[str], suffixes: tuple[str, ...]) -> list[Path]:
     for pattern in patterns:
         path = Path(pattern)
         if path.is_dir():
-            hits = sorted(p for p in path.iterdir() if p.suffix.lower() in suffixes)
+            inside = (p for p in path.iterdir() if not p.name.startswith("._"))
+            hits = sorted(p for p in inside if p.suffix.lower() in suffixes)
         elif path.exists():
             hits = [path]
         else:

@@ -19,26 +19,34 @@ Method = Literal["pchip", "akima"]
 #: Below this share of overlap there is no number.
 MIN_OVERLAP = 0.30
 MIN_POINTS = 4
+#: Percent of rate; more says that the curves hardly meet.
+FLAGGED = 1000
+#: Percent of rate up to which two curves are the same.
+TIE = 1e-3
 _UNSOLVED = "n/a (no solution)"
 
 
 class Bd(NamedTuple):
-    """`value`: percent (rate) or the metric's unit (quality); None where `note` says why.
-    `overlap`: 0 to 1, of both curves' span."""
+    """`value`: percent (rate) or the metric's unit (quality); None where `note` says why, else the
+    note is what to know of it. `overlap`: 0 to 1, of both curves' span; None without two curves."""
 
     value: float | None
-    overlap: float
+    overlap: float | None
     note: str = ""
 
     def text(self, digits: int = 1, unit: str = " %") -> str:
-        return self.note if self.value is None else f"{self.value:+.{digits}f}{unit}"
+        if self.value is None:
+            return self.note
+        return f"{self.value:+.{digits}f}{unit}" + (f" ({self.note})" if self.note else "")
 
 
 class Curve(NamedTuple):
-    """Rates in kbps, ascending, and a quality in which higher is better."""
+    """Rates in kbps, ascending, and a quality in which higher is better. `left_out`: points at the
+    cap of the metric, which are no measurement."""
 
     rates: tuple[float, ...]
     qualities: tuple[float, ...]
+    left_out: int = 0
 
 
 def curve(rates: Sequence[float], scores: Sequence[float], higher_is_better: bool = True) -> Curve:
@@ -49,6 +57,8 @@ def curve(rates: Sequence[float], scores: Sequence[float], higher_is_better: boo
 
 
 def _share(a: Sequence[float], b: Sequence[float]) -> float:
+    if not a or not b:
+        return 0.0
     span = max(*a, *b) - min(*a, *b)
     return max(0.0, min(max(a), max(b)) - max(min(a), min(b))) / span if span > 0 else 1.0
 
@@ -56,17 +66,22 @@ def _share(a: Sequence[float], b: Sequence[float]) -> float:
 def _trouble(anchor: Curve, test: Curve, overlap: float) -> str:
     for name, c in (("anchor", anchor), ("test", test)):
         if len(c.rates) < MIN_POINTS:
-            return f"n/a ({len(c.rates)} points)"
+            return f"n/a ({len(c.rates)} points{f', {_left_out(c)}' if c.left_out else ''})"
         if min(np.diff(c.rates)) <= 0 or min(np.diff(c.qualities)) <= 0:
             return f"n/a ({name} not monotone)"
     return f"n/a (overlap {100 * overlap:.0f} %)" if overlap < MIN_OVERLAP else ""
+
+
+def _left_out(*curves: Curve) -> str:
+    count = sum(c.left_out for c in curves)
+    return f"{count} at the metric's cap left out" if count else ""
 
 
 def _delta(function: str, anchor: Curve, test: Curve, method: Method, overlap: float) -> Bd:
     """`bjontegaard`'s `function` of two curves, or why there is no number."""
     if note := _trouble(anchor, test, overlap):
         return Bd(None, overlap, note)
-    values = map(np.array, (*anchor, *test))
+    values = map(np.array, (*anchor[:2], *test[:2]))
     settings = {"require_matching_points": False, "min_overlap": 0}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -74,7 +89,11 @@ def _delta(function: str, anchor: Curve, test: Curve, method: Method, overlap: f
             delta = getattr(bjontegaard, function)(*values, method=method, **settings)
         except (ValueError, FloatingPointError, np.linalg.LinAlgError):
             delta = np.nan
-    return Bd(float(delta), overlap) if np.isfinite(delta) else Bd(None, overlap, _UNSOLVED)
+    if not np.isfinite(delta):
+        return Bd(None, overlap, _UNSOLVED)
+    far = function == "bd_rate" and delta > FLAGGED
+    notes = (_left_out(anchor, test), f"beyond {FLAGGED} %" if far else "")
+    return Bd(float(delta), overlap, "; ".join(filter(None, notes)))
 
 
 def bd_rate(anchor: Curve, test: Curve, method: Method = "pchip") -> Bd:
@@ -92,28 +111,31 @@ def bd_quality(anchor: Curve, test: Curve, method: Method = "pchip") -> Bd:
 
 class Summary(NamedTuple):
     """Over sequences: mean, 95 % bootstrap interval, sequences with a number, with a negative one,
-    all."""
+    with none that differs from 0, all. `overlap`: mean over those with two curves."""
 
     mean: float | None
     low: float | None
     high: float | None
     numbers: int
     below_zero: int
+    ties: int
     total: int
-    overlap: float
+    overlap: float | None
 
 
 def summarise(values: Sequence[Bd], resamples: int = 2000, seed: int = 0) -> Summary:
     """Mean over the sequences that have a number; the interval resamples sequences with
     replacement."""
     numbers = np.array([v.value for v in values if v.value is not None])
-    overlap = float(np.mean([v.overlap for v in values])) if values else 0.0
+    overlaps = [v.overlap for v in values if v.overlap is not None]
+    overlap = float(np.mean(overlaps)) if overlaps else None
     if not len(numbers):
-        return Summary(None, None, None, 0, 0, len(values), overlap)
+        return Summary(None, None, None, 0, 0, 0, len(values), overlap)
     picks = np.random.default_rng(seed).integers(0, len(numbers), (resamples, len(numbers)))
     low, high = np.percentile(numbers[picks].mean(1), [2.5, 97.5])
-    mean, below = float(numbers.mean()), int((numbers < 0).sum())
-    return Summary(mean, float(low), float(high), len(numbers), below, len(values), overlap)
+    mean, below, ties = float(numbers.mean()), (numbers < -TIE).sum(), (abs(numbers) <= TIE).sum()
+    counts = len(numbers), int(below), int(ties), len(values)
+    return Summary(mean, float(low), float(high), *counts, overlap)
 
 
 def averaged(curves: Sequence[Curve]) -> Curve:
@@ -121,4 +143,5 @@ def averaged(curves: Sequence[Curve]) -> Curve:
     their numbers of points differ."""
     if len({len(c.rates) for c in curves}) != 1:
         raise ValueError("curves with different numbers of points have no average")
-    return Curve(*(tuple(map(float, np.mean([c[i] for c in curves], axis=0))) for i in (0, 1)))
+    rates, qualities = (tuple(map(float, np.mean([c[i] for c in curves], axis=0))) for i in (0, 1))
+    return Curve(rates, qualities, sum(c.left_out for c in curves))

@@ -6,7 +6,9 @@ A codec is two command lines: one makes a file of a raw 4:2:0 video, one, in a f
 
 from __future__ import annotations
 
-import hashlib
+import glob
+import os
+import re
 import shutil
 import sys
 from abc import ABC, abstractmethod
@@ -15,8 +17,10 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+from hdac.bench.datasets import file_hash
 from hdac.bench.environment import code_version, library_versions, tool_version, x265_version
-from hdac.bench.raw import raw_options
+from hdac.bench.names import check_suffix, number_text
+from hdac.bench.raw import RawFormat, raw_options
 from hdac.bench.recipes import check_schema, find_recipe, from_table, read_toml
 from hdac.codec.operating import default_qp_intra
 from hdac.errors import HdacError, UsageError
@@ -26,6 +30,10 @@ from hdac.nets.zoo import resolve_model, serving
 from hdac.video.ffmpeg import encoders, find_ffmpeg
 
 SCHEMA = "hdac-anchor/1"
+#: What may stand before and after the name of a file in a word of a command.
+_CUT = re.compile(r"[=:,;@<>()|&\s'\"]")
+#: Placeholders that are numbers: a file for each rate point may be named with them.
+_NUMBER = re.compile(r"\{(?:value|width|height|fps_round|frames)\}")
 #: Libraries that every source is read with.
 _READING = ("av", "libavcodec", "numpy")
 #: Packages and modules of hdac that decide what `hdac encode` and `hdac decode` make.
@@ -80,7 +88,8 @@ class BenchCodec(ABC):
 @dataclass(frozen=True)
 class AnchorRecipe:
     """One TOML file. `suffix`: of the coded file; `decoded_format`: FFmpeg's name for the raw video
-    that decoding writes; `timeout`: seconds a frame, for encoding and for decoding.
+    that decoding writes, one of `raw.FORMATS`; `timeout`: seconds a frame, for encoding and for
+    decoding.
 
     In commands, `{input}` alone stands for FFmpeg's options that read the raw source; `{source}`,
     `{stream}`, `{decoded}`, `{width}`, `{height}`, `{fps}`, `{fps_round}`, `{frames}`, `{recipe}`
@@ -98,7 +107,7 @@ class AnchorRecipe:
     high: float = 51
     needs: tuple[str, ...] = ()  # programs on PATH
     encoder: str = ""  # FFmpeg's name of it, if FFmpeg runs it
-    decoded_format: str = "yuv420p"
+    decoded_format: RawFormat = "yuv420p"
     timeout: float = 10.0
     notes: str = ""
 
@@ -116,18 +125,9 @@ class Anchor(BenchCodec):
             "encode": recipe.encode,
             "decode": recipe.decode,
             "tool": self.version(),
-            "files": self._files(),
+            "files": named_files((*recipe.encode, *recipe.decode, *recipe.needs), self.folder),
+            "written": [recipe.suffix, recipe.decoded_format],
             "libraries": library_versions(*_READING),
-        }
-
-    def _files(self) -> dict[str, str]:
-        """Hashes of configuration files that the commands name."""
-        words = (*self.recipe.encode, *self.recipe.decode)
-        named = [w.replace("{recipe}/", "") for w in words if "{recipe}/" in w]
-        return {
-            n: hashlib.sha256((self.folder / n).read_bytes()).hexdigest()
-            for n in named
-            if (self.folder / n).is_file()
         }
 
     def version(self) -> str:
@@ -145,8 +145,9 @@ class Anchor(BenchCodec):
     def encode_command(self, job: Job) -> list[str]:
         low, high = self.recipe.low, self.recipe.high
         if not low <= job.value <= high:
-            given = f"{self.name}: {self.recipe.parameter} {job.value:g}"
-            raise UsageError(f"{given}; allowed are {low:g} to {high:g}")
+            value, low_text, high_text = map(number_text, (job.value, low, high))
+            given = f"{self.name}: {self.recipe.parameter} {value}"
+            raise UsageError(f"{given}; allowed are {low_text} to {high_text}")
         return self._filled(self.recipe.encode, job)
 
     def decode_command(self, job: Job) -> list[str]:
@@ -157,7 +158,7 @@ class Anchor(BenchCodec):
             "source": str(job.source), "stream": str(job.stream), "decoded": str(job.decoded),
             "width": str(job.width), "height": str(job.height), "fps": str(job.fps),
             "fps_round": str(round(job.fps)), "frames": str(job.frames),
-            "recipe": str(self.folder), "value": f"{job.value:g}",
+            "recipe": str(self.folder), "value": number_text(job.value),
         }  # fmt: skip
         if any("{ffmpeg}" in part for part in template):
             words["ffmpeg"] = find_ffmpeg()
@@ -176,6 +177,24 @@ class Anchor(BenchCodec):
                     f"known are {', '.join(words)}"
                 ) from error
         return out
+
+
+def named_files(words: tuple[str, ...], folder: Path) -> dict[str, str]:
+    """Hashes of programs, on PATH or not, and of other files that words of commands name: whole
+    words, what is glued to an option (`--config=enc.cfg`), what stands in lists and scripts."""
+    found: dict[str, str] = {}
+    for word in words:
+        cuts = [m.start() for m in _CUT.finditer(word)]
+        starts = [0, *[2] * word.startswith("-"), *(cut + 1 for cut in cuts)]
+        for part in sorted({word[a:b] for a in starts for b in (*cuts, len(word)) if a < b}):
+            path = find_ffmpeg() if part == "{ffmpeg}" else part.replace("{recipe}", str(folder))
+            hits = [path] if os.path.isfile(path) else [shutil.which(path)]
+            if _NUMBER.search(part) and re.search("[A-Za-z]{2}", _NUMBER.sub("", part)):
+                hits = [*sorted(glob.glob(_NUMBER.sub("[0-9]*", glob.escape(path))))]
+            name = part.removeprefix("{recipe}/")
+            for hit in filter(None, hits):
+                found[name] = found.get(name, "") + file_hash(Path(hit))
+    return found
 
 
 def _lacking(encoder: str) -> str | None:
@@ -255,6 +274,7 @@ class Hdac(BenchCodec):
             found["x265"] = x265_version()
         if recipe.base_codec != "hevc":
             found["tool"] = tool_version(find_ffmpeg())
+            found["files"] = named_files(("{ffmpeg}",), Path())
         return found
 
     def unavailable(self) -> str | None:
@@ -269,7 +289,7 @@ class Hdac(BenchCodec):
         settings = self.recipe.settings()
         parameter, _ = settings.pop("parameter"), settings.pop("level")
         unit = "k" if parameter == "bitrate" else ""
-        settings[str(parameter)] = f"{job.value:g}{unit}"
+        settings[str(parameter)] = f"{number_text(job.value)}{unit}"
         options = [
             word
             for key, value in settings.items()
@@ -295,6 +315,7 @@ def codec_from_table(name: str, table: dict[str, Any], where: str, folder: Path)
     recipe = from_table(AnchorRecipe, table, where)
     if not recipe.points:
         raise UsageError(f"{where}: points is empty; at least one rate point is needed")
+    check_suffix(recipe.suffix, where)
     return Anchor(name, recipe, folder)
 
 

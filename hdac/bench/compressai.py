@@ -11,6 +11,7 @@ import numpy as np
 
 from hdac.atomic import write_atomically
 from hdac.bench.analysis import Run
+from hdac.bench.names import file_stem
 from hdac.bench.point import SCHEMA
 from hdac.bench.results import as_json, read_json
 from hdac.errors import UsageError
@@ -58,31 +59,62 @@ def aggregate(run: Run, codec: str) -> dict[str, object] | None:
 
 
 def write_aggregates(run: Run) -> None:
-    """`<codec>.json` for every complete codec."""
+    """`<codec>.json` for every complete codec; one of an earlier run goes."""
     for codec in run.codecs:
-        found = aggregate(run, codec)
-        if found is not None:
-            write_atomically(run.folder / f"{codec}.json", as_json(found))
+        path, found = run.folder / f"{file_stem(codec)}.json", aggregate(run, codec)
+        if found is None:
+            path.unlink(missing_ok=True)
+        else:
+            write_atomically(path, as_json(found))
 
 
 def read_extra(path: Path) -> Extra:
-    """A file of CompressAI's schema, ours or anybody's. Raises `UsageError`."""
+    """A file of CompressAI's schema, ours or anybody's, in the order of rates. Raises
+    `UsageError`."""
     try:
         data = read_json(path)
         results = data["results"]
-        kbps = tuple(map(float, results["bitrate"]))
-        scores = {
-            k: tuple(map(float, v))
-            for k, v in results.items()
-            if isinstance(v, list) and len(v) == len(kbps) and k != "bitrate"
+        columns = {
+            key: [_number(v, key) for v in values]
+            for key, values in results.items()
+            if isinstance(values, list) and len(values) == len(results["bitrate"])
         }
-        return Extra(str(data.get("name", path.stem)), kbps, scores)
+        rates = columns.pop("bitrate")
+        if not rates or min(rates) <= 0:
+            raise ValueError(f"bitrate {rates}; one point or more is needed, all above 0 kbps")
+        order = np.argsort(rates, kind="stable")
+        scores = {key: tuple(values[i] for i in order) for key, values in columns.items()}
+        return Extra(str(data.get("name", path.stem)), tuple(rates[i] for i in order), scores)
     except OSError as error:
         raise UsageError(
             f"--extra {path}: {error.strerror}; give a JSON file in CompressAI's format"
         ) from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(
             f"--extra {path}: not CompressAI's format ({error!r}); "
-            "expected results.bitrate (kbps) and lists as long"
+            "expected results.bitrate (kbps) and lists as long, of finite numbers"
         ) from error
+
+
+def _number(value: object, key: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{key} has {value!r}")
+    return float(value)
+
+
+def beside(run: Run, extra: Sequence[Extra]) -> tuple[list[Extra], list[str]]:
+    """Curves of others under names that no codec of the run and no other curve has, and what to say
+    of them."""
+    taken, out, notes = set(run.codecs), list[Extra](), list[str]()
+    for other in extra:
+        name = other.name
+        while name in taken:
+            name = f"{name} (extra)"
+        if name != other.name:
+            notes.append(f"{other.name} is a name of this run already: shown as {name}")
+        if not set(other.scores) & set(run.metrics):
+            have, ours = (", ".join(keys) or "none" for keys in (other.scores, run.metrics))
+            notes.append(f"{name} is in no figure: its metrics are {have}, those of the run {ours}")
+        taken.add(name)
+        out.append(other._replace(name=name))
+    return out, notes

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections import Counter
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -66,19 +67,34 @@ class Source:
     media: str = "private"
 
 
-@cache
-def _hash(path: str, size: int, changed: int) -> str:
+def _hash(path: str) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+@cache
+def _large_hash(path: str, size: int, changed: int) -> str:
+    return _hash(path)
+
+
+def _is_broken(path: Path) -> bool:
+    return path.is_symlink() and not path.exists()
+
+
 def file_hash(path: Path) -> str:
-    """SHA-256 of a file; of a folder: of its files' names and hashes, sorted."""
+    """SHA-256 of a file; of a folder: of its files' names and hashes, sorted. Raises `UsageError`
+    for a link to nothing."""
+    if _is_broken(path):
+        target = os.readlink(path)
+        raise UsageError(f"{path} is a link to {target}, which is not there; restore or remove it")
     if path.is_dir():
-        inner = "".join(f"{p.name} {file_hash(p)}\n" for p in sorted(path.iterdir()) if p.is_file())
+        files = [p for p in sorted(path.iterdir()) if p.is_file() or _is_broken(p)]
+        inner = "".join(f"{p.name} {file_hash(p)}\n" for p in files)
         return hashlib.sha256(inner.encode()).hexdigest()
     state = path.stat()
-    return _hash(str(path), state.st_size, state.st_mtime_ns)
+    if state.st_size < 1 << 20:  # two states of a small file may bear the same time
+        return _hash(str(path))
+    return _large_hash(str(path), state.st_size, state.st_mtime_ns)
 
 
 def load_dataset(name: str) -> tuple[Dataset, list[Sequence]]:
@@ -89,6 +105,13 @@ def load_dataset(name: str) -> tuple[Dataset, list[Sequence]]:
     sequences = [
         from_table(Sequence, row, f"{path}, sequence {i}") for i, row in enumerate(rows, 1)
     ]
+    for s in sequences:
+        if s.split and s.split not in table.get("splits", ()):
+            known = ", ".join(table.get("splits", ())) or "none"
+            raise UsageError(f"{path}: {s.name} has split = {s.split!r}; splits are {known}")
+    for sequence, count in Counter(s.name for s in sequences).items():
+        if count > 1:
+            raise UsageError(f"{path}: {count} sequences are called {sequence!r}; each name once")
     dataset = from_table(Dataset, table, str(path))
     if dataset.place == "path" and not dataset.folder:
         dataset = Dataset(**{**vars(dataset), "folder": str(path.parent)})
@@ -124,7 +147,14 @@ def folder_of(dataset: Dataset, data: str | None = None) -> Path:
 
 
 def _is_video(path: Path) -> bool:
+    if path.name.startswith("._"):  # macOS keeps attributes of a file there
+        return False
     return path.suffix.lower() in VIDEO_SUFFIXES or (path.is_dir() and any(path.glob("*.png")))
+
+
+def _text(name: str) -> str:
+    """A file's name as text, whatever bytes it has."""
+    return os.fsencode(name).decode(errors="replace")
 
 
 def _directory(path: str) -> list[Source]:
@@ -135,7 +165,11 @@ def _directory(path: str) -> list[Source]:
     if not videos:
         wanted = ", ".join(VIDEO_SUFFIXES)
         raise UsageError(f"folder:{path}: no videos in it; looked for {wanted} and folders of PNG")
-    return [Source(p.stem, p, file_hash(p)) for p in videos]
+    stems = Counter(_text(p.stem) for p in videos)
+    named = {_text(p.stem) if stems[_text(p.stem)] == 1 else _text(p.name): p for p in videos}
+    if len(named) < len(videos):
+        raise UsageError(f"folder:{path}: names of clips are the same as text; rename some")
+    return [Source(name, p, file_hash(p)) for name, p in named.items()]
 
 
 def _chosen(text: str, data: str | None) -> tuple[Dataset, Path, list[Sequence]]:
@@ -149,7 +183,10 @@ def _chosen(text: str, data: str | None) -> tuple[Dataset, Path, list[Sequence]]
         raise UsageError(f"{text}: {split!r} is no split of {name}; choose from {known}")
     if not sequences:
         return dataset, folder / split, []
-    return dataset, folder, [s for s in sequences if split in ("", s.split)]
+    chosen = [s for s in sequences if split in ("", s.split)]
+    if not chosen:
+        raise UsageError(f"{text}: no clips are of this split; `hdac datasets list {name}`")
+    return dataset, folder, chosen
 
 
 def find_sources(text: str, data: str | None = None, names: tuple[str, ...] = ()) -> list[Source]:
@@ -170,6 +207,8 @@ def find_sources(text: str, data: str | None = None, names: tuple[str, ...] = ()
         raise UsageError(
             f"{text} has no sequence {', '.join(unknown)}; `hdac datasets list {name}` names them"
         )
+    if not found:
+        raise UsageError(f"{text}: no clips; `hdac datasets list {name}` names those of its splits")
     return [s for s in found if not names or s.name in names]
 
 
@@ -178,7 +217,7 @@ def _checked(dataset: Dataset, folder: Path, sequence: Sequence) -> Source:
     if not path.exists():
         raise UsageError(f"{where} is missing below {folder}. {dataset.how_to_get}")
     found = file_hash(path)
-    if sequence.sha256 and found != sequence.sha256:
+    if sequence.sha256 and found != sequence.sha256.lower():
         raise UsageError(
             f"{where} has SHA-256 {found[:12]}..., the recipe says {sequence.sha256[:12]}...: it "
             "was altered or is another cut; get it again, or write a recipe of your own "

@@ -12,6 +12,7 @@ from typing import Any
 from hdac.bench.codecs import BenchCodec, codec_from_table, load_codec
 from hdac.bench.datasets import Source
 from hdac.bench.environment import code_version
+from hdac.bench.names import check_name, file_stem, number_text
 from hdac.bench.point import PointTask
 from hdac.bench.recipes import check_schema, find_recipe, from_table, read_toml
 from hdac.bench.results import Store
@@ -58,7 +59,8 @@ class Experiment:
         frames, metrics, every = self.recipe.frames, self.recipe.metrics, self.recipe.every
 
         def task(source: Source, codec: BenchCodec, value: float) -> PointTask:
-            decides = json.dumps([source.sha256, frames, keys[codec.name], value, common])
+            rate = number_text(value)
+            decides = json.dumps([source.sha256, frames, keys[codec.name], rate, common])
             key = hashlib.sha256(decides.encode()).hexdigest()[:32]
             name = point_name(source.name, codec, value)
             return PointTask(name, key, source, codec, value, frames or None, metrics, every)
@@ -72,8 +74,9 @@ class Experiment:
 
 
 def point_name(sequence: str, codec: BenchCodec, value: float) -> str:
-    """`<sequence>_<codec>_<parameter><value>`, as its files are called."""
-    return f"{sequence}_{codec.name}_{codec.recipe.parameter.replace('_', '-')}{value:g}"
+    """`<sequence>_<codec>_<parameter><value>`, as its files are called; no two points share it."""
+    parameter = codec.recipe.parameter.replace("_", "-")
+    return file_stem(sequence, codec.name, parameter + number_text(value))
 
 
 def metric_code(key: str, every: int) -> str:
@@ -97,6 +100,8 @@ def load_experiment(name: str) -> Experiment:
         raise UsageError(f"{path}: every = {recipe.every}; allowed are 1 (each frame) to 100")
     codecs = [_codec(name, inline, path) for name in recipe.codecs]
     names = [c.name for c in codecs]
+    for name in names:
+        check_name(name, str(path))
     if len(set(names)) < len(names):
         raise UsageError(f"{path}: codecs = {', '.join(names)}; each name once")
     unknown = [n for n in (*recipe.anchors, *points, *inline) if n not in names]
@@ -143,12 +148,14 @@ def to_do(tasks: list[PointTask], store: Store, force: bool) -> list[PointTask]:
     metrics run."""
     out = []
     for task in tasks:
-        record = None if force else store.load(task.name)
-        if record is None or record.get("key") != task.key:
+        record = None if force else store.load(task.name, task.key)
+        if record is None or store.error(task.name, task.key):
             out.append(task)
             continue
         lacking = missing_metrics(task, record)
         stream = store.stream(task.name, task.codec.recipe.suffix)
+        if stream is None or len(stream) != record["bytes"]:  # that of a run that was killed
+            stream = None
         if lacking:
             metrics = lacking if stream else task.metrics
             out.append(PointTask(**{**vars(task), "metrics": metrics, "stream": stream}))

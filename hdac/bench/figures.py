@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hdac.bench.analysis import Run, label, plain, score
+from hdac.bench.analysis import Run, capped, label, plain, rate_point
 from hdac.bench.compressai import Extra
+from hdac.bench.names import file_stem, number_text
 from hdac.bench.tables import LAYERS
 from hdac.metrics.ms_ssim import decibels
 
@@ -23,16 +24,17 @@ STYLE = Path(__file__).with_name("paper.mplstyle")
 _GREYS = ("#bbbbbb", "#0072B2", "#E69F00", "#009E73", "#CC79A7")
 _HATCHES = ("", "", "//", "..", "xx")
 LEGEND_COLUMNS = 2
-TICKS = (1, 2, 3, 5, 7, 10, 20, 30, 50, 70, 100, 200, 500)  # kbps
+MAX_TICKS = 12
 LEGEND_ROW_INCHES = 0.13
 
 
 def averaged_points(run: Run, codec: str, metric: str) -> tuple[list[float], list[float]]:
-    """Means over the sequences at each rate point; a point that is not complete is left out."""
+    """Means over the sequences at each rate point; a point that is not complete, or at the cap of
+    the metric on one of them, is left out."""
     rates, values = [], []
     for value in run.about.codecs[codec].points:
         points = run.at(codec, value)
-        scores = [score(p, metric) if not p.error else None for p in points]
+        scores = [rate_point(p, metric) for p in points]
         present = [s for s in scores if s is not None]
         if points and len(present) == len(points):
             rates.append(float(np.mean([p.kbps for p in points])))
@@ -41,21 +43,47 @@ def averaged_points(run: Run, codec: str, metric: str) -> tuple[list[float], lis
     return [rates[i] for i in order], [values[i] for i in order]
 
 
-def extra_scores(extra: Extra, metric: str) -> list[float] | None:
-    found = extra.scores.get(plain(metric))
-    if found is None:
-        return None
-    return [decibels(v) for v in found] if metric != plain(metric) else list(found)
+def legend(run: Run, codec: str, metric: str) -> str:
+    count = len(run.left_out(codec, metric))
+    return shown_name(codec) + (f" ({count} at the metric's cap left out)" if count else "")
+
+
+def shown_name(name: str) -> str:
+    """A name in a plot: short, and not hidden from the legend, as one with "_" in front is."""
+    short = name if len(name) <= 40 else f"{name[:24]}...{name[-13:]}"
+    return f" {short}" if short.startswith("_") else short
+
+
+def extra_points(extra: Extra, metric: str) -> tuple[list[float], list[float]]:
+    """Rates and scores of somebody else's curve, without points at the cap; empty without the
+    metric."""
+    found = extra.scores.get(plain(metric), ())
+    scores = map(decibels, found) if metric != plain(metric) else found
+    kept = [(r, s) for r, s in zip(extra.kbps, scores, strict=False) if not capped(s, metric)]
+    return [r for r, _ in kept], [s for _, s in kept]
+
+
+def ticks(low: float, high: float) -> list[float]:
+    """Round numbers from `low` to `high` on a log axis: 2 to 12 of them."""
+    from matplotlib.ticker import MaxNLocator
+
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for digits in ((1, 2, 3, 5, 7), (1, 2, 5), (1,)):
+        found = [d * 10.0**k for k in decades for d in digits if low <= d * 10.0**k <= high]
+        if 2 < len(found) <= MAX_TICKS:
+            return found
+    if len(found) > MAX_TICKS:
+        return found[:: math.ceil(len(found) / MAX_TICKS)]
+    return [t for t in MaxNLocator(5).tick_values(low, high) if low <= t <= high]
 
 
 def _axes(axes: Axes, run: Run, metric: str) -> None:
-    from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
+    from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
     axes.set_xscale("log")
-    low, high = axes.get_xlim()
-    axes.xaxis.set_major_locator(FixedLocator([t for t in TICKS if low <= t <= high]))
+    axes.xaxis.set_major_locator(FixedLocator(ticks(*axes.get_xlim())))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(ScalarFormatter())
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:.9g}"))
     axes.set_xlabel("rate (kbps)")
     axes.set_ylabel(label(metric))
 
@@ -66,11 +94,11 @@ def rd_figure(run: Run, metric: str, extra: Sequence[Extra]) -> Figure:
 
     figure, axes = plt.subplots(layout="constrained")
     for codec in run.codecs:
-        axes.plot(*averaged_points(run, codec, metric), label=codec)
+        axes.plot(*averaged_points(run, codec, metric), label=legend(run, codec, metric))
     for other in extra:
-        values = extra_scores(other, metric)
+        rates, values = extra_points(other, metric)
         if values:
-            axes.plot(other.kbps, values, label=other.name)
+            axes.plot(rates, values, label=shown_name(other.name))
     _axes(axes, run, metric)
     rows = math.ceil(len(axes.get_lines()) / LEGEND_COLUMNS)
     width, height = figure.get_size_inches()
@@ -90,11 +118,11 @@ def sequences_figure(run: Run, metric: str) -> Figure:
     flat = grid.flatten()
     for axes, sequence in zip(flat, run.sequences, strict=False):
         for codec in run.codecs:
-            found = [(p.kbps, score(p, metric)) for p in run.of(codec, sequence)]
+            found = [(p.kbps, rate_point(p, metric)) for p in run.of(codec, sequence)]
             points = np.array(sorted(p for p in found if p[1] is not None)).reshape(-1, 2)
-            axes.plot(*points.T, label=codec, markersize=2)
+            axes.plot(*points.T, label=legend(run, codec, metric), markersize=2)
         _axes(axes, run, metric)
-        axes.set_title(sequence)
+        axes.set_title(shown_name(sequence))
         axes.set_xlabel("")
         axes.set_ylabel("")
     for axes in flat[len(run.sequences) :]:
@@ -123,7 +151,7 @@ def layers_figure(run: Run, codec: str) -> Figure:
             ]
             heights.append(float(np.mean(shares)) if shares else 0.0)
         look = {"color": colour, "hatch": hatch, "edgecolor": "black", "linewidth": 0.3}
-        axes.bar([f"{v:g}" for v in values], heights, bottom=bottom, label=layer, **look)  # type: ignore[arg-type]
+        axes.bar([number_text(v) for v in values], heights, bottom=bottom, label=layer, **look)  # type: ignore[arg-type]
         bottom += heights
     axes.set_xlabel(run.about.codecs[codec].parameter.replace("_", " "))
     axes.set_ylabel("rate (kbps)")
@@ -154,4 +182,4 @@ def write_figures(run: Run, extra: Sequence[Extra]) -> None:
             save(f"rd_{metric}_sequences", sequences_figure, metric)
         for codec in run.codecs:
             if any(p.record.get("bits") for p in run.of(codec)):
-                save(f"layers_{codec}", layers_figure, codec)
+                save(f"layers_{file_stem(codec)}", layers_figure, codec)

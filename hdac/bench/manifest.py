@@ -6,13 +6,13 @@ A results folder may come from anybody. It is data: it names no command (codecs 
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from hdac.bench.codecs import Hdac
 from hdac.bench.experiment import Experiment
+from hdac.bench.names import check_name, check_suffix
 from hdac.bench.point import PointTask
 from hdac.bench.recipes import check_schema, from_table
 from hdac.bench.results import as_json, read_json
@@ -20,8 +20,6 @@ from hdac.errors import UsageError
 from hdac.metrics.registry import METRICS, find_metrics
 
 NAME, SCHEMA = "experiment.json", "hdac-experiment-run/1"
-#: No codec may have these names: `<codec>.json` lies beside them.
-RESERVED = ("experiment", "environment")
 
 
 @dataclass(frozen=True)
@@ -46,12 +44,14 @@ class SequenceEntry:
 
 @dataclass(frozen=True)
 class PointEntry:
-    """`name`: that of its files below `points/`."""
+    """`name`: that of its files below `points/`; `key`: what its record must have been made with,
+    empty in folders of before it was noted."""
 
     name: str
     sequence: str
     codec: str
     value: float
+    key: str = ""
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def describe(experiment: Experiment, tasks: list[PointTask], skipped: dict[str, 
         experiment.name, recipe.title, recipe.set, recipe.frames, recipe.every, recipe.notes,
         recipe.metrics, recipe.anchors, recipe.players_kbps, codecs,
         {t.source.name: SequenceEntry(t.source.sha256, t.source.media) for t in tasks},
-        tuple(PointEntry(t.name, t.source.name, t.codec.name, t.value) for t in tasks),
+        tuple(PointEntry(t.name, t.source.name, t.codec.name, t.value, t.key) for t in tasks),
         {key: reason for key in recipe.metrics if (reason := METRICS[key].unavailable())},
     )  # fmt: skip
 
@@ -130,24 +130,13 @@ def _entry(kind: type[Any], value: object, where: str) -> Any:
 
 def _check(manifest: Manifest, where: str) -> None:
     find_metrics(manifest.metrics)
-    for name in (*manifest.codecs, *manifest.sequences, *(p.name for p in manifest.points)):
+    for name in (*manifest.codecs, *(p.name for p in manifest.points)):
         check_name(name, where)
     for name, codec in manifest.codecs.items():
-        if not re.fullmatch(r"\.\w{1,8}", codec.suffix):
-            raise UsageError(f"{where}: suffix of {name} is {codec.suffix!r}; expected .letters")
+        check_suffix(codec.suffix, f"{where}, codec {name}")
     for point in manifest.points:
         if point.codec not in manifest.codecs or point.sequence not in manifest.sequences:
             raise UsageError(f"{where}: codec or sequence of point {point.name} is not listed")
-
-
-def check_name(name: str, where: str) -> None:
-    """Raises `UsageError` for what is no plain name of a file."""
-    if not name.isprintable() or set(name) & set("/\\") or name.strip(". ") != name.strip():
-        raise UsageError(
-            f"{where}: {name!r} is no plain name: no folders, dots around it, controls"
-        )
-    if not name or name in RESERVED:
-        raise UsageError(f"{where}: {name!r} is not allowed as a name")
 
 
 def check_links(folder: Path) -> None:

@@ -30,20 +30,7 @@ from hdac.video.ffmpeg import run_ffmpeg
 from hdac.video.picture import Picture
 
 _PARSERS = {".hevc": "hevc", ".h264": "h264", ".vvc": "vvc", ".obu": "av1"}
-_CODER = [
-    "-c:v",
-    "libx264",
-    "-preset",
-    "medium",
-    "-crf",
-    "16",
-    "-g",
-    "30",
-    "-threads",
-    "1",
-    "-movflags",
-    "+faststart",
-]
+_CODER = "-c:v libx264 -preset medium -crf 16 -g 30 -threads 1 -movflags +faststart"
 _TAGS = "-colorspace smpte170m -color_primaries smpte170m -color_trc smpte170m -color_range tv"
 
 
@@ -87,7 +74,7 @@ def video_of(tiles: list[list[Picture]], fps: Fraction) -> bytes:
     with tempfile.TemporaryDirectory(prefix="hdac-") as folder:
         out = Path(folder) / "tiles.mp4"
         source = raw_options("-", width, height, fps)
-        run_ffmpeg([*source, *_CODER, *_TAGS.split(), str(out)], None, raw, timeout=300)
+        run_ffmpeg([*source, *_CODER.split(), *_TAGS.split(), str(out)], None, raw, timeout=300)
         return out.read_bytes()
 
 
@@ -116,7 +103,7 @@ class _Players:
     def _player(
         self, source: Source, clip: Clip, near: float, made: dict[str, list[Picture]]
     ) -> dict[str, Any]:
-        run, metric = self.run, self.run.metrics[0]
+        run, metric = self.run, next(iter(self.run.metrics), "")
         tiles: list[dict[str, Any]] = [
             {"name": "source", "codec": "", "kbps": 0, "frames": {}, "bits": {}}
         ]
@@ -137,11 +124,8 @@ class _Players:
                 ours.append(len(tiles))
             pictures.append(made[point])
             stream = run.store.path(point, codec.recipe.suffix)
-            bits = (
-                frame_bits(stream.read_bytes())
-                if isinstance(codec, Hdac)
-                else {"all": packet_bits(stream)}
-            )
+            ours_bits = isinstance(codec, Hdac)
+            bits = frame_bits(stream.read_bytes()) if ours_bits else {"all": packet_bits(stream)}
             tiles.append({
                 "name": name, "codec": name, "kbps": points[point].kbps,
                 "frames": run.store.frames(point),
@@ -149,8 +133,8 @@ class _Players:
             })  # fmt: skip
         names, worst = [t["name"] for t in tiles], []
         for i in ours:
-            scores = tiles[i]["frames"].get(metric, [])
-            worst += strips(clip, names, pictures, i, scores, higher_is_better(metric))
+            if scores := tiles[i]["frames"].get(metric):
+                worst += strips(clip, names, pictures, i, scores, higher_is_better(metric))
         video = base64.b64encode(video_of(pictures, clip.fps)).decode()
         return {
             "sequence": source.name, "media": source.media, "near": near, "fps": float(clip.fps),

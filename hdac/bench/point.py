@@ -27,7 +27,7 @@ from hdac.bench.raw import read_clip, read_raw
 from hdac.codec.files import inspect
 from hdac.errors import HdacError, ToolError, UsageError
 from hdac.metrics.contract import Clip, Scores
-from hdac.metrics.registry import measure
+from hdac.metrics.registry import METRICS, measure
 from hdac.video.picture import Picture
 
 #: Of a point's record.
@@ -177,7 +177,8 @@ def code_clip(
 
 
 def _execute(task: PointTask, folder: Path) -> PointOutcome:
-    clip = read_clip(find_clip(task, folder), task.frames)
+    notes = list[str]()
+    clip = read_clip(find_clip(task, folder), task.frames, say=notes.extend)
     coded = code_clip(task.codec, clip, task.value, folder, task.stream)
     found = measure(clip, Clip(coded.pictures, clip.fps, clip.matrix), task.metrics, task.every)
     scores = {k: s for k, s in found.items() if isinstance(s, Scores)}
@@ -191,7 +192,11 @@ def _execute(task: PointTask, folder: Path) -> PointOutcome:
             "decoding": _coding_seconds(coded.decoded),
         },
         "commands": coded.commands,
+        "notes": notes,
     }
+    caps = {k: METRICS[k].contract.cap for k in frames}
+    at_cap = {k: sum(v >= cap for v in frames[k]) for k, cap in caps.items() if cap is not None}
+    record["capped"] = {k: count for k, count in at_cap.items() if count}
     record["results"] |= {k: [round(s.value, 6)] for k, s in scores.items()}
     return PointOutcome(task, "", coded.data, record, frames, log)
 

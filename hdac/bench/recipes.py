@@ -85,8 +85,11 @@ def from_table(kind: type[R], table: Mapping[str, Any], where: str) -> R:
         if key not in fields:
             raise UsageError(f"{where}: unknown key {key!r}; allowed are {', '.join(fields)}")
         if not _fits(value, hints[key]):
-            expected = str(hints[key]).removeprefix("<class '").removesuffix("'>")
-            raise UsageError(f"{where}: {key} = {value!r}; expected {expected}")
+            kind_of = hints[key]
+            expected = f"expected {getattr(kind_of, '__name__', kind_of)}"
+            if typing.get_origin(kind_of) is typing.Literal:
+                expected = f"allowed are {', '.join(map(repr, typing.get_args(kind_of)))}"
+            raise UsageError(f"{where}: {key} = {value!r}; {expected}")
     for name, field in fields.items():
         default = field.default, field.default_factory
         if default == (dataclasses.MISSING,) * 2 and name not in table:

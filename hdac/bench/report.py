@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from hdac.atomic import write_atomically
-from hdac.bench.analysis import Comparison, Run, higher_is_better, label, score
+from hdac.bench.analysis import Comparison, Run, higher_is_better, label, rate_point
 from hdac.bench.bd import MIN_OVERLAP
 from hdac.bench.compressai import Extra
 from hdac.bench.experiment import Experiment
-from hdac.bench.figures import averaged_points, extra_scores
+from hdac.bench.figures import averaged_points, extra_points
+from hdac.bench.names import number_text
 from hdac.bench.players import players
 from hdac.bench.published import HEAD, ROWS
 from hdac.bench.tables import about, bd_rows, rd_head, rd_rows
@@ -82,7 +83,7 @@ def _page(
     head = ["codec", *map(label, run.compared)]
     worst = {
         **_table(worst_head(run), worst_rows(run)),
-        "metric": label(run.metrics[0]),
+        "metric": label(run.metrics[0]) if run.metrics else "No metric",
         "pictures": [
             {**picture, "clip": p["sequence"], "near": p["near"]}
             for p in shown
@@ -142,15 +143,16 @@ def curves(run: Run, extra: Sequence[Extra]) -> dict[str, Any]:
             parameter = run.about.codecs[codec].parameter
             for sequence in run.sequences:
                 points = [
-                    (p.kbps, s, f"{parameter} {p.value:g}")
+                    (p.kbps, s, f"{parameter} {number_text(p.value)}")
                     for p in run.of(codec, sequence)
-                    if (s := score(p, metric)) is not None
+                    if (s := rate_point(p, metric)) is not None
                 ]
                 columns = zip(*sorted(points), strict=True) if points else ((), (), ())
                 add(metric, sequence, codec, *columns)
         for other in extra:
-            if scores := extra_scores(other, metric):
-                add(metric, "average", other.name, other.kbps, scores, ["extra"] * len(scores))
+            rates, scores = extra_points(other, metric)
+            if scores:
+                add(metric, "average", other.name, rates, scores, ["extra"] * len(scores))
     names = [*run.codecs, *(e.name for e in extra)]
     looks = {
         name: {"color": _COLOURS[i % 8], "dash": _DASHES[i % 8], "symbol": _SYMBOLS[i % 8]}

@@ -4,7 +4,6 @@ on where it was."""
 from __future__ import annotations
 
 import csv
-import io
 import json
 import math
 from collections.abc import Iterable, Sequence
@@ -13,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from hdac.atomic import write_atomically
+from hdac.bench.cells import csv_text, unquoted
+from hdac.bench.names import number_text
 from hdac.bench.point import SCHEMA, PointOutcome, finite
 
 
@@ -58,25 +59,6 @@ def read_json(path: Path) -> Any:
         raise ValueError("too deeply nested") from None
 
 
-def plain_cell(cell: object) -> object:
-    """A text that a spreadsheet would take for a formula gets an apostrophe in front."""
-    if not isinstance(cell, str) or cell[:1] not in ("=", "+", "-", "@", "\t", "\r"):
-        return cell
-    try:
-        float(cell)
-    except ValueError:
-        return f"'{cell}"
-    return cell
-
-
-def csv_text(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(head)
-    writer.writerows(map(plain_cell, row) for row in rows)
-    return out.getvalue()
-
-
 def _sound(record: Any) -> bool:
     """Whether a record has what tables and figures read, of the types that they expect."""
     try:
@@ -90,6 +72,9 @@ def _sound(record: Any) -> bool:
             and all(isinstance(v, int | float) for v in (*numbers, *seconds))
             and all(isinstance(v, int) and v > 0 for v in sizes)
             and isinstance(record["decides"], dict)
+            and all(isinstance(n, int) for n in record.get("capped", {}).values())
+            and all(isinstance(why, str) for why in record.get("unavailable", {}).values())
+            and all(isinstance(note, str) for note in record.get("notes", []))
         )
     except (AttributeError, IndexError, KeyError, TypeError):
         return False
@@ -105,13 +90,13 @@ class Store:
     def path(self, name: str, suffix: str = ".json") -> Path:
         return self.points / f"{name}{suffix}"
 
-    def load(self, name: str) -> dict[str, Any] | None:
-        """A point's record; None if there is none or it is not readable."""
+    def load(self, name: str, key: str = "") -> dict[str, Any] | None:
+        """A point's record; None if there is none, it is not readable, or of another `key`."""
         try:
             record = read_json(self.path(name))
         except (OSError, ValueError):
             return None
-        return record if _sound(record) else None
+        return record if _sound(record) and key in ("", record.get("key")) else None
 
     def stream(self, name: str, suffix: str) -> bytes | None:
         try:
@@ -131,14 +116,12 @@ class Store:
     def save(self, outcome: PointOutcome) -> None:
         """The record last: a point counts when its record is there."""
         task = outcome.task
-        old = self.load(task.name)
+        old = self.load(task.name, task.key)
         record, frames = dict(outcome.record), {k: finite(v) for k, v in outcome.frames.items()}
-        if old and old.get("key") == task.key:  # only metrics were missing
-            for part in ("results", "unavailable", "metric_code"):
-                record[part] = {**old.get(part, {}), **record.get(part, {})}
-            record["unavailable"] = {
-                k: v for k, v in record["unavailable"].items() if k not in record["results"]
-            }
+        if old:  # only metrics were missing
+            for part in ("results", "unavailable", "metric_code", "capped"):
+                kept = {k: v for k, v in old.get(part, {}).items() if k not in task.metrics}
+                record[part] = {**kept, **record.get(part, {})}
             record["seconds"] = {
                 k: v if v is not None else old["seconds"].get(k)
                 for k, v in record["seconds"].items()
@@ -151,15 +134,17 @@ class Store:
         self.path(task.name, ".error").unlink(missing_ok=True)
 
     def save_error(self, outcome: PointOutcome) -> None:
-        write_atomically(self.path(outcome.task.name, ".error"), outcome.error.encode())
+        """What was made before stays, for the options that it was made with."""
+        failure = {"key": outcome.task.key, "error": outcome.error}
+        write_atomically(self.path(outcome.task.name, ".error"), as_json(failure))
 
-    def error(self, name: str) -> str:
-        """Why a point without a record has none."""
+    def error(self, name: str, key: str = "") -> str:
+        """Why the last try to make a point with that `key` failed; empty if it did not."""
         try:
-            text = self.path(name, ".error").read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            text = ""
-        return text.strip() or "not made yet"
+            found = read_json(self.path(name, ".error"))
+            return str(found["error"]) if key in ("", found["key"]) else ""
+        except (OSError, ValueError, KeyError, TypeError):
+            return ""
 
 
 def kept_rows(path: Path, head: Sequence[str]) -> dict[tuple[str, ...], list[list[Any]]]:
@@ -178,7 +163,7 @@ def kept_rows(path: Path, head: Sequence[str]) -> dict[tuple[str, ...], list[lis
         return {}
     out: dict[tuple[str, ...], list[list[Any]]] = {}
     for row in rows:
-        out.setdefault(tuple(row[:3]), []).append(row)
+        out.setdefault(tuple(map(unquoted, row[:3])), []).append(row)
     return out
 
 
@@ -187,7 +172,8 @@ def frames_csv(store: Store, points: Iterable[tuple[str, Point]], metrics: tuple
     head, rows = ["sequence", "codec", "value", "frame", *metrics], list[Sequence[object]]()
     kept = kept_rows(store.folder / "frames.csv", head)
     for name, point in points:
-        frames, key = store.frames(name), (point.sequence, point.codec, f"{point.value:g}")
+        frames = {} if point.error else store.frames(name)
+        key = (point.sequence, point.codec, number_text(point.value))
         if not frames and not point.error:
             rows += kept.get(key, [])
         columns = [frames.get(m, []) for m in metrics]

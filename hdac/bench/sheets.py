@@ -30,7 +30,7 @@ class Column:
 
 
 def scores(source: list[Picture], decoded: list[Picture]) -> dict[str, float]:
-    """PSNR-Y in dB, and MS-SSIM-Y where the pictures are large enough."""
+    """PSNR-Y in dB, and MS-SSIM-Y of pictures of at least 161 pixels a side."""
     out = {"psnr-y": mean_psnr_y(source, decoded)}
     if min(source[0].y.shape) >= MIN_SIDE:
         out["ms-ssim-y"] = ms_ssim_y(source, decoded)
@@ -38,10 +38,8 @@ def scores(source: list[Picture], decoded: list[Picture]) -> dict[str, float]:
 
 
 def captions(found: dict[str, float]) -> str:
-    parts = [f"PSNR-Y {found['psnr-y']:.2f} dB"]
-    if "ms-ssim-y" in found:
-        parts.append(f"MS-SSIM {found['ms-ssim-y']:.4f}")
-    return " ".join(parts)
+    ms_ssim = f"{found['ms-ssim-y']:.4f}" if "ms-ssim-y" in found else "n/a"
+    return f"PSNR-Y {found['psnr-y']:.2f} dB MS-SSIM {ms_ssim}"
 
 
 def check_same(name: str, source: list[Picture], decoded: list[Picture]) -> None:

@@ -2,82 +2,46 @@
 
 from __future__ import annotations
 
-import io
-import re
-import zipfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from hdac.atomic import write_atomically
-from hdac.bench.analysis import Comparison, Run, comparisons, label
+from hdac.bench.analysis import (
+    NOT_MADE,
+    Comparison,
+    Run,
+    cap,
+    comparisons,
+    label,
+    missing,
+    rate_point,
+)
+from hdac.bench.bd import summarise
+from hdac.bench.cells import csv_text, latex, markdown, xlsx
+from hdac.bench.names import number_text
 from hdac.bench.published import HEAD, ROWS
-from hdac.bench.results import Point, csv_text, frames_csv, plain_cell
+from hdac.bench.results import Point, frames_csv
 from hdac.bench.worst import worst_head, worst_rows
 from hdac.metrics.registry import METRICS
 
 _Number = float | None
 #: A record that says more (width times height) is not believed.
 MAX_PIXELS = 8192 * 4320
-Cells = Sequence[Sequence[str]]
-_EPOCH = (1980, 1, 1, 0, 0, 0)
-_MODIFIED = rb"\g<1>1980-01-01T00:00:00Z"
-_TEX = str.maketrans({
-    **{c: rf"\{c}" for c in "%_&$#{}"}, "±": r"$\pm$", "~": r"\textasciitilde{}",
-    "\\": r"\textbackslash{}", "^": r"\textasciicircum{}",
-})  # fmt: skip
 LAYERS = ("header", "base", "reference", "motion", "fusion")
-
-
-def markdown(head: Sequence[str], rows: Cells) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
-
-
-def latex(head: Sequence[str], rows: Cells, caption: str) -> str:
-    first, *body = (" & ".join(c.translate(_TEX) for c in row) + r" \\" for row in (head, *rows))
-    columns = "l" + "r" * (len(head) - 1)
-    return "\n".join([
-        r"\begin{table}", r"\centering", rf"\caption{{{caption.translate(_TEX)}}}",
-        rf"\begin{{tabular}}{{{columns}}}", r"\toprule", first, r"\midrule", *body, r"\bottomrule",
-        r"\end{tabular}", r"\end{table}", "",
-    ])  # fmt: skip
-
-
-def xlsx(sheets: Mapping[str, tuple[Sequence[str], Iterable[Sequence[object]]]]) -> bytes:
-    """A workbook with fixed dates inside, so that equal tables are equal files."""
-    import openpyxl
-
-    book = openpyxl.Workbook()
-    book.remove(book.worksheets[0])
-    for name, (head, rows) in sheets.items():
-        sheet = book.create_sheet(name)
-        for row in (head, *rows):
-            sheet.append([plain_cell(cell) for cell in row])
-        sheet.freeze_panes = "A2"
-    book.properties.created = book.properties.modified = datetime(*_EPOCH)
-    raw, out = io.BytesIO(), io.BytesIO()
-    book.save(raw)
-    with zipfile.ZipFile(raw) as old, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as new:
-        for name in old.namelist():
-            data = old.read(name)
-            if name == "docProps/core.xml":  # openpyxl writes the time of saving into it
-                data = re.sub(rb"(<dcterms:modified[^>]*>)[^<]*", _MODIFIED, data)
-            new.writestr(zipfile.ZipInfo(name, _EPOCH), data, zipfile.ZIP_DEFLATED)
-    return out.getvalue()
-
-
-# ---- rows
 
 
 def about(run: Run) -> str:
     """What the tables measured."""
     a = run.about
     frames = f"the first {a.frames} frames" if a.frames else "all frames"
+    have = {p.sequence: p.record["frames"] for p in run.points.values() if not p.error}
+    if short := [f"{name} {n}" for name, n in have.items() if n < a.frames]:
+        frames += f" (fewer have {', '.join(short)})"
     settings = "; ".join(
-        f"{name}: {c.title} ({c.parameter} {', '.join(f'{v:g}' for v in c.points)})"
+        f"{name}: {c.title} ({c.parameter} {', '.join(number_text(v) for v in c.points)})"
         for name, c in a.codecs.items()
         if not c.skipped
     )
@@ -94,26 +58,74 @@ def about(run: Run) -> str:
         lines.append(f"Weights: {', '.join(models)}.")
     lines += [f"Not run: {name} ({c.skipped})." for name, c in a.codecs.items() if c.skipped]
     lines += [f"Metric not available: {k} ({why})." for k, why in a.unavailable_metrics.items()]
-    failed = [(name, p.error.splitlines()[0][:200]) for name, p in run.points.items() if p.error]
+    lines += [*_gaps(run), *_caps(run)]
+    failed = [(name, _first_line(p.error)) for name, p in run.points.items() if p.error]
     lines += [f"Failed: {name} ({reason})." for name, reason in failed]
     return "\n".join([*lines, *([a.notes] if a.notes else [])]) + "\n"
+
+
+def _first_line(text: str) -> str:
+    return text.strip().partition("\n")[0][:200]
+
+
+def _gaps(run: Run) -> list[str]:
+    """Metrics that some clips cannot have, and what was said of clips as they were read."""
+    clips: dict[str, dict[str, None]] = {}
+    for p in run.points.values():
+        whole = run.about.unavailable_metrics
+        texts = [
+            f"Metric not available: {metric} ({_first_line(why)})"
+            for metric, why in p.record.get("unavailable", {}).items()
+            if metric in run.about.metrics and metric not in whole
+        ]
+        texts += [f"Note on clips: {note}" for note in p.record.get("notes", [])]
+        for text in texts:
+            clips.setdefault(text, {})[p.sequence] = None
+    return [f"{text}: {', '.join(names)}." for text, names in clips.items()]
+
+
+def _caps(run: Run) -> list[str]:
+    """Points that are in no curve, and frames that are in means without being measured."""
+    lines = []
+    for metric in run.compared:
+        out = [p for codec in run.codecs for p in run.left_out(codec, metric)]
+        named = "; ".join(f"{p.codec} {number_text(p.value)} on {p.sequence}" for p in out)
+        if out:
+            limit = f"at {cap(metric):g} or with half of the frames there, {label(metric)}"
+            lines.append(f"Left out of curves and BD-rates, {limit}: {named}.")
+    for metric in run.metrics:
+        some = [p for p in run.points.values() if p.record.get("capped", {}).get(metric)]
+        frames = sum(p.record["capped"][metric] for p in some if rate_point(p, metric) is not None)
+        if frames:
+            lines.append(f"{label(metric)}: {frames} frames are in means as {cap(metric):g}.")
+    return lines
 
 
 def summary_cell(c: Comparison) -> str:
     """Mean and interval; no mean of a few clips: fewer than half with a number is n/a."""
     s = c.summary
-    if s.mean is None or 2 * s.numbers < s.total:
-        notes = sorted({b.note for b in c.rate.values()})
-        few = f", {s.numbers} of {s.total} clips" if s.numbers else ""
-        return notes[0] if len(notes) == 1 else f"n/a (overlap {100 * s.overlap:.0f} %{few})"
-    some = "" if s.numbers == s.total else f" of {s.numbers}/{s.total} clips"
-    return f"{s.mean:+.1f} % [{s.low:+.1f}, {s.high:+.1f}]{some}"
+    notes = Counter(b.note for b in c.rate.values() if b.note and (b.value is not None) == c.shown)
+    if c.shown:
+        some = "" if s.numbers == s.total else f" of {s.numbers}/{s.total} clips"
+        flags = "".join(f"; {note}: {_clips(n)}" for note, n in sorted(notes.items()))
+        return f"{s.mean:+.1f} % [{s.low:+.1f}, {s.high:+.1f}]{some}{flags}"
+    if len(notes) == 1 and not s.numbers:
+        return next(iter(notes))
+    parts = [] if s.overlap is None else [f"overlap {100 * s.overlap:.0f} %"]
+    parts += [f"{s.numbers} of {s.total} clips"] if s.numbers else []
+    parts += [f"{note}: {n}" for note, n in sorted(notes.items()) if not note.startswith("n/a")]
+    return f"n/a ({', '.join(parts)})"
+
+
+def _clips(count: int) -> str:
+    return f"{count} clip{'s' if count > 1 else ''}"
 
 
 def _second_cell(c: Comparison) -> str:
-    s, akima = c.summary, "n/a" if c.mean_akima is None else f"{c.mean_akima:+.1f} %"
-    wins = f"{s.below_zero}/{s.numbers}, {100 * s.overlap:.0f} %"
-    return f"{wins}, {akima}, {c.mean_curve.text()}"
+    s, akima = c.summary, "n/a" if c.mean_akima is None or not c.shown else f"{c.mean_akima:+.1f} %"
+    ties = f" ({s.ties} equal)" if s.ties else ""
+    overlap = "n/a" if s.overlap is None else f"{100 * s.overlap:.0f} %"
+    return f"{s.below_zero}/{s.numbers}{ties}, {overlap}, {akima}, {c.mean_curve.text()}"
 
 
 def bd_rows(
@@ -126,6 +138,27 @@ def bd_rows(
     by = {(c.codec, c.metric): c for c in found if c.anchor == anchor}
     codecs = dict.fromkeys(codec for codec, _ in by)
     return [[codec, *(cell(by[codec, m]) for m in metrics)] for codec in codecs]
+
+
+def common_rows(found: list[Comparison], anchor: str, metrics: Sequence[str]) -> list[list[str]]:
+    """`bd_rows` over those clips alone for which every codec that has a mean has a number; none
+    where they are all the clips that the means are of."""
+    by = {(c.codec, c.metric): c for c in found if c.anchor == anchor and c.shown}
+    clips: dict[str, list[str]] = {}
+    for metric in metrics:
+        rates = [c.rate for (_, m), c in by.items() if m == metric]
+        clips[metric] = [
+            s for s in (rates or [{}])[0] if all(r[s].value is not None for r in rates)
+        ]
+    if all(len(clips[c.metric]) == c.summary.numbers for c in by.values()):
+        return []
+
+    def cell(c: Comparison) -> str:
+        chosen = clips[c.metric] if c.shown else []
+        mean = summarise([c.rate[s] for s in chosen]).mean
+        return "n/a" if mean is None else f"{mean:+.1f} % ({_clips(len(chosen))})"
+
+    return bd_rows(found, anchor, metrics, cell)
 
 
 DETAIL_HEAD = (
@@ -148,9 +181,11 @@ def detail_rows(found: list[Comparison]) -> list[list[object]]:
             numbers = (rate.value, akima.value, rate.overlap, quality.value, None, None)
             rows.append(_detail(c, name, numbers, rate.note or quality.note))
         s, m = c.summary, c.mean_curve
-        losses, without = s.numbers - s.below_zero, s.total - s.numbers
-        note = f"{s.below_zero} wins, {losses} losses, {without} without a number"
+        losses, without = s.numbers - s.below_zero - s.ties, s.total - s.numbers
+        note = f"{s.below_zero} wins, {s.ties} equal, {losses} losses, {without} without a number"
         means = (s.mean, c.mean_akima, s.overlap, c.mean_quality, s.low, s.high)
+        if not c.shown:
+            means, note = (None, None, s.overlap, None, None, None), f"{summary_cell(c)}; {note}"
         rows.append(_detail(c, "mean", means, note))
         averaged = (m.value, None, m.overlap, None, None, None)
         rows.append(_detail(c, "averaged curve", averaged, m.note))
@@ -172,9 +207,10 @@ def rd_rows(run: Run) -> list[list[object]]:
     """`rd.csv`: one line a point."""
     rows = []
     for p in run.points.values():
-        head: list[object] = [p.sequence, p.codec, f"{p.value:g}"]
+        head: list[object] = [p.sequence, p.codec, number_text(p.value)]
         if p.error:
-            rows.append([*head, *[""] * (len(rd_head(run)) - 4), "failed"])
+            status = "failed" if p.error != NOT_MADE else NOT_MADE
+            rows.append([*head, *[""] * (len(rd_head(run)) - 4), status])
             continue
         bits, record = p.record["bits"] or {}, p.record
         rate = [round(p.kbps, 4), record["results"]["bpp"][0]]
@@ -185,26 +221,31 @@ def rd_rows(run: Run) -> list[list[object]]:
 
 
 def mean_rows(run: Run) -> list[list[str]]:
-    """Means over the sequences at each rate point; "failed" where one is missing."""
+    """Means over the sequences at each rate point, all of them or none: what a row has in its cells
+    is of the same clips."""
     rows = []
     for codec in run.codecs:
         for value in run.about.codecs[codec].points:
-            points, head = run.at(codec, value), [codec, f"{value:g}"]
-            if any(p.error for p in points) or not points:
-                rows.append([*head, "failed", *[""] * len(run.metrics), ""])
+            points, head = run.at(codec, value), [codec, number_text(value)]
+            if why := missing(points):
+                rows.append([*head, why, *[""] * len(run.metrics), ""])
                 continue
-            cells = [_mean([p.score(m) for p in points], m) for m in run.metrics]
+            cells = [_mean(points, m) for m in run.metrics]
             kbps = f"{np.mean([p.kbps for p in points]):.2f}"
             rows.append([*head, kbps, *cells, _layers(points)])
     return rows
 
 
-def _mean(values: list[float | None], metric: str) -> str:
-    present = [v for v in values if v is not None]
+def _mean(points: list[Point], metric: str) -> str:
+    present = [v for p in points if (v := p.score(metric)) is not None]
+    if len(present) < len(points):
+        return f"n/a ({len(present)} of {_clips(len(points))})" if present else "n/a"
+    at_cap = sum(rate_point(p, metric) is None for p in points)
     digits = {"dB": 2, "levels": 3}.get(METRICS[metric].contract.unit, 4)
     if metric in ("vmaf", "msvgg", "msvgg-lite"):
         digits = 2
-    return f"{np.mean(present):.{digits}f}" if present else "n/a"
+    mark = f" ({at_cap} at the cap)" if at_cap else ""
+    return f"{np.mean(present):.{digits}f}{mark}"
 
 
 def _layers(points: list[Point]) -> str:
@@ -224,10 +265,8 @@ def time_rows(run: Run) -> list[list[str]]:
         cells = []
         for side in ("encoding", "decoding"):
             timed = [p.record for p in points if p.record["seconds"].get(side)]
-            seconds, frames = (
-                sum(r["seconds"][side] for r in timed),
-                sum(r["frames"] for r in timed),
-            )
+            seconds = sum(r["seconds"][side] for r in timed)
+            frames = sum(r["frames"] for r in timed)
             cells.append(f"{1000 * seconds / frames:.1f}" if timed else "n/a")
         rows.append([codec, *cells, _gmac(run.about.codecs[codec].recipe, points[0])])
     return rows
@@ -260,8 +299,10 @@ def write_tables(run: Run) -> list[Comparison]:
     found = list(comparisons(run))
     folder = run.folder
     text, tex = [f"# {run.about.title}\n", about(run)], []
-    labels, headline = list(map(label, run.compared)), run.compared[0]
-    for anchor in run.anchors:
+    labels = list(map(label, run.compared))
+    for anchor in run.anchors if labels else ():
+        headline, common = run.compared[0], common_rows(found, anchor, run.compared)
+        same = "The same over clips for which all codecs that have a mean have a number:"
         head, rows = ["BD-rate", *labels], bd_rows(found, anchor, run.compared)
         count = len(run.sequences)
         caption = f"BD-rate against {anchor}, {count} sequences, mean (95 % interval)"
@@ -276,11 +317,13 @@ def write_tables(run: Run) -> list[Comparison]:
             markdown(
                 [f"against {anchor}", *second], bd_rows(found, anchor, run.compared, _second_cell)
             ),
+            *([same + "\n", markdown(head, common)] if common else ()),
             f"Per sequence, {label(headline)}:\n",
             markdown(["sequence", *by], per),
         ]
     means = ["codec", "point", "kbps", *map(label, run.metrics), "bits by layer, %"]
     text += [
+        *(() if labels else ("No point has a value of any metric: the reasons are above.\n",)),
         "## Published, on other clips and with other anchor settings\n",
         markdown(HEAD, ROWS),
         "## Means over the sequences\n",

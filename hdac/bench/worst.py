@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hdac.bench.analysis import Run, higher_is_better, label
+from hdac.bench.names import number_text
 from hdac.bench.results import kept_rows
 from hdac.metrics.contract import Clip
 from hdac.video.colour import rgb_from_picture
@@ -60,22 +61,24 @@ def worst_of(scores: Sequence[float | None], up: bool) -> Worst | None:
 
 
 def worst_head(run: Run) -> list[str]:
-    name = label(run.metrics[0])
+    name = label(run.metrics[0]) if run.metrics else "no metric"
     values = ["kbps", f"{name}, mean", "worst 5 %", "drift"]
     return ["codec", "sequence", "point", *values, "worst frames"]
 
 
 def worst_rows(run: Run) -> list[list[object]]:
     """One row for each point of hdac and of the first anchor, on the first metric (all frames)."""
-    metric = run.metrics[0]
     rows: list[list[object]] = []
+    if not run.metrics:
+        return rows
+    metric = run.metrics[0]
     kept = kept_rows(run.folder / "worst.csv", worst_head(run))
     for codec in run.shown:
         for name, point in run.points.items():
             if point.codec != codec or point.error:
                 continue
             found = worst_of(run.store.frames(name).get(metric, []), higher_is_better(metric))
-            key = (codec, point.sequence, f"{point.value:g}")
+            key = (codec, point.sequence, number_text(point.value))
             if not found:
                 rows += kept.get(key, [])
             else:

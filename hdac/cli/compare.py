@@ -10,7 +10,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hdac.cli.common import add_json, progress, read_stream, result
+from hdac.cli.common import add_json, progress, read_stream, result, say_notes
 
 if TYPE_CHECKING:
     from hdac.video.picture import Picture
@@ -45,6 +45,7 @@ def load(name: str) -> tuple[VideoInfo, list[Picture]]:
 
 
 def run(options: argparse.Namespace) -> None:
+    from hdac.bench.raw import rate_note
     from hdac.bench.sheets import Column, captions, check_same, scores, write_sheets
     from hdac.video.writer import check_output
 
@@ -53,7 +54,9 @@ def run(options: argparse.Namespace) -> None:
     columns = [Column(f"source\n{Path(options.source).name}", source)]
     rows, lines = [], []
     for name in options.decoded:
-        _, pictures = load(name)
+        theirs, pictures = load(name)
+        if note := rate_note(info.fps, theirs.fps):
+            say_notes(name, [note])
         check_same(name, source, pictures)
         found = scores(source, pictures)
         rows.append({"file": name, **{k: round(v, 4) for k, v in found.items()}})

@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hdac.cli.common import add_json, result, say
+from hdac.cli.common import add_json, result, say, say_notes
 
 if TYPE_CHECKING:
     from hdac.bench.experiment import Experiment
@@ -102,13 +102,14 @@ def _report(
     summary: dict[str, object],
 ) -> int:
     from hdac.bench.analysis import load
-    from hdac.bench.compressai import read_extra, write_aggregates
+    from hdac.bench.compressai import beside, read_extra, write_aggregates
     from hdac.bench.figures import write_figures
     from hdac.bench.report import write_report
     from hdac.bench.tables import write_tables
 
-    extra = [read_extra(path) for path in options.extra]
     run = load(folder)
+    extra, notes = beside(run, [read_extra(path) for path in options.extra])
+    say_notes("--extra", notes)
     found = write_tables(run)
     write_aggregates(run)
     write_figures(run, extra)
@@ -121,4 +122,4 @@ def _report(
     made = f"{summary['made']} points made, {summary['kept']} kept, " if summary else ""
     files = ", ".join(["bd.md", "rd.csv", "figures/", *(p.name for p in pages)])
     result(options, data, f"{folder}: {made}{failed} of {count} points failed; see {files}")
-    return 1 if failed else 0
+    return 1 if failed or not run.metrics else 0

@@ -1,17 +1,19 @@
 """Measure a decoded video against its source.
 
-Both are read as 8-bit limited-range 4:2:0; RGB metrics convert both by the same formula. Metrics
-that lack a network or a filter here are said to be unavailable, with the reason.
+Both are read as 8-bit limited-range 4:2:0; RGB metrics convert both by the matrix of the source.
+Metrics that lack a network or a filter here are said to be unavailable, with the reason.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from hdac.atomic import write_atomically
-from hdac.cli.common import add_json, result
+from hdac.cli.common import add_json, result, say_notes
 from hdac.errors import UsageError
 
 
@@ -29,8 +31,8 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from hdac.bench.raw import read_clip
-    from hdac.bench.results import csv_text
+    from hdac.bench.cells import csv_text
+    from hdac.bench.raw import rate_note, read_clip
     from hdac.metrics.contract import Scores
     from hdac.metrics.registry import DEFAULT, METRICS, measure
     from hdac.video.reader import parse_size
@@ -42,7 +44,17 @@ def run(options: argparse.Namespace) -> int:
     if table and table.exists() and not options.force:
         raise UsageError(f"{table} exists; choose another name or give -f to overwrite it")
     size = parse_size(options.size) if options.size else None
-    x, x_hat = (read_clip(Path(p), None, size) for p in (options.source, options.decoded))
+    x, x_hat = (
+        read_clip(Path(path), None, size, partial(say_notes, path))
+        for path in (options.source, options.decoded)
+    )
+    if x_hat.matrix != x.matrix:
+        tags = f"matrix {x_hat.matrix}, the source {x.matrix} (as tagged, or assumed)"
+        say_notes(options.decoded, [f"{tags}: the source's holds for both"])
+        x_hat = replace(x_hat, matrix=x.matrix)
+    raw = Path(options.source).suffix == ".yuv" or Path(options.decoded).suffix == ".yuv"
+    if not raw and (note := rate_note(x.fps, x_hat.fps)):
+        say_notes(options.decoded, [note])
     scores = measure(x, x_hat, keys)
     given = {k: s for k, s in scores.items() if isinstance(s, Scores)}
     reasons = {k: str(s) for k, s in scores.items() if not isinstance(s, Scores)}

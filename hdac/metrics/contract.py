@@ -21,6 +21,8 @@ from hdac.video.picture import Picture
 
 LUMA, RGB8, RGB1 = "Y', 8 bit", "R'G'B', 8 bit", "R'G'B' in [0, 1]"
 MEAN = "mean over frames"
+#: dB of identical pictures, and the top of VMAF's scale.
+CAP = 100.0
 
 
 class UnavailableError(HdacError):
@@ -45,7 +47,8 @@ class Scores(NamedTuple):
 class Contract:
     """key: name in files and on the command line; `space`: colour space and data range;
     `averaging`: from frames to `value`; `sampled`: a slow metric of single frames, which an
-    experiment may measure on every Nth frame (and then says so)."""
+    experiment may measure on every Nth frame (and then says so); `cap`: what identical or nearly
+    identical pictures get instead of a measurement."""
 
     key: str
     title: str
@@ -55,6 +58,7 @@ class Contract:
     averaging: str
     source: str
     sampled: bool = False
+    cap: float | None = None
 
 
 class Metric(ABC):

@@ -9,8 +9,8 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from hdac.errors import HdacError
-from hdac.metrics.contract import LUMA, MEAN, Clip, Contract, Metric, Scores, UnavailableError
+from hdac.errors import HdacError, ToolError
+from hdac.metrics.contract import CAP, LUMA, MEAN, Clip, Contract, Metric, Scores, UnavailableError
 from hdac.video.ffmpeg import find_ffmpeg, run_ffmpeg
 
 
@@ -23,21 +23,27 @@ def _filters(ffmpeg: str) -> frozenset[str]:
     return frozenset(words[1] for words in rows if len(words) > 2)
 
 
-def filtered(x: Clip, x_hat: Clip, graph: str) -> str:
-    """Runs `[x_hat][x]graph`, `{log}` in it standing for a file, whose text is returned. Raises
-    `ToolError`."""
-    size = "x".join(map(str, x.size))
-    raw = ["-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", size, "-r", str(x.fps), "-i"]
+def filtered(first: Clip, second: Clip, graph: str) -> str:
+    """Runs `[first][second]graph`, `{log}` in it standing for a file, whose text is returned. Which
+    of them is the source differs from filter to filter. Raises `ToolError`."""
+    size, fps = "x".join(map(str, first.size)), str(first.fps)
+    raw = ["-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", size, "-r", fps, "-i"]
     with tempfile.TemporaryDirectory(prefix="hdac-") as folder:
         inputs = []
-        for name, clip in (("x_hat.yuv", x_hat), ("x.yuv", x)):
+        for name, clip in (("first.yuv", first), ("second.yuv", second)):
             path = Path(folder) / name
             with path.open("wb") as file:
                 file.writelines(p.tobytes() for p in clip.pictures)
             inputs += [*raw, str(path)]
         log = Path(folder) / "log"
         graph = f"[0:v][1:v]{graph.format(log=log)}"
-        run_ffmpeg([*inputs, "-lavfi", graph, "-f", "null", "-"], timeout=120 + len(x.pictures))
+        try:
+            limit = 120 + len(first.pictures)
+            run_ffmpeg([*inputs, "-lavfi", graph, "-f", "null", "-"], timeout=limit)
+        except ToolError as error:  # without the command, which names folders of here
+            what, _, said = str(error).partition(": ")
+            last = said.splitlines()[1:][-1:]
+            raise ToolError(": ".join([what, *last])) from error
         return log.read_text()
 
 
@@ -56,32 +62,50 @@ class FfmpegFilter(Metric):
 
 
 class Vmaf(FfmpegFilter):
-    """Model vmaf_v0.6.1, libvmaf's mean over frames."""
+    """Model vmaf_v0.6.1, libvmaf's mean over frames. Its first input is the decoded clip."""
 
     filter = "libvmaf"
     contract = Contract(
-        "vmaf", "VMAF", "", True, LUMA, "mean over frames, by libvmaf", "model vmaf_v0.6.1"
+        "vmaf",
+        "VMAF",
+        "",
+        True,
+        LUMA,
+        "mean over frames, by libvmaf",
+        "model vmaf_v0.6.1",
+        cap=CAP,
     )
 
     def _measure(self, x: Clip, x_hat: Clip) -> Scores:
-        text = filtered(x, x_hat, "libvmaf=log_fmt=json:n_threads=1:log_path={log}")
+        text = filtered(x_hat, x, "libvmaf=log_fmt=json:n_threads=1:log_path={log}")
         log = json.loads(text)
         frames = tuple(f["metrics"]["vmaf"] for f in log["frames"])
         return Scores(log["pooled_metrics"]["vmaf"]["mean"], frames)
 
 
 class Xpsnr(FfmpegFilter):
-    """Luma, weighted over the clip by the filter."""
+    """Luma, mean over frames of the filter's value of each (not its average of the errors). Its
+    first input is the source, from which it takes the weights, whatever its help calls it."""
 
     filter = "xpsnr"
     contract = Contract(
-        "xpsnr", "XPSNR-Y", "dB", True, LUMA, MEAN, "Helmrich et al. (2020), FFmpeg's filter"
+        "xpsnr",
+        "XPSNR-Y",
+        "dB",
+        True,
+        LUMA,
+        MEAN,
+        "Helmrich et al. (2020), FFmpeg's filter",
+        cap=CAP,
     )
 
     def _measure(self, x: Clip, x_hat: Clip) -> Scores:
+        width, height = x.size
+        if width * height < 2025:  # there, the filter gives plain PSNR
+            raise UnavailableError(f"pictures of {width}x{height}; XPSNR needs 2025 pixels")
         text = filtered(x, x_hat, "xpsnr=stats_file={log}")
         found = re.findall(r"^n:.*?XPSNR y:\s*(inf|[\d.]+)", text, re.MULTILINE)
-        frames = tuple(min(100.0, float(v)) for v in found)
+        frames = tuple(min(CAP, float(v)) for v in found)
         if len(frames) != len(x.pictures):
             raise UnavailableError(f"FFmpeg's xpsnr said {len(frames)} frames of {len(x.pictures)}")
-        return Scores(sum(frames) / len(frames), frames)
+        return Scores.mean(frames)

@@ -9,14 +9,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from hdac.metrics.contract import (
-    LUMA,
-    Clip,
-    Contract,
-    Metric,
-    Scores,
-    UnavailableError,
-)
+from hdac.metrics.contract import LUMA, Clip, Contract, Metric, Scores, UnavailableError
 
 
 def _luma(clip: Clip) -> list[npt.NDArray[np.int16]]:

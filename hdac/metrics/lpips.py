@@ -14,14 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hdac.metrics.contract import (
-    MEAN,
-    Clip,
-    Contract,
-    Metric,
-    Scores,
-    UnavailableError,
-)
+from hdac.metrics.contract import MEAN, Clip, Contract, Metric, Scores, UnavailableError
 from hdac.metrics.weights import WeightsFile, load_weights, missing
 
 BACKBONE = WeightsFile(

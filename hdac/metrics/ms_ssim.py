@@ -14,20 +14,15 @@ from hdac.errors import UsageError
 from hdac.metrics.contract import LUMA, MEAN, RGB1, Clip, Contract, Metric, Scores
 from hdac.video.picture import Picture
 
-#: Five scales need 16 * (window - 1) + 1 pixels on the shorter side: 161 for the standard window of
-#: 11.
-MIN_SIDE = 49
-
-
-def window(side: int) -> int:
-    """11 taps; on pictures with less than 161 pixels on the shorter side the largest odd window
-    that fits."""
-    return min(11, ((side - 1) // 16) // 2 * 2 + 1)
+#: Five scales of the standard window of 11 taps need 16 * (11 - 1) + 1 pixels on the shorter side;
+#: a smaller window gives other numbers.
+MIN_SIDE = 161
+CAP_DB = 60.0
 
 
 def decibels(value: float) -> float:
-    """MS-SSIM (linear) -> -10 log10(1 - x), at most 60 dB: the scale of plots and of BD-rates."""
-    return min(60.0, -10 * math.log10(max(1 - value, 1e-6)))
+    """MS-SSIM (linear) -> -10 log10(1 - x), at most `CAP_DB`: the scale of plots and BD-rates."""
+    return min(CAP_DB, -10 * math.log10(max(1 - value, 1e-6)))
 
 
 def _luma(pictures: Sequence[Picture]) -> Iterable[Tensor]:
@@ -36,16 +31,13 @@ def _luma(pictures: Sequence[Picture]) -> Iterable[Tensor]:
 
 @torch.inference_mode()
 def _scores(xs: Iterable[Tensor], x_hats: Iterable[Tensor], data_range: float) -> Scores:
-    found = []
-    for x, x_hat in zip(xs, x_hats, strict=True):
-        size = window(min(x.shape[-2:]))
-        found.append(float(ms_ssim(x, x_hat, data_range=data_range, win_size=size)))
-    return Scores.mean(found)
+    pairs = zip(xs, x_hats, strict=True)
+    return Scores.mean([float(ms_ssim(x, x_hat, data_range=data_range)) for x, x_hat in pairs])
 
 
 def ms_ssim_y(xs: Sequence[Picture], x_hats: Sequence[Picture]) -> float:
-    """Mean over frames of MS-SSIM of Y' (linear, key `ms-ssim-y`); `window` taps. Raises
-    `UsageError` below 49 pixels a side."""
+    """Mean over frames of MS-SSIM of Y' (linear, key `ms-ssim-y`). Raises `UsageError` below 161
+    pixels a side."""
     width, height = xs[0].width, xs[0].height
     if min(width, height) < MIN_SIDE:
         raise UsageError(

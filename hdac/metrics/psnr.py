@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from hdac.layers.reference import luma_mse
-from hdac.metrics.contract import Clip, Contract, Metric, Scores
+from hdac.metrics.contract import CAP, Clip, Contract, Metric, Scores
 from hdac.video.picture import Picture
 
 _POOLED, _MEAN = "PSNR of the MSE over all frames", "mean over frames of per-frame PSNR"
@@ -22,7 +22,7 @@ _KINDS = {
 
 
 def _decibels(mse: float) -> float:
-    return 100.0 if mse == 0 else min(100.0, 10 * math.log10(255**2 / mse))
+    return CAP if mse == 0 else min(CAP, 10 * math.log10(255**2 / mse))
 
 
 def psnr_y(x: Picture, x_hat: Picture) -> float:
@@ -52,7 +52,7 @@ class Psnr(Metric):
     def __init__(self, key: str) -> None:
         title, samples, averaging = _KINDS[key]
         space, source = f"{samples}, 8 bit, peak 255", "ITU-T HSTP-VID-WPOM (2020)"
-        self.contract = Contract(key, title, "dB", True, space, averaging, source)
+        self.contract = Contract(key, title, "dB", True, space, averaging, source, cap=CAP)
 
     def _measure(self, x: Clip, x_hat: Clip) -> Scores:
         key, pictures = self.contract.key, (x.pictures, x_hat.pictures)

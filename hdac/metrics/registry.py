@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 
 from hdac.errors import UsageError
@@ -32,11 +33,16 @@ DEFAULT = ("psnr-y", "ms-ssim-y", "msvgg-lite", "lpips-squeeze", "vmaf", "identi
 
 
 def find_metrics(keys: Iterable[str]) -> list[Metric]:
-    """The metrics of these keys. Raises `UsageError` for one that does not exist."""
+    """The metrics of these keys. Raises `UsageError` for one that does not exist or is listed
+    twice, and for none."""
     keys = list(keys)
+    if not keys:
+        raise UsageError(f"no metric is named; choose from {', '.join(METRICS)}")
     for key in keys:
         if key not in METRICS:
             raise UsageError(f"metric {key!r} is unknown; choose from {', '.join(METRICS)}")
+        if keys.count(key) > 1:
+            raise UsageError(f"metric {key!r} is listed {keys.count(key)} times; once is enough")
     return [METRICS[key] for key in keys]
 
 
@@ -59,9 +65,16 @@ def measure(
                 raise UnavailableError(reason)
             slow = metric.contract.sampled and every > 1
             scores = metric.measure(*sparse) if slow else metric.measure(x, x_hat)
+            if not math.isfinite(scores.value):
+                raise UnavailableError(f"its value is {scores.value}")
             out[metric.contract.key] = _spread(scores, every, len(x.pictures)) if slow else scores
         except UnavailableError as error:
             out[metric.contract.key] = error
+        except Exception as error:  # whatever a tool or a network does, the other metrics stand
+            last = (str(error).strip().splitlines() or ["no message"])[-1][-200:]
+            text = f"{type(error).__name__}: {re.sub(r'[^ ]*/', '', last)}"  # no folders of here
+            size = "{}x{}".format(*x.size)
+            out[metric.contract.key] = UnavailableError(f"it failed on pictures of {size} ({text})")
     return out
 
 

@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -100,6 +101,8 @@ class PictureFolder:
                 f"pictures carry no frame rate; {DEFAULT_FPS} frames per second assumed (set it "
                 "with --fps)"
             )
+        if gaps := _gaps([p.stem for p in self._files]):
+            self.notes.append(f"there are no pictures of the numbers {gaps}")
         first, alpha = load_image(self._files[0])
         if alpha:
             self.notes.append("alpha is dropped: the pictures are coded as if opaque")
@@ -122,6 +125,18 @@ class PictureFolder:
                 frame = av.VideoFrame.from_ndarray(rgb, "rgb24").reformat(*self._scale)
                 rgb = np.asarray(frame.to_ndarray(), np.uint8)
             yield Picture.from_rgb(rgb, self.info.matrix)
+
+
+def _gaps(stems: list[str]) -> str:
+    """Numbers that are missing between those of pictures, in steps of the smallest difference."""
+    found = [re.search(r"([0-9]+)[^0-9]*$", stem) for stem in stems]
+    numbers = [int(m[1]) for m in found if m]
+    pairs = list(pairwise(numbers))
+    if len(numbers) < len(stems) or any(b <= a for a, b in pairs):
+        return ""
+    step = min((b - a for a, b in pairs), default=1)
+    holes = ((a + step, b - step) for a, b in pairs if b - a >= 2 * step)
+    return ", ".join(str(a) if a >= b else f"{a} to {b}" for a, b in holes)
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from hdac.bench.analysis import load
+from hdac.bench.cells import csv_text, latex, xlsx
 from hdac.bench.datasets import find_sources
-from hdac.bench.results import as_json, csv_text
-from hdac.bench.tables import latex, write_tables, xlsx
+from hdac.bench.results import as_json
+from hdac.bench.tables import write_tables
 from hdac.cli.main import main
 from hdac.errors import UsageError
 from tests.conftest import Run

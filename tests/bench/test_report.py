@@ -13,7 +13,7 @@ from hdac.bench.codecs import load_codec
 from hdac.bench.compressai import read_extra
 from hdac.bench.datasets import find_sources
 from hdac.bench.experiment import load_experiment
-from hdac.bench.figures import averaged_points, extra_scores
+from hdac.bench.figures import averaged_points, extra_points
 from hdac.bench.manifest import describe
 from hdac.bench.point import execute
 from hdac.bench.report import write_report
@@ -125,7 +125,7 @@ def test_aggregates_are_compressais(results: Path, hdac: Run) -> None:
     assert {"name", "description", "results"} <= data.keys()
     assert {"bpp", "encoding_time", "decoding_time"} <= data["results"].keys()
     run, extra = load(results), read_extra(results / "hdac-base.json")
-    assert extra_scores(extra, "psnr-y") == pytest.approx(
+    assert extra_points(extra, "psnr-y")[1] == pytest.approx(
         averaged_points(run, "hdac-base", "psnr-y")[1], abs=1e-6
     )
     with pytest.raises(UsageError, match="give a JSON file"):

@@ -8,7 +8,8 @@ import pytest
 
 from hdac.bench.analysis import Comparison, label
 from hdac.bench.bd import Bd
-from hdac.bench.tables import latex, markdown, summary_cell, xlsx
+from hdac.bench.cells import latex, markdown, xlsx
+from hdac.bench.tables import summary_cell
 
 
 def compared(values: list[float | None]) -> Comparison:

@@ -111,7 +111,7 @@ def test_compare(hdac: Run, clip: Path, stream: Path, tmp_path: Path, name: str)
     rows = json.loads(out)["scores"]
     assert rows[1]["psnr-y"] == 100
     assert 20 < rows[0]["psnr-y"] < 40
-    assert 0.5 < rows[0]["ms-ssim-y"] < rows[1]["ms-ssim-y"] == 1
+    assert "ms-ssim-y" not in rows[0]  # 144 lines: the standard window does not fit
     if name.endswith(".mp4"):
         assert VideoReader(tmp_path / name).info.width == 3 * 176
 

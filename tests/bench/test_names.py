@@ -1,0 +1,196 @@
+"""Names of clips and codecs are data: they are read as markup, numbers or places nowhere."""
+
+import csv
+import io
+import json
+import re
+import shutil
+import tomllib
+import warnings
+from pathlib import Path
+
+import openpyxl
+import pytest
+
+from hdac.bench.analysis import load
+from hdac.bench.cells import csv_text, latex, markdown, unquoted, xlsx
+from hdac.bench.compressai import write_aggregates
+from hdac.bench.datasets import find_sources, load_dataset
+from hdac.bench.figures import STYLE, rd_figure, sequences_figure
+from hdac.bench.prepare import prepare
+from hdac.bench.report import write_report
+from hdac.bench.tables import write_tables
+from tests.bench.conftest import experiment, results_folder, x264
+from tests.conftest import Run, synthetic, write_video
+
+NAMES = (
+    "a$b", "$x$", "$\\frac", "_under", "_", "c#d", "#", "e^f", "g|h", "i\\j", "\\", 'k"l', '"',
+    "=1+1", "-x", "+", "@m", "{n}", "%s", "o%p", "~", "<b>q", "[r]", "*s*", "`t`", "é", "日本",
+    "u v", "w&x", "'y'", "%{z}", "long" * 55,
+)  # fmt: skip
+CODECS = tuple(n for n in NAMES if "\\" not in n)
+FEW = CODECS[:8]
+SCORES = (28.0, 31.0, 34.0, 37.0)
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Results of clips and codecs with such names, and their tables."""
+    folder = tmp_path_factory.mktemp("names") / "out"
+    points = {
+        (clip, codec, 40 - i): (10.0 * 2**i / (1 + 0.1 * j), {"psnr-y": s})
+        for clip, codecs in ((NAMES[0], FEW), *((n, FEW[:1]) for n in NAMES[1:]))
+        for j, codec in enumerate(codecs)
+        for i, s in enumerate(SCORES)
+    }
+    results_folder(folder, points)
+    write_tables(load(folder))
+    return folder
+
+
+def test_csv_and_xlsx_give_names_back(hostile: Path) -> None:
+    with (hostile / "rd.csv").open(newline="", encoding="utf-8") as file:
+        _, *rows = csv.reader(file)
+    assert {unquoted(r[0]) for r in rows} == set(NAMES)
+    assert {unquoted(r[1]) for r in rows} == set(FEW)
+    assert not any(r[0].startswith(("=", "-", "+", "@")) for r in rows)
+    sheet = openpyxl.load_workbook(hostile / "tables.xlsx")["RD"]
+    assert {row[0].value for row in sheet.iter_rows(min_row=2)} == set(NAMES)
+    assert {row[0].data_type for row in sheet.iter_rows(min_row=2)} == {"s"}
+    write_tables(load(hostile))
+    assert (hostile / "rd.csv").read_text(encoding="utf-8").count("\n") == len(rows) + 1
+
+
+def test_kept_rows_are_found_under_any_name(hostile: Path) -> None:
+    """A clone has tables, but no values of frames: those of before stay."""
+    head = "sequence,codec,value,frame,psnr-y"
+    rows = [[n, CODECS[0], 40, 0, 1.5] for n in NAMES]
+    (hostile / "frames.csv").write_text(csv_text(head.split(","), rows), encoding="utf-8")
+    write_tables(load(hostile))
+    with (hostile / "frames.csv").open(newline="", encoding="utf-8") as file:
+        assert {unquoted(r[0]) for r in [*csv.reader(file)][1:]} == set(NAMES)
+
+
+def test_markdown_cells_stay_cells(hostile: Path) -> None:
+    for line in (hostile / "bd.md").read_text(encoding="utf-8").splitlines():
+        if line.startswith("| long"):
+            assert len(re.findall(r"(?<!\\)\|", line)) in (3, len(FEW) + 1, 6)
+    for name in NAMES:
+        (row,) = markdown(["h"], [[name]]).splitlines()[2:]
+        assert len(re.findall(r"(?<!\\)(?:\\\\)*\|", row)) == 2
+        assert re.sub(r"\\([^A-Za-z0-9 ])", r"\1", row)[2:-2] == name
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_latex_of_names(name: str) -> None:
+    text = latex(["codec", "x"], [[name, "1"]], name)
+    (row,) = (line for line in text.splitlines() if line.endswith(r"& 1 \\"))
+    cell = row.removesuffix(r" & 1 \\")
+    bare = re.sub(
+        r"\\(?:textbackslash|textasciitilde|textasciicircum|textbar|textless|textgreater)\{\}",
+        "",
+        cell,
+    )
+    assert not re.search(r"(?<!\\)[%_&$#]|[\^~|<>]", bare)
+    assert bare.count("{") == bare.count("}")
+    assert not re.match(r"[\[*]", cell)
+
+
+def test_plots_show_every_name(tmp_path: Path) -> None:
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    points = {
+        (clip, codec, 40 - i): (10.0 * 2**i, {"psnr-y": s})
+        for clip, codecs in (("$\\frac", CODECS), ("_x", ("$x$", "_")), ("y" * 230, ("a$b",)))
+        for codec in codecs
+        for i, s in enumerate(SCORES)
+    }
+    run = load(results_folder(tmp_path, points))
+    with plt.style.context(STYLE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph|.*constrained_layout|.*Tight layout")
+        for figure in (rd_figure(run, "psnr-y", []), sequences_figure(run, "psnr-y")):
+            figure.savefig(io.BytesIO(), format="png")
+            (legend,) = figure.legends
+            texts = [t.get_text().strip() for t in legend.get_texts()]
+            assert texts[:-1] == list(CODECS[:-1])
+            assert len(texts[-1]) <= 40
+            assert not any(t.get_parse_math() for t in legend.get_texts())
+            plt.close(figure)
+
+
+def test_report(hostile: Path) -> None:
+    run = load(hostile)
+    (page,) = write_report(run, write_tables(run), [], with_players=False)
+    text = page.read_text(encoding="utf-8")
+    assert "<b>q" not in text
+    names = [
+        json.loads(p.read_text())["name"] for p in hostile.glob("*.json") if p.stem != "experiment"
+    ]
+    assert names == []  # not complete: some codecs have one clip only
+
+
+def test_every_codec_has_an_aggregate_of_its_own(tmp_path: Path) -> None:
+    points = {
+        ("p", c, 40 - i): (2.0**i, {"psnr-y": s}) for c in CODECS for i, s in enumerate(SCORES)
+    }
+    write_aggregates(load(results_folder(tmp_path, points)))
+    found = [p for p in tmp_path.glob("*.json") if p.stem != "experiment"]
+    assert {json.loads(p.read_text())["name"] for p in found} == set(CODECS)
+
+
+@pytest.mark.usefixtures("inline")
+def test_a_run_over_clips_with_such_names(tmp_path: Path, hdac: Run) -> None:
+    clips, names = tmp_path / "clips", [n for n in NAMES if len(n) < 200]
+    clips.mkdir()
+    first = write_video(tmp_path / "one.mkv", synthetic(2))
+    for name in names:
+        shutil.copy(first, clips / f"{name}.mkv")
+    shutil.copy(first, clips / f"{'y' * 230}.mkv")
+    recipe = experiment(tmp_path, clips, x264("a", points=(30,)), '["a"]')
+    out = tmp_path / "out"
+    code, text, _ = hdac("experiment", "run", recipe, "--out", out, "--no-players", "--json")
+    assert (code, json.loads(text)["made"]) == (0, len(names) + 1)
+    assert set(load(out).sequences) == {*names, "y" * 230}
+    sources = find_sources(f"folder:{clips}")
+    made = prepare(sources, tmp_path / 'set "of" \\ mine', None, None, False, lambda _: None)
+    assert tomllib.loads(made.read_text(encoding="utf-8"))["title"] == 'set "of" \\ mine'
+    assert [s.name for s in load_dataset(str(made))[1]] == [s.name for s in sources]
+    assert len(find_sources(str(made))) == len(sources)
+
+
+@pytest.mark.parametrize(
+    ("name", "inline_table"),
+    [
+        *((n, True) for n in ("experiment", "environment", "a/b", "..", ".x", "")),
+        *((n, False) for n in ("experiment", "environment")),
+    ],
+)
+def test_codec_names_that_cannot_be_are_refused_before_anything_runs(
+    name: str, inline_table: bool, tmp_path: Path, clips: Path, hdac: Run
+) -> None:
+    text = x264("a").replace("[codec.a]", f'[codec."{name}"]')
+    if not inline_table:
+        (tmp_path / f"{name}.toml").write_text(
+            'schema = "hdac-anchor/1"\n' + text.split("\n", 2)[2]
+        )
+        name, text = f"{name}.toml", ""
+    path = experiment(tmp_path, clips, text, f'["{name}"]', anchors="[]")
+    code, _, err = hdac("experiment", "run", path, "--out", tmp_path / "out", "-j1")
+    assert (code, "name" in err) == (2, True)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("suffix", [".json", ".error", ".log", "x", ".a/b", ""])
+def test_suffixes_that_would_overwrite(suffix: str, tmp_path: Path, clips: Path, hdac: Run) -> None:
+    path = experiment(tmp_path, clips, x264("a").replace(".h264", suffix), '["a"]')
+    code, _, err = hdac("experiment", "run", path, "--out", tmp_path / "out", "-j1")
+    assert (code, f"suffix = {suffix!r}" in err) == (2, True)
+
+
+def test_controls_in_workbooks() -> None:
+    data = xlsx({"s": (["a\x01"], [["b\x0bc"]])})
+    sheet = openpyxl.load_workbook(io.BytesIO(data))["s"]
+    assert [c.value for row in sheet.iter_rows() for c in row] == ["a?", "b?c"]

@@ -1,0 +1,154 @@
+"""Numbers of an earlier run never stand for those of a later one that failed."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from hdac.bench.analysis import load
+from tests.bench.conftest import experiment, x264
+from tests.conftest import Run, synthetic, write_video
+
+pytestmark = pytest.mark.usefixtures("inline")
+
+
+def states(out: Path) -> dict[tuple[str, str], int]:
+    """Points by codec and state."""
+    found: dict[tuple[str, str], int] = {}
+    with (out / "rd.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            key = row["codec"], row["status"]
+            found[key] = found.get(key, 0) + 1
+    return found
+
+
+@pytest.mark.parametrize("change", ["preset", "decoder", "program", "value"])
+def test_a_failed_rerun_is_a_failure(change: str, tmp_path: Path, clips: Path, hdac: Run) -> None:
+    def run(codecs: str, *options: str) -> tuple[int, dict[str, object]]:
+        recipe, out = experiment(tmp_path, clips, codecs), tmp_path / "out"
+        code, text, _ = hdac(
+            "experiment", "run", recipe, "--out", out, "--no-players", "--json", *options
+        )
+        return code, json.loads(text)
+
+    out, good = tmp_path / "out", x264("a") + x264("b")
+    code, told = run(good)
+    assert (code, told["failed_points"]) == (0, 0)
+    assert states(out) == {("a", "ok"): 8, ("b", "ok"): 8}
+    whole = (out / "bd.csv").read_text()
+    bad = {
+        "preset": x264("b", "no-such-preset"),
+        "decoder": x264("b").replace('"-f", "rawvideo"', '"-f", "no-such-format"'),
+        "program": x264("b").replace("{ffmpeg}", "no-such-program"),
+        "value": x264("b").replace('"{value}"', '"x{value}"'),
+    }[change]
+    code, told = run(x264("a") + bad)
+    assert (code, told["failed_points"], told["kept"]) == (1, 8, 8)
+    assert states(out) == {("a", "ok"): 8, ("b", "failed"): 8}
+    assert "failed" in (out / "bd.csv").read_text()
+    assert ",b," not in (out / "frames.csv").read_text()
+    assert not (out / "b.json").exists()
+    code, text, _ = hdac("experiment", "report", out, "--no-players", "--json")
+    assert (code, json.loads(text)["failed_points"]) == (1, 8)
+    # the options of before again: what was made with them is still there
+    code, told = run(good)
+    assert (code, told["made"], told["failed_points"]) == (0, 0, 0)
+    assert (out / "bd.csv").read_text() == whole
+
+
+def test_a_coded_file_of_another_run_is_not_measured(
+    tmp_path: Path, clips: Path, hdac: Run
+) -> None:
+    """A run that was killed left its file beside the record of the one before."""
+    out = tmp_path / "out"
+    words = ("experiment", "run", tmp_path / "e.toml", "--out", out, "--no-players", "--json")
+    experiment(tmp_path, clips, x264("a"), '["a"]')
+    assert hdac(*words)[0] == 0
+    before = load(out).points["p_a_qp20"].record["results"]
+    (out / "points" / "p_a_qp20.h264").write_bytes((out / "points" / "p_a_qp38.h264").read_bytes())
+    experiment(tmp_path, clips, x264("a"), '["a"]', metrics='["psnr-y", "psnr-yuv"]')
+    assert hdac(*words)[0] == 0
+    after = load(out).points["p_a_qp20"].record["results"]
+    assert {k: after[k] for k in before} == before
+    assert after["psnr-yuv"][0] > load(out).points["p_a_qp38"].score("psnr-yuv")
+
+
+def no_disk(*_: object) -> None:
+    raise OSError("no disk")
+
+
+def test_a_forced_rerun_that_fails(
+    tmp_path: Path, clips: Path, hdac: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe, out = experiment(tmp_path, clips, x264("a"), '["a"]'), tmp_path / "out"
+    words = ("experiment", "run", recipe, "--out", out, "--no-players", "--json")
+    assert hdac(*words)[0] == 0
+    with monkeypatch.context() as patch:
+        patch.setattr("hdac.bench.point.read_raw", no_disk)
+        code, text, err = hdac(*words, "-f")
+    assert (code, json.loads(text)["failed_points"]) == (1, 8)
+    assert "no disk" in err
+    assert states(out) == {("a", "failed"): 8}
+    code, text, _ = hdac(*words)
+    assert (code, json.loads(text)["made"], json.loads(text)["failed_points"]) == (0, 8, 0)
+
+
+def test_a_run_that_was_cut_short_shows_nothing_of_before(
+    tmp_path: Path, clips: Path, hdac: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    words = ("experiment", "run", tmp_path / "e.toml", "--out", out, "--no-players", "--json")
+    experiment(tmp_path, clips, x264("a"), '["a"]')
+    assert hdac(*words)[0] == 0
+    experiment(tmp_path, clips, x264("a", "fast"), '["a"]')
+    with monkeypatch.context() as patch:
+        patch.setattr("hdac.bench.runner.run_tasks", lambda *_: None)
+        assert hdac(*words)[0] == 1
+    assert {p.error for p in load(out).points.values()} == {"not made yet"}
+
+
+def test_a_metric_that_cannot_be_had_any_more(
+    tmp_path: Path, clips: Path, hdac: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its code has changed since: its old values are of another metric."""
+    keys = {"metrics": '["psnr-y", "flicker"]'}
+    recipe, out = experiment(tmp_path, clips, x264("a"), '["a"]', **keys), tmp_path / "out"
+    words = ("experiment", "run", recipe, "--out", out, "--no-players", "--json")
+    assert hdac(*words)[0] == 0
+    monkeypatch.setattr("hdac.bench.experiment.metric_code", lambda *_: "other")
+    monkeypatch.setattr("hdac.metrics.flicker.Flicker.unavailable", lambda _: "gone")
+    assert hdac(*words)[0] == 0
+    for point in load(out).points.values():
+        assert point.score("psnr-y") is not None
+        assert point.score("flicker") is None
+        assert point.record["unavailable"] == {"flicker": "gone"}
+
+
+def test_a_metric_that_crashes_leaves_the_others(
+    tmp_path: Path, clips: Path, hdac: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash(*_: object) -> None:
+        raise RuntimeError("segmentation fault")
+
+    monkeypatch.setattr("hdac.metrics.flicker.Flicker._measure", crash)
+    keys = {"metrics": '["psnr-y", "flicker"]'}
+    recipe, out = experiment(tmp_path, clips, x264("a"), '["a"]', **keys), tmp_path / "out"
+    code, _, _ = hdac("experiment", "run", recipe, "--out", out, "--no-players", "--json")
+    assert code == 0
+    assert {len(p.record["results"]) for p in load(out).points.values()} == {3}
+    assert "Metric not available: flicker (it failed on" in (out / "bd.md").read_text()
+
+
+def test_frames_at_the_cap_are_counted(tmp_path: Path, hdac: Run) -> None:
+    """A clip that begins grey: those pictures are exact, and no measurement."""
+    grey, moving = synthetic(3), synthetic(5)
+    for picture in grey:
+        picture.y[:], picture.u[:], picture.v[:] = 128, 128, 128
+    (tmp_path / "clips").mkdir()
+    write_video(tmp_path / "clips" / "p.mkv", grey + moving)
+    recipe = experiment(tmp_path, tmp_path / "clips", x264("a"), '["a"]')
+    out = tmp_path / "out"
+    assert hdac("experiment", "run", recipe, "--out", out, "--no-players")[0] == 0
+    assert {p.record["capped"]["psnr-y"] for p in load(out).points.values()} == {3}
+    assert "PSNR-Y (dB): 12 frames are in means as 100." in (out / "bd.md").read_text()
