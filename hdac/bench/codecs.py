@@ -106,6 +106,7 @@ class AnchorRecipe:
     low: float = 0
     high: float = 51
     needs: tuple[str, ...] = ()  # programs on PATH
+    software: str = ""  # whose points an archive may have: name and version
     encoder: str = ""  # FFmpeg's name of it, if FFmpeg runs it
     decoded_format: RawFormat = "yuv420p"
     timeout: float = 10.0

@@ -24,7 +24,8 @@ NAME, SCHEMA = "experiment.json", "hdac-experiment-run/1"
 
 @dataclass(frozen=True)
 class CodecEntry:
-    """`skipped`: why it did not run, or empty; `recipe`: for the reader, nothing is run by it."""
+    """`skipped`: why it did not run, or empty; `recipe`: for the reader, nothing is run by it;
+    `archived`: where its points were made, if not here."""
 
     title: str
     parameter: str
@@ -34,6 +35,7 @@ class CodecEntry:
     points: tuple[float, ...]
     kind: Literal["hdac", "anchor"]
     recipe: dict[str, Any]
+    archived: str = ""
 
 
 @dataclass(frozen=True)

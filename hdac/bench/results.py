@@ -59,7 +59,7 @@ def read_json(path: Path) -> Any:
         raise ValueError("too deeply nested") from None
 
 
-def _sound(record: Any) -> bool:
+def sound(record: Any) -> bool:
     """Whether a record has what tables and figures read, of the types that they expect."""
     try:
         results, bits = record["results"], record["bits"] or {}
@@ -96,7 +96,7 @@ class Store:
             record = read_json(self.path(name))
         except (OSError, ValueError):
             return None
-        return record if _sound(record) and key in ("", record.get("key")) else None
+        return record if sound(record) and key in ("", record.get("key")) else None
 
     def stream(self, name: str, suffix: str) -> bytes | None:
         try:
@@ -132,6 +132,11 @@ class Store:
         write_atomically(self.path(task.name, ".log"), outcome.log.encode())
         write_atomically(self.path(task.name), as_json(record))
         self.path(task.name, ".error").unlink(missing_ok=True)
+
+    def adopt(self, name: str, record: dict[str, Any]) -> None:
+        """A record that was made elsewhere."""
+        write_atomically(self.path(name), as_json(record))
+        self.path(name, ".error").unlink(missing_ok=True)
 
     def save_error(self, outcome: PointOutcome) -> None:
         """What was made before stays, for the options that it was made with."""

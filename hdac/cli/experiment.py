@@ -34,6 +34,9 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
         text = "CompressAI's format: plot it too"
         extra = action.add_argument("--extra", metavar="FILE.json", action="append", help=text)
         extra.type, extra.default = Path, []
+        text = "points of codecs that this machine lacks, made elsewhere"
+        archive = action.add_argument("--archive", metavar="FILE", action="append", help=text)
+        archive.type, archive.default = Path, []
         text = "a page without videos: decoding them again takes minutes"
         action.add_argument("--no-players", action="store_true", help=text)
         add_json(action)
@@ -102,11 +105,17 @@ def _report(
     summary: dict[str, object],
 ) -> int:
     from hdac.bench.analysis import load
+    from hdac.bench.archive import adopt
     from hdac.bench.compressai import beside, read_extra, write_aggregates
     from hdac.bench.figures import write_figures
+    from hdac.bench.manifest import load_manifest
     from hdac.bench.report import write_report
+    from hdac.bench.results import Store
     from hdac.bench.tables import write_tables
 
+    if options.archive:
+        _, notes = adopt(load_manifest(folder), Store(folder), options.archive)
+        say_notes("--archive", notes)
     run = load(folder)
     extra, notes = beside(run, [read_extra(path) for path in options.extra])
     say_notes("--extra", notes)
