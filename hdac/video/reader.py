@@ -89,6 +89,11 @@ class VideoReader:
         """What was converted, left out or damaged, as far as it is known."""
         return tuple(self._source.notes)
 
+    @property
+    def damage(self) -> tuple[str, ...]:
+        """Those of the notes that say what could not be read."""
+        return tuple(self._source.damage) if isinstance(self._source, Movie) else ()
+
     def __iter__(self) -> Iterator[Picture]:
         pictures = self._source.pictures()
         return pictures if isinstance(self._source, Movie) else islice(pictures, self._limit)

@@ -13,7 +13,7 @@ import numpy as np
 
 from hdac.errors import UsageError
 from hdac.video.colour import resolve_matrix
-from hdac.video.info import DEFAULT_FPS, VideoInfo
+from hdac.video.info import DEFAULT_FPS, VideoInfo, assumed
 from hdac.video.picture import Picture, Rgb
 from hdac.video.rate import parse_rate
 
@@ -39,10 +39,7 @@ class RawVideo:
             raise UsageError(f"{path}: size {width}x{height}; both sides must be at least 1")
         rate, notes = _RATE.search(path.stem), list[str]()
         if fps is None and rate is None:
-            notes.append(
-                f"raw yuv carries no frame rate; {DEFAULT_FPS} frames per second assumed (set it "
-                "with --fps)"
-            )
+            notes.append(assumed("raw yuv carries"))
         self._bytes = width * height + 2 * ((width + 1) // 2) * ((height + 1) // 2)
         total = path.stat().st_size if path.is_file() else None
         if total is not None and total < self._bytes:
@@ -96,10 +93,7 @@ class PictureFolder:
                 f"{', '.join(others[:3])}{more}"
             )
         if fps is None:
-            self.notes.append(
-                f"pictures carry no frame rate; {DEFAULT_FPS} frames per second assumed (set it "
-                "with --fps)"
-            )
+            self.notes.append(assumed("pictures carry"))
         first, alpha = load_image(self._files[0])
         if alpha:
             self.notes.append("alpha is dropped: the pictures are coded as if opaque")
