@@ -48,7 +48,8 @@ def run(options: argparse.Namespace) -> None:
     from hdac.bench.sheets import Column, captions, check_same, scores, write_sheets
     from hdac.video.writer import check_output
 
-    check_output(options.output, options.force, (".mp4", ".png"))
+    inputs = (options.source, *options.decoded)
+    check_output(options.output, options.force, (".mp4", ".png"), inputs)
     info, source = load(options.source)
     columns = [Column(f"source\n{Path(options.source).name}", source)]
     rows, lines = [], []

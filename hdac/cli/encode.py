@@ -105,7 +105,7 @@ def run(options: argparse.Namespace) -> None:
     )
     if options.frames is not None and options.frames < 1:
         raise UsageError(f"--frames {options.frames}; at least 1 frame is needed")
-    check_output(options.output, options.force, (SUFFIX,))
+    check_output(options.output, options.force, (SUFFIX,), (options.input,))
     fps = parse_fps(options.fps) if options.fps else None
     size = parse_size(options.size) if options.size else None
     source = VideoReader(options.input, size, fps, options.frames, options.square)

@@ -10,7 +10,7 @@ import argparse
 import math
 from pathlib import Path
 
-from hdac.atomic import write_atomically
+from hdac.atomic import check_apart, write_atomically
 from hdac.cli.common import add_json, result
 from hdac.errors import UsageError
 
@@ -41,6 +41,8 @@ def run(options: argparse.Namespace) -> int:
     table: Path | None = options.per_frame
     if table and table.exists() and not options.force:
         raise UsageError(f"{table} exists; choose another name or give -f to overwrite it")
+    if table:
+        check_apart(table, (options.source, options.decoded))
     size = parse_size(options.size) if options.size else None
     x, x_hat = (read_clip(Path(p), None, size) for p in (options.source, options.decoded))
     scores = measure(x, x_hat, keys)

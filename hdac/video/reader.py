@@ -70,7 +70,7 @@ class VideoReader:
             return Movie(name, _Pipe(stdin), size, fps, frames, square, once=True)
         if name == "-":
             path = Path("/dev/stdin")
-        if not path.exists():
+        if not os.path.exists(path):  # (Path.exists raises for too long a name)
             if _URL.match(name):
                 return Movie(name, name, size, fps, frames, square, once=True)
             raise UsageError(

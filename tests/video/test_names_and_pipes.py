@@ -70,6 +70,38 @@ def test_names_that_look_like_urls(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         assert len(read(name)[1]) == 2
 
 
+@pytest.mark.parametrize(
+    ("name", "rate"),
+    [
+        ("v_64x48_1000fps.yuv", "1000"), ("v_64x48_240fps.yuv", "240"),
+        ("v_64x48_29.97fps.yuv", "30000/1001"), ("v_64x48_30000_1001fps.yuv", "30000/1001"),
+        ("1000fps_64x48.yuv", "1000"), ("v_64x48_50Hz.yuv", "50"), ("v_64x48_30fps.yuv", "30"),
+        ("v_64x48_44100hz.yuv", None), ("v_64x48_0fps.yuv", None), ("v_64x48_2000fps.yuv", None),
+    ],
+)  # fmt: skip
+def test_rates_in_names_of_raw_files(tmp_path: Path, name: str, rate: str | None) -> None:
+    reader = VideoReader(write_video(tmp_path / name, synthetic(2)))
+    assert reader.info.fps == Fraction(rate or 25)
+    assert ("25 frames per second assumed" in said(reader)) == (rate is None)
+
+
+LONG = ["x" * 250, "\u65e5\u672c" * 41, "y" * 240 + " (1)", os.fsdecode(b"caf\xe9" * 50)]
+ODD = ["12:30", "file:v", "http:x", "pipe:1", "a%d", "a%03d", "a?b#c", 'q"u\'o', "new\nline",
+       "-dash", "concat:a|b", os.fsdecode(b"caf\xe9")]  # fmt: skip
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".y4m", ".yuv", ""])
+@pytest.mark.parametrize("stem", LONG + ODD)
+def test_any_name_is_written_and_read(
+    tmp_path: Path, stem: str, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = write_video(Path(stem + suffix), synthetic(2))
+    assert os.listdir(tmp_path) == [stem + suffix]
+    size = (64, 48) if suffix == ".yuv" else None
+    assert len(read(os.fspath(path), size=size)[1]) == 2
+
+
 def test_foreign_files_of_a_folder_stay(tmp_path: Path) -> None:
     folder = write_video(tmp_path / "out", synthetic(5))
     kept = {"thesis.txt": b"mine", "holiday.png": b"mine too", "000003.jpg": b"also"}
