@@ -18,10 +18,19 @@ from hdac.video.picture import Picture, Rgb
 from hdac.video.rate import parse_rate
 
 _SIZE = re.compile(r"(?<!\d)(\d{1,5})x(\d{1,5})(?!\d)", re.ASCII)
-_RATE = re.compile(r"(?<![\d.])(\d{1,3}(?:\.\d+)?)(?:fps|hz)", re.IGNORECASE | re.ASCII)
+_RATE = re.compile(r"(?<![\d.])(\d+[_-]1001|\d+(?:\.\d+)?)(?:fps|hz)", re.IGNORECASE | re.ASCII)
 _PICTURES = (".png", ".jpg", ".jpeg")
 
 Size = tuple[int, int]
+
+
+def _named_rate(name: str) -> Fraction | None:
+    """The frame rate in a file's name."""
+    found = _RATE.search(name)
+    try:
+        return parse_rate(re.sub("[_-]", "/", found[1])) if found else None
+    except UsageError:  # 44100hz is another rate
+        return None
 
 
 class RawVideo:
@@ -37,8 +46,8 @@ class RawVideo:
         width, height = size or (int(named[1]), int(named[2]))  # type: ignore[index]
         if not width or not height:
             raise UsageError(f"{path}: size {width}x{height}; both sides must be at least 1")
-        rate, notes = _RATE.search(path.stem), list[str]()
-        if fps is None and rate is None:
+        rate, notes = fps or _named_rate(path.stem), list[str]()
+        if rate is None:
             notes.append(assumed("raw yuv carries"))
         self._bytes = width * height + 2 * ((width + 1) // 2) * ((height + 1) // 2)
         total = path.stat().st_size if path.is_file() else None
@@ -50,7 +59,7 @@ class RawVideo:
         if total is not None and total % self._bytes:
             raise self._partial(path, total, f"{width}x{height}")
         self.info = VideoInfo(
-            path, width, height, fps or (parse_rate(rate[1]) if rate else DEFAULT_FPS),
+            path, width, height, rate or DEFAULT_FPS,
             None if total is None else total // self._bytes, notes=tuple(notes),
         )  # fmt: skip
         self.notes = notes
