@@ -103,12 +103,13 @@ def check_writable(path: Path) -> None:
 
 def not_written(path: Path, error: Exception) -> HdacError:
     """The error of a file whose writing failed."""
-    reason = getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
-    full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-    way = "free space, then start the same command again" if full else "give another name or folder"
-    return HdacError(
-        f"{path.name} could not be written ({reason}); what was finished before is kept: {way}"
-    )
+    reason = getattr(error, "strerror", None) or str(error)
+    if log := getattr(error, "log", None):  # of FFmpeg: level, who, what
+        reason = f"{type(error).__name__}: {reason}: {': '.join(log[1:]).strip()}"
+    way = "give another name, format or folder"
+    if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        way = "what was finished before is kept: free space, then start the same command again"
+    return HdacError(f"{path.name} could not be written ({reason}); {way}")
 
 
 def write_atomically(path: Path, data: bytes) -> None:

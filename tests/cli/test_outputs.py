@@ -155,3 +155,16 @@ def test_parts_of_long_names_differ_and_are_cleaned_up(tmp_path: Path) -> None:
     dead.touch()
     part_of(tmp_path / "other.mkv")
     assert (a.exists(), b.exists(), dead.exists()) == (True, True, False)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8:strict", "ascii:strict"])
+def test_names_that_are_no_text_are_printed(made: Path, tmp_path: Path, encoding: str) -> None:
+    for name in (os.fsdecode(b"caf\xe9.hdac"), "\u65e5.hdac"):
+        command = [sys.executable, "-m", "hdac", "encode", "v.mkv", "-o", str(tmp_path / name)]
+        done = subprocess.run(
+            [*command, *BASE], cwd=made, capture_output=True, timeout=60,
+            env=os.environ | {"PYTHONIOENCODING": encoding},
+        )  # fmt: skip
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert b"3 frames" in done.stdout
+        assert (tmp_path / name).exists()
