@@ -69,12 +69,14 @@ def test_what_ffmpeg_cannot_write(
 ) -> None:
     path = tmp_path / f"v{suffix}"
     picture = Picture.from_rgb(np.zeros((size[1], size[0], 3), np.uint8))
-    with (
-        pytest.raises(HdacError, match=rf"v{suffix} could not be written \(\w+Error: "),
-        VideoWriter(VideoInfo(path, *size, fps), timed=timed) as writer,
-    ):
-        for i in range(3):
-            writer.write(picture, i / fps)
+
+    def write() -> None:
+        with VideoWriter(VideoInfo(path, *size, fps), timed=timed) as writer:
+            for i in range(3):
+                writer.write(picture, i / fps)
+
+    with pytest.raises(HdacError, match=rf"v{suffix} could not be written \(\w+Error: "):
+        write()
     assert list(tmp_path.iterdir()) == []
 
 
