@@ -13,6 +13,7 @@ import numpy as np
 
 from hdac.errors import UsageError
 from hdac.video.colour import resolve_matrix
+from hdac.video.filters import Filters
 from hdac.video.info import DEFAULT_FPS, VideoInfo, assumed
 from hdac.video.picture import Picture, Rgb
 from hdac.video.rate import parse_rate
@@ -103,9 +104,8 @@ class PictureFolder:
             )
         if fps is None:
             self.notes.append(assumed("pictures carry"))
-        first, alpha = load_image(self._files[0])
-        if alpha:
-            self.notes.append("alpha is dropped: the pictures are coded as if opaque")
+        first, notes = load_image(self._files[0])
+        self.notes += notes
         self._native, self._scale = first.shape[1::-1], size
         width, height = size or self._native
         self.info = VideoInfo(
@@ -133,13 +133,16 @@ def _natural(path: Path) -> list[tuple[int, str]]:
     return [(int(p), "") if i % 2 else (-1, p) for i, p in enumerate(parts)]
 
 
-def load_image(path: Path) -> tuple[Rgb, bool]:
-    """R'G'B' `(H, W, 3)` uint8 of a picture file, and whether it has alpha. Raises `UsageError`."""
+def load_image(path: Path) -> tuple[Rgb, list[str]]:
+    """R'G'B' `(H, W, 3)` uint8 of a picture file, and what was done to it. Raises `UsageError`."""
     try:  # by its bytes: libav takes a % in a name for a pattern
         with av.open(io.BytesIO(path.read_bytes()), "r") as container:
             for frame in container.decode(video=0):
-                alpha = any(c.is_alpha for c in frame.format.components)
-                return np.asarray(frame.to_ndarray(format="rgb24"), np.uint8), alpha
+                filters = Filters(frame, (0, 0, 0, 0), deinterlace=False)  # turned as tagged
+                if any(c.is_alpha for c in frame.format.components):
+                    filters.notes.append("alpha is dropped: the pictures are coded as if opaque")
+                (frame,) = filters.apply(iter([frame]))
+                return np.asarray(frame.to_ndarray(format="rgb24"), np.uint8), filters.notes
     except (av.error.FFmpegError, IndexError) as error:
         raise UsageError(f"{path}: not a readable picture ({error})") from error
     raise UsageError(f"{path}: the picture file is empty")
