@@ -10,7 +10,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hdac.cli.common import add_json, progress, read_stream, result
+from hdac.cli.common import add_json, progress, read_stream, result, say_notes
 
 if TYPE_CHECKING:
     from hdac.video.picture import Picture
@@ -28,7 +28,7 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
 
 
 def load(name: str) -> tuple[VideoInfo, list[Picture]]:
-    """All pictures of a video or an .hdac file."""
+    """All pictures of a video or an .hdac file; says its notes."""
     from hdac.bitstream.container import SUFFIX, read_header
     from hdac.bitstream.cursor import Cursor
     from hdac.cli.decode import video_info
@@ -41,7 +41,9 @@ def load(name: str) -> tuple[VideoInfo, list[Picture]]:
         info = video_info(read_header(Cursor(data)), path)
         return info, [frame.picture for frame in decode(data)]
     reader = VideoReader(name)
-    return reader.info, list(reader)
+    pictures = list(reader)
+    say_notes(name, reader.notes)
+    return reader.info, pictures
 
 
 def run(options: argparse.Namespace) -> None:

@@ -182,7 +182,15 @@ class Opened:
         """Whether the times (and the rate, unless coded) of the pictures are libav's invention."""
         form = self.container.format
         none = form.flags & av.format.Flags.no_timestamps.value
-        return bool(none) or form.name.endswith("_pipe")
+        return bool(none) or form.name.endswith("_pipe") or self._rateless()
+
+    def _rateless(self) -> bool:
+        """Whether a y4m file says that its rate is unknown (libav takes 25)."""
+        name = self.container.name
+        if self.container.format.name != "yuv4mpegpipe" or not name.startswith("file:"):
+            return False
+        with open(name.removeprefix("file:"), "rb") as file:
+            return not re.search(rb" F0*[1-9]", file.readline(1000))
 
     def timing(self) -> Timing:
         """The timing of the frames so far."""

@@ -86,6 +86,12 @@ def test_another_output_beside_the_input_is_fine(hdac: Run, made: Path, tmp_path
     assert hdac("decode", made / "s.hdac", "-o", "/dev/null")[0] == 0
 
 
+def test_compare_says_what_was_odd_in_its_sources(hdac: Run, made: Path, tmp_path: Path) -> None:
+    raw = write_video(tmp_path / "v_64x48.yuv", synthetic(3))
+    code, _, err = hdac("compare", made / "v.mkv", raw, "-o", tmp_path / "c.png")
+    assert (code, "25 frames per second assumed" in err) == (0, True)
+
+
 # ---- places that cannot be written
 
 

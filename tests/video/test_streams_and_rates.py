@@ -124,6 +124,15 @@ def test_an_assumed_rate_is_said(tmp_path: Path, name: str, options: tuple[str, 
     assert (told.info.fps, "assumed" in said(told)) == (30, False)
 
 
+@pytest.mark.parametrize("rate", [b"", b" F0:0", b" F0:1"])
+def test_a_y4m_without_a_rate(tmp_path: Path, rate: bytes) -> None:
+    path = made(tmp_path / "v.y4m", "-pix_fmt", "yuv420p", source=source("30"))
+    assert not VideoReader(path).notes
+    path.write_bytes(path.read_bytes().replace(b" F30:1", rate, 1))
+    reader = VideoReader(path)
+    assert (reader.info.fps, reader.notes) == (25, (ASSUMED,))
+
+
 @pytest.mark.parametrize("suffix", [".mkv", ".webm", ".mp4", ".flv", ".ts", ".nut", ".avi"])
 @pytest.mark.parametrize("rate", ["24000/1001", "48000/1001", "60000/1001", "120000/1001", "60"])
 def test_exact_rates_in_every_container(tmp_path: Path, suffix: str, rate: str) -> None:
