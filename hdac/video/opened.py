@@ -56,10 +56,11 @@ class Opened:
             av.logging.set_level(av.logging.PANIC)
         try:  # pattern_type: a % in the name of a picture is no pattern
             self.container = av.open(target, options={"pattern_type": "none"})
+        except av.error.ProtocolNotFoundError as error:
+            raise UsageError(f"{name}: no such file, and no such protocol; {_KINDS}") from error
         except av.error.FFmpegError as error:
-            raise UsageError(
-                f"{name}: not a video that can be read ({error.strerror}); {_KINDS}"
-            ) from error
+            why = ": ".join([error.strerror or "", *(error.log or ())[2:]]).strip()
+            raise UsageError(f"{name}: not a video that can be read ({why}); {_KINDS}") from error
         self.stream = self._choose()
         self._note_streams()
         self.looks = dict[Look, int]()  # and the number of its first frame

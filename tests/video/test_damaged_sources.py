@@ -34,6 +34,12 @@ def test_files_that_are_cut(tmp_path: Path, name: str) -> None:
     assert (reader.info.fps, reader.info.times) == (25, None)
 
 
+def test_a_download_without_its_index_is_refused_with_the_reason(tmp_path: Path) -> None:
+    for name in ("v.mp4", "v.mov"):
+        with pytest.raises(UsageError, match=rf"{name}: not a video .*error reading header"):
+            VideoReader(cut(made(tmp_path / name, "-c:v", "libx264")))
+
+
 def test_a_bad_packet_costs_its_pictures_alone(tmp_path: Path) -> None:
     path = made(tmp_path / "v.mp4", "-c:v", "libx264", "-bf", "0")
     with av.open(str(path)) as container:

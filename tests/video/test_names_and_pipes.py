@@ -102,6 +102,12 @@ def test_any_name_is_written_and_read(
     assert len(read(os.fspath(path), size=size)[1]) == 2
 
 
+@pytest.mark.parametrize("name", ["at:12.mp4", "clip:1.mkv", "C:\\v.mp4", "no.mp4", "n" * 300])
+def test_a_name_that_is_not_there(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError, match="no such file"):
+        VideoReader(name)
+
+
 def test_foreign_files_of_a_folder_stay(tmp_path: Path) -> None:
     folder = write_video(tmp_path / "out", synthetic(5))
     kept = {"thesis.txt": b"mine", "holiday.png": b"mine too", "000003.jpg": b"also"}
