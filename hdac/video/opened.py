@@ -55,7 +55,9 @@ class Opened:
         if av.logging.get_level() is None:  # libav's errors are counted then, not printed
             av.logging.set_level(av.logging.PANIC)
         try:  # pattern_type: a % in the name of a picture is no pattern
-            self.container = av.open(target, options={"pattern_type": "none"})
+            self.container = av.open(
+                target, options={"pattern_type": "none"}, metadata_errors="replace"
+            )
         except av.error.ProtocolNotFoundError as error:
             raise UsageError(f"{name}: no such file, and no such protocol; {_KINDS}") from error
         except av.error.FFmpegError as error:
@@ -151,7 +153,7 @@ class Opened:
     def _packets(self) -> Iterator[av.Packet[Any] | None]:
         """Packets of the stream, then None to flush the decoder."""
         try:
-            for packet in self.container.demux():
+            for packet in self._demux():
                 if packet.pts is not None and packet.time_base:
                     end = (packet.pts + (packet.duration or 0)) * packet.time_base
                     self._end = max(self._end, float(end))
@@ -164,6 +166,15 @@ class Opened:
         except av.error.FFmpegError:
             self.cut = True
         yield None
+
+    def _demux(self) -> Iterator[av.Packet[Any]]:
+        """Packets of all streams that were there at the start."""
+        while True:
+            try:
+                yield from self.container.demux()
+                return
+            except IndexError:  # PyAV's, at the first packet of a stream that begins later
+                continue
 
     def _ends_early(self) -> bool:
         """Whether the container states more seconds than it holds."""

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hdac.video.ffmpeg import run_ffmpeg
 from hdac.video.picture import Picture
 from hdac.video.reader import VideoReader
-from tests.video.sources import made, read, said
+from tests.video.sources import fed, made, read, said
 
 RED = ("-f", "lavfi", "-i", "color=red:size=64x48:rate=25:duration=0.4")
 
@@ -76,3 +77,19 @@ def test_sizes_that_change_are_scaled_to_the_first(tmp_path: Path, first: str) -
     assert {(p.width, p.height) for p in pictures} == {(width, height)}
     assert len(pictures) == 30
     assert "the size changes to 128x96 at picture 10: scaled" in said(reader)
+
+
+@pytest.mark.parametrize("suffix", [".ts", ".mpg"])
+def test_streams_that_begin_later(tmp_path: Path, suffix: str) -> None:
+    noise = np.random.default_rng(1).integers(0, 256, 20 * 640 * 480 * 3 // 2, np.uint8)
+    raw = ("-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", "640x480", "-r", "25", "-i", "-")
+    coded = ("-c:v", "mpeg2video", "-q:v", "1", "-g", "1", "-maxrate", "90M", "-bufsize", "9M")
+    first, second = tmp_path / f"a{suffix}", tmp_path / f"b{suffix}"
+    run_ffmpeg([*raw, *coded, str(first)], data=noise.tobytes())
+    assert first.stat().st_size > 5_500_000  # more than libav looks at before the first picture
+    sound = ("-f", "lavfi", "-i", "sine=duration=0.4", "-map", "0", "-map", "1")
+    made(second, *sound, "-vf", "scale=640:480", "-c:v", "mpeg2video", source=RED)
+    path = tmp_path / f"v{suffix}"
+    path.write_bytes(first.read_bytes() + second.read_bytes())
+    for source in (fed(tmp_path, path), path):
+        assert 28 <= len(list(VideoReader(source))) <= 30

@@ -17,7 +17,7 @@ from hdac.video.picture import Picture
 from hdac.video.reader import VideoInfo, VideoReader
 from hdac.video.writer import VideoWriter, encode_png
 from tests.conftest import synthetic, write_video
-from tests.video.sources import made, read, said
+from tests.video.sources import fed, made, read, said
 
 
 def picture_file(path: Path, level: int) -> None:
@@ -108,6 +108,15 @@ def test_a_name_that_is_not_there(tmp_path: Path, name: str) -> None:
         VideoReader(name)
 
 
+@pytest.mark.parametrize("suffix", [".avi", ".mkv", ".mp4", ".nut"])
+def test_titles_that_are_no_text(tmp_path: Path, suffix: str) -> None:
+    tags = ("-metadata", "title=TITLE", "-metadata:s:v", "handler_name=TITLE")
+    path = made(tmp_path / f"v{suffix}", "-c:v", "mpeg4", *tags)
+    assert b"TITLE" in path.read_bytes()
+    path.write_bytes(path.read_bytes().replace(b"TITLE", b"caf\xe9\x81"))
+    assert len(read(path)[1]) == 10
+
+
 def test_foreign_files_of_a_folder_stay(tmp_path: Path) -> None:
     folder = write_video(tmp_path / "out", synthetic(5))
     kept = {"thesis.txt": b"mine", "holiday.png": b"mine too", "000003.jpg": b"also"}
@@ -129,19 +138,6 @@ def test_foreign_files_of_a_folder_stay(tmp_path: Path) -> None:
 
 
 # ---- pipes and URLs
-
-
-def fed(tmp_path: Path, source: Path, name: str = "fifo") -> Path:
-    """A FIFO into which a file is written, once."""
-    fifo = tmp_path / name
-    os.mkfifo(fifo)
-
-    def feed() -> None:
-        with fifo.open("wb") as file:
-            file.write(source.read_bytes())
-
-    threading.Thread(target=feed, daemon=True).start()
-    return fifo
 
 
 @pytest.mark.parametrize("suffix", [".y4m", ".mkv", ".ts"])
