@@ -130,7 +130,7 @@ class Opened:
             except av.error.FFmpegError:
                 self.undecodable += 1
             if (now := av.logging.get_last_error())[0] > count and now[1]:
-                self.errors += now[0] - count
+                self.errors += 1  # a packet, whatever number of lines it was worth
                 self._error = ": ".join(now[1][1:]).strip()
             if packet is not None and not self.stamps and not packet.is_discard:
                 self._early.append((packet.pts, packet.is_keyframe))
@@ -258,8 +258,8 @@ class Opened:
             out.append(f"{self.corrupt} of {frames} pictures are damaged, shown as far as decoded")
         if self.errors and not out:
             out.append(
-                f"FFmpeg reports errors ({self.errors}, the last: {self._error}): pictures may be "
-                "damaged"
+                f"FFmpeg reports errors in {self.errors} places (the last: {self._error}): "
+                "pictures may be damaged"
             )
         return out
 

@@ -129,6 +129,20 @@ def test_a_recording_that_ends_anywhere_is_no_variable_rate(
         assert (info.fps, info.times) == (25, None)
 
 
+@pytest.mark.parametrize(("codec", "suffix"), [("mpeg4", ".mkv"), ("mjpeg", ".mkv")])
+def test_a_variable_rate_stays_one_although_a_picture_is_damaged(
+    tmp_path: Path, codec: str, suffix: str
+) -> None:
+    late = ("-vf", "setpts='(N+floor(N/3))/25/TB'", "-fps_mode", "vfr")  # every third waits
+    path = made(tmp_path / f"v{suffix}", *late, "-c:v", codec, "-b:v", "400k", source=LONG)
+    whole = VideoReader(path)
+    reader = VideoReader(hurt(path, "zeros"))
+    assert reader.damage
+    assert whole.info.times is not None
+    assert reader.info.times is not None
+    assert set(reader.info.times) <= set(whole.info.times)
+
+
 def test_a_damaged_picture_is_counted(tmp_path: Path) -> None:
     for codec in ("libx264", "mpeg4", "mpeg2video"):
         path = made(tmp_path / "v.mkv", "-c:v", codec, "-g", "25", "-b:v", "400k", source=LONG)
