@@ -18,6 +18,7 @@ from hdac.video.filters import Filters
 from hdac.video.info import VideoInfo
 from hdac.video.opened import Opened, is_rgb, look
 from hdac.video.picture import Picture
+from hdac.video.timing import Timing
 
 
 class Movie:
@@ -45,10 +46,9 @@ class Movie:
         self.notes = [*opened.notes, *opened.conversions(), *self._filters.notes]
         aspect = opened.stream.sample_aspect_ratio
         size = size or self._shape(width, height, aspect, square)
-        timing = opened.timing()
-        times = None if once or fps else timing.times
-        if timing.note and not fps:
-            self.notes.append(timing.note)
+        timing = Timing(fps) if fps else opened.timing()
+        times = None if once else timing.times
+        self.notes += [timing.note] * bool(timing.note)
         self.damage = [] if once else opened.damage()
         self.notes += self.damage
         context = opened.stream.codec_context
@@ -56,7 +56,7 @@ class Movie:
         if is_rgb(first.format.name) or not matrix:
             matrix = resolve_matrix(2, size[1])
         self.info = VideoInfo(
-            Path(name), *size, fps or timing.fps,
+            Path(name), *size, timing.fps,
             None if once else len(opened.stamps), matrix, int(context.color_primaries),
             int(context.color_trc), tuple(self.notes), times,
         )  # fmt: skip

@@ -180,7 +180,8 @@ class Opened:
         """Whether the container states more seconds than it holds."""
         states = re.match("matroska|flv", self.container.format.name)
         seconds = (self.container.duration or 0) / 1e6
-        return bool(states) and self._end < seconds - max(0.25, 0.02 * seconds)
+        last = 1.5 * self._end / max(1, self.packets - 1)  # FLV does not say how long the last is
+        return bool(states) and self._end < seconds - max(0.25, 0.02 * seconds, last)
 
     def _see(self, frame: av.VideoFrame) -> None:
         self.looks.setdefault(look(frame), len(self.stamps))
@@ -231,7 +232,10 @@ class Opened:
 
     def _missing(self) -> int:
         """Pictures that are missing between others of a constant rate."""
-        timing, stamps = self.timing(), [s for s in self.stamps if s is not None]
+        try:
+            timing, stamps = self.timing(), [s for s in self.stamps if s is not None]
+        except UsageError:  # a rate that nobody codes: the user sets another
+            return 0
         grow = all(b > a for a, b in pairwise(stamps)) and len(stamps) == len(self.stamps)
         if self._bare or timing.times or not grow:
             return 0

@@ -74,4 +74,4 @@ def _constant(count: int, span: Fraction, slack: Fraction, rates: list[Fraction]
     for rate in (*rates, *usual):
         if abs(count / rate - span) <= slack:
             return rate
-    return parse_rate(float(count / span))
+    return parse_rate(float(count / span), "frame rate of the source (--fps sets another)")

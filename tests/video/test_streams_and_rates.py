@@ -8,6 +8,7 @@ import av
 import numpy as np
 import pytest
 
+from hdac.errors import UsageError
 from hdac.video.ffmpeg import encoders, find_ffmpeg
 from hdac.video.reader import VideoReader
 from hdac.video.writer import encode_png
@@ -140,3 +141,23 @@ def test_exact_rates_in_every_container(tmp_path: Path, suffix: str, rate: str) 
     path = made(tmp_path / f"v{suffix}", "-c:v", codec, source=source(rate))
     info = VideoReader(path).info
     assert (info.fps, info.times) == (Fraction(rate), None)
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".flv", ".ts", ".nut", ".avi", ".y4m"])
+@pytest.mark.parametrize("rate", ["1/3600", "1/60", "1", "999/7", "1000"])
+def test_slow_and_fast_rates(tmp_path: Path, suffix: str, rate: str) -> None:
+    if (suffix, rate) == (".flv", "1/3600"):
+        pytest.skip("FLV cannot reorder pictures that are hours apart")
+    frames = ("-frames:v", "12", "-pix_fmt", "yuv420p")
+    codec = () if suffix == ".y4m" else ("-c:v", "libx264")
+    pictures = ("-f", "lavfi", "-i", f"testsrc2=size=64x48:rate={rate}")
+    reader = VideoReader(made(tmp_path / f"v{suffix}", *frames, *codec, source=pictures))
+    assert (reader.info.fps, reader.info.times) == (Fraction(rate), None)
+    assert (reader.info.frames, reader.damage) == (12, ())
+
+
+def test_a_rate_that_is_too_high_for_a_stream(tmp_path: Path) -> None:
+    path = made(tmp_path / "v.mp4", "-c:v", "libx264", source=source("1200"))
+    with pytest.raises(UsageError, match=r"--fps sets another\) 1200.0; allowed are more than 0"):
+        VideoReader(path)
+    assert VideoReader(path, fps=Fraction(30)).info.fps == 30
