@@ -16,7 +16,7 @@ from hdac.metrics.psnr import mean_psnr_y
 from hdac.video.colour import picture_from_rgb, rgb_from_picture
 from hdac.video.picture import Picture
 from hdac.video.reader import VideoInfo
-from hdac.video.writer import VideoWriter, save_png
+from hdac.video.writer import VideoWriter, encode_png
 
 BAND = 28  # height of the caption, even
 
@@ -81,10 +81,7 @@ def write_sheets(
         index = frames // 2 if frame is None else frame
         if not 0 <= index < frames:
             raise UsageError(f"--frame {index}; the videos have frames 0 to {frames - 1}")
-        part = path.with_name(f".{path.name}.part")
-        save_png(part, sheet(columns, index, info.matrix))
-        write_atomically(path, part.read_bytes())
-        part.unlink()
+        write_atomically(path, encode_png(sheet(columns, index, info.matrix)))
         return
     first = columns[0].pictures[0]
     wide = replace(info, path=path, width=first.width * len(columns), height=first.height + BAND)

@@ -28,7 +28,7 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
 
 
 def load(name: str) -> tuple[VideoInfo, list[Picture]]:
-    """All pictures of a video or an .hdac file."""
+    """All pictures of a video or an .hdac file; says its notes."""
     from hdac.bitstream.container import SUFFIX, read_header
     from hdac.bitstream.cursor import Cursor
     from hdac.cli.decode import video_info
@@ -41,7 +41,9 @@ def load(name: str) -> tuple[VideoInfo, list[Picture]]:
         info = video_info(read_header(Cursor(data)), path)
         return info, [frame.picture for frame in decode(data)]
     reader = VideoReader(name)
-    return reader.info, list(reader)
+    pictures = list(reader)
+    say_notes(name, reader.notes)
+    return reader.info, pictures
 
 
 def run(options: argparse.Namespace) -> None:
@@ -49,7 +51,8 @@ def run(options: argparse.Namespace) -> None:
     from hdac.bench.sheets import Column, captions, check_same, scores, write_sheets
     from hdac.video.writer import check_output
 
-    check_output(options.output, options.force, (".mp4", ".png"))
+    inputs = (options.source, *options.decoded)
+    check_output(options.output, options.force, (".mp4", ".png"), inputs)
     info, source = load(options.source)
     columns = [Column(f"source\n{Path(options.source).name}", source)]
     rows, lines = [], []

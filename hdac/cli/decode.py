@@ -63,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
     data = read_stream(options.input)
     header = read_header(Cursor(data))
     check_level(header, options.level)
-    check_output(options.output, options.force)
+    check_output(options.output, options.force, inputs=(options.input,))
     levels, missing = Counter[str](), list[str]()
     start = time.perf_counter()
     with (

@@ -10,6 +10,7 @@ import argparse
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hdac.cli.common import (
     add_device,
@@ -23,6 +24,9 @@ from hdac.cli.common import (
     say_notes,
 )
 from hdac.errors import UsageError
+
+if TYPE_CHECKING:
+    from hdac.video.reader import VideoReader
 
 
 def add_arguments(sub: argparse.ArgumentParser) -> None:
@@ -67,9 +71,19 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
     add("--frames", type=int, metavar="N", help="code only the first N frames")
     add("--ffmpeg", metavar="PATH", help="FFmpeg executable, for base codecs with VVC")
     add("--precision", default="fp32", help="networks compute in fp32 or bf16 (default fp32)")
+    add("--strict", action="store_true", help="refuse a damaged INPUT")
     add("-f", "--force", action="store_true", help="overwrite OUT.hdac")
     add_device(sub)
     add_json(sub)
+
+
+def check_whole(source: VideoReader) -> None:
+    """Raises `UsageError` if the source is damaged."""
+    if source.damage:
+        raise UsageError(
+            f"{source.name}: {'; '.join(source.damage)} (without --strict what can be decoded is "
+            "coded)"
+        )
 
 
 def run(options: argparse.Namespace) -> None:
@@ -91,10 +105,12 @@ def run(options: argparse.Namespace) -> None:
     )
     if options.frames is not None and options.frames < 1:
         raise UsageError(f"--frames {options.frames}; at least 1 frame is needed")
-    check_output(options.output, options.force, (SUFFIX,))
+    check_output(options.output, options.force, (SUFFIX,), (options.input,))
     fps = parse_fps(options.fps) if options.fps else None
     size = parse_size(options.size) if options.size else None
     source = VideoReader(options.input, size, fps, options.frames, options.square)
+    if options.strict:
+        check_whole(source)
     info, said = source.info, len(source.notes)
     say_notes(source.name, source.notes)
     colour = Colour(info.matrix, info.primaries, info.transfer)
@@ -105,6 +121,8 @@ def run(options: argparse.Namespace) -> None:
             times=info.times,
         )  # fmt: skip
     seconds = time.perf_counter() - start
+    if options.strict:  # of a pipe it is known now
+        check_whole(source)
     say_notes(source.name, source.notes[said:])
     if str(options.output) == "-":
         sys.stdout.buffer.write(data)

@@ -49,7 +49,7 @@ def run(options: argparse.Namespace) -> None:
     codec = "vvc" if header.base_codec is BaseCodec.VVC else "hevc"
     if str(options.output) == "-":
         raise UsageError(f"-: give a file name, .{codec} or .mp4")
-    check_output(options.output, options.force, (f".{codec}", ".mp4"))
+    check_output(options.output, options.force, (f".{codec}", ".mp4"), (options.input,))
     units, notes = list(base_units(data, pixels)), list[str]()
     times = [index / header.fps for index in range(len(units) + 1)]
     if header.clock and options.output.suffix.lower() != ".mp4":

@@ -6,10 +6,12 @@ from __future__ import annotations
 import argparse
 import importlib
 import importlib.util
+import io
 import os
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +26,8 @@ VERBS = (
     "encode", "decode", "info", "export", "compare", "measure", "batch", "datasets", "experiment",
     "train", "models", "doctor", "demo",
 )  # fmt: skip
+#: Environment variable: print unforeseen errors with their traceback.
+TRACEBACK = "HDAC_TRACEBACK"
 #: Verbs that keep what was finished before they are interrupted.
 _KEEPING = ("batch", "datasets", "experiment", "train")
 
@@ -83,6 +87,8 @@ def _signals(caught: list[int]) -> Iterator[None]:
 
 def _run(arguments: Sequence[str]) -> int:
     options = parser([verb for verb in VERBS if verb in arguments[:1]]).parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a name need not be text in this encoding
+        sys.stdout.reconfigure(errors="backslashreplace")
     os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")  # read when a metric imports cv2
     if importlib.util.find_spec("av"):  # a training machine may lack it
         import av
@@ -101,6 +107,24 @@ def _run(arguments: Sequence[str]) -> int:
     except (HdacError, OSError) as error:
         print(f"hdac: {error}", file=sys.stderr)
         return 1
+    except Exception as error:
+        print(_report(error), file=sys.stderr)
+        return 1
+
+
+def _report(error: Exception) -> str:
+    """What a user is told of an error that nobody foresaw."""
+    if os.environ.get(TRACEBACK):
+        return "".join(traceback.format_exception(error)).rstrip()
+    kind, frames = type(error), traceback.extract_tb(error.__traceback__)
+    module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
+    ours = [f for f in frames if Path(f.filename).is_relative_to(Path(__file__).parents[1])]
+    at = f"{Path(ours[-1].filename).name}, line {ours[-1].lineno}" if ours else "unknown"
+    return (
+        f"hdac: unforeseen {module}{kind.__qualname__}: {error} ({at}, hdac {__version__})\n"
+        "This is a fault of hdac or of a library. Please report it: the command, what `hdac "
+        f"doctor` prints, and what the command prints with {TRACEBACK}=1."
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from hdac.atomic import write_atomically
+from hdac.atomic import check_apart, write_atomically
 from hdac.cli.common import add_json, result, say_notes
 from hdac.errors import UsageError
 
@@ -43,6 +43,8 @@ def run(options: argparse.Namespace) -> int:
     table: Path | None = options.per_frame
     if table and table.exists() and not options.force:
         raise UsageError(f"{table} exists; choose another name or give -f to overwrite it")
+    if table:
+        check_apart(table, (options.source, options.decoded))
     size = parse_size(options.size) if options.size else None
     x, x_hat = (
         read_clip(Path(path), None, size, partial(say_notes, path))

@@ -9,6 +9,17 @@ from typing import Any
 
 import av
 import av.filter
+from av.sidedata.sidedata import Type as SideDataType
+
+
+def _unknown_type(cls: Any, value: object) -> Any:
+    """Stands for side data that PyAV has no name for: without it none of a frame can be read."""
+    member = object.__new__(cls)
+    member._name_, member._value_ = f"UNKNOWN_{value}", value
+    return member
+
+
+SideDataType._missing_ = classmethod(_unknown_type)  # type: ignore[assignment]
 
 
 class Filters:

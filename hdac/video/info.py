@@ -35,6 +35,11 @@ class VideoInfo:
     times: tuple[int, ...] | None = None
 
 
+def assumed(what: str) -> str:
+    """The note for a source without a frame rate; what: "raw yuv carries"."""
+    return f"{what} no frame rate; {DEFAULT_FPS} frames per second assumed (set it with --fps)"
+
+
 def parse_size(text: str) -> tuple[int, int]:
     """`WxH` in pixels. Raises `UsageError`."""
     match = re.fullmatch(r"([0-9]{1,5})[xX]([0-9]{1,5})", text)

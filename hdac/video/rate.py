@@ -52,3 +52,9 @@ def _snapped(rate: Fraction) -> Fraction:
         return whole * _NTSC
     simple = rate.limit_denominator(1001)  # 0.333333 is 1/3
     return simple if abs(simple - rate) <= rate / 10**6 else rate
+
+
+def exact_ntsc(rate: Fraction) -> Fraction:
+    """n * 1000/1001 for what a container has rounded from it (19001/317 means 60000/1001)."""
+    near = round(rate / _NTSC) * _NTSC
+    return near if abs(near - rate) < rate / 2_000_000 else rate

@@ -70,7 +70,7 @@ class VideoReader:
             return Movie(name, _Pipe(stdin), size, fps, frames, square, once=True)
         if name == "-":
             path = Path("/dev/stdin")
-        if not path.exists():
+        if not os.path.exists(path):  # (Path.exists raises for too long a name)
             if _URL.match(name):
                 return Movie(name, name, size, fps, frames, square, once=True)
             raise UsageError(
@@ -88,6 +88,11 @@ class VideoReader:
     def notes(self) -> tuple[str, ...]:
         """What was converted, left out or damaged, as far as it is known."""
         return tuple(self._source.notes)
+
+    @property
+    def damage(self) -> tuple[str, ...]:
+        """Those of the notes that say what could not be read."""
+        return tuple(self._source.damage) if isinstance(self._source, Movie) else ()
 
     def __iter__(self) -> Iterator[Picture]:
         pictures = self._source.pictures()

@@ -14,15 +14,25 @@ import numpy as np
 
 from hdac.errors import UsageError
 from hdac.video.colour import resolve_matrix
-from hdac.video.info import DEFAULT_FPS, VideoInfo
+from hdac.video.filters import Filters
+from hdac.video.info import DEFAULT_FPS, VideoInfo, assumed
 from hdac.video.picture import Picture, Rgb
 from hdac.video.rate import parse_rate
 
 _SIZE = re.compile(r"(?<!\d)(\d{1,5})x(\d{1,5})(?!\d)", re.ASCII)
-_RATE = re.compile(r"(?<![\d.])(\d{1,3}(?:\.\d+)?)(?:fps|hz)", re.IGNORECASE | re.ASCII)
+_RATE = re.compile(r"(?<![\d.])(\d+[_-]1001|\d+(?:\.\d+)?)(?:fps|hz)", re.IGNORECASE | re.ASCII)
 _PICTURES = (".png", ".jpg", ".jpeg")
 
 Size = tuple[int, int]
+
+
+def _named_rate(name: str) -> Fraction | None:
+    """The frame rate in a file's name."""
+    found = _RATE.search(name)
+    try:
+        return parse_rate(re.sub("[_-]", "/", found[1])) if found else None
+    except UsageError:  # 44100hz is another rate
+        return None
 
 
 class RawVideo:
@@ -38,12 +48,9 @@ class RawVideo:
         width, height = size or (int(named[1]), int(named[2]))  # type: ignore[index]
         if not width or not height:
             raise UsageError(f"{path}: size {width}x{height}; both sides must be at least 1")
-        rate, notes = _RATE.search(path.stem), list[str]()
-        if fps is None and rate is None:
-            notes.append(
-                f"raw yuv carries no frame rate; {DEFAULT_FPS} frames per second assumed (set it "
-                "with --fps)"
-            )
+        rate, notes = fps or _named_rate(path.stem), list[str]()
+        if rate is None:
+            notes.append(assumed("raw yuv carries"))
         self._bytes = width * height + 2 * ((width + 1) // 2) * ((height + 1) // 2)
         total = path.stat().st_size if path.is_file() else None
         if total is not None and total < self._bytes:
@@ -54,7 +61,7 @@ class RawVideo:
         if total is not None and total % self._bytes:
             raise self._partial(path, total, f"{width}x{height}")
         self.info = VideoInfo(
-            path, width, height, fps or (parse_rate(rate[1]) if rate else DEFAULT_FPS),
+            path, width, height, rate or DEFAULT_FPS,
             None if total is None else total // self._bytes, notes=tuple(notes),
         )  # fmt: skip
         self.notes = notes
@@ -97,15 +104,11 @@ class PictureFolder:
                 f"{', '.join(others[:3])}{more}"
             )
         if fps is None:
-            self.notes.append(
-                f"pictures carry no frame rate; {DEFAULT_FPS} frames per second assumed (set it "
-                "with --fps)"
-            )
+            self.notes.append(assumed("pictures carry"))
         if gaps := _gaps([p.stem for p in self._files]):
             self.notes.append(f"there are no pictures of the numbers {gaps}")
-        first, alpha = load_image(self._files[0])
-        if alpha:
-            self.notes.append("alpha is dropped: the pictures are coded as if opaque")
+        first, notes = load_image(self._files[0])
+        self.notes += notes
         self._native, self._scale = first.shape[1::-1], size
         width, height = size or self._native
         self.info = VideoInfo(
@@ -145,13 +148,16 @@ def _natural(path: Path) -> list[tuple[int, str]]:
     return [(int(p), "") if i % 2 else (-1, p) for i, p in enumerate(parts)]
 
 
-def load_image(path: Path) -> tuple[Rgb, bool]:
-    """R'G'B' `(H, W, 3)` uint8 of a picture file, and whether it has alpha. Raises `UsageError`."""
+def load_image(path: Path) -> tuple[Rgb, list[str]]:
+    """R'G'B' `(H, W, 3)` uint8 of a picture file, and what was done to it. Raises `UsageError`."""
     try:  # by its bytes: libav takes a % in a name for a pattern
         with av.open(io.BytesIO(path.read_bytes()), "r") as container:
             for frame in container.decode(video=0):
-                alpha = any(c.is_alpha for c in frame.format.components)
-                return np.asarray(frame.to_ndarray(format="rgb24"), np.uint8), alpha
+                filters = Filters(frame, (0, 0, 0, 0), deinterlace=False)  # turned as tagged
+                if any(c.is_alpha for c in frame.format.components):
+                    filters.notes.append("alpha is dropped: the pictures are coded as if opaque")
+                (frame,) = filters.apply(iter([frame]))
+                return np.asarray(frame.to_ndarray(format="rgb24"), np.uint8), filters.notes
     except (av.error.FFmpegError, IndexError) as error:
         raise UsageError(f"{path}: not a readable picture ({error})") from error
     raise UsageError(f"{path}: the picture file is empty")

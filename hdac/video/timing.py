@@ -9,8 +9,8 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from hdac.errors import UsageError
-from hdac.video.info import DEFAULT_FPS
-from hdac.video.rate import MAX_RATE, parse_rate
+from hdac.video.info import DEFAULT_FPS, assumed
+from hdac.video.rate import MAX_RATE, exact_ntsc, parse_rate
 
 
 class Timing(NamedTuple):
@@ -26,19 +26,19 @@ def find_timing(
     tick: Fraction,
     last: int,
     stated: Iterable[Fraction | None],
-    lost: int = 0,
+    losses: int = 0,
 ) -> Timing:
     """The timing of frames that are shown at `stamps` (units of `tick` seconds).
 
     last: duration of the last frame, 0 if unknown; stated: rates that the container names, the
-    likeliest first; lost: so many frames may be missing between these: gaps of whole periods that
-    they explain are no change of rate.
+    likeliest first; losses: places where frames may be missing: gaps of whole periods that they
+    explain are no change of rate.
     """
-    rates = [rate for rate in stated if rate and 0 < rate <= MAX_RATE]
+    rates = [exact_ntsc(rate) for rate in stated if rate and 0 < rate <= MAX_RATE]
     guess = rates[0] if rates else DEFAULT_FPS
     known = [stamp for stamp in stamps if stamp is not None]
     if len(known) != len(stamps) or len(known) < 2:
-        return Timing(guess)
+        return Timing(guess, note="" if rates else assumed("the source carries"))
     gaps = [b - a for a, b in itertools.pairwise(known)]
     if min(gaps) <= 0:
         text = f"time stamps do not grow: {float(guess):.6g} frames per second assumed"
@@ -47,7 +47,7 @@ def find_timing(
     steps = [max(1, round(gap / usual)) for gap in gaps]
     slots = list(itertools.accumulate(steps, initial=0))
     at = [stamp - known[0] for stamp in known]
-    if slots[-1] - len(gaps) > lost:
+    if sum(step > 1 for step in steps) > losses:
         slots = list(range(len(at)))
     period = Fraction(at[-1], slots[-1])
     # a tick of rounding, 5 % of jitter: less than anybody sees
@@ -74,4 +74,4 @@ def _constant(count: int, span: Fraction, slack: Fraction, rates: list[Fraction]
     for rate in (*rates, *usual):
         if abs(count / rate - span) <= slack:
             return rate
-    return parse_rate(float(count / span))
+    return parse_rate(float(count / span), "frame rate of the source (--fps sets another)")

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -18,8 +20,8 @@ import av
 import numpy as np
 from av.video.reformatter import ColorRange
 
-from hdac.atomic import is_pipe, part_of, remove
-from hdac.errors import UsageError
+from hdac.atomic import check_apart, check_writable, is_pipe, not_written, part_of, remove
+from hdac.errors import HdacError, UsageError
 from hdac.video.info import VideoInfo
 from hdac.video.picture import Picture, Rgb
 
@@ -28,21 +30,28 @@ SUFFIXES = (".mp4", ".mkv", ".y4m", ".yuv")
 CLOCK = 1000
 
 
-def check_output(path: Path, force: bool, suffixes: tuple[str, ...] = (*SUFFIXES, "")) -> Path:
-    """Raises `UsageError` if `path` cannot be written: unknown suffix, existing without `force`, no
-    such parent folder."""
+def check_output(
+    path: Path,
+    force: bool,
+    suffixes: tuple[str, ...] = (*SUFFIXES, ""),
+    inputs: Iterable[str | os.PathLike[str]] = (),
+) -> Path:
+    """Raises `UsageError` if `path` cannot be written: unknown suffix, existing without `force`,
+    one of the inputs, no such parent folder, none that allows it."""
     if is_pipe(path):
         return path
+    check_apart(path, inputs)
     if path.suffix.lower() not in suffixes:
         known = ", ".join(s or "a folder (no suffix) for PNG" for s in suffixes)
         raise UsageError(f"{path}: cannot write {path.suffix or 'a folder'}; choose one of {known}")
-    if path.exists() and not force:
+    if os.path.exists(path) and not force:
         raise UsageError(f"{path}: exists already; give -f to overwrite it or another name")
-    if path.exists() and path.is_dir() == bool(path.suffix):
+    if os.path.exists(path) and path.is_dir() == bool(path.suffix):
         kind, wanted = ("a folder", "a file") if path.suffix else ("no folder", "a folder")
         raise UsageError(f"{path}: is {kind}; give the name of {wanted}")
     if not path.parent.is_dir():
         raise UsageError(f"{path}: the folder {path.parent} does not exist; make it first")
+    check_writable(path)
     return path
 
 
@@ -194,7 +203,20 @@ class VideoWriter:
         if pipe and muxed:
             raise UsageError(f"{self.path}: {suffix} cannot be written to a pipe; y4m can")
         self._part = None if pipe else part_of(self.path)
-        self._sink = self._open(info, suffix, timed and muxed)
+        with self._errors():
+            self._sink = self._open(info, suffix, timed and muxed)
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Errors of files and of FFmpeg's writers as `HdacError`; what was begun is removed."""
+        try:
+            yield
+        except (OSError, av.error.FFmpegError) as error:
+            if isinstance(error, BrokenPipeError):
+                raise
+            if self._part is not None:
+                remove(self._part)
+            raise not_written(self.path, error) from error
 
     def _open(self, info: VideoInfo, suffix: str, timed: bool) -> _Sink:
         if self._part is None:
@@ -209,7 +231,8 @@ class VideoWriter:
 
     def write(self, picture: Picture, time: Fraction | None = None) -> None:
         """time: when it is shown, in seconds, growing (`timed`)."""
-        self._sink.write(picture, time)
+        with self._errors():
+            self._sink.write(picture, time)
 
     def __enter__(self) -> VideoWriter:
         return self
@@ -221,9 +244,13 @@ class VideoWriter:
         trace: TracebackType | None,
     ) -> None:
         try:
-            self._sink.close()
-            if kind is None and self._part is not None:
-                self._move(self._part)
+            with self._errors():
+                self._sink.close()
+                if kind is None and self._part is not None:
+                    self._move(self._part)
+        except HdacError:
+            if kind is None:  # else the first error says more
+                raise
         finally:
             if self._part is not None:
                 remove(self._part)

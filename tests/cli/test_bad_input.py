@@ -259,4 +259,4 @@ def test_usage_errors(hdac: Run) -> None:
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_folder_that_cannot_be_written(hdac: Run, clip: Path, tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
-    assert hdac("encode", clip, "-o", tmp_path / "a.hdac", "--mode", "base")[0] == 1
+    assert hdac("encode", clip, "-o", tmp_path / "a.hdac", "--mode", "base")[0] == 2

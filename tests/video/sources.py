@@ -1,5 +1,7 @@
 """Sources of every kind for the tests, made with FFmpeg."""
 
+import os
+import threading
 from pathlib import Path
 
 from hdac.video.ffmpeg import run_ffmpeg
@@ -28,3 +30,16 @@ def read(path: Path | str, **options: object) -> tuple[VideoReader, list[Picture
 
 def said(reader: VideoReader) -> str:
     return "\n".join(reader.notes)
+
+
+def fed(tmp_path: Path, source: Path, name: str = "fifo") -> Path:
+    """A FIFO into which a file is written, once."""
+    fifo = tmp_path / name
+    os.mkfifo(fifo)
+
+    def feed() -> None:
+        with fifo.open("wb") as file:
+            file.write(source.read_bytes())
+
+    threading.Thread(target=feed, daemon=True).start()
+    return fifo

@@ -8,7 +8,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from hdac.errors import UsageError
 from hdac.video.ffmpeg import run_ffmpeg
@@ -58,6 +58,25 @@ def test_rotation_and_mirror_are_as_ffmpeg_applies_them(tmp_path: Path) -> None:
         theirs = run_ffmpeg(["-i", str(path), "-f", "rawvideo", "-pix_fmt", "yuv420p", "-"])
         _, pictures = read(path)
         assert b"".join(p.tobytes() for p in pictures) == theirs
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_orientation_of_photographs(tmp_path: Path, orientation: int, suffix: str) -> None:
+    exif, image = Image.Exif(), np.zeros((48, 64, 3), np.uint8)
+    exif[0x112] = orientation
+    image[:, 32:], image[24:, :32] = (120, 120, 120), (230, 230, 230)
+    path = tmp_path / "f" / f"photo{suffix}"
+    path.parent.mkdir()
+    Image.fromarray(image).save(path, exif=exif, quality=100)
+    upright = np.asarray(ImageOps.exif_transpose(Image.open(path)))
+    for source in [path, path.parent][: 1 if suffix == ".webp" else 2]:
+        reader, pictures = read(source)
+        turned = "turned" in said(reader) or "mirrored" in said(reader)
+        assert (reader.info.height, reader.info.width) == upright.shape[:2]
+        assert turned == (orientation > 1)
+        seen = pictures[0].to_rgb(reader.info.matrix).astype(int)
+        assert np.abs(seen - upright).mean() < 3
 
 
 def test_rotation_of_an_odd_size(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from hdac.video.picture import Picture
 from hdac.video.reader import VideoInfo, VideoReader
 from hdac.video.writer import VideoWriter, encode_png
 from tests.conftest import synthetic, write_video
-from tests.video.sources import made, read, said
+from tests.video.sources import fed, made, read, said
 
 
 def picture_file(path: Path, level: int) -> None:
@@ -70,6 +70,53 @@ def test_names_that_look_like_urls(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         assert len(read(name)[1]) == 2
 
 
+@pytest.mark.parametrize(
+    ("name", "rate"),
+    [
+        ("v_64x48_1000fps.yuv", "1000"), ("v_64x48_240fps.yuv", "240"),
+        ("v_64x48_29.97fps.yuv", "30000/1001"), ("v_64x48_30000_1001fps.yuv", "30000/1001"),
+        ("1000fps_64x48.yuv", "1000"), ("v_64x48_50Hz.yuv", "50"), ("v_64x48_30fps.yuv", "30"),
+        ("v_64x48_44100hz.yuv", None), ("v_64x48_0fps.yuv", None), ("v_64x48_2000fps.yuv", None),
+    ],
+)  # fmt: skip
+def test_rates_in_names_of_raw_files(tmp_path: Path, name: str, rate: str | None) -> None:
+    reader = VideoReader(write_video(tmp_path / name, synthetic(2)))
+    assert reader.info.fps == Fraction(rate or 25)
+    assert ("25 frames per second assumed" in said(reader)) == (rate is None)
+
+
+LONG = ["x" * 250, "\u65e5\u672c" * 41, "y" * 240 + " (1)", os.fsdecode(b"caf\xe9" * 50)]
+ODD = ["12:30", "file:v", "http:x", "pipe:1", "a%d", "a%03d", "a?b#c", 'q"u\'o', "new\nline",
+       "-dash", "concat:a|b", os.fsdecode(b"caf\xe9")]  # fmt: skip
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".y4m", ".yuv", ""])
+@pytest.mark.parametrize("stem", LONG + ODD)
+def test_any_name_is_written_and_read(
+    tmp_path: Path, stem: str, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = write_video(Path(stem + suffix), synthetic(2))
+    assert os.listdir(tmp_path) == [stem + suffix]
+    size = (64, 48) if suffix == ".yuv" else None
+    assert len(read(os.fspath(path), size=size)[1]) == 2
+
+
+@pytest.mark.parametrize("name", ["at:12.mp4", "clip:1.mkv", "C:\\v.mp4", "no.mp4", "n" * 300])
+def test_a_name_that_is_not_there(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError, match="no such file"):
+        VideoReader(name)
+
+
+@pytest.mark.parametrize("suffix", [".avi", ".mkv", ".mp4", ".nut"])
+def test_titles_that_are_no_text(tmp_path: Path, suffix: str) -> None:
+    tags = ("-metadata", "title=TITLE", "-metadata:s:v", "handler_name=TITLE")
+    path = made(tmp_path / f"v{suffix}", "-c:v", "mpeg4", *tags)
+    assert b"TITLE" in path.read_bytes()
+    path.write_bytes(path.read_bytes().replace(b"TITLE", b"caf\xe9\x81"))
+    assert len(read(path)[1]) == 10
+
+
 def test_foreign_files_of_a_folder_stay(tmp_path: Path) -> None:
     folder = write_video(tmp_path / "out", synthetic(5))
     kept = {"thesis.txt": b"mine", "holiday.png": b"mine too", "000003.jpg": b"also"}
@@ -91,19 +138,6 @@ def test_foreign_files_of_a_folder_stay(tmp_path: Path) -> None:
 
 
 # ---- pipes and URLs
-
-
-def fed(tmp_path: Path, source: Path, name: str = "fifo") -> Path:
-    """A FIFO into which a file is written, once."""
-    fifo = tmp_path / name
-    os.mkfifo(fifo)
-
-    def feed() -> None:
-        with fifo.open("wb") as file:
-            file.write(source.read_bytes())
-
-    threading.Thread(target=feed, daemon=True).start()
-    return fifo
 
 
 @pytest.mark.parametrize("suffix", [".y4m", ".mkv", ".ts"])

@@ -73,17 +73,18 @@ def test_mean_rate_and_times() -> None:
 def test_one_frame_that_is_not_there_is_variable(dropped: int) -> None:
     at = [40 * i for i in range(50) if i != dropped]
     assert find_timing(at, MS, 40, [Fraction(25)]).times == tuple(at)
-    assert find_timing(at, MS, 40, [Fraction(25)], lost=1).times is None  # known to be damaged
+    assert find_timing(at, MS, 40, [Fraction(25)], losses=1).times is None  # known to be damaged
 
 
 def test_a_rate_that_changes_is_variable() -> None:
     at = [*range(0, 1000, 40), *range(1000, 2000, 20)]
-    assert find_timing(at, MS, 20, [Fraction(25)], lost=1).times == tuple(at)
+    assert find_timing(at, MS, 20, [Fraction(25)], losses=1).times == tuple(at)
 
 
 def test_no_use_of_time_stamps() -> None:
     assert find_timing([None] * 5, MS, 0, [Fraction(30)]) == (30, None, "")
-    assert find_timing([7], MS, 0, [None]) == (25, None, "")
+    alone = find_timing([7], MS, 0, [None])
+    assert (alone.fps, "25 frames per second assumed" in alone.note) == (25, True)
     back = find_timing([0, 40, 80, 0, 40], MS, 40, [Fraction(25)])
     assert (back.fps, back.times, "do not grow" in back.note) == (25, None, True)
 

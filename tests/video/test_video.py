@@ -84,12 +84,12 @@ def test_untagged_matrix() -> None:
     assert (resolve_matrix(2, 719), resolve_matrix(2, 720), resolve_matrix(1, 100)) == (6, 1, 1)
 
 
-@pytest.mark.parametrize("matrix", [1, 6])
+@pytest.mark.parametrize("matrix", [1, 4, 6, 7])
 def test_rgb_agrees_with_swscale(head: list[Picture], matrix: int) -> None:
     """A second implementation: libswscale, on the luma-only and chroma-smooth part that does not
     depend on chroma siting."""
     smooth = Picture(head[0].y, np.full_like(head[0].u, 110), np.full_like(head[0].v, 150))
-    names = {1: "ITU709", 6: "ITU601"}
+    names = {1: "ITU709", 4: "FCC", 6: "ITU601", 7: "SMPTE240M"}
     frame = smooth.to_av().reformat(
         format="rgb24", src_colorspace=names[matrix], dst_colorspace=names[matrix]
     )
@@ -97,7 +97,28 @@ def test_rgb_agrees_with_swscale(head: list[Picture], matrix: int) -> None:
     assert np.abs(rgb_from_picture(smooth, matrix) - theirs).max() <= 2
 
 
-@pytest.mark.parametrize("matrix", [1, 6, 9])
+def test_ycgco_agrees_with_zimg(head: list[Picture]) -> None:
+    smooth = Picture(head[0].y, np.full_like(head[0].u, 110), np.full_like(head[0].v, 150))
+    raw = ("-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", "176x144", "-i", "-")
+    turn = "zscale=min=ycgco:m=gbr:rin=tv:r=pc,format=gbrp,format=rgb24"
+    out = ("-f", "rawvideo", "-")
+    theirs = np.frombuffer(run_ffmpeg([*raw, "-vf", turn, *out], data=smooth.tobytes()), np.uint8)
+    assert np.abs(rgb_from_picture(smooth, 8).ravel().astype(int) - theirs).max() <= 2
+
+
+@pytest.mark.parametrize("matrix", [1, 4, 5, 6, 7, 8, 9, 10, 12, 14])
+def test_matrices_of_sources(tmp_path: Path, matrix: int) -> None:
+    rgb = np.full((48, 64, 3), (220, 30, 60), np.uint8)
+    picture = Picture.from_rgb(rgb, matrix)
+    reader = VideoReader(write_video(tmp_path / "v.mkv", [picture] * 2, matrix=matrix))
+    shown = next(iter(reader)).to_rgb(reader.info.matrix)
+    assert reader.info.matrix == matrix
+    assert np.abs(shown.astype(int) - rgb).max() <= 2
+    assert bool(reader.notes) == (matrix > 9)
+    assert all(f"matrix {matrix} (of H.273) is carried as it is" in n for n in reader.notes)
+
+
+@pytest.mark.parametrize("matrix", [1, 4, 6, 7, 8, 9])
 def test_rgb_round_trip(matrix: int) -> None:
     colours = np.array([[255, 255, 255], [0, 0, 0], [200, 40, 40], [30, 90, 200]], np.uint8)
     rgb = np.repeat(np.repeat(colours[None], 8, 0), 8, 1)
