@@ -104,10 +104,11 @@ class Encoder(Closing):
         self._mode.close()
 
     def push(self, picture: Picture, time: int | None = None) -> list[Packet]:
-        """Codes one picture. `time`: when it is shown, in ticks of the clock; None: at the frame
-        rate. Raises `UsageError` if it is not of the announced size, if its time is not after the
+        """Codes one picture, of which it takes a copy. `time`: when it is shown, in ticks of the
+        clock; None: at the frame rate. Raises `UsageError` if it is not of the announced size, if its time is not after the
         last one's, or after `flush`."""
         self._check(picture, time)
+        picture = picture.copy()  # callers reuse their buffers
         packets: list[Packet] = []
         if self._policy.wants(picture):
             packets += self._end_gop()

@@ -98,7 +98,9 @@ def encode(
     Raises `UsageError` for settings or pictures that cannot be coded.
     """
     config, rate = config or EncoderConfig(), parse_rate(fps)
-    config, pictures = fit(config, pictures, width, height, rate, frames)
+    # copied: searches hold many pictures, and callers reuse their buffers
+    copies = map(Picture.copy, pictures)
+    config, pictures = fit(config, copies, width, height, rate, frames)
     clock = CLOCK if times is not None else 0
     at: Iterator[int | None] = repeat(None) if times is None else iter(times)
     out, count = io.BytesIO(), 0
