@@ -6,7 +6,10 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
+from numbers import Integral
 from typing import NamedTuple
+
+import numpy as np
 
 from hdac.bitstream.container import Colour, Header, Mode, Packet, PacketType, frame_packet
 from hdac.closing import Closing
@@ -105,8 +108,8 @@ class Encoder(Closing):
 
     def push(self, picture: Picture, time: int | None = None) -> list[Packet]:
         """Codes one picture, of which it takes a copy. `time`: when it is shown, in ticks of the
-        clock; None: at the frame rate. Raises `UsageError` if it is not of the announced size, if its time is not after the
-        last one's, or after `flush`."""
+        clock; None: at the frame rate. Raises `UsageError` if it is not of the announced size, if
+        its time is not after the last one's, or after `flush`; then it is as if it never came."""
         self._check(picture, time)
         picture = picture.copy()  # callers reuse their buffers
         packets: list[Packet] = []
@@ -142,10 +145,19 @@ class Encoder(Closing):
         width, height = self.header.width, self.header.height
         if self._closed:
             raise UsageError("the encoder was flushed or closed: open another one for more frames")
-        if (picture.width, picture.height) != (width + width % 2, height + height % 2):
+        if not isinstance(picture, Picture):
             raise UsageError(
-                f"picture of {picture.width}x{picture.height}; the encoder was opened for "
-                f"{width}x{height} (odd sides padded)"
+                f"a {type(picture).__name__}; the encoder was opened for {width}x{height} and "
+                "takes a Picture (Picture.from_rgb makes one of an R'G'B' array)"
+            )
+        luma = height + height % 2, width + width % 2
+        chroma = luma[0] // 2, luma[1] // 2
+        found = [(str(getattr(p, "dtype", None)), np.shape(p)) for p in picture]
+        if found != [("uint8", luma), ("uint8", chroma), ("uint8", chroma)]:
+            size = "x".join(map(str, reversed(found[0][1])))
+            raise UsageError(
+                f"picture of {size}; the encoder was opened for {width}x{height} (odd sides "
+                f"padded): uint8 planes of {luma}, {chroma}, {chroma} are needed, not {found}"
             )
         if self.header.clock and time is None:
             raise UsageError("no time; each picture needs one where the encoder has a clock")
@@ -153,8 +165,10 @@ class Encoder(Closing):
             raise UsageError(f"time {time}; open the encoder with a clock (ticks per second)")
         low = self._last_time + 1
         high = (low + MAX_STEP if self._count else 1 << 32) - 1
-        if time is not None and not low <= time <= high:
-            raise UsageError(f"time {time}; allowed are {low} (after the last frame's) to {high}")
+        if time is not None and not (isinstance(time, Integral) and low <= time <= high):
+            raise UsageError(
+                f"time {time}; allowed are {low} (after the last frame's) to {high}, whole numbers"
+            )
 
     # ---- GOPs
 

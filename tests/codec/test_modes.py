@@ -1,5 +1,7 @@
 """What is shown of unusual sources: callers' buffers, still pictures, colours, strobes."""
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 
@@ -11,6 +13,7 @@ from hdac.codec.config import EncoderConfig
 from hdac.codec.decoder import Level
 from hdac.codec.encoder import Encoder
 from hdac.codec.files import decode, encode
+from hdac.errors import UsageError
 from hdac.video.picture import Picture
 from tests.conftest import synthetic
 
@@ -25,11 +28,12 @@ def coded(pictures: list[Picture], **settings: object) -> bytes:
 
 def noisy(pictures: list[Picture], strength: int = 2) -> list[Picture]:
     rng = np.random.default_rng(3)
-    return [
-        Picture(*((p + rng.integers(-strength, strength + 1, p.shape)).clip(16, 235).astype(np.uint8)
-                  for p in picture))
-        for picture in pictures
-    ]  # fmt: skip
+
+    def plane(samples: np.ndarray) -> np.ndarray:
+        noise = rng.integers(-strength, strength + 1, samples.shape)
+        return (samples + noise).clip(16, 235).astype(np.uint8)
+
+    return [Picture(*map(plane, picture)) for picture in pictures]
 
 
 # ---- callers' buffers
@@ -109,3 +113,78 @@ def test_what_is_shown_is_the_callers_own() -> None:
     config = EncoderConfig(qp_base=44)
     assert encode(pictures, *SIZE, FPS, config, on_shown=spoil) == coded(pictures, qp_base=44)
     assert len(shown) == 6
+
+
+SCRIPT = """
+import importlib, pkgutil
+import numpy as np
+import hdac
+from tests.conftest import synthetic
+
+for module in pkgutil.walk_packages(hdac.__path__, "hdac."):
+    if not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
+arrays = [np.full((48, 64, 3), 8 * i, np.uint8) for i in range(3)]
+planes = synthetic(3)
+for plane in [*arrays, *(plane for picture in planes for plane in picture)]:
+    plane.flags.writeable = False
+for source in (arrays, planes):
+    for settings in ({"mode": "base"}, {}, {"mode": "animation", "qp_intra": 36}):
+        data = hdac.encode(source, preset="fast", **settings)
+        assert len([frame.to_rgb() for frame in hdac.decode(data)]) == 3
+"""
+
+
+def test_no_warnings_of_imports_and_of_read_only_arrays() -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", SCRIPT], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+# ---- refused pictures
+
+GOOD = synthetic(1)[0]
+
+
+@pytest.mark.parametrize("mode", ["base", "hybrid"])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        GOOD._replace(u=GOOD.u[:-1]),
+        GOOD._replace(v=np.zeros(GOOD.y.shape, np.uint8)),
+        GOOD._replace(y=GOOD.y.astype(np.float32) / 255),
+        GOOD._replace(y=GOOD.y.astype(np.uint16)),
+        GOOD._replace(v=GOOD.v[..., None]),
+        GOOD._replace(u=None),
+        np.zeros((48, 64, 3), np.uint8),
+        *synthetic(1, 64, 64),
+    ],
+    ids=lambda bad: str([(np.shape(p), getattr(p, "dtype", None)) for p in bad][:3]),
+)
+def test_a_refused_picture_leaves_no_trace(bad: object, mode: str) -> None:
+    config, pictures = EncoderConfig(mode=mode, live=True), scenes()[22:30]  # type: ignore[arg-type]
+    with Encoder(*SIZE, FPS, config) as encoder:
+        expected = [p for picture in pictures for p in encoder.push(picture)] + encoder.flush()
+    with Encoder(*SIZE, FPS, config) as encoder:
+        found = []
+        for picture in pictures:
+            with pytest.raises(UsageError, match="the encoder was opened for 64x48"):
+                encoder.push(bad)  # type: ignore[arg-type]
+            found += encoder.push(picture)
+        found += encoder.flush()
+    assert found == expected
+
+
+@pytest.mark.parametrize("time", [2, 3, 4.5, 1 << 40])
+def test_a_refused_time_leaves_no_trace(time: float) -> None:
+    config = EncoderConfig(mode="base", preset="fast")
+    made = []
+    for refused in (False, True):
+        with Encoder(*SIZE, FPS, config, clock=1000) as encoder:
+            packets = encoder.push(synthetic(1)[0], 3)
+            if refused:
+                with pytest.raises(UsageError, match=rf"time {time}; allowed are 4 .* to"):
+                    encoder.push(synthetic(2)[1], time)  # type: ignore[arg-type]
+            made.append(packets + encoder.push(synthetic(3)[2], 50) + encoder.flush())
+    assert made[0] == made[1]
