@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
-from skvideo.measure import mse
 
 from hdac.errors import UsageError
 from hdac.layers.base import GOP_MAX
-from hdac.video.picture import Picture
+from hdac.video.picture import Picture, Plane
 
 Refresh = Literal["auto", "never"] | int
 
@@ -36,8 +35,13 @@ def check_refresh(refresh: Refresh) -> None:
 
 
 def luma_mse(a: Picture, b: Picture) -> float:
-    """Mean squared error of luma code values (scikit-video's `measure.mse`)."""
-    return float(mse(a.y[None, ..., None], b.y[None, ..., None])[0])
+    """Mean squared error of luma code values."""
+    return plane_mse(a.y, b.y)
+
+
+def plane_mse(a: Plane, b: Plane) -> float:
+    """Mean squared error of code values, summed as scikit-video does."""
+    return float(np.mean((a.astype(np.float32) - b.astype(np.float32)) ** 2))
 
 
 def psnr_of(error: float) -> float:
