@@ -33,7 +33,7 @@ def x265_params(config: BaseConfig, pictures: int = GOP_MAX) -> str:
     In CQP mode x265 takes the QP of P pictures from `qp`, of I pictures from `ipratio` (`qp_I =
     qp_P - 6 log2(ipratio)`), and single pictures from `zones`, whose first picture has number 1.
     """
-    usual = min(51, config.qp_base)
+    usual = min(51, max(1, config.qp_base))  # with 0 x265 codes without loss, and has no ratio
     ratio = 2 ** ((usual - config.qp_intra) / 6)
     zones = [(i + 1, config.qp(i)) for i in range(1, pictures) if config.qp(i) != usual]
     listed = "".join(f"/{i},{i},q={qp}" for i, qp in zones)
