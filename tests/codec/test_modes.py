@@ -188,3 +188,18 @@ def test_a_refused_time_leaves_no_trace(time: float) -> None:
                     encoder.push(synthetic(2)[1], time)  # type: ignore[arg-type]
             made.append(packets + encoder.push(synthetic(3)[2], 50) + encoder.flush())
     assert made[0] == made[1]
+
+
+@pytest.mark.parametrize("codec", ["hevc", "mixed", "vvc", "auto"])
+@pytest.mark.parametrize("mode", ["hybrid", "animation", "base"])
+@pytest.mark.parametrize(
+    ("scale", "size", "base"),
+    [(4, (64, 48), "16x12"), (4, (50, 120), "14x30"), (4, (16, 16), "4x4"), (2, (32, 16), "16x8")],
+)
+def test_a_base_layer_too_small_is_refused_at_once(
+    scale: int, size: tuple[int, int], base: str, mode: str, codec: str
+) -> None:
+    config = EncoderConfig(mode=mode, base_codec=codec, base_scale=scale)  # type: ignore[arg-type]
+    words = rf"--base-scale {scale}: a base layer of {base}; at least 16x16 is needed"
+    with pytest.raises(UsageError, match=words):
+        Encoder(*size, FPS, config)
