@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
+import weakref
+
 import av
 
 from hdac.errors import UsageError
@@ -57,6 +61,7 @@ class HevcEncoder:
             "x265-params": x265_params(config, pictures),
         }
         self._context = context
+        _OPEN.add(self)
         self._decoder: LibavDecoder | None = None
         self._count = 0
 
@@ -81,3 +86,16 @@ class HevcEncoder:
 
     def flush(self) -> list[CodedPicture]:
         return []  # zero delay leaves nothing behind
+
+
+_OPEN = weakref.WeakSet[HevcEncoder]()
+
+
+def _leave_open() -> None:
+    """In a forked child, which has none of x265's threads: closing would wait for them for ever."""
+    for encoder in _OPEN:
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(encoder._context))
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_open)
