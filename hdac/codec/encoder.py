@@ -20,7 +20,7 @@ from hdac.codec.syntax import MAX_STEP, BaseWriter, EnhancementWriter, TimesWrit
 from hdac.errors import UsageError
 from hdac.layers.base import BaseConfig, BaseEncoder, CodedPicture
 from hdac.layers.codecs import open_base
-from hdac.layers.reference import RefreshPolicy, luma_mse, psnr_of
+from hdac.layers.reference import FLASH, RefreshPolicy, luma_mse, psnr_of
 from hdac.layers.resample import downsample, pad_to, upsample
 from hdac.video.picture import Picture
 from hdac.video.rate import Rate, parse_rate
@@ -43,7 +43,8 @@ class Encoder(Closing):
     manager: `close` ends its threads.
 
     In live streams a frame's packets come at once where there is one core, and with the next frame
-    where there are more: two frames are in the making then. In others a packet has many frames. The
+    where there are more: two frames are in the making then. In others a packet has many frames, and
+    with refresh "auto" a frame waits for the next three, which tell a flash from a scene cut. The
     first frame of a GOP takes 1 to 3 s with base codec "mixed"; with "vvc" nothing comes before the
     GOP is complete.
 
@@ -83,6 +84,9 @@ class Encoder(Closing):
         self._mode = open_mode(plan, synthesiser)
         self._on_shown = on_shown
         self._policy = RefreshPolicy(plan.refresh, plan.gop_frames)
+        # pictures and their times, not coded yet; how many may wait
+        self._ahead: deque[tuple[Picture, int]] = deque()
+        self._lookahead = FLASH if plan.refresh == "auto" and not header.live else 0
         kind = PacketType.REFERENCE if header.mode is Mode.ANIMATION else PacketType.BASE
         self._base_writer = BaseWriter(header, kind)
         self._times = TimesWriter() if header.clock and not header.live else None
@@ -111,9 +115,17 @@ class Encoder(Closing):
         clock; None: at the frame rate. Raises `UsageError` if it is not of the announced size, if
         its time is not after the last one's, or after `flush`; then it is as if it never came."""
         self._check(picture, time)
-        picture = picture.copy()  # callers reuse their buffers
+        at = self._count if time is None else time
+        self._last_time = at
+        self._count += 1
+        self._ahead.append((picture.copy(), at))  # callers reuse their buffers
+        return self._code_next() if len(self._ahead) > self._lookahead else []
+
+    def _code_next(self) -> list[Packet]:
+        """Codes the oldest picture that waits."""
+        picture, at = self._ahead.popleft()
         packets: list[Packet] = []
-        if self._policy.wants(picture):
+        if self._policy.wants(picture, [following for following, _ in self._ahead]):
             packets += self._end_gop()
             self._start_gop()
         source = pad_to(picture, 2 * self.header.base_scale)
@@ -122,11 +134,8 @@ class Encoder(Closing):
         if self._mode.has_base(self._index):
             assert self._base is not None
             coded = self._base.push(downsample(source, self.header.base_scale))
-        at = self._count if time is None else time
         frame = Frame(self._index, source, self._mode.parameters(found), at)
-        self._last_time = at
         self._index += 1
-        self._count += 1
         self._waiting.append(frame)
         packets += self._code_all(coded)
         if coded:
@@ -137,7 +146,8 @@ class Encoder(Closing):
 
     def flush(self) -> list[Packet]:
         """Codes what is still waiting; the stream is complete then."""
-        packets = self._end_gop()
+        packets = [packet for _ in range(len(self._ahead)) for packet in self._code_next()]
+        packets += self._end_gop()
         self.close()
         return packets
 

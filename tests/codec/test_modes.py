@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import hdac
+from hdac.bitstream.stream import read_stream
 from hdac.codec.config import EncoderConfig
 from hdac.codec.decoder import Level
 from hdac.codec.encoder import Encoder
@@ -203,3 +204,33 @@ def test_a_base_layer_too_small_is_refused_at_once(
     words = rf"--base-scale {scale}: a base layer of {base}; at least 16x16 is needed"
     with pytest.raises(UsageError, match=words):
         Encoder(*size, FPS, config)
+
+
+# ---- flashes and cuts
+
+
+@pytest.mark.parametrize("live", [False, True])
+@pytest.mark.parametrize("mode", ["base", "animation"])
+@pytest.mark.parametrize(("luma", "length"), [(235, 1), (16, 1), (160, 2), (235, 3)])
+def test_a_flash_costs_no_reference(mode: str, live: bool, luma: int, length: int) -> None:
+    """The same bytes as without any refresh."""
+    pictures = noisy(synthetic(40))
+    for at in range(26, 26 + length):
+        pictures[at] = Picture(*(np.full_like(p, luma) for p in pictures[at]))
+    qp = {"qp_base": 44, "preset": "fast"} if mode == "base" else {"qp_intra": 36}
+    made = coded(pictures, mode=mode, live=live, **qp)
+    assert made == coded(pictures, mode=mode, live=live, refresh="never", **qp)
+
+
+@pytest.mark.parametrize("cut", [24, 37, 39])
+def test_a_scene_cut_starts_a_gop(cut: int) -> None:
+    """At its first picture, in files and in live streams, and at the end of a file too."""
+    other = [Picture(*(p[::-1] for p in q)) for q in noisy([q._replace(y=255 - q.y) for q in
+             synthetic(40)])]  # fmt: skip
+    pictures = (noisy(synthetic(40))[:cut] + other)[:40]
+    for live in (False, True):
+        data = coded(pictures, mode="base", preset="fast", live=live)
+        _, packets = read_stream(data)
+        starts = [n for n, p in enumerate(packets) if p.gop_start]
+        assert len(starts) == 2
+        assert not live or starts == [0, cut]
