@@ -20,7 +20,7 @@ Refresh = Literal["auto", "never"] | int
 _MINIMUM = 24
 #: Change between successive pictures from which on they belong to different scenes, provided that
 #: it is also `_JUMP` times the recent mean.
-_CUT, _JUMP = 400.0, 6.0
+CUT, _JUMP = 400.0, 6.0
 #: What a change of chroma counts beside one of luma: on `val` it is 10 at most between pictures.
 _CHROMA = 4.0
 #: Pictures that a flash lasts at most: what is gone after so many is no new scene.
@@ -116,13 +116,13 @@ class RefreshPolicy:
             return self._after_flash(source, self._before)
         if self._since < _MINIMUM:
             return False
-        jumped = changed > _CUT and changed > _JUMP * max(usual, 1.0)
+        jumped = changed > CUT and changed > _JUMP * max(usual, 1.0)
         return (jumped and self._is_cut(source, following, changed)) or self._pays()
 
     def _is_cut(self, source: Picture, following: Sequence[Picture], changed: float) -> bool:
         """Whether a picture that differs from the last one shows another scene."""
         *earlier, last = self._recent
-        alike = max(_CUT, changed / 4)
+        alike = max(CUT, changed / 4)
         if any(change(picture, source) <= alike for picture in earlier):
             return False  # a flash has ended
         if following:
@@ -136,7 +136,7 @@ class RefreshPolicy:
         """
         self._waited += 1
         started = self._since < _MINIMUM
-        ended = change(before, source) <= max(_CUT, change(before, self._recent[-1]) / 4)
+        ended = change(before, source) <= max(CUT, change(before, self._recent[-1]) / 4)
         if ended or self._waited == FLASH:
             self._before = None
         return ended if started else self._waited == FLASH and not ended

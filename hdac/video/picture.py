@@ -65,6 +65,10 @@ class Picture(NamedTuple):
         """The same samples in memory of their own, writeable."""
         return Picture(*(plane.copy() for plane in self))
 
+    def same(self, other: Picture) -> bool:
+        """Whether all samples are equal."""
+        return all(map(np.array_equal, self, other))
+
     def padded(self) -> Picture:
         """The picture with luma of even sides, by edge replication."""
         height, width = self.y.shape

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -11,10 +12,12 @@ import pytest
 import hdac
 from hdac.bitstream.stream import read_stream
 from hdac.codec.config import EncoderConfig
-from hdac.codec.decoder import Level
+from hdac.codec.decoder import Decoder, Frame, Level
 from hdac.codec.encoder import Encoder
 from hdac.codec.files import decode, encode
+from hdac.codec.modes import Shown
 from hdac.errors import UsageError
+from hdac.layers.reference import luma_mse, plane_mse, psnr_of
 from hdac.video.picture import Picture
 from tests.conftest import synthetic
 
@@ -234,3 +237,156 @@ def test_a_scene_cut_starts_a_gop(cut: int) -> None:
         starts = [n for n, p in enumerate(packets) if p.gop_start]
         assert len(starts) == 2
         assert not live or starts == [0, cut]
+
+
+# ---- still pictures
+
+
+def slides(head: list[Picture]) -> list[Picture]:
+    """Pictures that stand for some frames each."""
+    return [head[n] for n in (0, 0, 0, 12, 12, 12, 12, 12, 12, 20, 20, 20)]
+
+
+def half_still(head: list[Picture]) -> list[Picture]:
+    """A head that moves, stops, and moves on."""
+    return [*head[:3], *[head[3]] * 9, *head[3:6]]
+
+
+def dithered(head: list[Picture]) -> list[Picture]:
+    """Nothing but noise that is too small to be coded."""
+    return noisy([head[0]] * 12, 1)
+
+
+STILL: dict[str, Callable[[list[Picture]], list[Picture]]] = {
+    "still": lambda head: [head[0]] * 10,
+    "slides": slides,
+    "half still": half_still,
+    "dithered": dithered,
+}
+
+
+def equal_to_the_last(frames: list[Frame]) -> list[bool]:
+    return [a.picture.same(b.picture) for a, b in pairwise(frames)]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"qp_base": 44},
+        {"qp_base": 40, "live": True},
+        {"qp_base": 44, "refresh": 5},
+        {"qp_base": 46, "tune": "perceptual", "cascade": (8, 0)},
+        {"qp_base": 40, "base_scale": 2, "allow_loss": 100.0},
+        {"qp_base": 44, "preset": "fast"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("kind", STILL)
+def test_where_nothing_was_coded_nothing_changes(
+    head: list[Picture], kind: str, settings: dict[str, object]
+) -> None:
+    pictures, shown = STILL[kind](head), list[Shown]()
+    config = EncoderConfig(**settings)  # type: ignore[arg-type]
+    data = encode(pictures, 176, 144, FPS, config, on_shown=shown.append)
+    frames = list(decode(data))
+    base = list(decode(data, "base"))
+    still = equal_to_the_last(base)
+    assert sum(still) >= 3
+    assert all(b for a, b in zip(still, equal_to_the_last(frames), strict=True) if a)
+    assert all(s.picture is None or s.picture.same(f.picture)
+               for s, f in zip(shown, frames, strict=True))  # fmt: skip
+
+
+def test_a_still_live_stream_with_losses(head: list[Picture]) -> None:
+    """What is shown of the frames that arrive does not change; nor in a file that lost its
+    enhancement."""
+    config = EncoderConfig(qp_base=44, live=True, refresh=6)
+    with Encoder(176, 144, FPS, config) as encoder:
+        packets = [p for q in slides(head) for p in encoder.push(q)] + encoder.flush()
+        with Decoder(encoder.header) as decoder:
+            whole = [f for p in packets for f in decoder.push(p)] + decoder.flush()
+        for lost in (2, 4, 8):
+            with Decoder(encoder.header) as decoder:
+                came = [p for n, p in enumerate(packets) if n != lost]
+                frames = [f for p in came for f in decoder.push(p)] + decoder.flush()
+            assert len(frames) >= 6
+            assert all(f.picture.same(whole[f.number].picture) for f in frames)
+
+
+# ---- never worse, in colours and with preset "fast"
+
+
+def hues(head: list[Picture], step: float) -> list[Picture]:
+    """Light whose hue goes round."""
+
+    def turned(picture: Picture, angle: float) -> Picture:
+        u, v = (
+            (p + 45 * wave(angle)).clip(16, 240).astype(np.uint8)
+            for p, wave in zip(picture[1:], (np.cos, np.sin), strict=True)
+        )
+        return picture._replace(u=u, v=v)
+
+    return [turned(p, step * i) for i, p in enumerate(head[:14])]
+
+
+def leaves(head: list[Picture]) -> list[Picture]:
+    """A pink face in front of a grey wall goes out of the picture."""
+    y, x = np.mgrid[0:144, 0:176]
+    out = []
+    for t in range(14):
+        face = (((x - 88 - 14 * t) / 36) ** 2 + ((y - 72) / 50) ** 2 < 1).astype(int)
+        luma = 120 + 20 * np.sin(y / 11) + 15 * face * np.cos(x / 5)
+        half = face[::2, ::2]
+        out.append(Picture(*(p.astype(np.uint8) for p in (luma, 128 - 12 * half, 128 + 25 * half))))
+    return noisy(out, 2)
+
+
+COLOURS: dict[str, Callable[[list[Picture]], list[Picture]]] = {
+    "slow hues": lambda head: hues(head, 0.15),
+    "hues": lambda head: hues(head, 0.4),
+    "fast hues": lambda head: hues(head, 1.0),
+    "a face leaves": leaves,
+    "as it is": lambda head: head[:14],
+    "grey": lambda head: [Picture(p.y, *(np.full_like(q, 128) for q in p[1:])) for p in head[:14]],
+}
+
+
+def decibels(picture: Picture, source: Picture) -> list[float]:
+    """PSNR of the three planes; more than 52 dB is nothing that is seen."""
+    return [min(52.0, psnr_of(plane_mse(p, q))) for p, q in zip(picture, source, strict=True)]
+
+
+@pytest.mark.parametrize("qp_base", [36, 46])
+@pytest.mark.parametrize("kind", COLOURS)
+def test_chroma_is_not_worse(head: list[Picture], kind: str, qp_base: int) -> None:
+    pictures = COLOURS[kind](head)
+    data = coded(pictures, qp_base=qp_base, refresh="never", preset="medium")
+    pairs = zip(decode(data), decode(data, "base"), pictures, strict=True)
+    gains = np.array(
+        [np.subtract(decibels(f.picture, s), decibels(b.picture, s)) for f, b, s in pairs]
+    )
+    assert gains[:, 0].min() >= -1e-9
+    assert gains.min() >= -0.501
+    assert (gains @ (0.75, 0.125, 0.125)).min() >= -1e-9
+    assert gains.mean(0).min() > -0.3
+    if kind in ("as it is", "grey"):
+        assert gains[:, 0].mean() > 0.02  # it still pays
+
+
+@pytest.mark.parametrize("amount", [(0, 120), (60, 0), (-50, 0), (0, -60)])
+@pytest.mark.parametrize("period", [2, 3, 4])
+def test_preset_fast_looks_at_every_picture_of_a_strobe(
+    head: list[Picture], period: int, amount: tuple[int, int]
+) -> None:
+    """Light, or coloured light, that comes and goes at the pace at which the encoder looks."""
+    luma, chroma = amount
+
+    def lit(picture: Picture) -> Picture:
+        y = (picture.y.astype(int) + luma).clip(16, 235).astype(np.uint8)
+        v = (picture.v.astype(int) + chroma).clip(16, 240).astype(np.uint8)
+        return Picture(y, picture.u, v)
+
+    pictures = [p if n % period == 1 else lit(p) for n, p in enumerate(head[:16])]
+    data = coded(pictures, qp_base=44, preset="fast")
+    for fused, base, source in zip(decode(data), decode(data, "base"), pictures, strict=True):
+        assert luma_mse(fused.picture, source) <= 1.02 * luma_mse(base.picture, source)
