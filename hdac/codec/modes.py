@@ -189,12 +189,14 @@ class Hybrid(_Synthesised):
             return Shown(None, "fused") if self._fused else Shown(base, "base")
         picture = made.result()
         again, self._decided = made is self._decided, made
+        if self._plan.loss == MAX_LOSS:
+            self._fused = True
+            return Shown(picture, "fused")
         if picture.same(base) or (again and not self._fused):  # nothing changes on the screen
             return Shown(base, "base")
         # to and fro would flicker
         loss = self._plan.loss if self._fused else self._plan.loss / 2
-        always = self._plan.loss == MAX_LOSS
-        self._fused = always or loss_of(picture, base, frame.source) <= loss
+        self._fused = loss_of(picture, base, frame.source) <= loss
         return Shown(picture, "fused") if self._fused else Shown(base, "base")
 
 
