@@ -44,15 +44,17 @@ class EncoderConfig:
     base_scale: the base layer is coded at 1, 1/2 or 1/4 of the frame's side.
     cascade: 1 to 64 offsets that the pictures after the first add to `qp_base` in turn; None: what
         suits `tune` (`layers.base`).
-    allow_loss: decibels that a fused picture may lose to its base picture in PSNR-Y and still be
-        shown, 0 to 100 (always shown); None: 0 with tune "psnr", 1.5 with "perceptual"; half of it
-        where the last fused picture was not shown.
+    allow_loss: decibels that a fused picture may lose to its base picture in PSNR-Y, in PSNR of Y,
+        Cb and Cr 6:1:1, and, 0.5 more, in Cb or Cr and still be shown, 0 to 100 (always shown);
+        None: 0 with tune "psnr", 1.5 with "perceptual"; half of it where the last fused picture was
+        not shown.
     keypoints: as many as the network takes; None: 10.
     scalable: keypoints of hybrid streams follow the head as finely as those of mode "animation":
         level `animation` moves with it.
     preset: effort of the base encoder, "fast", "medium", "slow" or "slower"; None: slow, but medium
-        for base codec "vvc". With "fast" every third picture is fused by the encoder too, and the
-        others are shown as that one. "slower" also tries both base codecs of "auto" in files.
+        for base codec "vvc". With "fast" every third picture, and what is not like it, is fused by
+        the encoder too, and the others are shown as the last one. "slower" also tries both base
+        codecs of "auto" in files.
     live: a stream for a line: a packet a frame, each of which stands alone, with a sequence number
         and a time; GOPs of at most 256 frames; base codec "hevc" alone.
     precision: what the networks compute in, "fp32" or "bf16". The stream says it to the decoder.

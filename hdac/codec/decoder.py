@@ -238,7 +238,8 @@ class Decoder(Closing):
         else:  # its packet is lost
             time = Fraction(0) if self._time is None else self._time + 1 / header.fps
         picture = made.picture if isinstance(made.picture, Picture) else made.picture.result()
-        frame = Frame(self._number, picture, made.level, time, header)
+        # a copy: the caller may draw on it, and what is held is shown again
+        frame = Frame(self._number, picture.copy(), made.level, time, header)
         self._time = time
         self._number += 1
         return frame

@@ -6,7 +6,10 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
+from numbers import Integral
 from typing import NamedTuple
+
+import numpy as np
 
 from hdac.bitstream.container import (
     MAX_LIVE_GOP,
@@ -26,7 +29,7 @@ from hdac.codec.syntax import MAX_STEP, BaseWriter, EnhancementWriter, TimesWrit
 from hdac.errors import UsageError
 from hdac.layers.base import GOP_MAX, QP_MAX, BaseConfig, BaseEncoder, CodedPicture
 from hdac.layers.codecs import open_base
-from hdac.layers.reference import RefreshPolicy, luma_mse, psnr_of
+from hdac.layers.reference import FLASH, RefreshPolicy, luma_mse, psnr_of
 from hdac.layers.resample import downsample, pad_to, upsample
 from hdac.video.picture import Picture
 from hdac.video.rate import Rate, parse_rate
@@ -56,7 +59,8 @@ class Encoder(Closing):
     manager: `close` ends its threads.
 
     In live streams a frame's packets come at once where there is one core, and with the next frame
-    where there are more: two frames are in the making then. In others a packet has many frames. The
+    where there are more: two frames are in the making then. In others a packet has many frames, and
+    with refresh "auto" a frame waits for the next three, which tell a flash from a scene cut. The
     first frame of a GOP takes 1 to 3 s with base codec "mixed"; with "vvc" nothing comes before the
     GOP is complete.
 
@@ -96,6 +100,9 @@ class Encoder(Closing):
         self._mode = open_mode(plan, synthesiser)
         self._on_shown = on_shown
         self._policy = RefreshPolicy(plan.refresh, plan.gop_frames)
+        # pictures and their times, not coded yet; how many may wait
+        self._ahead: deque[tuple[Picture, int]] = deque()
+        self._lookahead = FLASH if plan.refresh == "auto" and not header.live else 0
         kind = PacketType.REFERENCE if header.mode is Mode.ANIMATION else PacketType.BASE
         self._base_writer = BaseWriter(header, kind)
         self._times = TimesWriter() if header.clock and not header.live else None
@@ -127,12 +134,21 @@ class Encoder(Closing):
         self._mode.close()
 
     def push(self, picture: Picture, time: int | None = None) -> list[Packet]:
-        """Codes one picture. `time`: when it is shown, in ticks of the clock; None: at the frame
-        rate. Raises `UsageError` if it is not of the announced size, if its time is not after the
-        last one's, or after `flush`."""
+        """Codes one picture, of which it takes a copy. `time`: when it is shown, in ticks of the
+        clock; None: at the frame rate. Raises `UsageError` if it is not of the announced size, if
+        its time is not after the last one's, or after `flush`; then it is as if it never came."""
         self._check(picture, time)
+        at = self._count if time is None else time
+        self._last_time = at
+        self._count += 1
+        self._ahead.append((picture.copy(), at))  # callers reuse their buffers
+        return self._code_next() if len(self._ahead) > self._lookahead else []
+
+    def _code_next(self) -> list[Packet]:
+        """Codes the oldest picture that waits."""
+        picture, at = self._ahead.popleft()
         packets: list[Packet] = []
-        if self._policy.wants(picture):
+        if self._policy.wants(picture, [following for following, _ in self._ahead]):
             packets += self._end_gop()
             self._start_gop()
         source = pad_to(picture, 2 * self.header.base_scale)
@@ -143,11 +159,8 @@ class Encoder(Closing):
             repeats = self._index > 0 and self._control is not None and self._control.repeats
             small = self._last if repeats else downsample(source, self.header.base_scale)
             coded = self._base.push(small, self._offset())
-        at = self._count if time is None else time
         frame = Frame(self._index, source, self._mode.parameters(found), at)
-        self._last_time = at
         self._index += 1
-        self._count += 1
         self._waiting.append(frame)
         packets += self._code_all(coded)
         if coded:
@@ -158,7 +171,8 @@ class Encoder(Closing):
 
     def flush(self) -> list[Packet]:
         """Codes what is still waiting; the stream is complete then."""
-        packets = self._end_gop()
+        packets = [packet for _ in range(len(self._ahead)) for packet in self._code_next()]
+        packets += self._end_gop()
         self.close()
         return packets
 
@@ -166,10 +180,19 @@ class Encoder(Closing):
         width, height = self.header.width, self.header.height
         if self._closed:
             raise UsageError("the encoder was flushed or closed: open another one for more frames")
-        if (picture.width, picture.height) != (width + width % 2, height + height % 2):
+        if not isinstance(picture, Picture):
             raise UsageError(
-                f"picture of {picture.width}x{picture.height}; the encoder was opened for "
-                f"{width}x{height} (odd sides padded)"
+                f"a {type(picture).__name__}; the encoder was opened for {width}x{height} and "
+                "takes a Picture (Picture.from_rgb makes one of an R'G'B' array)"
+            )
+        luma = height + height % 2, width + width % 2
+        chroma = luma[0] // 2, luma[1] // 2
+        found = [(str(getattr(p, "dtype", None)), np.shape(p)) for p in picture]
+        if found != [("uint8", luma), ("uint8", chroma), ("uint8", chroma)]:
+            size = "x".join(map(str, reversed(found[0][1])))
+            raise UsageError(
+                f"picture of {size}; the encoder was opened for {width}x{height} (odd sides "
+                f"padded): uint8 planes of {luma}, {chroma}, {chroma} are needed, not {found}"
             )
         if self.header.clock and time is None:
             raise UsageError("no time; each picture needs one where the encoder has a clock")
@@ -177,8 +200,10 @@ class Encoder(Closing):
             raise UsageError(f"time {time}; open the encoder with a clock (ticks per second)")
         low = self._last_time + 1
         high = (low + MAX_STEP if self._count else 1 << 32) - 1
-        if time is not None and not low <= time <= high:
-            raise UsageError(f"time {time}; allowed are {low} (after the last frame's) to {high}")
+        if time is not None and not (isinstance(time, Integral) and low <= time <= high):
+            raise UsageError(
+                f"time {time}; allowed are {low} (after the last frame's) to {high}, whole numbers"
+            )
 
     # ---- GOPs
 

@@ -6,15 +6,17 @@ decides what the decoder will show (mode decision).
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from hdac.bitstream.container import Mode
 from hdac.codec.config import MAX_LOSS
+from hdac.codec.fusions import Fusions
 from hdac.codec.plan import Plan
 from hdac.layers.motion import Parameters, Points, quantise
-from hdac.layers.reference import luma_mse
+from hdac.layers.reference import CUT, change, plane_mse
 from hdac.video.picture import Picture
 
 if TYPE_CHECKING:
@@ -30,6 +32,21 @@ class Shown(NamedTuple):
 
     picture: Picture | None
     level: str
+
+
+#: Decibels that Cb or Cr may lose for what luma gains; errors under the floor are not seen.
+_CHROMA_SLACK, _CHROMA_FLOOR = 0.5, 0.25
+
+
+def loss_of(picture: Picture, base: Picture, source: Picture) -> float:
+    """Decibels that a picture loses to its base picture: in Y, in the mean of Y, Cb and Cr 6:1:1,
+    or in Cb or Cr beyond `_CHROMA_SLACK`, whichever is most."""
+    floors = (1e-9, _CHROMA_FLOOR, _CHROMA_FLOOR)
+    y, u, v = (
+        10 * math.log10(max(plane_mse(p, s), floor) / max(plane_mse(b, s), floor))
+        for p, b, s, floor in zip(picture, base, source, floors, strict=True)
+    )
+    return max(y, (6 * y + u + v) / 8, u - _CHROMA_SLACK, v - _CHROMA_SLACK)
 
 
 class Frame(NamedTuple):
@@ -137,19 +154,33 @@ class Hybrid(_Synthesised):
 
     def __init__(self, plan: Plan, synthesiser: Synthesiser) -> None:
         super().__init__(plan, synthesiser)
+        self._fusions = Fusions(synthesiser)
         self._fused = False  # the last picture that was fused here is shown
+        self._seen: Picture | None = None  # the source of the last picture that was fused here
+        self._decided: Future[Picture] | None = None  # the last one
 
     def has_base(self, index: int) -> bool:
         return True
 
-    def _looks(self, index: int) -> bool:
-        """Whether the encoder fuses frame `index` of a GOP: the second one, and so on."""
-        return (index - 1) % self._plan.fuse_every == 0
+    def _looks(self, frame: Frame) -> bool:
+        """Whether the encoder fuses a frame: the second one of a GOP, and so on, and those that are
+        not like the last one that it fused."""
+        turn = (frame.number - 1) % self._plan.fuse_every == 0
+        return turn or self._seen is None or change(self._seen, frame.source) > CUT
+
+    def synthesise(self, frame: Frame, base: Picture, qp: int) -> Future[Picture] | None:
+        if frame.number == 0:
+            self._fusions.start(base)
+        return super().synthesise(frame, base, qp)
 
     def _make(
         self, frame: Frame, base: Picture, qp: int, parameters: Parameters
     ) -> Future[Picture] | None:
-        return self._synthesiser.fuse(base, qp, parameters) if self._looks(frame.number) else None
+        self._fusions.follow(base, qp, parameters)
+        if not self._looks(frame):
+            return self._fusions.made
+        self._seen = frame.source
+        return self._fusions.fuse()
 
     def decide(self, frame: Frame, base: Picture, made: Future[Picture] | None) -> Shown:
         if frame.number == 0:
@@ -157,11 +188,15 @@ class Hybrid(_Synthesised):
         if made is None:  # it goes the way of the last one that was fused here
             return Shown(None, "fused") if self._fused else Shown(base, "base")
         picture = made.result()
+        again, self._decided = made is self._decided, made
+        if self._plan.loss == MAX_LOSS:
+            self._fused = True
+            return Shown(picture, "fused")
+        if picture.same(base) or (again and not self._fused):  # nothing changes on the screen
+            return Shown(base, "base")
         # to and fro would flicker
         loss = self._plan.loss if self._fused else self._plan.loss / 2
-        allowed = 10 ** (loss / 10) * max(luma_mse(base, frame.source), 1e-9)
-        always = self._plan.loss == MAX_LOSS
-        self._fused = always or luma_mse(picture, frame.source) <= allowed
+        self._fused = loss_of(picture, base, frame.source) <= loss
         return Shown(picture, "fused") if self._fused else Shown(base, "base")
 
 

@@ -21,7 +21,14 @@ from hdac.bitstream.container import (
 from hdac.codec.config import DEFAULT_QP_BASE, EncoderConfig
 from hdac.codec.operating import VVC_TO, default_qp_intra, point_for
 from hdac.errors import UsageError
-from hdac.layers.base import CALM_CASCADE, CASCADE, GOP_MAX, QP_MAX, BaseConfig
+from hdac.layers.base import (
+    CALM_CASCADE,
+    CASCADE,
+    GOP_MAX,
+    QP_MAX,
+    BaseConfig,
+    check_base_size,
+)
 from hdac.layers.codecs import header_cascade
 from hdac.layers.motion import (
     ANIMATION_HYSTERESIS,
@@ -159,6 +166,7 @@ def make_plan(
             derives = network.derives_keypoints
             hysteresis = ANIMATION_HYSTERESIS if derives else HYBRID_HYSTERESIS
     header = check_header(header)
+    check_base_size(*header.base_size, header.base_scale)
     gop = MAX_LIVE_GOP if config.live else GOP_MAX
     return Plan(
         header,

@@ -17,7 +17,7 @@ from hdac.nets.device import pick_device
 from hdac.nets.fusion import Reference
 from hdac.nets.keypoints import MIN_KEYPOINTS, USUAL_KEYPOINTS, thumbnail
 from hdac.nets.planes import planes_from_yuv, yuv_from_planes
-from hdac.nets.threads import one_thread_pool
+from hdac.nets.threads import on_one_thread, one_thread_pool
 from hdac.nets.zoo import CodecNet, ModelFile, find_model, load_model, resolve_model, serving
 from hdac.video.picture import Picture
 
@@ -31,7 +31,7 @@ class Network:
 
     def __init__(self, model: ModelFile) -> None:
         self.name, self.digest = model.name, model.digest
-        self.net: CodecNet = load_model(model)
+        self.net: CodecNet = on_one_thread(load_model, model)
         self.takes = self.net.takes
         self.derives_keypoints = self.net.derives_keypoints
 
@@ -87,17 +87,22 @@ class Synthesiser(Closing):
         self._motion = motion
         self._device = pick_device(device)
         self._derives = network.derives_keypoints
-        # float32: what is coded or found must not depend on the number format
-        self._detector = copy.deepcopy(network.net.detector).to(self._device).eval()
         dtype = torch.bfloat16 if number_format is NumberFormat.BF16 else torch.float32
-        self._net = network.net.to(self._device, dtype).eval()
-        self._net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._detector, self._net = on_one_thread(self._place, network.net, dtype)
         self._animated: Reference | None = None  # with coded keypoints
         self._fused: Reference | None = None  # with those that the network wants
         cores = CORES if workers is None else workers
         self.workers = cores if self._device.type == "cpu" else 1
         self._pool = one_thread_pool(self.workers, "synthesise")
         self._analysis = one_thread_pool(1, "keypoints")
+
+    def _place(self, net: CodecNet, dtype: torch.dtype) -> tuple[torch.nn.Module, CodecNet]:
+        """Keypoint detector and network on the device, as they compute."""
+        # float32: what is coded or found must not depend on the number format
+        detector = copy.deepcopy(net.detector).to(self._device).eval()
+        placed = net.to(self._device, dtype).eval()
+        placed.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return detector, placed
 
     def close(self) -> None:
         """Ends the threads; frames that nobody waited for are dropped."""

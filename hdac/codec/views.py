@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import av
 
 from hdac.bitstream.container import Header
+from hdac.codec.fusions import Fusions
 from hdac.codec.syntax import EnhancedFrame
 from hdac.errors import DamagedError
 from hdac.layers.base import BaseConfig
@@ -126,6 +127,10 @@ class _SynthesisedView:
 class FusedView(_SynthesisedView):
     """Level `fused` of mode `hybrid`: base pictures, or what the network makes of them."""
 
+    def __init__(self, base: BasePictures, synthesiser: Synthesiser) -> None:
+        super().__init__(base, synthesiser)
+        self._fusions = Fusions(synthesiser)
+
     def show(self, units: list[bytes], frames: list[EnhancedFrame] | None) -> Iterator[Made]:
         for unit, frame in zip_longest(units, frames or ()):
             picture = self._base.decode(unit)
@@ -135,11 +140,12 @@ class FusedView(_SynthesisedView):
     def _one(self, picture: Picture, frame: EnhancedFrame | None) -> Made:
         index = self._base.index
         if frame is not None and index == 0:
+            self._fusions.start(picture)
             return self._refer(picture, frame)
-        if frame is None or not frame.fused or not self._referenced:
+        if frame is None or not self._referenced:
             return Made(picture, "base")
-        qp = self._base.config.qp(index)
-        return Made(self._synthesiser.fuse(picture, qp, frame.parameters), "fused")
+        self._fusions.follow(picture, self._base.config.qp(index), frame.parameters)
+        return Made(self._fusions.fuse(), "fused") if frame.fused else Made(picture, "base")
 
     def conceal(self, count: int) -> Iterator[Made]:
         return iter(())

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from hdac.errors import UsageError
+
 if TYPE_CHECKING:
     from hdac.video.picture import Picture
 
@@ -22,8 +24,19 @@ CASCADE = (8, 6, 8, 0)
 CALM_CASCADE = (4, 3, 4, 0)
 #: A GOP is closed after this many pictures at the latest (x265's per-picture QPs are listed ahead).
 GOP_MAX = 2048
+#: Pixels of a base picture's side that all encoders take.
+MIN_SIDE = 16
 #: Effort of the base encoder, fewest bits last.
 PRESETS = ("fast", "medium", "slow", "slower")
+
+
+def check_base_size(width: int, height: int, scale: int) -> None:
+    """Raises `UsageError` for base pictures that are too small, at 1/`scale` of the frame."""
+    if min(width, height) < MIN_SIDE:
+        raise UsageError(
+            f"--base-scale {scale}: a base layer of {width}x{height}; at least "
+            f"{MIN_SIDE}x{MIN_SIDE} is needed: use a smaller --base-scale, or a larger --size"
+        )
 
 
 class CodedPicture(NamedTuple):

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
+import weakref
+
 import av
 
 from hdac.errors import UsageError
@@ -38,7 +42,7 @@ def x265_params(config: BaseConfig, pictures: int = GOP_MAX) -> str:
     qp_P - 6 log2(ipratio)`), and single pictures from `zones`, whose first picture has number 1.
     A GOP whose QPs may change while it is coded is in CRF mode, which gives the same QPs.
     """
-    usual = min(QP_MAX, config.qp_base)
+    usual = min(QP_MAX, max(1, config.qp_base))  # with 0 x265 codes without loss, and has no ratio
     ratio = 2 ** ((usual - config.qp_intra) / 6)
     how = f"qp={usual}:ipratio={ratio:.9f}"
     if config.adaptive:
@@ -66,6 +70,7 @@ class HevcEncoder:
             "x265-params": x265_params(config, pictures),
         }
         self._context = context
+        _OPEN.add(self)
         self._decoder: LibavDecoder | None = None
         self._count = 0
         self._offsets: dict[int, av.filter.Graph] = {}
@@ -113,3 +118,16 @@ class HevcEncoder:
 
     def flush(self) -> list[CodedPicture]:
         return []  # zero delay leaves nothing behind
+
+
+_OPEN = weakref.WeakSet[HevcEncoder]()
+
+
+def _leave_open() -> None:
+    """In a forked child, which has none of x265's threads: closing would wait for them for ever."""
+    for encoder in _OPEN:
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(encoder._context))
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_open)

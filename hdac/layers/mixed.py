@@ -29,7 +29,7 @@ from hdac.bitstream.hevc.parameters import (
 )
 from hdac.bitstream.hevc.pcm import allow_pcm, pcm_picture, with_flags
 from hdac.bitstream.nal import Unit, is_parameters, join, split
-from hdac.errors import DamagedError, ToolError, UsageError
+from hdac.errors import DamagedError, ToolError
 from hdac.layers.base import GOP_MAX, BaseConfig, CodedPicture
 from hdac.layers.hevc import HevcEncoder
 from hdac.layers.libav import LibavDecoder
@@ -41,7 +41,6 @@ from hdac.video.picture import Picture
 QP_ABOVE = 1
 #: What x265 codes the VVC picture with, to predict from: almost exactly.
 EXACT_QP = 4
-MIN_SIDE = 16
 
 
 def _sets(units: list[Unit]) -> tuple[Sps, Pps]:
@@ -112,18 +111,12 @@ class MixedEncoder:
     """One GOP; `push` returns exactly one coded picture for each picture, the first one after 0.4
     to 3 s.
 
-    Raises `ToolError` where FFmpeg has no libvvenc, `UsageError` for pictures that libvvenc finds
-    too small.
+    Raises `ToolError` where FFmpeg has no libvvenc.
     """
 
     def __init__(
         self, config: BaseConfig, ffmpeg: str | None = None, pictures: int = GOP_MAX
     ) -> None:
-        if min(config.width, config.height) < MIN_SIDE:
-            raise UsageError(
-                f"a mixed base layer of {config.width}x{config.height}; at least "
-                f"{MIN_SIDE}x{MIN_SIDE} is needed: use --base-codec hevc, or a smaller --base-scale"
-            )
         qp = config.qp_intra + QP_ABOVE
         still = replace(
             config, qp_intra=qp, qp_base=qp, fps=Fraction(25), preset=config.preset or "slow"

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import math
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
-from skvideo.measure import mse
 
 from hdac.errors import UsageError
 from hdac.layers.base import GOP_MAX
-from hdac.video.picture import Picture
+from hdac.video.picture import Picture, Plane
 
 Refresh = Literal["auto", "never"] | int
 
 #: Frames between two refreshes, at least.
 _MINIMUM = 24
-#: Luma MSE between successive pictures from which on they belong to different scenes, provided that
+#: Change between successive pictures from which on they belong to different scenes, provided that
 #: it is also `_JUMP` times the recent mean.
-_CUT, _JUMP = 400.0, 6.0
+CUT, _JUMP = 400.0, 6.0
+#: What a change of chroma counts beside one of luma: on `val` it is 10 at most between pictures.
+_CHROMA = 4.0
+#: Pictures that a flash lasts at most: what is gone after so many is no new scene.
+FLASH = 3
+#: A picture is another one under other light if a linear function of that one's luma leaves no more
+#: than this share of its variance, or this variance (scene cuts on `val`: 0.63 and up).
+_RELIT, _FLAT = 0.35, 100.0
 #: dB of PSNR-Y below the GOP's mean before the rate-distortion rule is asked at all: smaller drops
 #: are the content's, not the reference's.
 _DROP = 3.0
@@ -36,8 +44,28 @@ def check_refresh(refresh: Refresh) -> None:
 
 
 def luma_mse(a: Picture, b: Picture) -> float:
-    """Mean squared error of luma code values (scikit-video's `measure.mse`)."""
-    return float(mse(a.y[None, ..., None], b.y[None, ..., None])[0])
+    """Mean squared error of luma code values."""
+    return plane_mse(a.y, b.y)
+
+
+def plane_mse(a: Plane, b: Plane) -> float:
+    """Mean squared error of code values, summed as scikit-video does."""
+    return float(np.mean((a.astype(np.float32) - b.astype(np.float32)) ** 2))
+
+
+def change(a: Picture, b: Picture) -> float:
+    """How much changes between two pictures: mean squared error of luma, or of chroma if that is
+    the larger one (a lamp that changes colour)."""
+    chroma = (plane_mse(a.u, b.u) + plane_mse(a.v, b.v)) / 2
+    return max(luma_mse(a, b), _CHROMA * chroma)
+
+
+def relit(a: Picture, b: Picture) -> bool:
+    """Whether `b` may be `a` under other light, or is flat: a flash, rather than a scene cut."""
+    variance, other = np.var(a.y), float(np.var(b.y))
+    shared = float(np.mean((a.y - np.mean(a.y)) * (b.y - np.mean(b.y))))
+    left = other - shared**2 / max(float(variance), 1.0)
+    return left < max(_RELIT * other, _FLAT)
 
 
 def psnr_of(error: float) -> float:
@@ -56,32 +84,62 @@ class RefreshPolicy:
 
     refresh: Refresh = "auto"
     gop_max: int = GOP_MAX
-    _last: Picture | None = None
+    _recent: deque[Picture] = field(default_factory=lambda: deque(maxlen=FLASH + 1))
+    _before: Picture | None = None  # the picture before a change that may be a flash
+    _waited: int = 0  # frames since that change
     _changes: list[float] = field(default_factory=list)  # of the last 25 frames
     _since: int = 0  # frames since the last refresh
     _quality: list[float] = field(default_factory=list)  # PSNR-Y of this GOP's base pictures
     _bits: list[int] = field(default_factory=list)  # of this GOP's base pictures
 
-    def wants(self, source: Picture) -> bool:
-        """Whether `source` starts a new GOP."""
-        wanted = self._decide(source)
+    def wants(self, source: Picture, following: Sequence[Picture] = ()) -> bool:
+        """Whether `source` starts a new GOP. `following`: the next pictures, if they are known,
+        up to `FLASH`: they tell a flash from a scene cut at once."""
+        wanted = self._decide(source, following)
+        self._recent.append(source)
         self._since = 1 if wanted else self._since + 1
         if wanted:
             self._quality, self._bits = [], []
         return wanted
 
-    def _decide(self, source: Picture) -> bool:
-        last, self._last = self._last, source
-        if last is None or self._since >= self.gop_max:
+    def _decide(self, source: Picture, following: Sequence[Picture]) -> bool:
+        if not self._recent or self._since >= self.gop_max:
             return True
-        change = luma_mse(last, source)
-        recent = float(np.mean(self._changes)) if self._changes else 0.0
-        self._changes = [*self._changes[-24:], change]
         if isinstance(self.refresh, int):
             return self._since >= self.refresh
-        if self.refresh == "never" or self._since < _MINIMUM:
+        if self.refresh == "never":
             return False
-        return (change > _CUT and change > _JUMP * max(recent, 1.0)) or self._pays()
+        changed = change(self._recent[-1], source)
+        usual = float(np.mean(self._changes)) if self._changes else 0.0
+        self._changes = [*self._changes[-24:], changed]
+        if self._before is not None:
+            return self._after_flash(source, self._before)
+        if self._since < _MINIMUM:
+            return False
+        jumped = changed > CUT and changed > _JUMP * max(usual, 1.0)
+        return (jumped and self._is_cut(source, following, changed)) or self._pays()
+
+    def _is_cut(self, source: Picture, following: Sequence[Picture], changed: float) -> bool:
+        """Whether a picture that differs from the last one shows another scene."""
+        *earlier, last = self._recent
+        alike = max(CUT, changed / 4)
+        if any(change(picture, source) <= alike for picture in earlier):
+            return False  # a flash has ended
+        if following:
+            return all(change(last, picture) > alike for picture in following)
+        self._before, self._waited = last, 0
+        return not relit(last, source)
+
+    def _after_flash(self, source: Picture, before: Picture) -> bool:
+        """Whether a GOP starts after a change of which nothing was known: where it was a flash and
+        started a GOP, that one is no use; where it had the look of a flash and stays, it was none.
+        """
+        self._waited += 1
+        started = self._since < _MINIMUM
+        ended = change(before, source) <= max(CUT, change(before, self._recent[-1]) / 4)
+        if ended or self._waited == FLASH:
+            self._before = None
+        return ended if started else self._waited == FLASH and not ended
 
     def _pays(self) -> bool:
         """Rate-distortion rule: a GOP like the present one, started now, would on average be better

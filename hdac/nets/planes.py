@@ -22,7 +22,7 @@ def planes_from_yuv(y: np.ndarray, u: np.ndarray, v: np.ndarray) -> Tensor:
     Returns `(1, 6, H'/2, W'/2)` float32 in [0, 1] (code value / 255).
     """
     height, width = y.shape
-    luma = torch.from_numpy(np.ascontiguousarray(y)).float().div_(255)[None, None]
+    luma = torch.from_numpy(y.astype(np.float32)).div_(255)[None, None]
     chroma = torch.from_numpy(np.stack([u, v])).float().div_(255)[None]
     down, right = -height % MULTIPLE, -width % MULTIPLE
     if down or right:

@@ -6,18 +6,48 @@ same bits everywhere is computed on exactly one.
 
 from __future__ import annotations
 
+import os
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
 
 import torch
 
+from hdac.errors import UsageError
+
+T = TypeVar("T")
 _LOCK = threading.Lock()
+
+
+class _Pool(ThreadPoolExecutor):
+    """Refuses work in a child process, where its threads are not."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self._process = os.getpid()
+
+    def submit(self, function: Callable[..., T], /, *given: Any, **named: Any) -> Future[T]:
+        if os.getpid() != self._process:
+            raise UsageError(
+                "this process was forked after the encoder or decoder was opened, and has none of "
+                "its threads: open another one here"
+            )
+        return super().submit(function, *given, **named)
 
 
 def one_thread_pool(workers: int, name: str) -> ThreadPoolExecutor:
     """`workers` threads called `name`; torch runs on one thread in each, and on as many as before
-    in the threads of the host, those that it starts later too."""
-    return ThreadPoolExecutor(workers, name, _take_one_thread)
+    in the threads of the host, those that it starts later too. In a process that was forked since,
+    `submit` raises `UsageError`."""
+    return _Pool(workers, name, _take_one_thread)
+
+
+def on_one_thread(function: Callable[..., T], /, *given: Any) -> T:
+    """The function's result, made in a thread of its own: had the caller's thread used OpenMP's
+    team, torch would wait for that team for ever in a process that is forked later."""
+    with one_thread_pool(1, "alone") as pool:
+        return pool.submit(function, *given).result()
 
 
 def _take_one_thread() -> None:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -65,8 +64,8 @@ def planes_of(frames: Frames, t: int, box: tuple[int, int, int], flip: bool) -> 
     uv = frames.uv[t, :, top // 2 : (top + size) // 2, left // 2 : (left + size) // 2]
     if flip:
         y, uv = y[:, ::-1], uv[:, :, ::-1]
-    luma = torch.from_numpy(np.ascontiguousarray(y))[None, None]
-    chroma = torch.from_numpy(np.ascontiguousarray(uv))[None]
+    luma = torch.from_numpy(y.copy())[None, None]
+    chroma = torch.from_numpy(uv.copy())[None]
     return torch.cat([F.pixel_unshuffle(luma, 2), chroma], 1)
 
 

@@ -61,6 +61,14 @@ class Picture(NamedTuple):
 
         return rgb_from_picture(self, 2 if matrix is None else matrix)
 
+    def copy(self) -> Picture:
+        """The same samples in memory of their own, writeable."""
+        return Picture(*(plane.copy() for plane in self))
+
+    def same(self, other: Picture) -> bool:
+        """Whether all samples are equal."""
+        return all(map(np.array_equal, self, other))
+
     def padded(self) -> Picture:
         """The picture with luma of even sides, by edge replication."""
         height, width = self.y.shape

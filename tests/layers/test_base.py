@@ -89,6 +89,20 @@ def test_vvc_without_libvvenc_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -
         VvcEncoder(BaseConfig(64, 64, Fraction(25), 30, 40))
 
 
+@pytest.mark.parametrize("qp_intra", [0, 12, 30, 51])
+def test_the_first_picture_has_its_own_qp(qp_intra: int, head: list[Picture]) -> None:
+    """Around every QP of the others, 0 too, which x265 takes for lossless coding."""
+    made = {}
+    for qp_base in (0, 1, 20, 51):
+        config = BaseConfig(176, 144, Fraction(30), qp_intra, qp_base, (8, 0), "fast")
+        encoder = HevcEncoder(config, 3)
+        made[qp_base] = [encoder.push(p)[0] for p in head[:3]]
+    first = {coded[0].picture.tobytes() for coded in made.values()}
+    assert len(first) == 1
+    sizes = [sum(len(c.data) for c in coded[1:]) for coded in made.values()]
+    assert sizes == sorted(sizes, reverse=True)
+
+
 @pytest.mark.parametrize("factor", [1, 2, 4])
 def test_resampling_keeps_flat_and_smooth_pictures(factor: int) -> None:
     flat = Picture(

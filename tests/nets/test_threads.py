@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 #: Fuses a picture in each worker; prints what torch says of its threads, and the picture's hashes.
 SCRIPT = """
 import hashlib, json, sys, threading, torch
@@ -66,3 +68,54 @@ def test_a_host_that_never_asked() -> None:
     before, after, later, found = run("-", "pool", OMP_NUM_THREADS="2")
     assert (before, after, later) == (2, 2, 2)
     assert [threads for threads, _ in found] == [1, 1]
+
+
+#: Uses hdac in a parent as the argument says, forks, and uses it in the child.
+FORK = """
+import os, sys
+import numpy as np
+import torch
+import hdac
+from multiprocessing import get_context
+
+pictures = [np.full((64, 64, 3), 40 * i, np.uint8) for i in range(3)]
+
+def use(*_):
+    data = hdac.encode(pictures, qp_base=46, preset="fast")
+    return [data, *(frame.to_rgb().tobytes() for frame in hdac.decode(data))]
+
+def opened(encoder):
+    try:
+        encoder.push(hdac.Picture.from_rgb(pictures[0]))
+    except hdac.UsageError as error:
+        return str(error)
+
+before = sys.argv[1]
+held = hdac.Encoder(64, 64, 25, hdac.EncoderConfig(qp_base=46))
+held.push(hdac.Picture.from_rgb(pictures[1]))
+expected = None if before == "opened" else use()
+if before == "torch":
+    torch.randn(512, 512) @ torch.randn(512, 512)
+if before == "pool":
+    with get_context("fork").Pool(2) as pool:
+        assert pool.map(use, range(3)) == [expected] * 3
+    sys.exit()
+for generation in range(2 if before == "twice" else 1):
+    if child := os.fork():
+        sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+if before == "opened":
+    assert "forked after the encoder or decoder was opened" in opened(held)
+    held.close()
+assert expected in (None, use())
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.parametrize("before", ["used", "torch", "twice", "pool", "opened"])
+def test_a_child_process_works_after_its_parent_did(before: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", FORK, before],
+        capture_output=True, text=True, timeout=100, check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "2"},
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
