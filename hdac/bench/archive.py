@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hdac.atomic import write_atomically
-from hdac.bench.codecs import Anchor, load_codec
-from hdac.bench.experiment import point_name
-from hdac.bench.manifest import NAME, Manifest, PointEntry
+from hdac.bench.codecs import Anchor, BenchCodec
+from hdac.bench.experiment import Experiment, point_name
+from hdac.bench.manifest import NAME, Manifest, PointEntry, load_manifest
 from hdac.bench.names import number_text
+from hdac.bench.players import codecs_here
 from hdac.bench.results import Store, sound
 from hdac.errors import UsageError
 
@@ -78,18 +79,19 @@ def read_archive(path: Path) -> Archive:
     return Archive(path.name, made, points)
 
 
-def adopt(manifest: Manifest, store: Store, paths: Iterable[Path]) -> tuple[Manifest, list[str]]:
-    """The manifest with archived points of codecs that did not run here, which `store` gets; notes
-    on what was not taken.
+def adopt(store: Store, experiment: Experiment | None, paths: Iterable[Path]) -> list[str]:
+    """Adds archived points of codecs that did not run here to a results folder; notes on what was
+    not taken.
 
-    A point is taken if its clip (by hash), its recipe and its software's version are those of this
-    installation and experiment. Raises `UsageError` where an archive has none that is.
+    A point is taken if its clip (by hash), its recipe (of `experiment`, or this installation's) and
+    its software's version agree. Raises `UsageError` where an archive has none that does.
     """
-    notes = list[str]()
+    manifest, notes = load_manifest(store.folder), list[str]()
+    codecs = codecs_here(manifest.codecs, experiment)
     for path in paths:
         archive, taken, refused = read_archive(path), list[PointEntry](), Counter[str]()
         for point in archive.points:
-            entry = _entry(manifest, point)
+            entry = _entry(manifest, codecs, point)
             if isinstance(entry, str):
                 refused[entry] += 1
                 continue
@@ -101,7 +103,7 @@ def adopt(manifest: Manifest, store: Store, paths: Iterable[Path]) -> tuple[Mani
         notes += reasons
         manifest = _with_points(manifest, archive, taken)
     write_atomically(store.folder / NAME, manifest.to_json())
-    return manifest, notes
+    return notes
 
 
 def _with_points(manifest: Manifest, archive: Archive, taken: list[PointEntry]) -> Manifest:
@@ -114,7 +116,9 @@ def _with_points(manifest: Manifest, archive: Archive, taken: list[PointEntry]) 
     return replace(manifest, codecs=codecs, points=(*points, *taken))
 
 
-def _entry(manifest: Manifest, point: dict[str, Any]) -> PointEntry | str:
+def _entry(
+    manifest: Manifest, codecs: dict[str, BenchCodec], point: dict[str, Any]
+) -> PointEntry | str:
     """Where a point belongs, or why it does not."""
     name, record = str(point["codec"]), point["record"]
     sequence, value = str(record.get("sequence")), record.get("value")
@@ -123,9 +127,11 @@ def _entry(manifest: Manifest, point: dict[str, Any]) -> PointEntry | str:
     about = manifest.codecs[name]
     if not about.skipped and not about.archived:
         return f"{name} runs here"
-    codec = load_codec(name)
-    if not isinstance(codec, Anchor) or point["software"] != codec.recipe.software:
-        return f"{name} of {point['software']}; the recipe is for {about.recipe.get('software')}"
+    codec = codecs.get(name)
+    if not isinstance(codec, Anchor):
+        return f"there is no recipe of {name} here"
+    if point["software"] != codec.recipe.software:
+        return f"{name} of {point['software']}; the recipe is for {codec.recipe.software or 'any'}"
     if point["recipe"] != recipe_hash(codec):
         return f"{name} was run by another recipe"
     if sequence not in manifest.sequences:

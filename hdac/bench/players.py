@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import os
 import tempfile
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
@@ -34,13 +35,13 @@ _CODER = "-c:v libx264 -preset medium -crf 16 -g 30 -threads 1 -movflags +fastst
 _TAGS = "-colorspace smpte170m -color_primaries smpte170m -color_trc smpte170m -color_range tv"
 
 
-def codecs_here(run: Run, experiment: Experiment | None) -> dict[str, BenchCodec]:
-    """What decodes a run's files: the codecs of `experiment`, which the user named, else those of
+def codecs_here(names: Iterable[str], experiment: Experiment | None) -> dict[str, BenchCodec]:
+    """Recipes of a run's codecs: those of `experiment`, which the user named, else those of
     this installation's recipes by name. Never anything that the results folder says."""
     if experiment:
         return {codec.name: codec for codec in experiment.codecs}
-    names = recipe_names("baselines")
-    return {name: load_codec(name) for name in run.shown if name in names}
+    known = recipe_names("baselines")
+    return {name: load_codec(name) for name in names if name in known}
 
 
 def _set_of(run: Run, experiment: Experiment | None) -> str:
@@ -148,7 +149,7 @@ def players(
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """One entry for each sequence and rate, and the codecs that are left out because their recipes
     are not here. Raises `HdacError` if the clips or the coded files are not there."""
-    codecs = codecs_here(run, experiment)
+    codecs = codecs_here(run.shown, experiment)
     absent = [name for name in run.shown if name not in codecs]
     if len(absent) == len(run.shown):
         raise HdacError(f"no recipe here of {', '.join(absent)}; name the experiment with --recipe")

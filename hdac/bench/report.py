@@ -20,7 +20,7 @@ from hdac.bench.figures import averaged_points, extra_points
 from hdac.bench.names import number_text
 from hdac.bench.players import players
 from hdac.bench.published import HEAD, ROWS
-from hdac.bench.tables import about, bd_rows, rd_head, rd_rows
+from hdac.bench.tables import about, bd_rows, marked, rd_head, rd_rows
 from hdac.bench.worst import worst_head, worst_rows
 from hdac.errors import HdacError
 
@@ -101,7 +101,10 @@ def _page(
     return template.render(
         title=run.about.title,
         about=about(run),
-        bd=[{"anchor": a, **_table(head, bd_rows(found, a, run.compared))} for a in run.anchors],
+        bd=[
+            {"anchor": a, **_table(head, marked(run, bd_rows(found, a, run.compared)))}
+            for a in run.anchors
+        ],
         min_overlap=f"{100 * MIN_OVERLAP:.0f}",
         published=_table(HEAD, ROWS),
         players=bool(shown),

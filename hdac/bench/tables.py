@@ -56,6 +56,7 @@ def about(run: Run) -> str:
     made = (p.record["decides"].get("weights") for p in run.points.values() if not p.error)
     if models := sorted({str(m) for m in made if m}):
         lines.append(f"Weights: {', '.join(models)}.")
+    lines += [f"Made elsewhere: {n} ({c.archived})." for n, c in a.codecs.items() if c.archived]
     lines += [f"Not run: {name} ({c.skipped})." for name, c in a.codecs.items() if c.skipped]
     lines += [f"Metric not available: {k} ({why})." for k, why in a.unavailable_metrics.items()]
     lines += [*_gaps(run), *_caps(run)]
@@ -294,6 +295,12 @@ def _gmac(recipe: dict[str, Any], point: Point) -> str:
 # ---- writing
 
 
+def marked(run: Run, rows: list[list[str]]) -> list[list[str]]:
+    """Rows of codecs, which say whose points were made elsewhere."""
+    elsewhere = {name for name, codec in run.about.codecs.items() if codec.archived}
+    return [[f"{r[0]} (archived)" if r[0] in elsewhere else r[0], *r[1:]] for r in rows]
+
+
 def write_tables(run: Run) -> list[Comparison]:
     """All tables into the run's folder; returns the comparisons."""
     found = list(comparisons(run))
@@ -303,7 +310,7 @@ def write_tables(run: Run) -> list[Comparison]:
     for anchor in run.anchors if labels else ():
         headline, common = run.compared[0], common_rows(found, anchor, run.compared)
         same = "The same over clips for which all codecs that have a mean have a number:"
-        head, rows = ["BD-rate", *labels], bd_rows(found, anchor, run.compared)
+        head, rows = ["BD-rate", *labels], marked(run, bd_rows(found, anchor, run.compared))
         count = len(run.sequences)
         caption = f"BD-rate against {anchor}, {count} sequences, mean (95 % interval)"
         tex.append(latex(head, rows, caption))
@@ -315,9 +322,10 @@ def write_tables(run: Run) -> list[Comparison]:
             "Mean over sequences, PCHIP on log rate; in brackets the 95 % bootstrap interval.\n",
             markdown(head, rows),
             markdown(
-                [f"against {anchor}", *second], bd_rows(found, anchor, run.compared, _second_cell)
+                [f"against {anchor}", *second],
+                marked(run, bd_rows(found, anchor, run.compared, _second_cell)),
             ),
-            *([same + "\n", markdown(head, common)] if common else ()),
+            *([same + "\n", markdown(head, marked(run, common))] if common else ()),
             f"Per sequence, {label(headline)}:\n",
             markdown(["sequence", *by], per),
         ]
@@ -327,7 +335,7 @@ def write_tables(run: Run) -> list[Comparison]:
         "## Published, on other clips and with other anchor settings\n",
         markdown(HEAD, ROWS),
         "## Means over the sequences\n",
-        markdown(means, mean_rows(run)),
+        markdown(means, marked(run, mean_rows(run))),
     ]
     sheets = {"BD": (DETAIL_HEAD, detail_rows(found)), "RD": (rd_head(run), rd_rows(run))}
     files = {
@@ -336,7 +344,7 @@ def write_tables(run: Run) -> list[Comparison]:
         "bd.csv": csv_text(*sheets["BD"]).encode(),
         "rd.csv": csv_text(*sheets["RD"]).encode(),
         "tables.xlsx": xlsx(sheets),
-        "time.md": (_TIME_NOTE + markdown(_TIME_HEAD, time_rows(run))).encode(),
+        "time.md": (_TIME_NOTE + markdown(_TIME_HEAD, marked(run, time_rows(run)))).encode(),
     }
     per_frame = frames_csv(run.store, run.points.items(), tuple(run.metrics))
     # a table of other metrics is better than an empty one

@@ -108,14 +108,12 @@ def _report(
     from hdac.bench.archive import adopt
     from hdac.bench.compressai import beside, read_extra, write_aggregates
     from hdac.bench.figures import write_figures
-    from hdac.bench.manifest import load_manifest
     from hdac.bench.report import write_report
     from hdac.bench.results import Store
     from hdac.bench.tables import write_tables
 
     if options.archive:
-        _, notes = adopt(load_manifest(folder), Store(folder), options.archive)
-        say_notes("--archive", notes)
+        say_notes("--archive", adopt(Store(folder), experiment, options.archive))
     run = load(folder)
     extra, notes = beside(run, [read_extra(path) for path in options.extra])
     say_notes("--extra", notes)
