@@ -29,14 +29,14 @@ LEGEND_ROW_INCHES = 0.13
 
 
 def averaged_points(run: Run, codec: str, metric: str) -> tuple[list[float], list[float]]:
-    """Means over the sequences at each rate point; a point that is not complete, or at the cap of
+    """Means over all sequences at each rate point; a point that is not complete, or at the cap of
     the metric on one of them, is left out."""
     rates, values = [], []
     for value in run.about.codecs[codec].points:
         points = run.at(codec, value)
         scores = [rate_point(p, metric) for p in points]
         present = [s for s in scores if s is not None]
-        if points and len(present) == len(points):
+        if points and len(present) == len(run.sequences):
             rates.append(float(np.mean([p.kbps for p in points])))
             values.append(float(np.mean(present)))
     order = np.argsort(rates)
@@ -44,8 +44,11 @@ def averaged_points(run: Run, codec: str, metric: str) -> tuple[list[float], lis
 
 
 def legend(run: Run, codec: str, metric: str) -> str:
-    count = len(run.left_out(codec, metric))
-    return shown_name(codec) + (f" ({count} at the metric's cap left out)" if count else "")
+    count, clips = len(run.left_out(codec, metric)), {p.sequence for p in run.of(codec)}
+    few = (
+        f" ({len(clips)} of {len(run.sequences)} clips)" if len(clips) < len(run.sequences) else ""
+    )
+    return shown_name(codec) + few + (f" ({count} at the metric's cap left out)" if count else "")
 
 
 def shown_name(name: str) -> str:

@@ -228,7 +228,8 @@ def mean_rows(run: Run) -> list[list[str]]:
     for codec in run.codecs:
         for value in run.about.codecs[codec].points:
             points, head = run.at(codec, value), [codec, number_text(value)]
-            if why := missing(points):
+            few = f"{len(points)} of {len(run.sequences)} clips"
+            if why := missing(points) or few * (len(points) < len(run.sequences)):
                 rows.append([*head, why, *[""] * len(run.metrics), ""])
                 continue
             cells = [_mean(points, m) for m in run.metrics]
