@@ -107,9 +107,6 @@ def _run(arguments: Sequence[str]) -> int:
     except (HdacError, OSError) as error:
         print(f"hdac: {error}", file=sys.stderr)
         return 1
-    except Exception as error:
-        print(_report(error), file=sys.stderr)
-        return 1
 
 
 def _report(error: Exception) -> str:
@@ -135,6 +132,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with _signals(caught):
             return _run(arguments)
     except BaseException as error:
+        if not caught and isinstance(error, Exception):
+            print(_report(error), file=sys.stderr)
+            return 1
         if not caught and not isinstance(error, KeyboardInterrupt):
             raise
     kept = any(verb in arguments[:1] for verb in _KEEPING)

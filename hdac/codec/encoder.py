@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -20,7 +21,7 @@ from hdac.bitstream.container import (
     PacketType,
     frame_packet,
 )
-from hdac.closing import Closing
+from hdac.closing import Closing, check_process
 from hdac.codec.config import EncoderConfig
 from hdac.codec.control import RateController
 from hdac.codec.modes import Frame, Shown, open_mode
@@ -122,7 +123,7 @@ class Encoder(Closing):
         self._packet_frames = self._sequence = 0
         self._ready: deque[Packet] = deque()  # of the base layer, whose frames are in the making
         self._packet_time, self._last_time = 0, -1
-        self._closed = False
+        self._closed, self._process = False, os.getpid()
 
     @property
     def header(self) -> Header:
@@ -171,12 +172,14 @@ class Encoder(Closing):
 
     def flush(self) -> list[Packet]:
         """Codes what is still waiting; the stream is complete then."""
+        check_process(self._process)
         packets = [packet for _ in range(len(self._ahead)) for packet in self._code_next()]
         packets += self._end_gop()
         self.close()
         return packets
 
     def _check(self, picture: Picture, time: int | None) -> None:
+        check_process(self._process)
         width, height = self.header.width, self.header.height
         if self._closed:
             raise UsageError("the encoder was flushed or closed: open another one for more frames")

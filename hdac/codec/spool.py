@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import weakref
 from collections.abc import Iterable, Sequence
 from typing import overload
 
@@ -24,6 +25,7 @@ class Spool(Sequence[Picture]):
 
     def __init__(self, pictures: Iterable[Picture]) -> None:
         self._file = tempfile.SpooledTemporaryFile(MEMORY)  # noqa: SIM115 (closed with the object)
+        weakref.finalize(self, self._file.close)
         self._count = 0
         for picture in pictures:
             size = picture.width, picture.height

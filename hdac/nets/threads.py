@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from hdac.errors import UsageError
+from hdac.closing import check_process
 
 T = TypeVar("T")
 _LOCK = threading.Lock()
@@ -28,11 +28,7 @@ class _Pool(ThreadPoolExecutor):
         self._process = os.getpid()
 
     def submit(self, function: Callable[..., T], /, *given: Any, **named: Any) -> Future[T]:
-        if os.getpid() != self._process:
-            raise UsageError(
-                "this process was forked after the encoder or decoder was opened, and has none of "
-                "its threads: open another one here"
-            )
+        check_process(self._process)
         return super().submit(function, *given, **named)
 
 

@@ -306,7 +306,7 @@ def test_every_recipe_is_read(name: str) -> None:
         ("[network]\nkind = 'gan'", "network.kind = 'gan'; choose fusion or published"),
         (
             "[network]\nkind = 'published'\nname = 'fomm'",
-            "network: name = .fomm.; expected typing.Literal",
+            "network: name = 'fomm'; allowed are 'dac', 'hdac-2022'",
         ),
         ("[network]\nwidth = 2", "network: unknown key 'width'"),
         ("[training]\nlearning_rate = 1.0", "training: unknown key 'learning_rate'"),
