@@ -10,9 +10,9 @@ from hdac.layers.base import QP_MAX
 #: The QP changes after so many pictures, or the next multiple of the cascade's period.
 _PICTURES = 4
 #: QP steps for twice the size that was wanted, and at most, down and up.
-_GAIN, _DOWN, _UP = 2.0, 2, 4
+_GAIN, _DOWN, _UP = 2.0, 1, 4
 #: Seconds in which an excess is paid back, and over which it is forgotten.
-_PAYBACK, _MEMORY = 1.0, 3.0
+_PAYBACK, _MEMORY = 1.5, 4.0
 #: Seconds of the rate that a first picture counts for in the excess; the rest of it is a debt that
 #: this share of the rate pays.
 _FIRST, _INTEREST = 0.25, 0.05

@@ -215,7 +215,7 @@ class Encoder(Closing):
         choice, adaptive = self.plan.base, False
         if self._control is not None:
             choice = choice.at(self._control.qp_base)
-            if self._count:
+            if self._held is not None:
                 choice = choice._replace(qp_intra=min(QP_MAX, choice.qp_intra + _CALMER))
             if adaptive := choice.codec != "vvc":
                 choice = choice._replace(qp_base=max(0, choice.qp_base - _HEADROOM))

@@ -13,6 +13,7 @@ from hdac.codec.config import EncoderConfig
 from hdac.codec.encoder import Encoder
 from hdac.codec.files import encode, inspect
 from hdac.codec.spool import Spool
+from hdac.codec.syntax import BaseReader
 from hdac.errors import UsageError
 from hdac.video.picture import Picture
 from tests.conftest import synthetic
@@ -128,3 +129,14 @@ def test_a_live_stream_keeps_its_rate(name: str) -> None:
     assert kbps * 0.8 <= min(rates)
     assert max(rates) <= kbps * 1.2
     assert not math.isclose(min(rates), max(rates))
+
+
+def test_only_later_first_pictures_are_calmer() -> None:
+    """The first of a stream has the QP of its rate; a line has no room for those that follow."""
+    config = EncoderConfig(mode="base", preset="fast", kbps=40.0, refresh=8)
+    with Encoder(64, 48, FPS, config) as encoder:
+        packets = [p for picture in scene(2, 12) for p in encoder.push(picture)] + encoder.flush()
+        reader, usual = BaseReader(encoder.header), encoder.plan.base
+    first, later = (reader.read(packet) for packet in packets)
+    assert first.qp_intra == usual.qp_intra
+    assert later.qp_intra == usual.at(later.qp_base + 8).qp_intra + 4
