@@ -13,9 +13,8 @@ import tempfile
 from pathlib import Path
 
 DATA = Path(os.environ["HDAC_DATA"])
-NOISE = "noise=alls=60:allf=t"
 SYNTHETIC = {
-    "noise": f"color=gray:s=128x128:d=2:r=25,{NOISE}",
+    "noise": "color=gray:s=128x128:d=2:r=25,noise=alls=60:allf=t",
     "test picture": "testsrc=s=256x256:d=12:r=25",
     "still, then noise": "color=gray:s=128x128:d=14:r=25,noise=alls=60:allf=t:enable='gt(t,12)'",
 }
@@ -24,9 +23,8 @@ SYNTHETIC = {
 def cases(folder: Path) -> list[tuple[str, Path, str, list[str]]]:
     """Name, file, target and further options."""
     found = [
-        (path.stem, path, target, [])
+        (path.stem, path, "8k", [])
         for path in sorted((DATA / "talking_heads" / "val").glob("*.mp4"))[::2]
-        for target in ("8k",)
     ]
     content = DATA / "field" / "content"
     for name, target, options in (

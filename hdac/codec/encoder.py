@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import replace
 from numbers import Integral
@@ -21,6 +22,7 @@ from hdac.bitstream.container import (
     PacketType,
     frame_packet,
 )
+from hdac.bitstream.stream import StreamWriter
 from hdac.closing import Closing, check_process
 from hdac.codec.config import EncoderConfig
 from hdac.codec.control import RateController
@@ -177,6 +179,27 @@ class Encoder(Closing):
         packets += self._end_gop()
         self.close()
         return packets
+
+    def stream(
+        self,
+        pictures: Iterable[Picture],
+        times: Iterable[int | None],
+        progress: Callable[[int], object] | None = None,
+    ) -> bytes:
+        """All pictures, pushed and flushed: a whole stream. `progress`: told how many are pushed.
+        Raises `UsageError`, also where there are none."""
+        out, count = io.BytesIO(), 0
+        with StreamWriter(out, self.header) as writer:
+            for count, (picture, time) in enumerate(zip(pictures, times, strict=False), 1):
+                for packet in self.push(picture, time):
+                    writer.write(packet)
+                if progress is not None:
+                    progress(count)
+            if not count:
+                raise UsageError("0 frames; at least 1 is needed")
+            for packet in self.flush():
+                writer.write(packet)
+        return out.getvalue()
 
     def _check(self, picture: Picture, time: int | None) -> None:
         check_process(self._process)

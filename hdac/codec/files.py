@@ -3,10 +3,9 @@ file."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import repeat
+from itertools import chain, repeat
 
 from hdac.bitstream.container import (
     MAX_PIXELS,
@@ -17,7 +16,7 @@ from hdac.bitstream.container import (
     PacketType,
     check_size,
 )
-from hdac.bitstream.stream import StreamReader, StreamWriter, read_stream
+from hdac.bitstream.stream import StreamReader, read_stream
 from hdac.codec.config import EncoderConfig
 from hdac.codec.decoder import Decoder, Frame, Level
 from hdac.codec.encoder import Encoder
@@ -25,7 +24,7 @@ from hdac.codec.fitting import fit
 from hdac.codec.modes import Shown
 from hdac.codec.spool import Spool
 from hdac.codec.syntax import BaseReader, EnhancementReader
-from hdac.errors import IncompleteError, StreamError, UsageError
+from hdac.errors import IncompleteError, StreamError
 from hdac.layers.mixed import PlainHevc
 from hdac.video.picture import Picture
 from hdac.video.rate import Rate, parse_rate
@@ -102,22 +101,9 @@ def encode(
     config, pictures = fit(config, pictures, width, height, rate)
     frames = len(pictures) if isinstance(pictures, Spool) else frames
     clock = CLOCK if times is not None else 0
-    at: Iterator[int | None] = repeat(None) if times is None else iter(times)
-    out, count = io.BytesIO(), 0
-    with (
-        Encoder(width, height, rate, config, colour, frames, clock, on_shown) as encoder,
-        StreamWriter(out, encoder.header) as writer,
-    ):
-        for count, picture in enumerate(pictures, 1):
-            for packet in encoder.push(picture, next(at, None)):
-                writer.write(packet)
-            if progress is not None:
-                progress(count)
-        if not count:
-            raise UsageError("0 frames; at least 1 is needed")
-        for packet in encoder.flush():
-            writer.write(packet)
-    return out.getvalue()
+    at = chain(() if times is None else times, repeat(None))
+    with Encoder(width, height, rate, config, colour, frames, clock, on_shown) as encoder:
+        return encoder.stream(pictures, at, progress)
 
 
 def decode(

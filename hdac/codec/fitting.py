@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache
-from itertools import chain
+from itertools import chain, repeat
 from statistics import fmean
 from typing import Any, NamedTuple
 
-from hdac.bitstream.stream import StreamWriter
 from hdac.codec.config import DEFAULT_QP_BASE, EncoderConfig
 from hdac.codec.encoder import Encoder
 from hdac.codec.operating import ENHANCEMENT_KBPS, point_for
@@ -79,17 +77,9 @@ class Source:
             "qp_base": choice.qp_base, "qp_intra": choice.qp_intra,
         }  # fmt: skip
         alone = replace(config, mode="base", kbps=None, **chosen)
-        out, size = io.BytesIO(), (self.width, self.height, self.fps)
-        with (
-            Encoder(*size, alone, frames=len(self.pictures)) as encoder,
-            StreamWriter(out, encoder.header) as writer,
-        ):
-            for picture in self.pictures:
-                for packet in encoder.push(picture):
-                    writer.write(packet)
-            for packet in encoder.flush():
-                writer.write(packet)
-        return self.rate(len(out.getvalue()))
+        size = self.width, self.height, self.fps
+        with Encoder(*size, alone, frames=len(self.pictures)) as encoder:
+            return self.rate(len(encoder.stream(self.pictures, repeat(None))))
 
     def code_base(self, config: EncoderConfig, choice: BaseChoice) -> BaseSize:
         """Codes the base layer, one GOP of all pictures, compressed as in a file."""

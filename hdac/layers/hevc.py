@@ -106,15 +106,10 @@ class HevcEncoder:
                 time_base=1 / self.config.fps,
             )  # fmt: skip
             region = graph.add("addroi", f"0:0:iw:ih:{offset}/{QP_MAX}")
-            sink = graph.add("buffersink")
-            source.link_to(region)
-            region.link_to(sink)
-            graph.configure()
+            graph.link_nodes(source, region, graph.add("buffersink")).configure()
         frame.time_base = 1 / self.config.fps
-        graph.push(frame)
-        given = graph.pull()
-        assert isinstance(given, av.VideoFrame)
-        return given
+        graph.vpush(frame)
+        return graph.vpull()
 
     def flush(self) -> list[CodedPicture]:
         return []  # zero delay leaves nothing behind

@@ -21,6 +21,7 @@ from hdac.bench.point import PointTask, execute
 from hdac.bench.results import Store
 from hdac.bench.runner import plan
 from hdac.errors import HdacError
+from tests.bench.conftest import X264
 from tests.conftest import Run
 
 RECIPE = """
@@ -33,18 +34,7 @@ anchors = ["a"]
 metrics = ["psnr-y", "flicker"]
 players_kbps = [60]
 """
-ANCHOR = """
-[codec.{name}]
-title = "x264 {name}"
-encoder = "libx264"
-encode = [
-    "{{ffmpeg}}", "-y", "{{input}}", "-c:v", "libx264", "-preset", "{preset}", "-bf", "0",
-    "-qp", "{{value}}", "-f", "h264", "{{stream}}",
-]
-decode = ["{{ffmpeg}}", "-y", "-i", "{{stream}}", "-f", "rawvideo", "{{decoded}}"]
-suffix = ".h264"
-points = {points}
-"""
+ANCHOR = X264 + 'encoder = "libx264"\n'
 TABLES = (
     "bd.md",
     "bd.csv",
