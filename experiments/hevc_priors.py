@@ -75,7 +75,7 @@ def learn(
         for parsed in stream:
             mixer.write(writer, parsed)
             for model, _, _, _ in parsed.bins:
-                bins[2 * model + parsed.head.intra] += 1
+                bins[3 * model + parsed.head.type] += 1
         for key, weights in mixer.weights.items():
             share = bins[key] ** 0.5
             total, shares = ends.get(key, (0.0, 0.0))

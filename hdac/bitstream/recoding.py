@@ -86,7 +86,7 @@ class Priors(NamedTuple):
     """What models and mixing weights start from.
 
     models: key -> probability of 1 (16 bits), the number of bins that this guess counts for.
-    weights: 2 * model + intra -> those of its views.
+    weights: 3 * model + slice type -> those of its views.
     """
 
     models: dict[int, tuple[int, int]]
@@ -112,7 +112,7 @@ def keys(head: Slice, model: int, known: int, wider: Wider) -> list[int]:
     """The models of a bin: in slices of about this QP, in its surroundings, and in each wider view
     of them."""
     views = (max(0, head.qp) // _QP_STEP, known, *wider)
-    return [((view * VIEWS + i) * MODELS + model) * 2 + head.intra for i, view in enumerate(views)]
+    return [((view * VIEWS + i) * MODELS + model) * 3 + head.type for i, view in enumerate(views)]
 
 
 class ParsedSlice(NamedTuple):
@@ -149,7 +149,7 @@ class Mixer:
 
     def _find(self, model: int, known: int, wider: Wider) -> tuple[list[list[int]], list[int]]:
         models = [self._model(key) for key in keys(self._head, model, known, wider)]
-        kind = 2 * model + self._head.intra
+        kind = 3 * model + self._head.type
         weights = self.weights.get(kind)
         if weights is None:
             start = self._priors.weights.get(kind, [_START // len(models)] * VIEWS)
@@ -190,7 +190,7 @@ class _CodedBins:
 
     def __init__(self, coder: Coder, mixer: Mixer, head: Slice) -> None:
         self._coder, self._mixer = coder, mixer
-        self.writer = CabacWriter(initial_states(head.kind, head.qp))
+        self.writer = CabacWriter(initial_states(head.init, head.qp))
 
     def bin(self, context: int, known: int = 0, wider: Wider = ()) -> int:
         value = self._mixer.code(self._coder, context, known, wider, None)

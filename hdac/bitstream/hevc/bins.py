@@ -35,8 +35,8 @@ class CopiedBins:
     """`Bins` of a slice as it is: reads CABAC's, notes them and writes them again."""
 
     def __init__(self, data: bytes, head: Slice, limit: int) -> None:
-        self.reader = c.CabacReader(data, c.initial_states(head.kind, head.qp))
-        self.writer = c.CabacWriter(c.initial_states(head.kind, head.qp))
+        self.reader = c.CabacReader(data, c.initial_states(head.init, head.qp))
+        self.writer = c.CabacWriter(c.initial_states(head.init, head.qp))
         self.bins: list[tuple[int, int, Wider, int]] = []  # model, known, wider, value
         self._limit = limit
 

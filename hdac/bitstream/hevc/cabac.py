@@ -46,13 +46,15 @@ _AFTER = [(_after(state, 0), _after(state, 1)) for state in range(126)]
 SAO_MERGE, SAO_TYPE, SPLIT_CU, BYPASS_CU, SKIP, PRED_MODE, PART_MODE = 0, 1, 2, 5, 6, 9, 10
 LUMA_MODE, CHROMA_MODE, MERGE_FLAG, MERGE_INDEX, REF_INDEX, MVD, MVP = 14, 15, 16, 17, 18, 20, 22
 ROOT_CBF, SPLIT_TRANSFORM, CBF_LUMA, CBF_CHROMA, QP_DELTA, SKIP_TRANSFORM = 23, 24, 27, 29, 33, 35
-LAST_X, LAST_Y, SUB_BLOCK, SIGNIFICANT, GREATER1, GREATER2, CONTEXTS = 37, 55, 73, 77, 119, 143, 149
+LAST_X, LAST_Y, SUB_BLOCK, SIGNIFICANT, GREATER1, GREATER2 = 37, 55, 73, 77, 119, 143
+INTER_PRED, CONTEXTS = 149, 154
 
 _LAST = (
     (110, 110, 124, 125, 140, 153, 125, 127, 140, 109, 111, 143, 127, 111, 79, 108, 123, 63),
     (125, 110, 94, 110, 95, 79, 125, 111, 110, 78, 110, 111, 111, 95, 94, 108, 123, 108),
     (125, 110, 124, 110, 95, 94, 125, 111, 111, 79, 125, 126, 111, 111, 79, 108, 123, 93),
 )
+_BOTH = (95, 79, 63, 31, 31)  # of `inter_pred_idc`
 #: Initial values of all contexts, in the order above, for `initType` 0 (I slices), 1 and 2; 154
 #: where a slice type has no such element.
 _INITIAL = (
@@ -63,7 +65,7 @@ _INITIAL = (
         125, 141, 179, 153, 125, 107, 125, 141, 179, 153, 125, 107, 125, 141, 179, 153, 125, 140,
         139, 182, 182, 152, 136, 152, 136, 153, 136, 139, 111, 136, 139, 111, 140, 92, 137, 138,
         140, 152, 138, 139, 153, 74, 149, 92, 139, 107, 122, 152, 140, 179, 166, 182, 140, 227, 122,
-        197, 138, 153, 136, 167, 152, 152,
+        197, 138, 153, 136, 167, 152, 152, *(154,) * 5,
     ),
     (
         153, 185, 107, 139, 126, 154, 197, 185, 201, 149, 154, 139, 154, 154, 154, 152, 110, 122,
@@ -72,7 +74,7 @@ _INITIAL = (
         183, 140, 136, 153, 154, 166, 183, 140, 136, 153, 154, 166, 183, 140, 136, 153, 154, 170,
         153, 123, 123, 107, 121, 107, 121, 167, 151, 183, 140, 151, 183, 140, 154, 196, 196, 167,
         154, 152, 167, 182, 182, 134, 149, 136, 153, 121, 136, 137, 169, 194, 166, 167, 154, 167,
-        137, 182, 107, 167, 91, 122, 107, 167,
+        137, 182, 107, 167, 91, 122, 107, 167, *_BOTH,
     ),
     (
         153, 160, 107, 139, 126, 154, 197, 185, 201, 134, 154, 139, 154, 154, 183, 152, 154, 137,
@@ -81,17 +83,17 @@ _INITIAL = (
         183, 140, 136, 153, 154, 166, 183, 140, 136, 153, 154, 166, 183, 140, 136, 153, 154, 170,
         153, 138, 138, 122, 121, 122, 121, 167, 151, 183, 140, 151, 183, 140, 154, 196, 167, 167,
         154, 152, 167, 182, 182, 134, 149, 136, 153, 121, 136, 122, 169, 208, 166, 167, 154, 152,
-        167, 182, 107, 167, 91, 107, 107, 167,
+        167, 182, 107, 167, 91, 107, 107, 167, *_BOTH,
     ),
 )  # fmt: skip
 assert all(len(values) == CONTEXTS for values in _INITIAL)
 
 
-def initial_states(kind: int, qp: int) -> list[int]:
-    """`2 * state + most probable symbol` of every context at the start of a slice; `kind` is
+def initial_states(init: int, qp: int) -> list[int]:
+    """`2 * state + most probable symbol` of every context at the start of a slice; `init` is
     `initType`, `qp` the slice's luma QP."""
     states = []
-    for value in _INITIAL[kind]:
+    for value in _INITIAL[init]:
         slope, offset = (value >> 4) * 5 - 45, ((value & 15) << 3) - 16
         before = min(126, max(1, (slope * min(51, max(0, qp)) >> 4) + offset))
         states.append(2 * (before - 64) + 1 if before > 63 else 2 * (63 - before))

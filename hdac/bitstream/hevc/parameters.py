@@ -1,7 +1,7 @@
 """Parameter sets and slice headers of HEVC, as far as slice data depends on them.
 
-What hardly any encoder of ours writes (tiles, wavefronts, several slices, B slices, range
-extensions, lossless blocks, scaling lists that are sent) is refused with `UnsupportedError`.
+What hardly any encoder of ours writes (tiles, wavefronts, several slices, range extensions,
+lossless blocks, scaling lists that are sent) is refused with `UnsupportedError`.
 
 (Rec. ITU-T H.265, clauses 7.3.2 and 7.3.6.)
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-I_SLICE, P_SLICE = 2, 1
+B_SLICE, P_SLICE, I_SLICE = range(3)
 SPS_UNIT, PPS_UNIT = 33, 34
 MAX_HEADER = 128  # bytes of a slice header that is understood, the NAL header included
 _MAX_SET = 1024  # bytes of a parameter set that are looked at
@@ -95,12 +95,12 @@ class Pps:
     output_flag: bool
     hides_signs: bool
     init_flag: bool
-    references: int
+    references: tuple[int, int]  # of list 0 and 1, where a slice does not say
     qp: int
     transform_skip: bool
     qp_delta: int | None  # log2 difference of quantisation groups to tree blocks
     chroma_offsets: bool
-    weighted: bool
+    weighted: tuple[bool, bool]  # in P and B slices
     loop_across: bool
     deblocking_override: bool
     deblocking_off: bool
@@ -114,14 +114,19 @@ class Slice:
 
     sps: Sps
     pps: Pps
-    intra: bool
-    kind: int  # `initType`
+    type: int
+    init: int  # `initType`
     qp: int
     sao_luma: bool
     sao_chroma: bool
-    references: int
+    references: tuple[int, int]  # in list 0 and 1
+    zero_mvd: bool  # of list 1, where both lists are used
     merge_candidates: int
     first: int
+
+    @property
+    def intra(self) -> bool:
+        return self.type == I_SLICE
 
 
 def _profile(bits: Bits, layers: int) -> None:
@@ -219,16 +224,14 @@ def read_pps(payload: bytes) -> Pps:
     _refuse(bits.flag(), "dependent slices")
     output_flag, extra_bits = bits.flag(), bits.take(3)
     hides_signs, init_flag = bits.flag(), bits.flag()
-    references = bits.ue() + 1
-    bits.ue()
+    references = bits.ue() + 1, bits.ue() + 1
     qp = 26 + bits.se()
     bits.take(1)
     transform_skip = bits.flag()
     qp_delta = bits.ue() if bits.flag() else None
     bits.se()
     bits.se()
-    chroma_offsets, weighted = bits.flag(), bits.flag()
-    bits.take(1)
+    chroma_offsets, weighted = bits.flag(), (bits.flag(), bits.flag())
     _refuse(bits.flag(), "lossless blocks")
     _refuse(bits.flag() or bits.flag(), "tiles or wavefronts")
     loop_across = bits.flag()
@@ -260,7 +263,7 @@ def read_slice(payload: bytes, sps: Sps, pps: Pps) -> Slice:
     _refuse(bits.ue(), "a second picture parameter set")
     bits.take(pps.extra_bits)
     kind = bits.ue()
-    _refuse(kind not in (I_SLICE, P_SLICE), "B slices")
+    _refuse(kind > I_SLICE, "no such slice type")
     if pps.output_flag:
         bits.take(1)
     pictures, temporal_mvp = 0, False
@@ -277,16 +280,19 @@ def read_slice(payload: bytes, sps: Sps, pps: Pps) -> Slice:
         temporal_mvp = sps.temporal_mvp and bits.flag()
     sao_luma = sps.sao and bits.flag()
     sao_chroma = sps.sao and bits.flag()
-    references, merge, init_flag = pps.references, 1, False
-    if kind == P_SLICE:
+    references, zero_mvd, merge, init_flag = pps.references, False, 1, False
+    if kind != I_SLICE:
         if bits.flag():
-            references = bits.ue() + 1
-        _refuse(references > 16, "more than 16 references")
+            references = bits.ue() + 1, bits.ue() + 1 if kind == B_SLICE else 1
+        _refuse(max(references) > 16, "more than 16 references")
         _refuse(pps.lists_modified and pictures > 1, "reordered references")
+        zero_mvd = kind == B_SLICE and bits.flag()
         init_flag = pps.init_flag and bits.flag()
-        if temporal_mvp and references > 1:
-            bits.ue()
-        _refuse(pps.weighted, "weighted prediction")
+        if temporal_mvp:
+            from_first = kind == P_SLICE or bits.flag()
+            if references[0 if from_first else 1] > 1:
+                bits.ue()
+        _refuse(pps.weighted[kind == B_SLICE], "weighted prediction")
         merge = 5 - bits.ue()
         _refuse(not 1 <= merge <= 5, "merge candidates out of range")
     qp = pps.qp + bits.se()
@@ -305,8 +311,8 @@ def read_slice(payload: bytes, sps: Sps, pps: Pps) -> Slice:
         bits.take(8 * bits.ue())
     _refuse(not bits.flag(), "no alignment bit")
     _refuse(bits.take(-bits.at % 8), "alignment bits that are not zero")
-    intra = kind == I_SLICE
-    init = 0 if intra else 2 if init_flag else 1
+    init = 0 if kind == I_SLICE else 1 + (init_flag if kind == P_SLICE else not init_flag)
     return Slice(
-        sps, pps, intra, init, qp, sao_luma, sao_chroma, references, merge, 2 + bits.at // 8
-    )
+        sps, pps, kind, init, qp, sao_luma, sao_chroma, references, zero_mvd, merge,
+        2 + bits.at // 8,
+    )  # fmt: skip

@@ -17,7 +17,7 @@ from hdac.bitstream.hevc.bins import (
     exp_golomb,
     unary,
 )
-from hdac.bitstream.hevc.parameters import Slice
+from hdac.bitstream.hevc.parameters import B_SLICE, Slice
 
 PLANAR, DC, HORIZONTAL, VERTICAL = 0, 1, 10, 26
 
@@ -49,7 +49,7 @@ class Prediction:
         self._merged = min(2, index)
         maps.fill(maps.merged, x, y, size, 1 + index)
 
-    def motion(self, x: int, y: int, size: int, part: int) -> bool:
+    def motion(self, x: int, y: int, size: int, part: int, depth: int) -> bool:
         """The motion of one part of the block at (x, y); whether it is merged."""
         bins, maps = self._bins, self._now
         if bins.bin(c.MERGE_FLAG, size + 8 * (part > 0)):
@@ -57,34 +57,56 @@ class Prediction:
             return True
         at = maps.at(x, y)
         near = 7 * (maps.moved[at - 1] if x else 0) + (maps.moved[at - maps.width] if y else 0)
-        shape, limit, reference = 8 * (size - 3) + part, self._head.references - 1, 0
-        while reference < min(limit, 2) and bins.bin(c.REF_INDEX + reference, 0):
-            reference += 1
-        if reference == 2:
-            unary(bins, REF_REST, limit - 2, 0)
+        shape = 8 * (size - 3) + part
+        lists = self._lists(x, y, size, part, depth) if self._head.type == B_SLICE else (0,)
+        moved = 0
+        for which in lists:
+            use = which + 2 * (len(lists) > 1)
+            limit, reference = self._head.references[which] - 1, 0
+            while reference < min(limit, 2) and bins.bin(c.REF_INDEX + reference, use):
+                reference += 1
+            if reference == 2:
+                reference += unary(bins, REF_REST, limit - 2, 0)
+            if use < 3 or not self._head.zero_mvd:
+                moved += self._vector(64 * use + shape, 49 * use + near, min(2, reference), use)
+            bins.bin(c.MVP, use)
+        maps.fill(maps.moved, x, y, size, min(6, moved.bit_length()))
+        return False
+
+    def _lists(self, x: int, y: int, size: int, part: int, depth: int) -> tuple[int, ...]:
+        """The reference lists that a part of a block of a B slice uses."""
+        bins, known = self._bins, 8 * (size - 3) + part
+        wider = (self._now.place(x, y, 0),)
+        small = size == 3 and part  # 8x4 and 4x8 have one
+        if not small and bins.bin(c.INTER_PRED + depth, known, wider):
+            return 0, 1
+        return (bins.bin(c.INTER_PRED + 4, known, wider),)
+
+    def _vector(self, shape: int, near: int, reference: int, use: int) -> int:
+        """A motion vector difference; the sum of its components' sizes."""
+        bins = self._bins
         moved: list[int] = []
         for axis in range(2):
             other = axis + moved[0] if axis else 0
             wider = (3 * shape + other, 3 * (3 * near + other) + reference)
-            moved.append(bins.bin(c.MVD, axis, wider))
+            moved.append(bins.bin(c.MVD, 2 * use + axis, wider))
         far: list[int] = []
         for axis in range(2):
             other = 2 * axis + (far[0] if axis else moved[1])
             wider = (4 * shape + other, 3 * (4 * near + other) + reference)
-            far.append(moved[axis] and bins.bin(c.MVD + 1, axis, wider))
+            far.append(moved[axis] and bins.bin(c.MVD + 1, 2 * use + axis, wider))
         sizes = [0, 0]
         for axis in range(2):
             if far[axis]:
                 other = 8 * axis + (min(7, sizes[0].bit_length()) if axis else far[1])
                 wider = (16 * shape + other, 16 * near + other)
-                sizes[axis] = 2 + exp_golomb(bins, MVD_REST, 1, 16 * axis, wider)
+                known = 16 * (2 * use + axis)
+                sizes[axis] = 2 + exp_golomb(bins, MVD_REST, 1, known, wider)
             elif moved[axis]:
                 sizes[axis] = 1
             if moved[axis]:
                 bins.bypass(SIGN, 0)
-        bins.bin(c.MVP, 0)
-        maps.fill(maps.moved, x, y, size, min(6, sum(sizes).bit_length()))
-        return False
+        return sum(sizes)
 
     def luma_modes(self, x: int, y: int, side: int, parts: int) -> list[int]:
         """Intra modes of the `parts` times `parts` blocks of a coding unit."""

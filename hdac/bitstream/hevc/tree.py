@@ -122,7 +122,7 @@ class SliceParser:
             return
         part, merged = self._part(size, smallest), False
         for _ in range(_PARTS[part]):
-            merged = prediction.motion(x, y, size, part)
+            merged = prediction.motion(x, y, size, part, depth)
         if (part == _WHOLE and merged) or self.bin(c.ROOT_CBF, size - 3):
             self.transforms.parse(x, y, size, False, DC, part != _WHOLE)
 
