@@ -63,7 +63,7 @@ def base_point(path: Path, qp: int, step: str) -> Row:
     # flat: x265's own default, the I picture 3 below the P pictures
     intra = max(0, min(51, qp + mean) - 3) if step == "flat" else default_qp_intra(qp)
     config = BaseConfig(info.width, info.height, info.fps, intra, qp, cascade)
-    encoder = HevcEncoder(config, len(pictures))
+    encoder = HevcEncoder(config, None, len(pictures))
     coded = [c for picture in pictures for c in encoder.push(picture)] + encoder.flush()
     kbps = float(sum(len(c.data) for c in coded) * 8 * info.fps / len(pictures) / 1000)
     return {"kbps": kbps, **quality(pictures, [c.picture for c in coded])}

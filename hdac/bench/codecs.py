@@ -25,7 +25,7 @@ from hdac.bench.recipes import check_schema, find_recipe, from_table, read_toml
 from hdac.codec.operating import default_qp_intra
 from hdac.errors import HdacError, UsageError
 from hdac.layers.base import CASCADE, BaseConfig
-from hdac.layers.hevc import x265_params
+from hdac.layers.x265 import x265_params
 from hdac.nets.zoo import resolve_model, serving
 from hdac.video.ffmpeg import encoders, find_ffmpeg
 
@@ -233,6 +233,7 @@ class HdacRecipe:
     tune: Literal["psnr", "perceptual"] = "psnr"
     allow_loss: float | None = None
     base_codec: Literal["hevc", "vvc", "mixed", "auto"] = "hevc"
+    base_encoder: Literal["auto", "x265", "kvazaar"] = "auto"
     base_scale: int = 1
     keypoints: int | None = None
     preset: str | None = None
@@ -273,7 +274,7 @@ class Hdac(BenchCodec):
         }
         if recipe.base_codec != "vvc":
             found["x265"] = x265_version()
-        if recipe.base_codec != "hevc":
+        if recipe.base_codec != "hevc" or recipe.base_encoder != "x265":
             found["tool"] = tool_version(find_ffmpeg())
             found["files"] = named_files(("{ffmpeg}",), Path())
         return found

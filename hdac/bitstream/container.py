@@ -39,7 +39,7 @@ from hdac.bitstream.cursor import Cursor, chunk, varint, with_checksum
 from hdac.errors import DamagedError, StreamError, TruncatedError, UsageError
 
 MAGIC = b"HDAC"
-VERSION = 6
+VERSION = 7
 SUFFIX = ".hdac"
 
 MIN_SIDE, MAX_SIDE = 16, 4096

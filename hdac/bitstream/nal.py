@@ -43,16 +43,24 @@ _VVC_SLOW = (
     "f9e22fffbbe4fce4800000008000000c9880"
 )
 _VVC_PPS = "008100001010080884207ec080"
-#: First guesses for parameter sets, by codec: those that x265 and libvvenc write for the settings
-#: of `layers` at 256x256 and 25 frames per second; the last of a kind is tried first.
+_KVAZAAR_VPS = "40010c02ffff0160000000800000000000ba0000130240"
+_KVAZAAR_PPS = "4401c16216026480"
+#: First guesses for parameter sets, by codec: those that Kvazaar, x265 and libvvenc write for the
+#: settings of `layers` at 256x256 and 25 frames per second; the last of a kind is tried first.
 TEMPLATES = {
     "hevc": (
+        _KVAZAAR_VPS,
+        "4201020160000000800000000000ba0000a008080405c4e4929aa010000000100000018080",
+        _KVAZAAR_PPS,
         _VPS,
         "42010101600000009000000000003ca008080405965a924cae680800000008000000c840",
         _PPS,
     ),
     "vvc": (_VVC_SLOW, _VVC_MEDIUM, _VVC_PPS),
     "mixed": (
+        _KVAZAAR_VPS,
+        "4201020160000000800000000000ba0000a008080405c4e4929ddef500800000008000000c04",
+        _KVAZAAR_PPS,
         _VPS,
         "42010101600000009000000000003ca008080405965a924cddef7340400000004000000642",
         _PPS,
@@ -61,6 +69,25 @@ TEMPLATES = {
         _VVC_PPS,
     ),
 }
+
+#: The headers of the slices behind the first one where Kvazaar's video parameter set is the
+#: stream's; the last `_CYCLE` of them come again and again.
+_KVAZAAR_SLICES = (
+    "0201e25ff668", "0201e47ff49c54", "0201e67d7d2719", "0201e87dfd2711", "0201ea7c9f49cd",
+    "0201ec27c9f6dc54", "0201ee27527db719", "0201f027727db711", "0201f227249f6dcd",
+    "0201f427c9f6dc54", "0201f627527db719", "0201f827727db711", "0201fa27249f6dcd",
+    "0201fc27c9f6dc54", "0201fe27527db719", "0201e027727db711", "0201e227249f6dcd",
+    "0201e427c9f6dc54", "0201e627527db719", "0201e827727db711", "0201ea27249f6dcd",
+)  # fmt: skip
+_CYCLE = 16
+_INTER = bytes.fromhex("0201")  # NAL header of those slices
+
+
+def _sequence(payload: bytes) -> Predictor | None:
+    """What predicts slices behind a parameter set, if it says who wrote them."""
+    if payload != bytes.fromhex(_KVAZAAR_VPS):
+        return None
+    return Predictor(True, [bytes.fromhex(text) for text in _KVAZAAR_SLICES], _CYCLE)
 
 
 class Unit(NamedTuple):
@@ -224,6 +251,8 @@ class NalCompressor:
             payload = bytes(head + _take(stored, size - count))
         if self._recoder is not None and not picture:
             self._recoder.parameters(payload)
+            if (predictor := _sequence(payload)) is not None:
+                self._bodies[_INTER] = predictor
         return Unit(long_start, payload), size - count
 
     def _predicted(

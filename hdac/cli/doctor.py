@@ -105,6 +105,7 @@ def checks() -> list[Check]:
     return [
         _try("FFmpeg", lambda: os.path.basename(find_ffmpeg())),
         _encoder("libx265", "anchors"),
+        _encoder("libkvazaar", "base encoder kvazaar; without it base layers are x265's"),
         _encoder("libvvenc", "base codecs vvc, mixed and auto"),
         _codec("libx265", "w"),
         _codec("hevc", "r"),

@@ -56,6 +56,10 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
         "--base-codec", default="hevc",
         help="hevc, vvc, mixed (first pictures VVC) or auto (fewest bits) (default hevc)",
     )  # fmt: skip
+    add(
+        "--base-encoder", default="auto",
+        help="of HEVC: x265, kvazaar (fewer bits, slower) or auto (kvazaar where it can)",
+    )  # fmt: skip
     add("--base-scale", type=int, default=1, metavar="N", help="base layer at 1/N: 1, 2 or 4")
     add("--keypoints", type=int, metavar="K", help="keypoints of a frame (default 10)")
     add(
@@ -95,8 +99,9 @@ def run(options: argparse.Namespace) -> None:
     from hdac.video.writer import check_output
 
     named = (
-        "mode", "qp_base", "qp_intra", "model", "tune", "allow_loss", "base_codec", "base_scale",
-        "keypoints", "scalable", "preset", "live", "precision", "device", "ffmpeg",
+        "mode", "qp_base", "qp_intra", "model", "tune", "allow_loss", "base_codec",
+        "base_encoder", "base_scale", "keypoints", "scalable", "preset", "live", "precision",
+        "device", "ffmpeg",
     )  # fmt: skip
     config = EncoderConfig(
         kbps=parse_bitrate(options.bitrate) if options.bitrate else None,

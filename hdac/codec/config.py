@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hdac.errors import UsageError
-from hdac.layers.base import PRESETS, QP_MAX
+from hdac.layers.base import HEVC_ENCODERS, PRESETS, QP_MAX
 from hdac.layers.reference import Refresh, check_refresh
 
 PRECISIONS = ("fp32", "bf16")
@@ -40,6 +40,10 @@ class EncoderConfig:
         another switch to the base layer.
     base_codec: "hevc", "vvc" (a GOP is coded when it is complete), "mixed" (the first picture of a
         GOP VVC, 1 to 3 s each, the others HEVC) or "auto" (what takes fewest bits).
+    base_encoder: of HEVC pictures: "x265" (in process), "kvazaar" (fewer bits, two to three times
+        the time, in an FFmpeg beside) or "auto", which is kvazaar where FFmpeg has it and it can do
+        what is asked for: not live, nor in mode "animation", with a bit rate while pictures come,
+        presets "fast" and "medium", tune "perceptual" or a cascade of one's own.
     refresh: new reference pictures: "auto", "never" or a period in frames.
     base_scale: the base layer is coded at 1, 1/2 or 1/4 of the frame's side.
     cascade: 1 to 64 offsets that the pictures after the first add to `qp_base` in turn; None: what
@@ -68,6 +72,7 @@ class EncoderConfig:
     model: str = "hdac-s"
     tune: Literal["psnr", "perceptual"] = "psnr"
     base_codec: Literal["hevc", "vvc", "mixed", "auto"] = "hevc"
+    base_encoder: Literal["auto", "x265", "kvazaar"] = "auto"
     refresh: Refresh = "auto"
     base_scale: int = 1
     cascade: tuple[int, ...] | None = None
@@ -84,6 +89,7 @@ class EncoderConfig:
         _check("--mode", self.mode, MODES)
         _check("--tune", self.tune, TUNES)
         _check("--base-codec", self.base_codec, BASE_CODECS)
+        _check("--base-encoder", self.base_encoder, ("auto", *HEVC_ENCODERS))
         _check("--base-scale", self.base_scale, (1, 2, 4))
         _check("--precision", self.precision, PRECISIONS)
         _check("--preset", self.preset, (None, *PRESETS))
@@ -104,6 +110,8 @@ class EncoderConfig:
             )
         if self.live and self.base_codec != "hevc":
             raise UsageError(f"--live with --base-codec {self.base_codec}; only hevc is live")
+        if self.base_encoder == "kvazaar" and (lacking := kvazaar_lacks(self)):
+            raise UsageError(f"--base-encoder kvazaar with {lacking}: use --base-encoder x265")
         self._check_rate()
 
     def _check_rate(self) -> None:
@@ -127,3 +135,16 @@ class EncoderConfig:
         if self.kbps is None and self.mode == "animation" and self.qp_intra is None:
             return ANIMATION_KBPS
         return self.kbps
+
+
+def kvazaar_lacks(config: EncoderConfig) -> str | None:
+    """What is asked for that Kvazaar cannot do, or does no better than x265."""
+    asked = {
+        "--live": config.live,
+        "--mode animation": config.mode == "animation",
+        "--base-codec vvc": config.base_codec == "vvc",
+        f"--preset {config.preset}": config.preset in ("fast", "medium"),
+        "--tune perceptual": config.tune == "perceptual",
+        "a cascade of one's own": config.cascade is not None,
+    }
+    return next((name for name, is_asked in asked.items() if is_asked), None)

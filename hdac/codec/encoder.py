@@ -135,6 +135,9 @@ class Encoder(Closing):
         """Ends the encoder's threads; frames that were not flushed are lost."""
         self._closed = True
         self._mode.close()
+        if self._base is not None:
+            self._base.close()
+            self._base = None
 
     def push(self, picture: Picture, time: int | None = None) -> list[Packet]:
         """Codes one picture, of which it takes a copy. `time`: when it is shown, in ticks of the
@@ -165,12 +168,7 @@ class Encoder(Closing):
         frame = Frame(self._index, source, self._mode.parameters(found), at)
         self._index += 1
         self._waiting.append(frame)
-        packets += self._code_all(coded)
-        if coded:
-            assert self._held is not None
-            error = luma_mse(self._held[0], source)
-            self._policy.report(psnr_of(error), 8 * len(coded[0].data))
-        return packets
+        return packets + self._code_all(coded)
 
     def flush(self) -> list[Packet]:
         """Codes what is still waiting; the stream is complete then."""
@@ -240,7 +238,7 @@ class Encoder(Closing):
             choice = choice.at(self._control.qp_base)
             if self._held is not None:
                 choice = choice._replace(qp_intra=min(QP_MAX, choice.qp_intra + _CALMER))
-            if adaptive := choice.codec != "vvc":
+            if adaptive := choice.codec != "vvc" and choice.encoder == "x265":
                 choice = choice._replace(qp_base=max(0, choice.qp_base - _HEADROOM))
         self._config = replace(choice.config(header), adaptive=adaptive)
         pictures = 1 if header.mode is Mode.ANIMATION else self.plan.gop_frames
@@ -250,12 +248,14 @@ class Encoder(Closing):
             if writer is not None:
                 writer.start()
         self._mode.start()
+        self._policy.start()
         self._index = self._coded = 0
 
     def _end_gop(self) -> list[Packet]:
         packets: list[Packet] = []
         if self._base is not None:
             packets = self._code_all(self._base.flush())
+            self._base.close()
             self._base = None
         return packets + self._settle(0) + self._take()
 
@@ -277,6 +277,7 @@ class Encoder(Closing):
             assert self._config is not None
             self._last = coded.picture
             base = upsample(coded.picture, self.header.base_scale)
+            self._policy.report(psnr_of(luma_mse(base, frame.source)), 8 * len(coded.data))
             self._held = base, self._config.qp(self._coded)
         assert self._held is not None
         base, qp = self._held

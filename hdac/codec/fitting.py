@@ -73,7 +73,7 @@ class Source:
     def kbps(self, config: EncoderConfig, choice: BaseChoice) -> float:
         """Rate of the base layer, coded as it will be in the file: refreshes, framing."""
         chosen: dict[str, Any] = {
-            "base_codec": choice.codec, "preset": choice.preset, "cascade": choice.cascade,
+            "base_codec": choice.codec, "preset": choice.preset,
             "qp_base": choice.qp_base, "qp_intra": choice.qp_intra,
         }  # fmt: skip
         alone = replace(config, mode="base", kbps=None, **chosen)

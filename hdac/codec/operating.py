@@ -27,13 +27,20 @@ class OperatingPoint(NamedTuple):
 PERCEPTUAL_FINER, MIXED_FINER = 6, 1
 #: Base codec "auto" with tune "psnr" is "vvc" up to this `qp_base`, "mixed" above it.
 VVC_TO = 42
+KVAZAAR_FINER = 6
 
 
 def default_qp_intra(
-    qp_base: int, cascade: Sequence[int] = CASCADE, tune: str = "psnr", codec: str = "hevc"
+    qp_base: int,
+    cascade: Sequence[int] = CASCADE,
+    tune: str = "psnr",
+    codec: str = "hevc",
+    encoder: str = "x265",
 ) -> int:
-    """QP of the first picture that goes with `qp_base`: 11 below the mean QP of the P pictures, and
-    finer with tune "perceptual"."""
+    """QP of the first picture that goes with `qp_base`: 11 below the mean QP of x265's P pictures,
+    and finer with tune "perceptual"; Kvazaar's are `KVAZAAR_FINER` below `qp_base`."""
+    if encoder == "kvazaar" and codec != "vvc":
+        return max(0, qp_base - KVAZAAR_FINER)
     mean = fmean(min(QP_MAX, qp_base + offset) for offset in cascade)
     finer = PERCEPTUAL_FINER + MIXED_FINER * (codec == "mixed") if tune == "perceptual" else 0
     return max(0, round(mean - 11) - finer)

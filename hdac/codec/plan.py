@@ -18,9 +18,10 @@ from hdac.bitstream.container import (
     Tune,
     check_header,
 )
-from hdac.codec.config import DEFAULT_QP_BASE, EncoderConfig
+from hdac.codec.config import DEFAULT_QP_BASE, EncoderConfig, kvazaar_lacks
 from hdac.codec.operating import VVC_TO, default_qp_intra, point_for
 from hdac.errors import UsageError
+from hdac.layers import kvazaar
 from hdac.layers.base import (
     CALM_CASCADE,
     CASCADE,
@@ -48,9 +49,11 @@ _LOSS = {"psnr": 0.0, "perceptual": 1.5}
 
 
 class BaseChoice(NamedTuple):
-    """What is chosen of a base layer. `given_intra`: the user's QP of first pictures."""
+    """What is chosen of a base layer. `encoder`: of HEVC pictures; `given_intra`: the user's QP of
+    first pictures."""
 
     codec: str
+    encoder: str
     qp_intra: int
     qp_base: int
     cascade: tuple[int, ...]
@@ -62,14 +65,15 @@ class BaseChoice(NamedTuple):
         """The same around another QP; the intra QP goes with it unless it was given."""
         intra = self.given_intra
         if intra is None:
-            intra = default_qp_intra(qp_base, self.cascade, self.tune, self.codec)
+            intra = default_qp_intra(qp_base, self.cascade, self.tune, self.codec, self.encoder)
         return self._replace(qp_base=qp_base, qp_intra=intra)
 
     def config(self, header: Header) -> BaseConfig:
         cascade = header_cascade(self.codec, self.cascade)
         return BaseConfig(
-            *header.base_size, header.fps, self.qp_intra, self.qp_base, cascade, self.preset
-        )
+            *header.base_size, header.fps, self.qp_intra, self.qp_base, cascade, self.preset,
+            encoder=self.encoder,
+        )  # fmt: skip
 
 
 def choose_base(config: EncoderConfig, qp_base: int | None = None) -> BaseChoice:
@@ -84,13 +88,23 @@ def choose_base(config: EncoderConfig, qp_base: int | None = None) -> BaseChoice
         # where only first pictures are coded, "mixed" is VVC
         return "vvc" if codec == "mixed" and config.mode == "animation" else codec
 
+    encoder = hevc_encoder(config)
     calm = config.tune == "perceptual" and codec_at(asked) != "vvc"
     cascade = config.cascade or (CALM_CASCADE if calm else CASCADE)
+    if encoder == "kvazaar" and codec_at(qp_base) != "vvc":
+        cascade = kvazaar.cascade(qp_base)
     preset = "slow" if config.preset is None and config.base_codec == "auto" else config.preset
     choice = BaseChoice(
-        codec_at(qp_base), 0, qp_base, cascade, preset, config.tune, config.qp_intra
+        codec_at(qp_base), encoder, 0, qp_base, cascade, preset, config.tune, config.qp_intra
     )
     return choice.at(qp_base)
+
+
+def hevc_encoder(config: EncoderConfig) -> str:
+    """The encoder of HEVC pictures: Kvazaar where it is there and can do what is asked for."""
+    if config.base_encoder != "auto":
+        return config.base_encoder
+    return "x265" if kvazaar_lacks(config) or not kvazaar.available(config.ffmpeg) else "kvazaar"
 
 
 @dataclass(frozen=True)
@@ -136,6 +150,13 @@ def make_plan(
 ) -> Plan:
     """Resolves all options. `network`: what serves them (none in mode `base`); `frames`: how many
     will come, if known. Raises `UsageError`."""
+    if config.kbps is not None and config.mode != "animation":
+        if config.base_encoder == "kvazaar":
+            raise UsageError(
+                f"--base-encoder kvazaar with {config.kbps:g} kbps while pictures come: use "
+                "--base-encoder x265, or `encode`, which reads the whole source first"
+            )
+        config = replace(config, base_encoder="x265")
     base = choose_base(config, _first_qp(config, width * height * float(fps)))
     header = Header(
         Mode[config.mode.upper()],

@@ -28,6 +28,8 @@ GOP_MAX = 2048
 MIN_SIDE = 16
 #: Effort of the base encoder, fewest bits last.
 PRESETS = ("fast", "medium", "slow", "slower")
+#: Encoders of HEVC pictures.
+HEVC_ENCODERS = ("x265", "kvazaar")
 
 
 def check_base_size(width: int, height: int, scale: int) -> None:
@@ -58,6 +60,7 @@ class BaseConfig:
     cascade: tuple[int, ...] = CASCADE
     preset: str | None = None  # of `PRESETS`; None: the codec's own default
     adaptive: bool = False  # single pictures after the first may be coded at another QP
+    encoder: str = "x265"  # of HEVC pictures, of `HEVC_ENCODERS`
 
     def qp(self, index: int) -> int:
         """QP of picture `index` of a GOP (0 is the intra picture)."""
@@ -69,11 +72,25 @@ class BaseConfig:
 
 class BaseEncoder(Protocol):
     """Codes one GOP: the first pushed picture is intra, the others predict from earlier ones.
+    `push` returns what is ready, the same pictures in every run, `flush` the rest.
     offset: to the picture's QP, -25 to 25, where the configuration is adaptive."""
 
     def push(self, picture: Picture, offset: int = 0) -> list[CodedPicture]: ...
 
     def flush(self) -> list[CodedPicture]: ...
+
+    def close(self) -> None:
+        """No more pictures come, and none are asked for."""
+
+
+class HevcCoder(Protocol):
+    """What makes access units of HEVC, without their pictures."""
+
+    def code(self, picture: Picture, offset: int = 0) -> list[bytes]: ...
+
+    def finish(self) -> list[bytes]: ...
+
+    def close(self) -> None: ...
 
 
 class BaseDecoder(Protocol):

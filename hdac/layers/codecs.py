@@ -23,7 +23,7 @@ def open_base(
     """A base layer encoder for one GOP of at most `pictures` pictures."""
     if codec == "mixed":
         return MixedEncoder(config, ffmpeg, pictures)
-    return VvcEncoder(config, ffmpeg) if codec == "vvc" else HevcEncoder(config, pictures)
+    return VvcEncoder(config, ffmpeg) if codec == "vvc" else HevcEncoder(config, ffmpeg, pictures)
 
 
 def open_decoder(codec: str, width: int, height: int) -> BaseDecoder:

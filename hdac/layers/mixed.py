@@ -27,11 +27,12 @@ from hdac.bitstream.hevc.parameters import (
     read_pps,
     read_sps,
 )
-from hdac.bitstream.hevc.pcm import allow_pcm, pcm_picture, with_flags
+from hdac.bitstream.hevc.pcm import pcm_picture, with_flags
+from hdac.bitstream.hevc.rewriting import allow_pcm
 from hdac.bitstream.nal import Unit, is_parameters, join, split
 from hdac.errors import DamagedError, ToolError
 from hdac.layers.base import GOP_MAX, BaseConfig, CodedPicture
-from hdac.layers.hevc import HevcEncoder
+from hdac.layers.hevc import open_coder
 from hdac.layers.libav import LibavDecoder
 from hdac.layers.vvc import VvcEncoder
 from hdac.video.picture import Picture
@@ -39,7 +40,7 @@ from hdac.video.picture import Picture
 #: A VVC picture's QP is this much above `qp_intra`: then it is as good as an HEVC picture at
 #: `qp_intra`, which is what the networks are told.
 QP_ABOVE = 1
-#: What x265 codes the VVC picture with, to predict from: almost exactly.
+#: What the HEVC encoder codes the VVC picture with, to predict from: almost exactly.
 EXACT_QP = 4
 
 
@@ -108,8 +109,7 @@ class MixedDecoder:
 
 
 class MixedEncoder:
-    """One GOP; `push` returns exactly one coded picture for each picture, the first one after 0.4
-    to 3 s.
+    """One GOP; the first picture takes 0.4 to 3 s, then it is as with base codec "hevc".
 
     Raises `ToolError` where FFmpeg has no libvvenc.
     """
@@ -121,53 +121,54 @@ class MixedEncoder:
         still = replace(
             config, qp_intra=qp, qp_base=qp, fps=Fraction(25), preset=config.preset or "slow"
         )  # a picture alone has no rate
-        self._still = VvcEncoder(still, ffmpeg)
-        self._moving = HevcEncoder(
-            replace(config, qp_intra=min(EXACT_QP, config.qp_base)), pictures
-        )
+        self._vvc = VvcEncoder(still, ffmpeg)
+        exact = replace(config, qp_intra=min(EXACT_QP, config.qp_base))
+        self._moving = open_coder(exact, ffmpeg, pictures)
         self._decoder = MixedDecoder(config.width, config.height)
+        self._still: CodedPicture | None = None
         self._parameters: tuple[Sps, Pps] | None = None
 
     def push(self, picture: Picture, offset: int = 0) -> list[CodedPicture]:
-        try:
-            data = (
-                self._first(picture)
-                if self._parameters is None
-                else self._next(picture, offset, *self._parameters)
-            )
-            (decoded,) = self._decoder.push(data)
-        except (av.error.FFmpegError, ValueError, UnsupportedError, DamagedError) as error:
-            raise ToolError(
-                f"x265 or libvvenc wrote what a mixed base layer cannot take ({error}): use "
-                "--base-codec hevc"
-            ) from error
-        return [CodedPicture(data, decoded)]
+        if self._still is None:
+            self._vvc.push(picture)
+            (self._still,) = self._vvc.flush()
+            picture = self._still.picture
+        return self._decoded(self._moving.code(picture, offset))
 
     def flush(self) -> list[CodedPicture]:
-        return self._moving.flush()
+        return self._decoded(self._moving.finish())
 
-    def _units(self, picture: Picture, offset: int = 0) -> list[Unit]:
-        """The NAL units of x265's next access unit."""
-        units = split(self._moving.code(picture, offset))
+    def close(self) -> None:
+        self._moving.close()
+
+    def _decoded(self, units: list[bytes]) -> list[CodedPicture]:
+        found = []
+        for hevc in units:
+            try:
+                data = self._mixed(hevc)
+                (picture,) = self._decoder.push(data)
+            except (av.error.FFmpegError, ValueError, UnsupportedError, DamagedError) as error:
+                raise ToolError(
+                    f"the HEVC encoder or libvvenc wrote what a mixed base layer cannot take "
+                    f"({error}): use --base-codec hevc"
+                ) from error
+            found.append(CodedPicture(data, picture))
+        return found
+
+    def _mixed(self, data: bytes) -> bytes:
+        """The next access unit, from the HEVC encoder's."""
+        assert self._still is not None
+        units = split(data)
         if units is None:
             raise UnsupportedError("an access unit that does not come back from its NAL units")
-        return units
-
-    def _first(self, picture: Picture) -> bytes:
-        self._still.push(picture)
-        (still,) = self._still.flush()
-        sets = [unit for unit in self._units(still.picture) if is_parameters(unit.payload[0])]
+        if self._parameters is not None:
+            return join(
+                [Unit(u.long_start, with_flags(u.payload, *self._parameters)) for u in units]
+            )
         sets = [
             Unit(u.long_start, allow_pcm(u.payload) if u.payload[0] >> 1 == SPS_UNIT else u.payload)
-            for u in sets
+            for u in units
+            if is_parameters(u.payload[0])
         ]
         self._parameters = _sets(sets)
-        return join(sets) + still.data
-
-    def _next(self, picture: Picture, offset: int, sps: Sps, pps: Pps) -> bytes:
-        return join(
-            [
-                Unit(unit.long_start, with_flags(unit.payload, sps, pps))
-                for unit in self._units(picture, offset)
-            ]
-        )
+        return join(sets) + self._still.data

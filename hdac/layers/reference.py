@@ -76,7 +76,8 @@ def psnr_of(error: float) -> float:
 @dataclass
 class RefreshPolicy:
     """Asked before each frame (`wants`), told of each base picture (`report`), which is known
-    before the next frame comes: fused pictures may be late, by as much as there are cores.
+    before the next frame comes, or a fixed number of frames later: fused pictures may be late, by
+    as much as there are cores.
 
     refresh: "auto" (scene cut and rate-distortion rule), "never", or a period in frames; gop_max:
     frames of a GOP at most.
@@ -98,9 +99,11 @@ class RefreshPolicy:
         wanted = self._decide(source, following)
         self._recent.append(source)
         self._since = 1 if wanted else self._since + 1
-        if wanted:
-            self._quality, self._bits = [], []
         return wanted
+
+    def start(self) -> None:
+        """A GOP starts: all base pictures of the one before were reported."""
+        self._quality, self._bits = [], []
 
     def _decide(self, source: Picture, following: Sequence[Picture]) -> bool:
         if not self._recent or self._since >= self.gop_max:
@@ -153,6 +156,6 @@ class RefreshPolicy:
         return lost >= _DROP and lost > _MARGIN * _SLOPE * price
 
     def report(self, psnr_y: float, bits: int) -> None:
-        """Quality and size of the base picture of the present frame."""
+        """Quality and size of the GOP's next base picture."""
         self._quality.append(psnr_y)
         self._bits.append(bits)

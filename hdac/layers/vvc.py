@@ -97,3 +97,6 @@ class VvcEncoder:
                 f"{len(pictures)} pictures"
             )
         return [CodedPicture(unit, picture) for unit, picture in zip(units, decoded, strict=True)]
+
+    def close(self) -> None:
+        pass

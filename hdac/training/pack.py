@@ -15,11 +15,14 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from hdac.codec.config import EncoderConfig
 from hdac.codec.operating import default_qp_intra
+from hdac.codec.plan import hevc_encoder
 from hdac.errors import UsageError
-from hdac.layers.base import BaseConfig
+from hdac.layers import kvazaar
+from hdac.layers.base import CASCADE, HEVC_ENCODERS, BaseConfig
 
 SCHEMA = "hdac-pack/2"
 CRF = 20
@@ -35,7 +38,7 @@ ANCHOR_QPS = (31, 37, 43, 49)
 class Version:
     """One coded version of a clip: the GOP starts at picture `start`. kbps: of the compressed base
     layer in a validation split, else 0 (compressing takes as long as coding fast); base_codec: hevc
-    or vvc."""
+    or vvc; encoder: of HEVC."""
 
     clip: str
     start: int
@@ -44,13 +47,14 @@ class Version:
     stream: str
     kbps: float
     base_codec: str = "hevc"
+    encoder: str = "x265"
 
     def qp(self, index: int) -> int:
-        """What the codec tells the network about picture `index`: HEVC's cascade is ours,
-        libvvenc's is its own."""
+        """What the codec tells the network about picture `index`."""
         if self.base_codec == "vvc":
             return self.qp_base if index else self.qp_intra
-        return BaseConfig(0, 0, Fraction(25), self.qp_intra, self.qp_base).qp(index)
+        cascade = kvazaar.cascade(self.qp_base) if self.encoder == "kvazaar" else CASCADE
+        return BaseConfig(0, 0, Fraction(25), self.qp_intra, self.qp_base, cascade).qp(index)
 
 
 @dataclass(frozen=True)
@@ -82,12 +86,12 @@ class _Job(NamedTuple):
     base_codec: str = "hevc"
     preset: str | None = None
     measured: bool = False  # its rate, as the codec compresses it
+    encoder: str = "x265"
 
 
 def _code(job: _Job) -> Version:
     """Codes one version of one clip."""
     from hdac.bench.raw import read_clip
-    from hdac.codec.config import EncoderConfig
     from hdac.codec.files import base_units, encode, inspect
     from hdac.layers.codecs import open_base
 
@@ -96,17 +100,24 @@ def _code(job: _Job) -> Version:
     width, height = pictures[0].width, pictures[0].height
     kbps = 0.0
     if job.measured:
-        alone = EncoderConfig("base", job.qp_base, job.qp_intra, refresh="never")
+        about: dict[str, Any] = {"base_encoder": job.encoder, "refresh": "never"}
+        alone = EncoderConfig("base", job.qp_base, job.qp_intra, **about)
         data = encode(pictures, width, height, fps, alone, frames=len(pictures))
         units, kbps = list(base_units(data)), round(inspect(data).kbps, 4)
     else:
-        config = BaseConfig(width, height, fps, job.qp_intra, job.qp_base, preset=job.preset)
+        config = BaseConfig(
+            width, height, fps, job.qp_intra, job.qp_base, preset=job.preset, encoder=job.encoder
+        )
         encoder = open_base(job.base_codec, config, None, len(pictures))
         units = [coded.data for picture in pictures for coded in encoder.push(picture)]
         units += [coded.data for coded in encoder.flush()]
+        encoder.close()
     name = f"{job.path.stem}_{job.version}.{job.base_codec}"
     (job.out / name).write_bytes(b"".join(units))
-    return Version(job.path.stem, job.start, job.qp_intra, job.qp_base, name, kbps, job.base_codec)
+    return Version(
+        job.path.stem, job.start, job.qp_intra, job.qp_base, name, kbps, job.base_codec,
+        job.encoder,
+    )  # fmt: skip
 
 
 def _copy(path: Path, out: Path) -> str:
@@ -142,7 +153,8 @@ def build(
     """A training split: `versions` HEVC versions of each clip at random operating points; returns
     the path of `pack.json`.
 
-    The first version starts at the clip's first picture, the others in its first third, so that
+    Every second version is x265's and Kvazaar's, x265's all with presets that Kvazaar has not. The
+    first version starts at the clip's first picture, the others in its first third, so that
     references differ. `vvc` more versions are `VVC_PICTURES` pictures from anywhere, coded by
     libvvenc (which takes five times as long). preset: effort of both encoders, of `PRESETS` (None:
     their defaults).
@@ -150,14 +162,18 @@ def build(
     import av
 
     rng, jobs = random.Random(seed), []
-    for path in clips:
+    both = [name for name in HEVC_ENCODERS if name == "x265" or preset not in ("fast", "medium")]
+    for number, path in enumerate(clips):
         with av.open(str(path)) as container:
             frames = container.streams.video[0].frames
         for version in range(versions):
             start = 0 if version == 0 else rng.randrange(max(1, frames // 3))
             qp_base = rng.choice(range(30, 52))
-            qp_intra = min(max(default_qp_intra(qp_base) + rng.randint(-7, 4), 16), 44)
-            jobs.append(_Job(path, out, version, start, qp_intra, qp_base, None, preset=preset))
+            encoder = both[(number + version) % len(both)]
+            usual = default_qp_intra(qp_base, encoder=encoder)
+            qp_intra = min(max(usual + rng.randint(-7, 4), 16), 44)
+            job = _Job(path, out, version, start, qp_intra, qp_base, None, "hevc", preset)
+            jobs.append(job._replace(encoder=encoder))
         for version in range(versions, versions + vvc):
             qp_base = rng.choice(range(28, 52))
             qp_intra = qp_base - rng.randint(3, 10)
@@ -169,12 +185,17 @@ def build(
 
 
 def build_validation(clips: list[Path], out: Path, workers: int = 2) -> Path:
-    """A validation split: the first pictures of each clip at `VAL_QPS`, and the anchor's curve."""
+    """A validation split: the first pictures of each clip at `VAL_QPS` by the default encoder, and
+    the anchor's curve."""
+    encoder = hevc_encoder(EncoderConfig("base"))
     jobs = [
-        _Job(path, out, i, 0, default_qp_intra(qp), qp, VAL_PICTURES, measured=True)
+        _Job(
+            path, out, i, 0, default_qp_intra(qp, encoder=encoder), qp, VAL_PICTURES,
+            measured=True, encoder=encoder,
+        )
         for path in clips
         for i, qp in enumerate(VAL_QPS)
-    ]
+    ]  # fmt: skip
     return _build(clips, out, jobs, [(path, qp) for path in clips for qp in ANCHOR_QPS], workers)
 
 

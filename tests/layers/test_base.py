@@ -5,10 +5,11 @@ import pytest
 
 from hdac.errors import ToolError
 from hdac.layers.base import BaseConfig
-from hdac.layers.hevc import HevcEncoder, x265_params
+from hdac.layers.hevc import HevcEncoder
 from hdac.layers.libav import LibavDecoder
 from hdac.layers.resample import downsample, pad_to, upsample
 from hdac.layers.vvc import VvcEncoder
+from hdac.layers.x265 import x265_params
 from hdac.metrics.psnr import psnr_y
 from hdac.video.ffmpeg import encoders, find_ffmpeg
 from hdac.video.picture import Picture
@@ -95,7 +96,7 @@ def test_the_first_picture_has_its_own_qp(qp_intra: int, head: list[Picture]) ->
     made = {}
     for qp_base in (0, 1, 20, 51):
         config = BaseConfig(176, 144, Fraction(30), qp_intra, qp_base, (8, 0), "fast")
-        encoder = HevcEncoder(config, 3)
+        encoder = HevcEncoder(config, None, 3)
         made[qp_base] = [encoder.push(p)[0] for p in head[:3]]
     first = {coded[0].picture.tobytes() for coded in made.values()}
     assert len(first) == 1

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from hdac.bitstream.hevc.parameters import UnsupportedError, read_pps, read_sps
-from hdac.bitstream.hevc.pcm import allow_pcm, pcm_picture, with_flags
+from hdac.bitstream.hevc.pcm import pcm_picture, with_flags
+from hdac.bitstream.hevc.rewriting import allow_pcm
 from hdac.bitstream.nal import NalCompressor, Unit, is_parameters, join, split
 from hdac.bitstream.rangecoder import Reader, Writer
 from hdac.errors import DamagedError, StreamError, ToolError
@@ -196,7 +197,7 @@ def test_bad_input(monkeypatch: pytest.MonkeyPatch, head: list[Picture]) -> None
     if "libvvenc" not in encoders(find_ffmpeg()):
         pytest.skip("this FFmpeg has no libvvenc")
     monkeypatch.setattr(
-        "hdac.layers.hevc.FIXED",
+        "hdac.layers.x265.FIXED",
         "bframes=0:rc-lookahead=0:keyint=-1:wpp=1:slices=2:repeat-headers=1",
     )
     encoder = MixedEncoder(replace(CONFIG, preset="fast"))

@@ -21,6 +21,8 @@ def asked(
     for i, (picture, q, b) in enumerate(zip(pictures, quality, bits, strict=True)):
         wanted = policy.wants(picture, pictures[i + 1 : i + 1 + ahead])
         out += [i] * wanted
+        if wanted:
+            policy.start()
         policy.report(q, b)
     return out
 

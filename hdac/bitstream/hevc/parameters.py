@@ -64,7 +64,7 @@ class Sps:
     in slice headers.
 
     pcm: sizes of blocks that may be PCM; pcm_at: the bit behind the NAL header that says whether
-        there are any.
+        there are any; window_at: the one that says whether pictures are cropped.
     """
 
     width: int
@@ -78,6 +78,7 @@ class Sps:
     depth_intra: int
     asymmetric: bool
     sao: bool
+    window_at: int
     pcm_at: int
     pcm: range
     reference_sets: tuple[int, ...]  # number of pictures in each
@@ -172,6 +173,7 @@ def read_sps(payload: bytes) -> Sps:
     _refuse(bits.ue() != 1, "other sampling than 4:2:0")
     width, height = bits.ue(), bits.ue()
     _refuse(not (8 <= width <= _MAX_SIDE and 8 <= height <= _MAX_SIDE), "sizes out of range")
+    window_at = bits.at
     if bits.flag():
         for _ in range(4):
             bits.ue()
@@ -213,7 +215,7 @@ def read_sps(payload: bytes) -> Sps:
     temporal_mvp = bits.flag()
     return Sps(
         width, height, poc_bits, min_block, tree_block, min_transform, max_transform, depth_inter,
-        depth_intra, asymmetric, sao, pcm_at, pcm, tuple(counts), temporal_mvp,
+        depth_intra, asymmetric, sao, window_at, pcm_at, pcm, tuple(counts), temporal_mvp,
     )  # fmt: skip
 
 

@@ -2,7 +2,8 @@
 from.
 
 A sequence that has such pictures says so in its parameter set, and then every intra block that
-could be PCM carries a flag: `allow_pcm` and `with_flags` make them of a sequence without.
+could be PCM carries a flag: `allow_pcm` (`rewriting`) and `with_flags` make them of a sequence
+without.
 
 (Rec. ITU-T H.265, clauses 7.3.2.2.1, 7.3.8.5, 7.3.8.7 and 9.3.2.5.)
 """
@@ -17,41 +18,14 @@ import numpy.typing as npt
 
 from hdac.bitstream.hevc.bins import CopiedBins, Wider
 from hdac.bitstream.hevc.cabac import SPLIT_CU, CabacWriter, initial_states
-from hdac.bitstream.hevc.parameters import Pps, Sps, UnsupportedError, read_slice, read_sps
+from hdac.bitstream.hevc.parameters import Pps, Sps, UnsupportedError, read_slice
+from hdac.bitstream.hevc.rewriting import MAX_PCM_BLOCK, to_bytes
 from hdac.bitstream.hevc.tree import SliceParser
 
 #: Luma `(H, W)` and two chroma planes `(H/2, W/2)`, uint8.
 Planes: TypeAlias = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8], npt.NDArray[np.uint8]]
 
 _IDR = bytes([19 << 1, 1])  # NAL header
-_MAX_BLOCK = 5  # log2 of the largest PCM block's side that HEVC allows
-
-
-def _unsigned(value: int) -> str:
-    """Exp-Golomb code, as a text of bits."""
-    text = f"{value + 1:b}"
-    return "0" * (len(text) - 1) + text
-
-
-def _bytes(text: str) -> bytes:
-    """Bits and the trailing ones (clause 7.3.2.11)."""
-    text += "1"
-    text += "0" * (-len(text) % 8)
-    return int(text, 2).to_bytes(len(text) // 8, "big")
-
-
-def allow_pcm(payload: bytes) -> bytes:
-    """A sequence parameter set without PCM blocks -> the same with, of every size, not deblocked.
-    Raises `UnsupportedError`."""
-    sps = read_sps(payload)
-    if sps.pcm:
-        raise UnsupportedError("a sequence that has PCM blocks already")
-    text = "".join(f"{byte:08b}" for byte in payload[2:]).rstrip("0")[:-1]
-    largest = min(sps.tree_block, _MAX_BLOCK)
-    sizes = _unsigned(sps.min_block - 3) + _unsigned(largest - sps.min_block)
-    return payload[:2] + _bytes(
-        f"{text[: sps.pcm_at]}1{7:04b}{7:04b}{sizes}1{text[sps.pcm_at + 1 :]}"
-    )
 
 
 class _FlaggedBins(CopiedBins):
@@ -128,7 +102,7 @@ def pcm_picture(picture: Planes, sps: Sps, pps: Pps) -> bytes:
         raise UnsupportedError(
             f"a sequence of {sps.width}x{sps.height} for a picture of {width}x{height}"
         )
-    if sps.pcm != range(sps.min_block, min(sps.tree_block, _MAX_BLOCK) + 1):
+    if sps.pcm != range(sps.min_block, min(sps.tree_block, MAX_PCM_BLOCK) + 1):
         raise UnsupportedError("a sequence that does not allow PCM blocks of all sizes")
     # the only slice, earlier pictures may be shown, parameter set 0; an I slice
     text = "101" + "0" * pps.extra_bits + "011"
@@ -136,7 +110,7 @@ def pcm_picture(picture: Planes, sps: Sps, pps: Pps) -> bytes:
     text += "1" * pps.output_flag + "00" * sps.sao + "1"
     text += "11" * pps.chroma_offsets + "0" * pps.deblocking_override
     text += "0" * (pps.loop_across and not pps.deblocking_off) + "1" * pps.header_extension
-    unit = _IDR + _bytes(text)
+    unit = _IDR + to_bytes(text)
     head = read_slice(unit, sps, pps)
     bins = _Samples(picture, sps, head.qp)
     SliceParser().parse(head, bins)
