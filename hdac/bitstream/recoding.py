@@ -15,7 +15,7 @@ from __future__ import annotations
 from functools import cache
 from operator import mul
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 from zipfile import BadZipFile
 
 import numpy as np
@@ -82,6 +82,16 @@ def least_size(frames: int, pixels: int, bins: int) -> int:
     return max(0, -(-(bins - bin_limit(frames, pixels, 0)) // _BINS_A_BYTE))
 
 
+class Head(Protocol):
+    """What models look at in a slice's header."""
+
+    @property
+    def intra(self) -> bool: ...
+
+    @property
+    def qp(self) -> int: ...
+
+
 class Priors(NamedTuple):
     """What models and mixing weights start from.
 
@@ -108,11 +118,11 @@ def _priors() -> Priors:
     )
 
 
-def keys(head: Slice, model: int, known: int, wider: Wider) -> list[int]:
+def keys(head: Head, model: int, known: int, wider: Wider, models: int = MODELS) -> list[int]:
     """The models of a bin: in slices of about this QP, in its surroundings, and in each wider view
-    of them."""
+    of them. `models`: how many there are of each, for another codec than HEVC."""
     views = (max(0, head.qp) // _QP_STEP, known, *wider)
-    return [((view * VIEWS + i) * MODELS + model) * 2 + head.intra for i, view in enumerate(views)]
+    return [((view * VIEWS + i) * models + model) * 2 + head.intra for i, view in enumerate(views)]
 
 
 class ParsedSlice(NamedTuple):
@@ -124,16 +134,21 @@ class ParsedSlice(NamedTuple):
 
 
 class Mixer:
-    """The models of one GOP: several for each bin, mixed."""
+    """The models of one GOP: several for each bin, mixed.
 
-    def __init__(self, priors: Priors | None = None) -> None:
-        self._given = priors
+    models, even: how many kinds of bins the codec has, and which of them nothing is known of.
+    """
+
+    def __init__(
+        self, priors: Priors | None = None, models: int = MODELS, even: int = EVEN
+    ) -> None:
+        self._given, self._kinds, self._even = priors, models, even
         self._models: dict[int, list[int]] = {}
         self.weights: dict[int, list[int]] = {}
         #: Of the present slice's bins: models, their weights.
         self._present: dict[tuple[int, int, Wider], tuple[list[list[int]], list[int]]] = {}
 
-    def start(self, head: Slice) -> None:
+    def start(self, head: Head) -> None:
         self._head, self._present = head, {}
 
     @property
@@ -148,7 +163,7 @@ class Mixer:
         return found
 
     def _find(self, model: int, known: int, wider: Wider) -> tuple[list[list[int]], list[int]]:
-        models = [self._model(key) for key in keys(self._head, model, known, wider)]
+        models = [self._model(key) for key in keys(self._head, model, known, wider, self._kinds)]
         kind = 2 * model + self._head.intra
         weights = self.weights.get(kind)
         if weights is None:
@@ -158,7 +173,7 @@ class Mixer:
 
     def code(self, coder: Coder, model: int, known: int, wider: Wider, value: int | None) -> int:
         """Codes one bin (`value` None: reads it) and learns from it."""
-        if model == EVEN:
+        if model == self._even:
             return coder.bit(HALF, value)
         key = (model, known, wider)
         found = self._present.get(key)

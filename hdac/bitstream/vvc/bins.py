@@ -20,8 +20,16 @@ MODE_REST, CHROMA_REST, MERGE_REST, MMVD_REST, GPM_REST, REF_REST, BCW_REST, MVD
 LAST_REST, LEVEL_REST, QP_REST, MODELS = range(c.CONTEXTS + 15, c.CONTEXTS + 19)
 
 _GRID = 32  # places across and down a picture that have models of their own
+PACES = 192  # QP, and whether the picture before had a lower one, the same, or a higher one
 
 SINGLE_TREE, LUMA_TREE, CHROMA_TREE = range(3)
+
+#: How a unit is predicted, as far as models go: not yet known, or in intra mode; merged: as it is,
+#: with a difference, in sub-blocks, of two parts or with intra prediction; from a list, from both.
+NO_MOTION, MERGED, MERGED_MOVED, MERGED_BLOCKS, MERGED_PARTS, ONE_LIST, BOTH_LISTS = range(7)
+#: How a unit's intra mode of luma is coded: not at all; planar, a probable or another angle; from a
+#: line farther off, in sub-partitions; by matrices; copied levels.
+NO_MODE, PLANAR, PROBABLE, OTHER, FAR_LINE, PARTED, MATRIX, COPIED_LEVELS = range(8)
 
 
 class CopiedBins(hevc.CopiedBins):
@@ -61,12 +69,17 @@ def exp_golomb(bins: Bins, model: int, order: int, most: int, last: int, known: 
     return ((1 << ones) - 1 << order) + hevc.fixed(bins, EVEN, rest)
 
 
+def shape(width: int, height: int) -> int:
+    """A number below 49 for each size of a block of luma (at least 2 samples a side)."""
+    return 7 * width.bit_length() + height.bit_length() - 16
+
+
 @dataclass(eq=False, slots=True)
 class CodingUnit:
     """A coding unit's place (of luma), and what its neighbours, in space and time, have to know.
 
     depth: of quad splits. merged: 1 + the merge index, 0 without. moved: bits of a coded vector, at
-    most 6. coded: whether it has coefficients.
+    most 6. coded: whether it has coefficients. motion, mode: how it is predicted, as above.
     """
 
     x: int
@@ -87,6 +100,18 @@ class CodingUnit:
     isp: int = 0
     ciip: int = 0
     sbt: int = 0
+    crossed: int = 0  # chroma from luma: 1 not, 2 predicted
+    motion: int = NO_MOTION
+    mode: int = NO_MODE
+
+    @property
+    def shape(self) -> int:
+        return shape(self.width, self.height)
+
+    @property
+    def size(self) -> int:
+        """Of four bits."""
+        return min(15, (self.width * self.height).bit_length() - 1)
 
 
 #: What lies outside of the picture or was never coded.
@@ -117,10 +142,23 @@ class BlockMaps:
         above = units[at - self.width] if y else OUTSIDE
         return left, above
 
-    def quarters(self, x: int, y: int, width: int, height: int, chroma: int) -> list[CodingUnit]:
-        """The units in the middle of a block's four quarters, those outside of the picture left
-        out."""
-        units, found = self.units[chroma], []
+    def middle(self, unit: CodingUnit) -> CodingUnit:
+        """The unit of luma at another one's middle."""
+        row, column = (unit.y + unit.height // 2) >> 2, (unit.x + unit.width // 2) >> 2
+        return self.units[0][row * self.width + column]
+
+    def ahead(self, x: int, y: int, width: int, height: int) -> tuple[CodingUnit, CodingUnit]:
+        """The units of luma to the right of a block and below it, where the present picture is not
+        coded yet."""
+        units, at = self.units[0], (y >> 2) * self.width + (x >> 2)
+        right = units[at + (width >> 2)] if x + width < self._sps.width else OUTSIDE
+        inside = y + height < self._sps.height
+        return right, units[at + (height >> 2) * self.width] if inside else OUTSIDE
+
+    def quarters(self, x: int, y: int, width: int, height: int) -> list[CodingUnit]:
+        """The units of luma in the middle of a block's four quarters, those outside of the picture
+        left out."""
+        units, found = self.units[0], []
         for row in ((y + height // 4) >> 2, (y + 3 * height // 4) >> 2):
             for column in ((x + width // 4) >> 2, (x + 3 * width // 4) >> 2):
                 if row < self.height and column < self.width:

@@ -93,5 +93,3 @@ class LoopFilters:
                 flags[at] = bins.bin(context + self._near(flags, x, y))
                 if flags[at]:
                     unary(bins, CROSS_REST, count - 1, 8 * plane)
-
-

@@ -236,9 +236,7 @@ def read_slice(payload: bytes, sps: Sps, pps: Pps, sets: dict[int, Aps]) -> Slic
         sao_luma=sao_luma,
         sao_chroma=sao_chroma,
         alf=filters,
-        partitions=(
-            (picture.intra, picture.chroma) if intra else (picture.inter, picture.inter)
-        ),
+        partitions=((picture.intra, picture.chroma) if intra else (picture.inter, picture.inter)),
         qp_depth=picture.qp_depths[not intra],
         references=(active[0], active[1]),
         symmetric=(before[0] and behind[1]) or (behind[0] and before[1]),

@@ -57,6 +57,7 @@ class Residual:
     of that name have none."""
 
     def __init__(self, state: SliceState) -> None:
+        self._state = state
         self._head, self._sps, self._bins = state.head, state.sps, state.bins
         self._dependent = state.head.dependent_quantisation
 
@@ -64,9 +65,13 @@ class Residual:
         self._unit = unit
         self.lfnst_dc_only = self.lfnst_room = self.mts_dc_only = self.mts_room = True
 
-    def parse(self, width: int, height: int, plane: int, skip: bool) -> None:
-        """A block with coefficients; `skip`: without a transform."""
+    def parse(self, width: int, height: int, plane: int, skip: bool, kind: int) -> None:
+        """A block with coefficients; `skip`: without a transform; `kind`: how its unit is predicted
+        (a number below 48)."""
         across, down = width.bit_length() - 1, height.bit_length() - 1
+        self._kind = 2 * kind + (plane > 0)
+        self._form = (7 * across + down) * 2 + (plane > 0)  # below 98
+        self._paced = 2 * self._state.pace + (plane > 0)
         if skip and not self._head.plain_skip:
             self._plain(across, down, plane)
         else:
@@ -104,9 +109,11 @@ class Residual:
             xs, ys = outside[i]
             if 0 < i < last_block:
                 near = (xs + 1, ys) in coded or (xs, ys + 1) in coded
-                if not self._bins.bin(c.SUB_BLOCK + near + 2 * chroma):
+                wider = (98 * min(i, 15) + self._form, self._paced)
+                if not self._bins.bin(c.SUB_BLOCK + near + 2 * chroma, min(i, 15), wider):
                     continue
             coded.add((xs, ys))
+            self._block = min(i, 3)
             if max(xs, ys) > 3 and not chroma:
                 self.mts_room = False
             places = [((xs << sub_x) + x, (ys << sub_y) + y) for x, y in inside]
@@ -123,8 +130,12 @@ class Residual:
                 offset, shift = 20, min(2, max(0, size - 2))
             else:
                 offset, shift = _LAST_OFFSET[size - 1] if size else 0, (size + 1) >> 2
-            count = 0
-            while count < 2 * most - 1 and self._bins.bin(base + offset + (count >> shift)):
+            count, other = 0, 1 + prefixes[0] if prefixes else 0
+            while count < 2 * most - 1:
+                known = 10 * self._form + count
+                wider = (11 * known + other, 16 * self._kind + count, 16 * self._paced + count)
+                if not self._bins.bin(base + offset + (count >> shift), known, wider):
+                    break
                 count += 1
             prefixes.append(count)
         values = []
@@ -156,7 +167,8 @@ class Residual:
         bin_, stride, dependent = self._bins.bin, self._stride, self._dependent
         first, found = self._first, self._found
         larger: list[int] = []
-        n = start
+        n, count = start, 0
+        self._beside = 4 * self._form + self._block
         while n >= 0 and self._left >= 4:
             x, y = places[n]
             at, far = y * stride + x, x + y
@@ -170,13 +182,27 @@ class Residual:
                     context = 36 + 8 * quantiser + near + (4 if far < 2 else 0)
                 else:
                     context = 12 * quantiser + near + (8 if far < 2 else 4 if far < 5 else 0)
-                significant = bin_(c.SIGNIFICANT + context)
+                known = (16 * min(total, 15) + min(far, 15)) * 2 + chroma
+                wider = (
+                    16 * self._beside + n,
+                    (self._kind * 4 + self._block) * 8 + min(count, 7),
+                    4 * self._paced + min(near, 3),
+                )
+                significant = bin_(c.SIGNIFICANT + context, known, wider)
                 self._left -= 1
             level = 0
             if significant:
                 inferred = False
                 level = 1
                 found[at] = 1
+                state = 2 * self._quantiser + chroma
+                known = 16 * min(total, 15) + state
+                wider = (
+                    (16 * self._beside + n) * 2 + final,
+                    (8 * self._kind + min(count, 7)) * 4 + self._quantiser,
+                    4 * self._paced + self._quantiser,
+                )
+                count += 1
                 if final:
                     context = 21 * chroma
                 else:
@@ -186,10 +212,10 @@ class Residual:
                     else:
                         context += 1 + (15 if far == 0 else 10 if far < 3 else 5 if far < 10 else 0)
                 self._left -= 1
-                if bin_(c.GREATER + context):
-                    level = 2 + bin_(c.PARITY + context)
+                if bin_(c.GREATER + context, known, wider):
+                    level = 2 + bin_(c.PARITY + context, known, wider)
                     self._left -= 2
-                    if bin_(c.GREATER + 32 + context):
+                    if bin_(c.GREATER + 32 + context, known, wider):
                         level += 2
                         larger.append(at)
             first[at] = self._levels[at] = level

@@ -25,6 +25,7 @@ class TransformParser:
     """The transform trees of one slice's coding units."""
 
     def __init__(self, state: SliceState) -> None:
+        self._state = state
         self._head, self._sps, self._bins = state.head, state.sps, state.bins
         self._residual = Residual(state)
         self.qp_coded = False  # in the present quantisation group
@@ -32,6 +33,16 @@ class TransformParser:
     def parse(self, unit: CodingUnit) -> None:
         """A coding unit's transforms."""
         self._unit = unit
+        state = self._state
+        left, above = state.now.around(unit.x, unit.y, int(unit.tree == CHROMA_TREE))
+        near = 3 * (left.coded + above.coded) + state.before.middle(unit).coded
+        self._class = 16 * unit.tree + (7 + unit.mode if unit.intra else unit.motion)
+        self._known = 4 * unit.shape + unit.intra
+        self._wider = (
+            16 * self._class + near,
+            49 * self._class + unit.shape,
+            2 * state.pace + unit.intra,
+        )
         self._inferred, self._last = True, 0  # `InferTuCbfLuma`, `prevTuCbfY`
         self._skipped = [False, False]  # luma, chroma: a block without a transform
         self._residual.start(unit)
@@ -53,7 +64,9 @@ class TransformParser:
     def _sub_blocks(self, unit: CodingUnit) -> tuple[int, int]:
         """Whether only a part has a transform: if it lies, and quarters of the first part."""
         bins, width, height = self._bins, unit.width, unit.height
-        if max(width, height) < 8 or not bins.bin(c.SBT + (width * height <= 256)):
+        if max(width, height) < 8 or not bins.bin(
+            c.SBT + (width * height <= 256), self._known, self._wider
+        ):
             return 0, 0
         quarter = max(width, height) >= 16 and bins.bin(c.SBT_QUAD)
         least = 16 if quarter else 8
@@ -107,22 +120,19 @@ class TransformParser:
         chroma = unit.tree != LUMA_TREE and part != 1
         cb = cr = luma = 0
         if chroma and coded:
-            cb = bins.bin(c.CODED_CB + unit.bdpcm[1])
-            cr = bins.bin(c.CODED_CR + (2 if unit.bdpcm[1] else cb))
+            known, wider = self._known, self._wider
+            cb = bins.bin(c.CODED_CB + unit.bdpcm[1], known, wider)
+            cr = bins.bin(c.CODED_CR + (2 if unit.bdpcm[1] else cb), known, wider)
         large = max(unit.width, unit.height) > 64
         if unit.tree != CHROMA_TREE:
             luma = int(coded)
             if coded:
                 luma = self._coded_luma(part, bool(cb or cr))
-            if (
-                self._head.pps.qp_delta
-                and not self.qp_coded
-                and (large or luma or cb or cr)
-            ):
+            if self._head.pps.qp_delta and not self.qp_coded and (large or luma or cb or cr):
                 self._qp_delta()
         joint = 0
         if sps.joint_cbcr and ((unit.intra and (cb or cr)) or (cb and cr)):
-            joint = bins.bin(c.JOINT_CBCR + 2 * cb + cr - 1)
+            joint = bins.bin(c.JOINT_CBCR + 2 * cb + cr - 1, self._known, self._wider)
         if luma:
             self._residual_block(width, height, 0, part > 0)
         if not chroma:
@@ -141,12 +151,12 @@ class TransformParser:
             coded = 1
             if part == 1 or not self._inferred:
                 context = 1 if unit.bdpcm[0] else 2 + self._last
-                coded = bins.bin(c.CODED_Y + context)
+                coded = bins.bin(c.CODED_Y + context, self._known + 2, self._wider)
             self._last = coded
             self._inferred = self._inferred and not coded
             return coded
         if unit.intra or chroma or max(unit.width, unit.height) > most:
-            return bins.bin(c.CODED_Y + unit.bdpcm[0])
+            return bins.bin(c.CODED_Y + unit.bdpcm[0], self._known, self._wider)
         return 1
 
     def _qp_delta(self) -> None:
@@ -171,10 +181,10 @@ class TransformParser:
             and not unit.sbt
             and max(width, height) <= 1 << sps.max_skip
         ):
-            skip = bool(self._bins.bin(c.TRANSFORM_SKIP + chroma))
+            skip = bool(self._bins.bin(c.TRANSFORM_SKIP + chroma, self._known))
         if skip:
             self._skipped[chroma] = True
-        self._residual.parse(width, height, plane, skip)
+        self._residual.parse(width, height, plane, skip, self._class)
 
     def _lfnst(self, unit: CodingUnit, small: bool) -> int:
         """`lfnst_idx`."""
@@ -195,9 +205,10 @@ class TransformParser:
             return 0
         if not unit.isp and residual.lfnst_dc_only:
             return 0
-        if not bins.bin(c.LFNST + (unit.tree != SINGLE_TREE)):
+        known, wider = self._known, self._wider
+        if not bins.bin(c.LFNST + (unit.tree != SINGLE_TREE), known, wider):
             return 0
-        return 1 + bins.bin(c.LFNST + 2)
+        return 1 + bins.bin(c.LFNST + 2, known, wider)
 
     def _multiple(self, unit: CodingUnit) -> None:
         """`mts_idx`."""
@@ -215,5 +226,5 @@ class TransformParser:
         ):
             return
         index = 0
-        while index < 4 and self._bins.bin(c.MTS + index):
+        while index < 4 and self._bins.bin(c.MTS + index, self._known, self._wider):
             index += 1

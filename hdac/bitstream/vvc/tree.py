@@ -10,17 +10,19 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from hdac.bitstream.hevc.bins import Bins
+from hdac.bitstream.hevc.bins import Bins, Wider
 from hdac.bitstream.hevc.parameters import UnsupportedError
 from hdac.bitstream.vvc import cabac as c
 from hdac.bitstream.vvc.bins import (
     CHROMA_TREE,
     LUMA_TREE,
     OUTSIDE,
+    PACES,
     SINGLE_TREE,
     BlockMaps,
     CodingUnit,
     SliceState,
+    shape,
 )
 from hdac.bitstream.vvc.filters import LoopFilters
 from hdac.bitstream.vvc.header import Slice
@@ -150,7 +152,7 @@ class SliceParser:
 
     def _split(self, node: Node) -> int:
         """How a block is split (clause 7.3.11.4)."""
-        x, y, width, height, tree, _ = node[:6]
+        x, y, width, height, tree = node[:5]
         sps, bins, allowed = self.sps, self.bins, self._allowed(node)
         inside = x + width <= sps.width and y + height <= sps.height
         left, above = self.now.around(x, y, tree == CHROMA_TREE)
@@ -159,15 +161,40 @@ class SliceParser:
                 return WHOLE
             near = (left.height < height) + (above.width < width)
             context = c.SPLIT_CU + near + 3 * ((sum(allowed) + allowed.quad - 1) // 2)
-            if not bins.bin(context):
+            known, wider = self._view(node, left, above)
+            if not bins.bin(context, known, wider):
                 return WHOLE
         if not any(allowed[1:]):
             return QUAD
         if allowed.quad:
             near = (left.depth > node.depth) + (above.depth > node.depth)
-            if bins.bin(c.SPLIT_QT + near + 3 * (node.depth >= 2)):
+            known, wider = self._view(node, left, above)
+            if bins.bin(c.SPLIT_QT + near + 3 * (node.depth >= 2), known, wider):
                 return QUAD
         return self._lines(node, allowed, left, above)
+
+    def _view(self, node: Node, left: CodingUnit, above: CodingUnit) -> tuple[int, Wider]:
+        """What is known of a split: the block's shape and how the picture before was split here; in
+        I slices, where that is of no use, its neighbours' sizes."""
+        x, y, width, height, tree = node[:5]
+        form, before = 3 * shape(width, height) + tree, self.before
+        place = self.now.place(x, y, min(7, node.division))
+        if self.head.intra:
+            sizes = 16 * left.size + above.size
+            near = (left.height < height) + (above.width < width)
+            paced = (3 * form + near) * PACES + self.state.pace
+            return 3 * form + min(2, node.multi), (256 * form + sizes, paced, place)
+        past = before.quarters(x, y, width, height)
+        narrow = sum(unit.width < width for unit in past)
+        low = sum(unit.height < height for unit in past)
+        skipped = sum(unit.skipped for unit in past)
+        right, below = before.ahead(x, y, width, height)
+        near = (left.height < height) + (above.width < width)
+        often = (narrow + low > 0) + (narrow + low >= 4)
+        paced = ((form // 3) * 9 + 3 * near + often) * PACES + self.state.pace
+        after = 2 * (right.height < height) + (below.width < width)
+        around = ((form // 3 * 5 + max(narrow, low)) * 5 + skipped) * 4 + after
+        return (form // 3 * 5 + narrow) * 5 + low, (place, paced, around)
 
     def _lines(self, node: Node, allowed: Allowed, left: CodingUnit, above: CodingUnit) -> int:
         """A split into two or three: by which lines."""
@@ -182,10 +209,12 @@ class SliceParser:
             else:
                 wider, higher = node.width // above.width, node.height // left.height
                 context = (wider < higher) + 2 * (wider > higher)
-            vertical = bins.bin(c.SPLIT_VERTICAL + context)
+            known, wider = self._view(node, left, above)
+            vertical = bins.bin(c.SPLIT_VERTICAL + context, known, wider)
         two, three = (columns, ternary_columns) if vertical else (rows, ternary_rows)
         if two and three:
-            two = bool(bins.bin(c.SPLIT_BINARY + 2 * vertical + (node.multi <= 1)))
+            known, wider = self._view(node, left, above)
+            two = bool(bins.bin(c.SPLIT_BINARY + 2 * vertical + (node.multi <= 1), known, wider))
         return (BINARY_ROWS if two else TERNARY_ROWS) + vertical
 
     def _tree(self, node: Node) -> None:
@@ -216,10 +245,7 @@ class SliceParser:
         if node.mode != ANY or self.head.dual_tree:
             return node.mode
         area = node.width * node.height
-        two, three = split in (BINARY_ROWS, BINARY_COLUMNS), split in (
-            TERNARY_ROWS,
-            TERNARY_COLUMNS,
-        )
+        two, three = BINARY_ROWS <= split <= BINARY_COLUMNS, split >= TERNARY_ROWS
         if (area == 64 and not two) or (area == 32 and two):
             return INTRA
         if (
@@ -241,19 +267,18 @@ class SliceParser:
         sps, half, lower = self.sps, node.width // 2, node.height // 2
         one, two = node.division + 1, node.division + 2
         if split == QUAD:
-            size = {"width": half, "height": lower, "division": two, "depth": node.depth + 1}
-            quarters = [
-                node._replace(
-                    x=x1, y=y1, multi=0, bonus=0, part=part, parent=split, **size
-                )
-                for part, (x1, y1) in enumerate(
-                    [(x, y), (x + half, y), (x, y + lower), (x + half, y + lower)]
-                )
-            ]
-            return [part for part in quarters if part.x < sps.width and part.y < sps.height]
+            quarter = node._replace(
+                width=half, height=lower, division=two, depth=node.depth + 1, multi=0, bonus=0,
+                parent=split,
+            )  # fmt: skip
+            corners = [(x, y), (x + half, y), (x, y + lower), (x + half, y + lower)]
+            parts = [quarter._replace(x=x1, y=y1) for x1, y1 in corners]
+            return [part for part in parts if part.x < sps.width and part.y < sps.height]
         node = node._replace(multi=node.multi + 1, parent=split)
         if split == BINARY_COLUMNS:
-            node = node._replace(width=half, division=one, bonus=node.bonus + (x + width > sps.width))
+            node = node._replace(
+                width=half, division=one, bonus=node.bonus + (x + width > sps.width)
+            )
             parts = [node._replace(part=0), node._replace(x=x + half, part=1)]
             return [part for part in parts if part.x < sps.width]
         if split == BINARY_ROWS:

@@ -10,10 +10,18 @@ from hdac.bitstream.vvc import cabac as c
 from hdac.bitstream.vvc.bins import (
     CHROMA_REST,
     CHROMA_TREE,
+    COPIED_LEVELS,
+    FAR_LINE,
     LUMA_TREE,
+    MATRIX,
     MIP_REST,
     MODE_REST,
     MPM_REST,
+    OTHER,
+    PACES,
+    PARTED,
+    PLANAR,
+    PROBABLE,
     CodingUnit,
     SliceState,
     truncated_binary,
@@ -68,7 +76,7 @@ class UnitParser:
     def parse(self, unit: CodingUnit, mode: int) -> None:
         chroma = unit.tree == CHROMA_TREE
         self._mode(unit, mode)
-        merged = False
+        merged, state = False, self.state
         if unit.intra:
             if not chroma:
                 self._luma(unit)
@@ -76,11 +84,15 @@ class UnitParser:
                 self._chroma(unit)
         else:
             merged = self.motion.parse(unit)
-        self.state.now.fill(unit)
+        state.now.fill(unit)
         if unit.intra or merged:
             unit.coded = int(not unit.skipped)
         else:
-            unit.coded = self.bins.bin(c.CU_CODED)
+            past = state.before.middle(unit)
+            left, above = state.now.around(unit.x, unit.y, 0)
+            near = 3 * (left.coded + above.coded) + past.coded + past.skipped
+            wider = (16 * near + unit.motion, state.pace, 16 * unit.moved + unit.motion)
+            unit.coded = self.bins.bin(c.CU_CODED, unit.shape, wider)
         if unit.coded:
             self.transforms.parse(unit)
 
@@ -95,13 +107,16 @@ class UnitParser:
         if head.intra and not sps.block_copy:
             return
         left, above = self.state.now.around(unit.x, unit.y, chroma)
+        past = self.state.before.middle(unit)
         alone = smallest or mode == INTRA
         if not chroma and (not alone or copies):
-            unit.skipped = bins.bin(c.SKIP + left.skipped + above.skipped)
+            unit.skipped = self._skipped(unit, left.skipped + above.skipped)
         if not (alone or head.intra):
             unit.intra = 0
             if mode != INTER and not unit.skipped:
-                unit.intra = bins.bin(c.PRED_MODE + (left.intra or above.intra))
+                near = 4 * past.intra + 2 * left.intra + above.intra
+                wider = (near, 2 * self.state.pace + past.intra)
+                unit.intra = bins.bin(c.PRED_MODE + (left.intra or above.intra), unit.shape, wider)
         if not copies or mode == INTER:
             return
         if unit.skipped:
@@ -116,54 +131,85 @@ class UnitParser:
         if copied:
             unit.intra = 0
 
+    def _skipped(self, unit: CodingUnit, near: int) -> int:
+        x, y, width, height = unit.x, unit.y, unit.width, unit.height
+        state, form = self.state, unit.shape
+        skipped = sum(past.skipped for past in state.before.quarters(x, y, width, height))
+        right, below = state.before.ahead(x, y, width, height)
+        often = (skipped > 0) + (skipped == 4)
+        paced = (9 * form + 3 * near + often) * PACES + state.pace
+        around = ((form * 5 + skipped) * 3 + near) * 4 + 2 * right.skipped + below.skipped
+        wider = (state.now.place(x, y, unit.size // 2), paced, around)
+        return self.bins.bin(c.SKIP + near, 5 * form + skipped, wider)
+
     def _luma(self, unit: CodingUnit) -> None:
         """The intra mode of luma."""
         sps, bins = self.sps, self.bins
         width, height = unit.width, unit.height
-        if sps.bdpcm and max(width, height) <= 1 << sps.max_skip and bins.bin(c.BDPCM_LUMA):
+        left, above = self.state.now.around(unit.x, unit.y, 0)
+        near, form = 8 * left.mode + above.mode, unit.shape
+        wider = (49 * near + form, near, PACES * unit.size + self.state.pace)
+        if (
+            sps.bdpcm
+            and max(width, height) <= 1 << sps.max_skip
+            and bins.bin(c.BDPCM_LUMA, form, wider)
+        ):
             bins.bin(c.BDPCM_LUMA_DIRECTION)
-            unit.bdpcm = (1, 0)
+            unit.bdpcm, unit.mode = (1, 0), COPIED_LEVELS
             return
         if sps.mip:
-            left, above = self.state.now.around(unit.x, unit.y, 0)
             long = width > 2 * height or height > 2 * width
-            unit.mip = bins.bin(c.MIP + (3 if long else left.mip + above.mip))
+            unit.mip = bins.bin(c.MIP + (3 if long else left.mip + above.mip), form, wider)
             if unit.mip:
-                bins.bypass(MIP_REST, 0)
+                unit.mode = MATRIX
+                bins.bypass(MIP_REST, 0, (form,))
                 small = min(width, height) == 4
                 most = 15 if width == height == 4 else 7 if small or width == height == 8 else 5
                 truncated_binary(bins, MIP_REST, most, 64 * most)
                 return
         line = 0
         if sps.reference_lines and unit.y % (1 << sps.tree_block):
-            while line < 2 and bins.bin(c.REFERENCE_LINE + line):
+            while line < 2 and bins.bin(c.REFERENCE_LINE + line, form, wider):
                 line += 1
         if (
             sps.isp
             and not line
             and max(width, height) <= 1 << sps.max_transform
             and width * height > 16
-            and bins.bin(c.ISP)
+            and bins.bin(c.ISP, form, wider)
         ):
-            unit.isp = 1 + bins.bin(c.ISP_SPLIT)
+            unit.isp = 1 + bins.bin(c.ISP_SPLIT, form)
             self.cross.partitioned(unit)
-        if not line and not bins.bin(c.MPM):
+        kind = FAR_LINE if line else PARTED if unit.isp else PROBABLE
+        known = 4 * form + kind - PROBABLE
+        unit.mode = PLANAR
+        if not line and not bins.bin(c.MPM, known, wider):
             truncated_binary(bins, MODE_REST, 60, 0)
-        elif line or bins.bin(c.NOT_PLANAR + (not unit.isp)):
-            unary(bins, MPM_REST, 4, 0)
+            unit.mode = OTHER
+        elif line or bins.bin(c.NOT_PLANAR + (not unit.isp), known, wider):
+            unary(bins, MPM_REST, 4, 8 * kind)
+            unit.mode = PROBABLE
+        if line or unit.isp:
+            unit.mode = kind
 
     def _chroma(self, unit: CodingUnit) -> None:
         """The intra mode of chroma."""
         sps, bins = self.sps, self.bins
         if sps.bdpcm and max(unit.width, unit.height) <= 2 << sps.max_skip:
-            coded = bins.bin(c.BDPCM_CHROMA)
+            coded = bins.bin(c.BDPCM_CHROMA, unit.shape)
             unit.bdpcm = (unit.bdpcm[0], coded)
             if coded:
                 bins.bin(c.BDPCM_CHROMA_DIRECTION)
                 return
-        if sps.cclm and self.cross.enabled and bins.bin(c.CCLM):
-            if bins.bin(c.CCLM_INDEX):
+        luma = self.state.now.middle(unit).mode if unit.tree == CHROMA_TREE else unit.mode
+        left, above = self.state.now.around(unit.x, unit.y, int(unit.tree == CHROMA_TREE))
+        form = unit.shape
+        wider = (8 * form + luma, 9 * luma + 3 * left.crossed + above.crossed)
+        if sps.cclm and self.cross.enabled:
+            unit.crossed = 1 + bins.bin(c.CCLM, form, wider)
+        if unit.crossed == 2:
+            if bins.bin(c.CCLM_INDEX, form, wider):
                 bins.bypass(CHROMA_REST, 0)
-        elif bins.bin(c.CHROMA_MODE):
+        elif bins.bin(c.CHROMA_MODE, form, wider):
             first = bins.bypass(CHROMA_REST, 1)
             bins.bypass(CHROMA_REST, 2 + first)
