@@ -124,7 +124,7 @@ class Residual:
         self, across: int, down: int, columns: int, rows: int, chroma: int
     ) -> tuple[int, int]:
         """Where the last coefficient is."""
-        prefixes = []
+        prefixes: list[int] = []
         for base, size, most in ((c.LAST_X, across, columns), (c.LAST_Y, down, rows)):
             if chroma:
                 offset, shift = 20, min(2, max(0, size - 2))

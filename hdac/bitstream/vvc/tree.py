@@ -156,19 +156,18 @@ class SliceParser:
         sps, bins, allowed = self.sps, self.bins, self._allowed(node)
         inside = x + width <= sps.width and y + height <= sps.height
         left, above = self.now.around(x, y, tree == CHROMA_TREE)
+        if inside and not any(allowed):
+            return WHOLE
+        known, wider = self._view(node, left, above)
         if inside:
-            if not any(allowed):
-                return WHOLE
             near = (left.height < height) + (above.width < width)
             context = c.SPLIT_CU + near + 3 * ((sum(allowed) + allowed.quad - 1) // 2)
-            known, wider = self._view(node, left, above)
             if not bins.bin(context, known, wider):
                 return WHOLE
         if not any(allowed[1:]):
             return QUAD
         if allowed.quad:
             near = (left.depth > node.depth) + (above.depth > node.depth)
-            known, wider = self._view(node, left, above)
             if bins.bin(c.SPLIT_QT + near + 3 * (node.depth >= 2), known, wider):
                 return QUAD
         return self._lines(node, allowed, left, above)
@@ -199,7 +198,8 @@ class SliceParser:
     def _lines(self, node: Node, allowed: Allowed, left: CodingUnit, above: CodingUnit) -> int:
         """A split into two or three: by which lines."""
         _, rows, columns, ternary_rows, ternary_columns = allowed
-        bins, lying, standing = self.bins, rows + ternary_rows, columns + ternary_columns
+        bins, (known, wider) = self.bins, self._view(node, left, above)
+        lying, standing = rows + ternary_rows, columns + ternary_columns
         vertical = int(standing > 0)
         if lying and standing:
             if lying != standing:
@@ -207,13 +207,11 @@ class SliceParser:
             elif left is OUTSIDE or above is OUTSIDE:
                 context = 0
             else:
-                wider, higher = node.width // above.width, node.height // left.height
-                context = (wider < higher) + 2 * (wider > higher)
-            known, wider = self._view(node, left, above)
+                across, down = node.width // above.width, node.height // left.height
+                context = (across < down) + 2 * (across > down)
             vertical = bins.bin(c.SPLIT_VERTICAL + context, known, wider)
         two, three = (columns, ternary_columns) if vertical else (rows, ternary_rows)
         if two and three:
-            known, wider = self._view(node, left, above)
             two = bool(bins.bin(c.SPLIT_BINARY + 2 * vertical + (node.multi <= 1), known, wider))
         return (BINARY_ROWS if two else TERNARY_ROWS) + vertical
 
@@ -267,12 +265,12 @@ class SliceParser:
         sps, half, lower = self.sps, node.width // 2, node.height // 2
         one, two = node.division + 1, node.division + 2
         if split == QUAD:
-            quarter = node._replace(
+            corner = node._replace(
                 width=half, height=lower, division=two, depth=node.depth + 1, multi=0, bonus=0,
                 parent=split,
             )  # fmt: skip
             corners = [(x, y), (x + half, y), (x, y + lower), (x + half, y + lower)]
-            parts = [quarter._replace(x=x1, y=y1) for x1, y1 in corners]
+            parts = [corner._replace(x=x1, y=y1) for x1, y1 in corners]
             return [part for part in parts if part.x < sps.width and part.y < sps.height]
         node = node._replace(multi=node.multi + 1, parent=split)
         if split == BINARY_COLUMNS:
