@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import random
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -70,13 +70,13 @@ def count(
 
 
 def learn(
-    streams: Iterable[list[ParsedSlice]], priors: Priors, kinds: int = MODELS, even: int = EVEN
+    streams: Iterable[list[ParsedSlice]], priors: Priors, make: Callable[[Priors], Mixer] = Mixer
 ) -> dict[int, tuple[np.ndarray, float]]:
     """Key of a kind of bin -> the sum of what its views weighed in the end, and the number of such
     ends (by the root of the bins)."""
     ends: dict[int, tuple[np.ndarray, float]] = {}
     for stream in streams:
-        mixer, writer, bins = Mixer(priors, kinds, even), Writer(), defaultdict(int)  # type: ignore[var-annotated]
+        mixer, writer, bins = make(priors), Writer(), defaultdict(int)  # type: ignore[var-annotated]
         for parsed in stream:
             mixer.write(writer, parsed)
             for model, _, _, _ in parsed.bins:
@@ -88,14 +88,20 @@ def learn(
     return ends
 
 
-def fit(halves: list[list[list[ParsedSlice]]], kinds: int = MODELS, even: int = EVEN) -> Priors:
-    """First guesses from two halves of the streams, which share no clip."""
+def fit(
+    halves: list[list[list[ParsedSlice]]],
+    kinds: int = MODELS,
+    even: int = EVEN,
+    make: Callable[[Priors], Mixer] = Mixer,
+) -> Priors:
+    """First guesses from two halves of the streams, which share no clip, for the mixers that `make`
+    makes."""
     models = count(halves[0] + halves[1], kinds, even)
     weights: dict[int, list[int]] = {}
     others = [count(half, kinds, even) for half in halves]
     for _ in range(ROUNDS):  # under the guesses from other clips: one's own would look too good
         a, b = (
-            learn(half, Priors(other, weights), kinds, even)
+            learn(half, Priors(other, weights), make)
             for half, other in zip(halves, others[::-1], strict=True)
         )
         sums = {key: [end[key] for end in (a, b) if key in end] for key in a | b}
@@ -107,8 +113,9 @@ def fit(halves: list[list[list[ParsedSlice]]], kinds: int = MODELS, even: int = 
 
 
 def save(priors: Priors, path: Path) -> None:
+    most = max(VIEWS, *map(len, priors.weights.values()))
     rows = [
-        (key, *values, *[0] * (VIEWS - len(values)))
+        (key, *values, *[0] * (most - len(values)))
         for key, values in sorted(priors.weights.items())
     ]
     table = np.array([(key, *row) for key, row in priors.models.items()], np.uint32)

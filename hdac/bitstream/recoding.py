@@ -23,7 +23,7 @@ import numpy as np
 from hdac.bitstream.hevc import parameters as hevc
 from hdac.bitstream.hevc.bins import EVEN, MODELS, CopiedBins, Wider
 from hdac.bitstream.hevc.cabac import CabacWriter, initial_states
-from hdac.bitstream.hevc.parameters import Pps, Slice, Sps, UnsupportedError
+from hdac.bitstream.hevc.parameters import Pps, Sps, UnsupportedError
 from hdac.bitstream.hevc.tree import SliceParser
 from hdac.bitstream.rangecoder import HALF, Coder, Reader
 from hdac.errors import DamagedError, ToolError
@@ -91,6 +91,14 @@ class Head(Protocol):
     @property
     def qp(self) -> int: ...
 
+    @property
+    def kind(self) -> int:
+        """`initType`."""
+
+    @property
+    def first(self) -> int:
+        """The byte of the unit where its data starts."""
+
 
 class Priors(NamedTuple):
     """What models and mixing weights start from.
@@ -129,7 +137,7 @@ class ParsedSlice(NamedTuple):
     """A slice that can be recoded: its header, and the bins of the rest (model, known, wider,
     value)."""
 
-    head: Slice
+    head: Head
     bins: list[tuple[int, int, Wider, int]]
 
 
@@ -162,8 +170,11 @@ class Mixer:
             found = self._models[key] = [p << 6, count]
         return found
 
+    def _views(self, model: int, known: int, wider: Wider) -> list[list[int]]:
+        return [self._model(key) for key in keys(self._head, model, known, wider, self._kinds)]
+
     def _find(self, model: int, known: int, wider: Wider) -> tuple[list[list[int]], list[int]]:
-        models = [self._model(key) for key in keys(self._head, model, known, wider, self._kinds)]
+        models = self._views(model, known, wider)
         kind = 2 * model + self._head.intra
         weights = self.weights.get(kind)
         if weights is None:
@@ -200,12 +211,11 @@ class Mixer:
             self.code(coder, model, known, wider, value)
 
 
-class _CodedBins:
+class CodedBins:
     """`Bins` of a recoded slice: reads them and writes CABAC's bytes."""
 
-    def __init__(self, coder: Coder, mixer: Mixer, head: Slice) -> None:
-        self._coder, self._mixer = coder, mixer
-        self.writer = CabacWriter(initial_states(head.kind, head.qp))
+    def __init__(self, coder: Coder, mixer: Mixer, writer: CabacWriter) -> None:
+        self._coder, self._mixer, self.writer = coder, mixer, writer
 
     def bin(self, context: int, known: int = 0, wider: Wider = ()) -> int:
         value = self._mixer.code(self._coder, context, known, wider, None)
@@ -226,7 +236,9 @@ class _CodedBins:
 
 
 class SliceRecoder:
-    """The state of one GOP's recoding. Every NAL unit passes through `parameters`, or `parse` and
+    """HEVC's; another codec's has other `parameters`, `skip`, `_ready`, `_parsed` and `_restored`.
+
+    The state of one GOP's recoding. Every NAL unit passes through `parameters`, or `parse` and
     `write` (writing), or `read` (reading), or `skip`.
 
     width, height: of the pictures. A sequence whose coded size is not this, rounded up to whole
@@ -235,9 +247,10 @@ class SliceRecoder:
 
     def __init__(self, width: int, height: int) -> None:
         self._size, self._limit = (width, height), slice_limit(width * height)
+        self._mixer = Mixer()
         self._sps: Sps | None = None
         self._pps: Pps | None = None
-        self._parser, self._mixer = SliceParser(), Mixer()
+        self._parser = SliceParser()
 
     def parameters(self, payload: bytes) -> None:
         """A NAL unit that is no slice: parameter sets are remembered."""
@@ -253,17 +266,38 @@ class SliceRecoder:
 
     def parse(self, payload: bytes) -> ParsedSlice | None:
         """A slice's NAL unit, taken apart; None if its exact bytes would not come back."""
-        if self._sps is not None and self._pps is not None:
-            try:
-                head = hevc.read_slice(payload, self._sps, self._pps)
-                bins = CopiedBins(payload[head.first :], head, self._limit)
-                self._parser.parse(head, bins)
-                if bins.writer.finish() == payload[head.first :]:
-                    return ParsedSlice(head, bins.bins)
-            except (UnsupportedError, DamagedError):
-                pass
+        try:
+            head, bins = self._parsed(payload)
+            if bins.writer.finish() == payload[head.first :]:
+                return ParsedSlice(head, bins.bins)
+        except (UnsupportedError, DamagedError):
+            pass
         self.skip()
         return None
+
+    @property
+    def _ready(self) -> bool:
+        """Whether parameter sets are there."""
+        return self._sps is not None and self._pps is not None
+
+    def _parsed(self, payload: bytes) -> tuple[Head, CopiedBins]:
+        if self._sps is None or self._pps is None:
+            raise UnsupportedError("no parameter sets")
+        head = hevc.read_slice(payload, self._sps, self._pps)
+        bins = CopiedBins(payload[head.first :], head, self._limit)
+        self._parser.parse(head, bins)
+        return head, bins
+
+    def _restored(self, slices: Reader, header: bytes) -> bytes:
+        assert self._sps is not None
+        assert self._pps is not None
+        head = hevc.read_slice(header, self._sps, self._pps)
+        if head.first != len(header):
+            raise UnsupportedError("a header of another length")
+        self._mixer.start(head)
+        writer = CabacWriter(initial_states(head.kind, head.qp))
+        self._parser.parse(head, CodedBins(slices, self._mixer, writer))
+        return writer.finish()
 
     def skip(self) -> None:
         """A slice is stored as it is: what was known of its surroundings is out of date."""
@@ -277,7 +311,7 @@ class SliceRecoder:
 
         Raises `DamagedError`, at the latest after the bins that a slice may have.
         """
-        if self._sps is None or self._pps is None:
+        if not self._ready:
             raise DamagedError(
                 "a recoded slice without parameter sets for pictures of "
                 f"{self._size[0]}x{self._size[1]}: the stream is damaged"
@@ -285,13 +319,8 @@ class SliceRecoder:
         before = slices.bits_left
         slices.bits_left = allowed = min(before, self._limit)
         try:
-            head = hevc.read_slice(header, self._sps, self._pps)
-            if head.first != len(header):
-                raise UnsupportedError("a header of another length")
-            self._mixer.start(head)
-            bins = _CodedBins(slices, self._mixer, head)
-            self._parser.parse(head, bins)
+            data = self._restored(slices, header)
         except UnsupportedError as error:
             raise DamagedError(f"a recoded slice has {error}: the stream is damaged") from error
         slices.bits_left += before - allowed
-        return bins.writer.finish()
+        return data

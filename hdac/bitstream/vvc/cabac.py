@@ -252,7 +252,8 @@ def _split(state: list[int], width: int) -> tuple[int, int]:
     return likely, ((width >> 5) * (less >> 9) >> 1) + 4
 
 
-def _learn(state: list[int], value: int) -> None:
+def learn(state: list[int], value: int) -> None:
+    """After a bin (clause 9.3.4.3.2.3)."""
     fast, slow, a, b = state
     state[0] = fast - (fast >> a) + (1023 * value >> a)
     state[1] = slow - (slow >> b) + (16383 * value >> b)
@@ -274,7 +275,7 @@ class CabacReader(hevc.CabacReader):
             value = 1 - value
         else:
             width = rest
-        _learn(state, value)
+        learn(state, value)
         shift = 9 - width.bit_length()
         self._range = width << shift
         if shift:
@@ -297,7 +298,7 @@ class CabacWriter(hevc.CabacWriter):
             self._low += rest
         else:
             width = rest
-        _learn(state, value)
+        learn(state, value)
         if width < 256:
             self._renormalise(width)
         else:

@@ -58,12 +58,12 @@ class Motion:
 
     def _index(self, context: int, model: int, most: int, known: int, wider: Wider = ()) -> int:
         """A unary number whose first bin has a context."""
-        bins = self._bins
+        bins, wider = self._bins, tuple(8 * view + known for view in wider)
         if most < 1 or not bins.bin(context, known, wider):
             return 0
         index = 1
         while index < most:
-            farther = tuple(1024 * 64 * index + view for view in wider)
+            farther = tuple(65536 * index + view for view in wider)
             if not bins.bypass(model, 8 * known + index, farther):
                 break
             index += 1
@@ -77,13 +77,14 @@ class Motion:
         sps, head, bins = self._sps, self._head, self._bins
         width, height, skipped = unit.width, unit.height, unit.skipped
         if unit.copied:
-            self._index(c.MERGE_INDEX, MERGE_REST, sps.copy_candidates - 1, 0)
+            self._index(c.MERGE_INDEX, MERGE_REST, sps.copy_candidates - 1, 0, self._wider)
             return
         if head.subblock_candidates and min(width, height) >= 8:
             unit.affine = bins.bin(c.SUBBLOCK_MERGE + self._near(), self._known, self._wider)
             if unit.affine:
                 unit.motion = MERGED_BLOCKS
-                self._index(c.SUBBLOCK_INDEX, MERGE_REST, head.subblock_candidates - 1, 1)
+                most = head.subblock_candidates - 1
+                self._index(c.SUBBLOCK_INDEX, MERGE_REST, most, 1, self._wider)
                 return
         inside = max(width, height) < 128
         ciip = sps.ciip and not skipped and width * height >= 64 and inside
@@ -96,13 +97,14 @@ class Motion:
         unit.motion = MERGED_PARTS
         unit.ciip = int(ciip and (not gpm or bins.bin(c.CIIP, known, wider)))
         if unit.ciip:
-            self._index(c.MERGE_INDEX, MERGE_REST, sps.merge_candidates - 1, 3)
+            self._index(c.MERGE_INDEX, MERGE_REST, sps.merge_candidates - 1, 3, wider)
             return
         parts = 1
         for _ in range(6):
             parts = 2 * parts + bins.bypass(GPM_REST, parts, (64 * unit.shape + parts,))
         for i in range(2 if sps.gpm_candidates > 2 else 1):
-            self._index(c.MERGE_INDEX, MERGE_REST, sps.gpm_candidates - 1 - i, 4 + i)
+            most = sps.gpm_candidates - 1 - i
+            self._index(c.MERGE_INDEX, MERGE_REST, most, 4 + i, wider)
 
     def _regular(self, unit: CodingUnit) -> None:
         sps, bins = self._sps, self._bins
@@ -161,7 +163,7 @@ class Motion:
             both = bins.bin(c.INTER_PRED + 7 - ((1 + size) >> 1), self._known, self._wider)
         if both:
             return True, True
-        second = bool(bins.bin(c.INTER_PRED + 5))
+        second = bool(bins.bin(c.INTER_PRED + 5, self._known, self._wider))
         return not second, second
 
     def _reference(self, count: int, which: int) -> None:

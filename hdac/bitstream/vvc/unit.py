@@ -162,7 +162,7 @@ class UnitParser:
             unit.mip = bins.bin(c.MIP + (3 if long else left.mip + above.mip), form, wider)
             if unit.mip:
                 unit.mode = MATRIX
-                bins.bypass(MIP_REST, 0, (form,))
+                bins.bypass(MIP_REST, 0)
                 small = min(width, height) == 4
                 most = 15 if width == height == 4 else 7 if small or width == height == 8 else 5
                 truncated_binary(bins, MIP_REST, most, 64 * most)
