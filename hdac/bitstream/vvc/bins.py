@@ -20,6 +20,7 @@ MODE_REST, CHROMA_REST, MERGE_REST, MMVD_REST, GPM_REST, REF_REST, BCW_REST, MVD
 LAST_REST, LEVEL_REST, QP_REST, MODELS = range(c.CONTEXTS + 15, c.CONTEXTS + 19)
 
 _GRID = 32  # places across and down a picture that have models of their own
+_RECENT = 8  # pictures that are remembered
 PACES = 192  # QP, and whether the picture before had a lower one, the same, or a higher one
 
 SINGLE_TREE, LUMA_TREE, CHROMA_TREE = range(3)
@@ -172,10 +173,20 @@ class BlockMaps:
 
 
 class SliceState:
-    """What all parts of a slice's parser share. `now`, `before`: of this picture and of the one
-    before it; `pace`: QP, and whether the picture before had a lower one, the same or a higher."""
+    """What all parts of a slice's parser share.
 
-    def __init__(self, head: Slice, bins: Bins, now: BlockMaps, before: BlockMaps) -> None:
-        self.head, self.sps, self.bins, self.now, self.before = head, head.sps, bins, now, before
+    now, before: of this picture and of the one before it.
+    like: of the last picture whose QP was not higher than this one's: that is split as finely.
+    pace: QP, and whether the picture before had a lower one, the same or a higher.
+    """
+
+    def __init__(self, head: Slice, bins: Bins, recent: list[BlockMaps]) -> None:
+        self.head, self.sps, self.bins = head, head.sps, bins
+        self.now = now = BlockMaps(head.sps)
         now.qp = qp = min(63, max(0, head.qp))
+        if not recent or (recent[-1].width, recent[-1].height) != (now.width, now.height):
+            recent[:] = [BlockMaps(head.sps)]
+        self.before = before = recent[-1]
+        self.like = next((maps for maps in reversed(recent) if maps.qp <= qp), before)
+        recent[:] = [*recent[1 - _RECENT :], now]
         self.pace = 3 * qp + (qp >= before.qp) + (qp > before.qp)

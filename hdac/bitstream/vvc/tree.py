@@ -73,16 +73,13 @@ class SliceParser:
     """
 
     def __init__(self) -> None:
-        self._maps: BlockMaps | None = None
+        self._recent: list[BlockMaps] = []
 
     def parse(self, head: Slice, bins: Bins) -> None:
         sps = head.sps
         self.head, self.sps, self.bins = head, sps, bins
-        self.now, before = BlockMaps(sps), self._maps
-        if before is None or (before.width, before.height) != (self.now.width, self.now.height):
-            before = BlockMaps(sps)
-        self.before, self._maps = before, self.now
-        self.state = SliceState(head, bins, self.now, before)
+        self.state = SliceState(head, bins, self._recent)
+        self.now = self.state.now
         self.units = UnitParser(self.state)
         side = 1 << sps.tree_block
         across, down = -(-sps.width // side), -(-sps.height // side)
@@ -176,7 +173,7 @@ class SliceParser:
         """What is known of a split: the block's shape and how the picture before was split here; in
         I slices, where that is of no use, its neighbours' sizes."""
         x, y, width, height, tree = node[:5]
-        form, before = 3 * shape(width, height) + tree, self.before
+        form, before, like = 3 * shape(width, height) + tree, self.state.before, self.state.like
         place = self.now.place(x, y, min(7, node.division))
         if self.head.intra:
             sizes = 16 * left.size + above.size
@@ -186,13 +183,15 @@ class SliceParser:
         past = before.quarters(x, y, width, height)
         narrow = sum(unit.width < width for unit in past)
         low = sum(unit.height < height for unit in past)
-        skipped = sum(unit.skipped for unit in past)
-        right, below = before.ahead(x, y, width, height)
+        fine = like.quarters(x, y, width, height)
+        skipped = sum(unit.skipped for unit in fine)
+        finer = sum(unit.width < width or unit.height < height for unit in fine)
+        right, below = like.ahead(x, y, width, height)
         near = (left.height < height) + (above.width < width)
         often = (narrow + low > 0) + (narrow + low >= 4)
         paced = ((form // 3) * 9 + 3 * near + often) * PACES + self.state.pace
         after = 2 * (right.height < height) + (below.width < width)
-        around = ((form // 3 * 5 + max(narrow, low)) * 5 + skipped) * 4 + after
+        around = ((form // 3 * 5 + finer) * 5 + skipped) * 4 + after
         return (form // 3 * 5 + narrow) * 5 + low, (place, paced, around)
 
     def _lines(self, node: Node, allowed: Allowed, left: CodingUnit, above: CodingUnit) -> int:

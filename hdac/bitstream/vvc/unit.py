@@ -135,10 +135,11 @@ class UnitParser:
         x, y, width, height = unit.x, unit.y, unit.width, unit.height
         state, form = self.state, unit.shape
         skipped = sum(past.skipped for past in state.before.quarters(x, y, width, height))
-        right, below = state.before.ahead(x, y, width, height)
+        right, below = state.like.ahead(x, y, width, height)
+        alike = sum(past.skipped for past in state.like.quarters(x, y, width, height))
         often = (skipped > 0) + (skipped == 4)
         paced = (9 * form + 3 * near + often) * PACES + state.pace
-        around = ((form * 5 + skipped) * 3 + near) * 4 + 2 * right.skipped + below.skipped
+        around = ((form * 5 + alike) * 3 + near) * 4 + 2 * right.skipped + below.skipped
         wider = (state.now.place(x, y, unit.size // 2), paced, around)
         return self.bins.bin(c.SKIP + near, 5 * form + skipped, wider)
 
