@@ -15,7 +15,7 @@ from pathlib import Path
 
 from experiments.hevc_priors import fit, save
 from hdac.bitstream.nal import is_slice, split
-from hdac.bitstream.recoding import ParsedSlice
+from hdac.bitstream.recoding import ParsedSlice, Priors
 from hdac.bitstream.vvc.bins import EVEN, MODELS
 from hdac.bitstream.vvc.mixing import VvcMixer
 from hdac.bitstream.vvc.parameters import SPS_UNIT, Sps
@@ -39,6 +39,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--streams", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument(
+        "--least", type=int, default=24, help="bins that a guess counts for; others are left out"
+    )
     options = parser.parse_args()
     paths = sorted(options.streams.glob("*.vvc"))
     clips = sorted({path.stem.split("-")[0] for path in paths})
@@ -48,7 +51,9 @@ def main() -> None:
     for path in paths:
         halves[path.stem.split("-")[0] in first].append(parse(path.read_bytes()))
     print(f"{len(paths)} streams of {len(clips)} clips", flush=True)
-    save(fit(halves, MODELS, EVEN, VvcMixer), options.out)
+    models, weights = fit(halves, MODELS, EVEN, VvcMixer)
+    models = {key: guess for key, guess in models.items() if guess[1] >= options.least}
+    save(Priors(models, weights), options.out)
 
 
 if __name__ == "__main__":

@@ -112,13 +112,14 @@ class Priors(NamedTuple):
 
 
 @cache
-def _priors() -> Priors:
+def _priors(path: Path | None = None) -> Priors:
+    path = path or PRIORS
     try:
-        with np.load(PRIORS, allow_pickle=False) as tables:
+        with np.load(path, allow_pickle=False) as tables:
             models, weights = tables["models"].tolist(), tables["weights"].tolist()
     except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
         raise ToolError(
-            f"{PRIORS.name} is missing from hdac/bitstream/hevc, or damaged ({error}): "
+            f"{path.name} is missing from hdac/bitstream/{path.parent.name}, or damaged ({error}): "
             "install hdac again"
         ) from error
     return Priors(
@@ -147,6 +148,8 @@ class Mixer:
     models, even: how many kinds of bins the codec has, and which of them nothing is known of.
     """
 
+    path: Path | None = None  # of first guesses, if not HEVC's
+
     def __init__(
         self, priors: Priors | None = None, models: int = MODELS, even: int = EVEN
     ) -> None:
@@ -161,7 +164,7 @@ class Mixer:
 
     @property
     def _priors(self) -> Priors:
-        return self._given or _priors()
+        return self._given or _priors(self.path)
 
     def _model(self, key: int) -> list[int]:
         found = self._models.get(key)

@@ -6,21 +6,27 @@ directions. As one more view they keep models that have seen little yet from doi
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from hdac.bitstream.hevc.bins import Wider
 from hdac.bitstream.rangecoder import Coder
 from hdac.bitstream.recoding import Head, Mixer, Priors
 from hdac.bitstream.vvc import cabac as c
 from hdac.bitstream.vvc.bins import EVEN, MODELS
 
+PRIORS = Path(__file__).parent / "priors.npz"
+
 #: What CABAC's view, and the others together, weigh at first (in units of 1 / 65536).
 _OWN, _OTHERS = 50000, 20000
 
 
 class VvcMixer(Mixer):
-    """The models of one GOP of VVC."""
+    """The models of one GOP of VVC. Without `priors`, they start from those of talking heads."""
+
+    path = PRIORS
 
     def __init__(self, priors: Priors | None = None) -> None:
-        super().__init__(priors or Priors({}, {}), MODELS, EVEN)
+        super().__init__(priors, MODELS, EVEN)
 
     def start(self, head: Head) -> None:
         super().start(head)
