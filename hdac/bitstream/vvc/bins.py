@@ -24,6 +24,8 @@ _RECENT = 8  # pictures that are remembered
 PACES = 192  # QP, and whether the picture before had a lower one, the same, or a higher one
 
 SINGLE_TREE, LUMA_TREE, CHROMA_TREE = range(3)
+#: Ways to split a block: not at all, into quarters, and in two or three by lines that lie or stand.
+WHOLE, QUAD, BINARY_ROWS, BINARY_COLUMNS, TERNARY_ROWS, TERNARY_COLUMNS = range(6)
 
 #: How a unit is predicted, as far as models go: not yet known, or in intra mode; merged: as it is,
 #: with a difference, in sub-blocks, of two parts or with intra prediction; from a list, from both.

@@ -14,11 +14,17 @@ from hdac.bitstream.hevc.bins import Bins, Wider
 from hdac.bitstream.hevc.parameters import UnsupportedError
 from hdac.bitstream.vvc import cabac as c
 from hdac.bitstream.vvc.bins import (
+    BINARY_COLUMNS,
+    BINARY_ROWS,
     CHROMA_TREE,
     LUMA_TREE,
     OUTSIDE,
     PACES,
+    QUAD,
     SINGLE_TREE,
+    TERNARY_COLUMNS,
+    TERNARY_ROWS,
+    WHOLE,
     BlockMaps,
     CodingUnit,
     SliceState,
@@ -27,9 +33,6 @@ from hdac.bitstream.vvc.bins import (
 from hdac.bitstream.vvc.filters import LoopFilters
 from hdac.bitstream.vvc.header import Slice
 from hdac.bitstream.vvc.unit import ANY, INTER, INTRA, UnitParser
-
-#: Ways to split a block: not at all, into quarters, and in two or three by lines that lie or stand.
-WHOLE, QUAD, BINARY_ROWS, BINARY_COLUMNS, TERNARY_ROWS, TERNARY_COLUMNS = range(6)
 
 
 class Node(NamedTuple):

@@ -8,6 +8,8 @@ from __future__ import annotations
 from hdac.bitstream.hevc.bins import unary
 from hdac.bitstream.vvc import cabac as c
 from hdac.bitstream.vvc.bins import (
+    BINARY_COLUMNS,
+    BINARY_ROWS,
     CHROMA_REST,
     CHROMA_TREE,
     COPIED_LEVELS,
@@ -22,6 +24,8 @@ from hdac.bitstream.vvc.bins import (
     PARTED,
     PLANAR,
     PROBABLE,
+    QUAD,
+    WHOLE,
     CodingUnit,
     SliceState,
     truncated_binary,
@@ -49,14 +53,13 @@ class CrossComponent:
         """A block was split."""
         if not self._bound:
             return
-        whole, quad, rows, columns = 0, 1, 2, 3
         if width == height == 64 and multi == 0:
             if tree == LUMA_TREE:
-                self._luma = split in (whole, quad)
+                self._luma = split in (WHOLE, QUAD)
             else:
-                self._chroma = split in (whole, quad)
-        elif tree == CHROMA_TREE and (width, height, multi, parent) == (64, 32, 1, rows):
-            self._chroma = split in (whole, columns)
+                self._chroma = split in (WHOLE, QUAD)
+        elif tree == CHROMA_TREE and (width, height, multi, parent) == (64, 32, 1, BINARY_ROWS):
+            self._chroma = split in (WHOLE, BINARY_COLUMNS)
 
     def partitioned(self, unit: CodingUnit) -> None:
         """A luma unit has intra sub-partitions."""
