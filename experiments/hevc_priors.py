@@ -13,12 +13,12 @@ from __future__ import annotations
 import argparse
 import random
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
 
-from hdac.bitstream.hevc.bins import EVEN
+from hdac.bitstream.hevc.bins import EVEN, MODELS
 from hdac.bitstream.hevc.parameters import SPS_UNIT, read_sps
 from hdac.bitstream.nal import is_slice, split
 from hdac.bitstream.rangecoder import Writer
@@ -42,8 +42,11 @@ def parse(stream: bytes) -> list[ParsedSlice]:
     return [parsed for parsed in slices if parsed is not None]
 
 
-def count(streams: Iterable[list[ParsedSlice]]) -> dict[int, tuple[int, int]]:
-    """Key of a model -> its probability (16 bits) and what it counts for.
+def count(
+    streams: Iterable[list[ParsedSlice]], kinds: int = MODELS, even: int = EVEN
+) -> dict[int, tuple[int, int]]:
+    """Key of a model -> its probability (16 bits) and what it counts for. `kinds`, `even`: how many
+    kinds of bins the codec has, and which of them nothing is known of.
 
     Each stream weighs as the root of its bins: large ones would drown small ones.
     """
@@ -52,7 +55,9 @@ def count(streams: Iterable[list[ParsedSlice]]) -> dict[int, tuple[int, int]]:
         weight = 100 / max(1, sum(len(parsed.bins) for parsed in stream)) ** 0.5
         for parsed in stream:
             for model, known, wider, value in parsed.bins:
-                for key in keys(parsed.head, model, known, wider) if model != EVEN else []:
+                if model == even:
+                    continue
+                for key in keys(parsed.head, model, known, wider, kinds):
                     total = totals[key]
                     total[value] += weight
                     total[2] += 1
@@ -65,13 +70,13 @@ def count(streams: Iterable[list[ParsedSlice]]) -> dict[int, tuple[int, int]]:
 
 
 def learn(
-    streams: Iterable[list[ParsedSlice]], priors: Priors
+    streams: Iterable[list[ParsedSlice]], priors: Priors, make: Callable[[Priors], Mixer] = Mixer
 ) -> dict[int, tuple[np.ndarray, float]]:
     """Key of a kind of bin -> the sum of what its views weighed in the end, and the number of such
     ends (by the root of the bins)."""
     ends: dict[int, tuple[np.ndarray, float]] = {}
     for stream in streams:
-        mixer, writer, bins = Mixer(priors), Writer(), defaultdict(int)  # type: ignore[var-annotated]
+        mixer, writer, bins = make(priors), Writer(), defaultdict(int)  # type: ignore[var-annotated]
         for parsed in stream:
             mixer.write(writer, parsed)
             for model, _, _, _ in parsed.bins:
@@ -81,6 +86,41 @@ def learn(
             total, shares = ends.get(key, (0.0, 0.0))
             ends[key] = total + share * np.array(weights), shares + share
     return ends
+
+
+def fit(
+    halves: list[list[list[ParsedSlice]]],
+    kinds: int = MODELS,
+    even: int = EVEN,
+    make: Callable[[Priors], Mixer] = Mixer,
+) -> Priors:
+    """First guesses from two halves of the streams, which share no clip, for the mixers that `make`
+    makes."""
+    models = count(halves[0] + halves[1], kinds, even)
+    weights: dict[int, list[int]] = {}
+    others = [count(half, kinds, even) for half in halves]
+    for _ in range(ROUNDS):  # under the guesses from other clips: one's own would look too good
+        a, b = (
+            learn(half, Priors(other, weights), make)
+            for half, other in zip(halves, others[::-1], strict=True)
+        )
+        sums = {key: [end[key] for end in (a, b) if key in end] for key in a | b}
+        weights = {
+            key: np.rint(sum(e[0] for e in found) / sum(e[1] for e in found)).astype(int).tolist()
+            for key, found in sums.items()
+        }
+    return Priors(models, weights)
+
+
+def save(priors: Priors, path: Path) -> None:
+    most = max(VIEWS, *map(len, priors.weights.values()))
+    rows = [
+        (key, *values, *[0] * (most - len(values)))
+        for key, values in sorted(priors.weights.items())
+    ]
+    table = np.array([(key, *row) for key, row in priors.models.items()], np.uint32)
+    np.savez_compressed(path, models=table, weights=np.array(rows, np.int32))
+    print(f"{len(priors.models)} models, {len(rows)} kinds of bins")
 
 
 def main() -> None:
@@ -96,24 +136,7 @@ def main() -> None:
     for path in paths:
         halves[path.stem.rsplit("_", 1)[0] in first].append(parse(path.read_bytes()))
     print(f"{sum(map(len, halves))} streams of {len(clips)} clips", flush=True)
-
-    models = count(halves[0] + halves[1])
-    weights: dict[int, list[int]] = {}
-    others = [count(half) for half in halves]
-    for _ in range(ROUNDS):  # under the guesses from other clips: one's own would look too good
-        a, b = (
-            learn(half, Priors(other, weights))
-            for half, other in zip(halves, others[::-1], strict=True)
-        )
-        sums = {key: [end[key] for end in (a, b) if key in end] for key in a | b}
-        weights = {
-            key: np.rint(sum(e[0] for e in found) / sum(e[1] for e in found)).astype(int).tolist()
-            for key, found in sums.items()
-        }
-    rows = [(key, *values, *[0] * (VIEWS - len(values))) for key, values in sorted(weights.items())]
-    table = np.array([(key, *row) for key, row in models.items()], np.uint32)
-    np.savez_compressed(options.out, models=table, weights=np.array(rows, np.int32))
-    print(f"{len(models)} models, {len(rows)} kinds of bins")
+    save(fit(halves), options.out)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 """Lossless compression of NAL units (HEVC, VVC and any other Annex B stream).
 
 NAL units lose their start codes and emulation prevention bytes; their first bytes are range coded
-against what earlier NAL units of the same kind predict. The data of HEVC slices is recoded
-(`recoding.py`) where that gives its exact bytes back; the rest is stored as it is. What does not
-fit (trailing zeros, emulation bytes that cannot be re-made) is stored verbatim. The exact bytes
-come back.
+against what earlier NAL units of the same kind predict. The data of slices is recoded
+(`recoding.py`, `vvc/recoder.py`) where that gives its exact bytes back; the rest is stored as it
+is. What does not fit (trailing zeros, emulation bytes that cannot be re-made) is stored verbatim.
+The exact bytes come back.
 
 (Annex B and emulation prevention: Rec. ITU-T H.265, clauses B.1 and 7.4.2.)
 """
@@ -19,6 +19,7 @@ from hdac.bitstream.hevc.parameters import MAX_HEADER
 from hdac.bitstream.predictor import Predictor
 from hdac.bitstream.rangecoder import Adaptive, Coder, Integer, Reader, Writer
 from hdac.bitstream.recoding import SliceRecoder
+from hdac.bitstream.vvc.recoder import VvcSliceRecoder
 from hdac.errors import DamagedError
 
 _START = re.compile(rb"\x00\x00\x01")
@@ -156,7 +157,8 @@ class NalCompressor:
         self._headers: defaultdict[int, Predictor] = defaultdict(Predictor)
         self._bodies: defaultdict[bytes, Predictor] = defaultdict(Predictor)
         self._sizes: defaultdict[tuple[bytes, int], Integer] = defaultdict(Integer)
-        self._recoder = None if codec == "vvc" else SliceRecoder(*size)
+        self._recoder = SliceRecoder(*size)
+        self._vvc_recoder = VvcSliceRecoder(*size)
         self._recoded = Adaptive(2, (1, 7))
         self._header_size = Integer()
         self._pictures = 0
@@ -226,8 +228,9 @@ class NalCompressor:
             kind = b""
         body = self._bodies[kind]
         picture = is_slice(head[0], head[1], self._codec)
-        recoder = None if is_vvc(head[0], self._codec) else self._recoder
-        if picture and recoder is not None:
+        vvc = is_vvc(head[0], self._codec)
+        recoder = self._vvc_recoder if vvc else self._recoder
+        if picture:
             parsed = None if payload is None else recoder.parse(payload)
             if parsed is not None and parsed.head.first - 2 > self._left:
                 parsed = None
@@ -249,9 +252,9 @@ class NalCompressor:
         self._predicted(coder, body, head, count, payload)
         if payload is None:
             payload = bytes(head + _take(stored, size - count))
-        if self._recoder is not None and not picture:
-            self._recoder.parameters(payload)
-            if (predictor := _sequence(payload)) is not None:
+        if not picture:
+            recoder.parameters(payload)
+            if not vvc and (predictor := _sequence(payload)) is not None:
                 self._bodies[_INTER] = predictor
         return Unit(long_start, payload), size - count
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 from functools import cache
 from operator import mul
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 from zipfile import BadZipFile
 
 import numpy as np
@@ -23,7 +23,7 @@ import numpy as np
 from hdac.bitstream.hevc import parameters as hevc
 from hdac.bitstream.hevc.bins import EVEN, MODELS, CopiedBins, Wider
 from hdac.bitstream.hevc.cabac import CabacWriter, initial_states
-from hdac.bitstream.hevc.parameters import Pps, Slice, Sps, UnsupportedError
+from hdac.bitstream.hevc.parameters import Pps, Sps, UnsupportedError
 from hdac.bitstream.hevc.tree import SliceParser
 from hdac.bitstream.rangecoder import HALF, Coder, Reader
 from hdac.errors import DamagedError, ToolError
@@ -82,6 +82,25 @@ def least_size(frames: int, pixels: int, bins: int) -> int:
     return max(0, -(-(bins - bin_limit(frames, pixels, 0)) // _BINS_A_BYTE))
 
 
+class Head(Protocol):
+    """What models look at in a slice's header."""
+
+    @property
+    def type(self) -> int:
+        """B, P or I: 0 to 2."""
+
+    @property
+    def qp(self) -> int: ...
+
+    @property
+    def init(self) -> int:
+        """`initType`."""
+
+    @property
+    def first(self) -> int:
+        """The byte of the unit where its data starts."""
+
+
 class Priors(NamedTuple):
     """What models and mixing weights start from.
 
@@ -94,13 +113,14 @@ class Priors(NamedTuple):
 
 
 @cache
-def _priors() -> Priors:
+def _priors(path: Path | None = None) -> Priors:
+    path = path or PRIORS
     try:
-        with np.load(PRIORS, allow_pickle=False) as tables:
+        with np.load(path, allow_pickle=False) as tables:
             models, weights = tables["models"].tolist(), tables["weights"].tolist()
     except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
         raise ToolError(
-            f"{PRIORS.name} is missing from hdac/bitstream/hevc, or damaged ({error}): "
+            f"{path.name} is missing from hdac/bitstream/{path.parent.name}, or damaged ({error}): "
             "install hdac again"
         ) from error
     return Priors(
@@ -108,37 +128,44 @@ def _priors() -> Priors:
     )
 
 
-def keys(head: Slice, model: int, known: int, wider: Wider) -> list[int]:
+def keys(head: Head, model: int, known: int, wider: Wider, models: int = MODELS) -> list[int]:
     """The models of a bin: in slices of about this QP, in its surroundings, and in each wider view
-    of them."""
+    of them. `models`: how many there are of each, for another codec than HEVC."""
     views = (max(0, head.qp) // _QP_STEP, known, *wider)
-    return [((view * VIEWS + i) * MODELS + model) * 3 + head.type for i, view in enumerate(views)]
+    return [((view * VIEWS + i) * models + model) * 3 + head.type for i, view in enumerate(views)]
 
 
 class ParsedSlice(NamedTuple):
     """A slice that can be recoded: its header, and the bins of the rest (model, known, wider,
     value)."""
 
-    head: Slice
+    head: Head
     bins: list[tuple[int, int, Wider, int]]
 
 
 class Mixer:
-    """The models of one GOP: several for each bin, mixed."""
+    """The models of one GOP: several for each bin, mixed.
 
-    def __init__(self, priors: Priors | None = None) -> None:
-        self._given = priors
+    models, even: how many kinds of bins the codec has, and which of them nothing is known of.
+    """
+
+    path: Path | None = None  # of first guesses, if not HEVC's
+
+    def __init__(
+        self, priors: Priors | None = None, models: int = MODELS, even: int = EVEN
+    ) -> None:
+        self._given, self._kinds, self._even = priors, models, even
         self._models: dict[int, list[int]] = {}
         self.weights: dict[int, list[int]] = {}
         #: Of the present slice's bins: models, their weights.
         self._present: dict[tuple[int, int, Wider], tuple[list[list[int]], list[int]]] = {}
 
-    def start(self, head: Slice) -> None:
+    def start(self, head: Head) -> None:
         self._head, self._present = head, {}
 
     @property
     def _priors(self) -> Priors:
-        return self._given or _priors()
+        return self._given or _priors(self.path)
 
     def _model(self, key: int) -> list[int]:
         found = self._models.get(key)
@@ -147,8 +174,11 @@ class Mixer:
             found = self._models[key] = [p << 6, count]
         return found
 
+    def _views(self, model: int, known: int, wider: Wider) -> list[list[int]]:
+        return [self._model(key) for key in keys(self._head, model, known, wider, self._kinds)]
+
     def _find(self, model: int, known: int, wider: Wider) -> tuple[list[list[int]], list[int]]:
-        models = [self._model(key) for key in keys(self._head, model, known, wider)]
+        models = self._views(model, known, wider)
         kind = 3 * model + self._head.type
         weights = self.weights.get(kind)
         if weights is None:
@@ -158,7 +188,7 @@ class Mixer:
 
     def code(self, coder: Coder, model: int, known: int, wider: Wider, value: int | None) -> int:
         """Codes one bin (`value` None: reads it) and learns from it."""
-        if model == EVEN:
+        if model == self._even:
             return coder.bit(HALF, value)
         key = (model, known, wider)
         found = self._present.get(key)
@@ -185,12 +215,11 @@ class Mixer:
             self.code(coder, model, known, wider, value)
 
 
-class _CodedBins:
+class CodedBins:
     """`Bins` of a recoded slice: reads them and writes CABAC's bytes."""
 
-    def __init__(self, coder: Coder, mixer: Mixer, head: Slice) -> None:
-        self._coder, self._mixer = coder, mixer
-        self.writer = CabacWriter(initial_states(head.init, head.qp))
+    def __init__(self, coder: Coder, mixer: Mixer, writer: CabacWriter) -> None:
+        self._coder, self._mixer, self.writer = coder, mixer, writer
 
     def bin(self, context: int, known: int = 0, wider: Wider = ()) -> int:
         value = self._mixer.code(self._coder, context, known, wider, None)
@@ -211,7 +240,9 @@ class _CodedBins:
 
 
 class SliceRecoder:
-    """The state of one GOP's recoding. Every NAL unit passes through `parameters`, or `parse` and
+    """HEVC's; another codec's has other `parameters`, `skip`, `_ready`, `_parsed` and `_restored`.
+
+    The state of one GOP's recoding. Every NAL unit passes through `parameters`, or `parse` and
     `write` (writing), or `read` (reading), or `skip`.
 
     width, height: of the pictures. A sequence whose coded size is not this, rounded up to whole
@@ -220,9 +251,10 @@ class SliceRecoder:
 
     def __init__(self, width: int, height: int) -> None:
         self._size, self._limit = (width, height), slice_limit(width * height)
+        self._mixer = Mixer()
         self._sps: Sps | None = None
         self._pps: Pps | None = None
-        self._parser, self._mixer = SliceParser(), Mixer()
+        self._parser = SliceParser()
 
     def parameters(self, payload: bytes) -> None:
         """A NAL unit that is no slice: parameter sets are remembered."""
@@ -238,17 +270,38 @@ class SliceRecoder:
 
     def parse(self, payload: bytes) -> ParsedSlice | None:
         """A slice's NAL unit, taken apart; None if its exact bytes would not come back."""
-        if self._sps is not None and self._pps is not None:
-            try:
-                head = hevc.read_slice(payload, self._sps, self._pps)
-                bins = CopiedBins(payload[head.first :], head, self._limit)
-                self._parser.parse(head, bins)
-                if bins.writer.finish() == payload[head.first :]:
-                    return ParsedSlice(head, bins.bins)
-            except (UnsupportedError, DamagedError):
-                pass
+        try:
+            head, bins = self._parsed(payload)
+            if bins.writer.finish() == payload[head.first :]:
+                return ParsedSlice(head, bins.bins)
+        except (UnsupportedError, DamagedError):
+            pass
         self.skip()
         return None
+
+    @property
+    def _ready(self) -> bool:
+        """Whether parameter sets are there."""
+        return self._sps is not None and self._pps is not None
+
+    def _parsed(self, payload: bytes) -> tuple[Head, CopiedBins]:
+        if self._sps is None or self._pps is None:
+            raise UnsupportedError("no parameter sets")
+        head = hevc.read_slice(payload, self._sps, self._pps)
+        bins = CopiedBins(payload[head.first :], head, self._limit)
+        self._parser.parse(head, bins)
+        return head, bins
+
+    def _restored(self, slices: Reader, header: bytes) -> bytes:
+        assert self._sps is not None
+        assert self._pps is not None
+        head = hevc.read_slice(header, self._sps, self._pps)
+        if head.first != len(header):
+            raise UnsupportedError("a header of another length")
+        self._mixer.start(head)
+        writer = CabacWriter(initial_states(head.init, head.qp))
+        self._parser.parse(head, CodedBins(slices, self._mixer, writer))
+        return writer.finish()
 
     def skip(self) -> None:
         """A slice is stored as it is: what was known of its surroundings is out of date."""
@@ -262,7 +315,7 @@ class SliceRecoder:
 
         Raises `DamagedError`, at the latest after the bins that a slice may have.
         """
-        if self._sps is None or self._pps is None:
+        if not self._ready:
             raise DamagedError(
                 "a recoded slice without parameter sets for pictures of "
                 f"{self._size[0]}x{self._size[1]}: the stream is damaged"
@@ -270,13 +323,8 @@ class SliceRecoder:
         before = slices.bits_left
         slices.bits_left = allowed = min(before, self._limit)
         try:
-            head = hevc.read_slice(header, self._sps, self._pps)
-            if head.first != len(header):
-                raise UnsupportedError("a header of another length")
-            self._mixer.start(head)
-            bins = _CodedBins(slices, self._mixer, head)
-            self._parser.parse(head, bins)
+            data = self._restored(slices, header)
         except UnsupportedError as error:
             raise DamagedError(f"a recoded slice has {error}: the stream is damaged") from error
         slices.bits_left += before - allowed
-        return bins.writer.finish()
+        return data

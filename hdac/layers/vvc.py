@@ -3,7 +3,9 @@ coded when it is complete."""
 
 from __future__ import annotations
 
+import tempfile
 from itertools import pairwise
+from pathlib import Path
 
 from hdac.errors import ToolError
 from hdac.layers.base import BaseConfig, CodedPicture
@@ -78,16 +80,19 @@ class VvcEncoder:
             return []
         params = f"{PARAMS}:IntraQPOffset={config.qp_intra - config.qp_base}"
         arguments = [
+            "-y",
             "-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", f"{config.width}x{config.height}",
             "-r", str(config.fps), "-i", "-", "-pix_fmt", "yuv420p10le", "-c:v", "libvvenc",
             "-threads", str(THREADS), "-preset", EFFORT[config.preset], "-qp", str(config.qp_base),
-            "-qpa", "0", "-vvenc-params", params, "-f", "vvc", "-",
+            "-qpa", "0", "-vvenc-params", params, "-f", "vvc",
         ]  # fmt: skip
         # seconds; a picture of 256x256 takes up to 1
         patience = 60 + 5.0 * len(pictures) * max(1.0, config.width * config.height / 256**2)
-        stream = run_ffmpeg(
-            arguments, self.ffmpeg, b"".join(p.tobytes() for p in pictures), timeout=patience
-        )
+        raw = b"".join(p.tobytes() for p in pictures)
+        with tempfile.TemporaryDirectory() as folder:  # libvvenc prints warnings to stdout
+            path = Path(folder) / "gop.vvc"
+            run_ffmpeg([*arguments, str(path)], self.ffmpeg, raw, timeout=patience)
+            stream = path.read_bytes()
         units = split_access_units(stream)
         decoder = LibavDecoder("vvc")
         decoded = [picture for unit in units for picture in decoder.push(unit)] + decoder.flush()
