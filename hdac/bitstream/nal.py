@@ -71,8 +71,8 @@ TEMPLATES = {
     ),
 }
 
-#: The headers of the slices behind the first one where Kvazaar's video parameter set is the
-#: stream's; the last `_CYCLE` of them come again and again.
+#: The headers of the slices behind the first one as Kvazaar and libvvenc write them for the
+#: settings of `layers`; the last `cycle` of them come again and again.
 _KVAZAAR_SLICES = (
     "0201e25ff668", "0201e47ff49c54", "0201e67d7d2719", "0201e87dfd2711", "0201ea7c9f49cd",
     "0201ec27c9f6dc54", "0201ee27527db719", "0201f027727db711", "0201f227249f6dcd",
@@ -80,15 +80,21 @@ _KVAZAAR_SLICES = (
     "0201fc27c9f6dc54", "0201fe27527db719", "0201e027727db711", "0201e227249f6dcd",
     "0201e427c9f6dc54", "0201e627527db719", "0201e827727db711", "0201ea27249f6dcd",
 )  # fmt: skip
-_CYCLE = 16
-_INTER = bytes.fromhex("0201")  # NAL header of those slices
+_LIBVVENC_SLICES = (
+    "00019405a35006de", "00019409a353c0d3c0", "0001940da355c0dbc0", "00019411a357c0d3c0",
+    "00019415a359c0dbc0", "00019419a35bc0d3c0", "0001941da35dc0dbc0", "00019421a380bf812780",
+    "00019425a361c0e3c0", "00019429a363c0dbc0", "0001942da365c0e3c0", "00019431a367c0dbc0",
+    "00019435a369c0e3c0", "00019439a36bc0dbc0", "0001943da36dc0e3c0", "00019441a36fc093c0",
+    "00019445a371c0e3c0", "00019449a343c0dbc0", "0001944da345c0e3c0", "00019451a347c0dbc0",
+    "00019455a349c0e3c0", "00019459a34bc0dbc0", "0001945da34dc0e3c0", "00019461a34fc09bc0",
+    "00019465a341c0e3c0",
+)  # fmt: skip
 
 
-def _sequence(payload: bytes) -> Predictor | None:
-    """What predicts slices behind a parameter set, if it says who wrote them."""
-    if payload != bytes.fromhex(_KVAZAAR_VPS):
-        return None
-    return Predictor(True, [bytes.fromhex(text) for text in _KVAZAAR_SLICES], _CYCLE)
+def _sequence(texts: tuple[str, ...], cycle: int) -> tuple[bytes, Predictor]:
+    """The NAL header of such slices, and what predicts them."""
+    units = [bytes.fromhex(text) for text in texts]
+    return units[0][:2], Predictor(True, units, cycle)
 
 
 class Unit(NamedTuple):
@@ -166,6 +172,8 @@ class NalCompressor:
         for text in TEMPLATES[codec]:
             unit = bytes.fromhex(text)
             self._bodies.setdefault(unit[:2], Predictor(confident=True)).remember(unit[:_SET_BYTES])
+        if codec == "vvc":
+            self._bodies.update([_sequence(_LIBVVENC_SLICES, 8)])
 
     def write(self, coder: Coder, slices: Writer, data: bytes) -> bytes:
         """Codes one access unit; returns the bytes to store beside the range-coded ones."""
@@ -254,8 +262,8 @@ class NalCompressor:
             payload = bytes(head + _take(stored, size - count))
         if not picture:
             recoder.parameters(payload)
-            if not vvc and (predictor := _sequence(payload)) is not None:
-                self._bodies[_INTER] = predictor
+            if payload == bytes.fromhex(_KVAZAAR_VPS):
+                self._bodies.update([_sequence(_KVAZAAR_SLICES, 16)])
         return Unit(long_start, payload), size - count
 
     def _predicted(
