@@ -15,7 +15,7 @@ test: .venv/.ready
 	$(BIN)/ruff check hdac tests experiments
 	$(BIN)/ruff format --check hdac tests experiments
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 .venv/.ready: pyproject.toml
 	$(PYTHON) -m venv .venv

@@ -82,7 +82,7 @@ def header(
     body = bytes.fromhex(fixed) + b"".join(map(varint, (width, 48, *rate, clock, cascade)))
     body += b"\7" * cascade + chunk(b"m" * name) + b"\1\2\3\4" + b"\0"
     body += chunk(varint(keypoints) + varint(levels) + bytes(spare)) + b"left over"
-    return read_header(Cursor(with_checksum(b"HDAC\6" + chunk(body))))
+    return read_header(Cursor(with_checksum(b"HDAC\7" + chunk(body))))
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_stream_example() -> None:
     data = example("stream")
     read, (packet,) = read_stream(data)
     assert (read.mode, read.width, read.height) == (Mode.BASE, 16, 16)
-    assert (packet.type, len(packet.payload)) == (PacketType.BASE, 52)
+    assert (packet.type, len(packet.payload)) == (PacketType.BASE, 53)
     base = BaseReader(read).read(packet)
     assert (base.gop_start, base.qp_intra, base.qp_base, len(base.units)) == (True, 40, 51, 1)
     assert inspect(data).frames == 1

@@ -45,14 +45,23 @@ _VVC_SLOW = (
 )
 _VVC_PPS = "008100001010080884207ec080"
 _KVAZAAR_VPS = "40010c02ffff0160000000800000000000ba0000130240"
-_KVAZAAR_PPS = "4401c16216026480"
+#: Kvazaar's sequence and picture parameter sets by codec: first guesses behind its video parameter
+#: set, instead of those below.
+_KVAZAAR_SETS = {
+    "hevc": (
+        "4201020160000000800000000000ba0000a008080405c4e4929aa010000000100000018080",
+        "4401c16216026480",
+    ),
+    "mixed": (
+        "4201020160000000800000000000ba0000a008080405c4e4929ddef500800000008000000c04",
+        "4401c16216026480",
+    ),
+}
 #: First guesses for parameter sets, by codec: those that Kvazaar, x265 and libvvenc write for the
 #: settings of `layers` at 256x256 and 25 frames per second; the last of a kind is tried first.
 TEMPLATES = {
     "hevc": (
         _KVAZAAR_VPS,
-        "4201020160000000800000000000ba0000a008080405c4e4929aa010000000100000018080",
-        _KVAZAAR_PPS,
         _VPS,
         "42010101600000009000000000003ca008080405965a924cae680800000008000000c840",
         _PPS,
@@ -60,8 +69,6 @@ TEMPLATES = {
     "vvc": (_VVC_SLOW, _VVC_MEDIUM, _VVC_PPS),
     "mixed": (
         _KVAZAAR_VPS,
-        "4201020160000000800000000000ba0000a008080405c4e4929ddef500800000008000000c04",
-        _KVAZAAR_PPS,
         _VPS,
         "42010101600000009000000000003ca008080405965a924cddef7340400000004000000642",
         _PPS,
@@ -169,11 +176,16 @@ class NalCompressor:
         self._header_size = Integer()
         self._pictures = 0
         self._left = 0  # predicted bytes that the access unit may still have
-        for text in TEMPLATES[codec]:
-            unit = bytes.fromhex(text)
-            self._bodies.setdefault(unit[:2], Predictor(confident=True)).remember(unit[:_SET_BYTES])
+        self._expect(TEMPLATES[codec])
         if codec == "vvc":
             self._bodies.update([_sequence(_LIBVVENC_SLICES, 8)])
+
+    def _expect(self, templates: tuple[str, ...]) -> None:
+        """Forgets units of these kinds, and takes these for the next ones."""
+        units = [bytes.fromhex(text) for text in templates]
+        self._bodies.update({unit[:2]: Predictor(confident=True) for unit in units})
+        for unit in units:
+            self._bodies[unit[:2]].remember(unit[:_SET_BYTES])
 
     def write(self, coder: Coder, slices: Writer, data: bytes) -> bytes:
         """Codes one access unit; returns the bytes to store beside the range-coded ones."""
@@ -262,7 +274,8 @@ class NalCompressor:
             payload = bytes(head + _take(stored, size - count))
         if not picture:
             recoder.parameters(payload)
-            if payload == bytes.fromhex(_KVAZAAR_VPS):
+            if not vvc and payload == bytes.fromhex(_KVAZAAR_VPS):
+                self._expect(_KVAZAAR_SETS[self._codec])
                 self._bodies.update([_sequence(_KVAZAAR_SLICES, 16)])
         return Unit(long_start, payload), size - count
 

@@ -26,7 +26,7 @@ class OperatingPoint(NamedTuple):
 #: its texture. In mixed base layers `MIXED_FINER` comes on top.
 PERCEPTUAL_FINER, MIXED_FINER = 6, 1
 #: Base codec "auto" with tune "psnr" is "vvc" up to this `qp_base`, "mixed" above it.
-VVC_TO = 42
+VVC_TO = 36
 KVAZAAR_FINER = 6
 
 

@@ -1,4 +1,4 @@
-"""The header and the packets of format 6, byte by byte."""
+"""The header and the packets of format 7, byte by byte."""
 
 import struct
 import zlib
@@ -71,16 +71,16 @@ BASE = Header(Mode.BASE, BaseCodec.MIXED, 64, 48, Fraction(25), cascade=(4,))
         # rate | the usual cascade | model, hash | kind of motion, its parameters | CRC-32
         (
             HEADER,
-            "48444143 06 1f  00 00 00 060101  8002 8002 b0ea01 e907  00  06686461632d73 0123abcd"
-            "  00 020a40  63d5c06f",
+            "48444143 07 1f  00 00 00 060101  8002 8002 b0ea01 e907  00  06686461632d73 0123abcd"
+            "  00 020a40  5527509c",
         ),
         # the same, with ticks per second and a cascade of its own
         (
             FULL,
-            "48444143 06 1b  21 11 23 010203  3f 8020 19 01  e807  02fd07  0178 deadbeef"
-            "  00 03408004  9deed2a0",
+            "48444143 07 1b  21 11 23 010203  3f 8020 19 01  e807  02fd07  0178 deadbeef"
+            "  00 03408004  fee90b84",
         ),
-        (BASE, "48444143 06 0c  02 02 00 020202  40 30 19 01  0104  0ea6fb24"),
+        (BASE, "48444143 07 0c  02 02 00 020202  40 30 19 01  0104  93a91a52"),
     ],
 )
 def test_golden_header(header: Header, fields: str) -> None:
@@ -133,7 +133,7 @@ def test_each_tune_has_its_usual_cascade(tune: Tune) -> None:
 
 def with_body(body: bytes) -> bytes:
     """A header of any body, with a right checksum."""
-    data = b"HDAC\6" + chunk(body)
+    data = b"HDAC\7" + chunk(body)
     return data + struct.pack(">I", zlib.crc32(data))
 
 
@@ -236,13 +236,13 @@ def test_not_ours(data: bytes) -> None:
     ("version", "way"),
     [
         (5, "decode it with the hdac that made it, or encode the source again"),
-        (7, "install a newer hdac"),
+        (8, "install a newer hdac"),
     ],
 )
 def test_other_versions(version: int, way: str) -> None:
     data = bytearray(pack_header(HEADER))
     data[4] = version
-    with pytest.raises(StreamError, match=f"version {version}; this hdac reads version 6: {way}"):
+    with pytest.raises(StreamError, match=f"version {version}; this hdac reads version 7: {way}"):
         read_header(Cursor(data))
 
 

@@ -41,6 +41,7 @@ CASES: dict[str, dict[str, Any]] = {
     "animation-live": {"mode": "animation", "qp_intra": 36, "live": True},
     "animation-times": {"mode": "animation", "qp_intra": 36, "times": TIMES},
     "base-hevc": {"mode": "base"},
+    "base-x265": {"mode": "base", "base_encoder": "x265"},
     "base-vvc": {"mode": "base", "base_codec": "vvc", "qp_base": 32},
     "base-mixed": {"mode": "base", "base_codec": "mixed"},
     "base-live": {"mode": "base", "live": True},

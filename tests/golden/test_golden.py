@@ -1,4 +1,4 @@
-"""Streams that format 6 has to read for ever: a change of the format breaks these tests."""
+"""Streams that format 7 has to read for ever: a change of the format breaks these tests."""
 
 import json
 from dataclasses import replace
