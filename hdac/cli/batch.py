@@ -17,7 +17,7 @@ from hdac.errors import UsageError
 
 FORMATS = ("mp4", "mkv", "y4m", "yuv")
 #: Options of `hdac encode` that are passed on.
-_PASSED = ("--mode", "--model", "--base-codec", "--tune", "--preset")
+_PASSED = ("--mode", "--model", "--base-codec", "--base-encoder", "--tune", "--preset")
 
 
 def add_arguments(sub: argparse.ArgumentParser) -> None:

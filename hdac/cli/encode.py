@@ -73,7 +73,7 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
     add("--square", action="store_true", help="resample pixels that are not square")
     add("--fps", metavar="RATE", help="constant frame rate instead of the source's times")
     add("--frames", type=int, metavar="N", help="code only the first N frames")
-    add("--ffmpeg", metavar="PATH", help="FFmpeg executable, for base codecs with VVC")
+    add("--ffmpeg", metavar="PATH", help="FFmpeg executable, for Kvazaar and VVC")
     add("--precision", default="fp32", help="networks compute in fp32 or bf16 (default fp32)")
     add("--strict", action="store_true", help="refuse a damaged INPUT")
     add("-f", "--force", action="store_true", help="overwrite OUT.hdac")

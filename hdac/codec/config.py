@@ -62,7 +62,7 @@ class EncoderConfig:
     live: a stream for a line: a packet a frame, each of which stands alone, with a sequence number
         and a time; GOPs of at most 256 frames; base codec "hevc" alone.
     precision: what the networks compute in, "fp32" or "bf16". The stream says it to the decoder.
-    device: "auto", "cpu" or "cuda"; ffmpeg: the executable that base codecs with VVC need.
+    device: "auto", "cpu" or "cuda"; ffmpeg: the executable that Kvazaar and VVC need.
     """
 
     mode: Literal["hybrid", "animation", "base"] = "hybrid"

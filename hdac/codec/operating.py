@@ -27,7 +27,7 @@ class OperatingPoint(NamedTuple):
 PERCEPTUAL_FINER, MIXED_FINER = 6, 1
 #: Base codec "auto" with tune "psnr" is "vvc" up to this `qp_base`, "mixed" above it.
 VVC_TO = 36
-KVAZAAR_FINER = 6
+KVAZAAR_FINER = 8
 
 
 def default_qp_intra(

@@ -29,6 +29,7 @@ from hdac.layers.base import (
     QP_MAX,
     BaseConfig,
     check_base_size,
+    kvazaar_cascade,
 )
 from hdac.layers.codecs import header_cascade
 from hdac.layers.motion import (
@@ -92,7 +93,7 @@ def choose_base(config: EncoderConfig, qp_base: int | None = None) -> BaseChoice
     calm = config.tune == "perceptual" and codec_at(asked) != "vvc"
     cascade = config.cascade or (CALM_CASCADE if calm else CASCADE)
     if encoder == "kvazaar" and codec_at(qp_base) != "vvc":
-        cascade = kvazaar.cascade(qp_base)
+        cascade = kvazaar_cascade(qp_base)
     preset = "slow" if config.preset is None and config.base_codec == "auto" else config.preset
     choice = BaseChoice(
         codec_at(qp_base), encoder, 0, qp_base, cascade, preset, config.tune, config.qp_intra

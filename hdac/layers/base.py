@@ -32,6 +32,24 @@ PRESETS = ("fast", "medium", "slow", "slower")
 HEVC_ENCODERS = ("x265", "kvazaar")
 
 
+#: Kvazaar's QP is this much below `qp_base`: then rates are about x265's.
+_KVAZAAR_BELOW = 2
+
+
+def kvazaar_qp(qp_base: int) -> int:
+    """The QP that Kvazaar is given."""
+    return max(0, qp_base - _KVAZAAR_BELOW)
+
+
+def kvazaar_cascade(qp_base: int) -> tuple[int, ...]:
+    """What the pictures of Kvazaar's low-delay GOP of four add to `qp_base` (`gop=lp-g4d3t1`: the
+    higher the QP, the more)."""
+    qp = kvazaar_qp(qp_base)
+    inner = sum(qp >= step for step in (25, 29, 34))
+    last = sum(qp >= step for step in (27, 31, 36))
+    return tuple(qp + added - qp_base for added in (3, 2 + inner, 3 + inner, 1 + last))
+
+
 def check_base_size(width: int, height: int, scale: int) -> None:
     """Raises `UsageError` for base pictures that are too small, at 1/`scale` of the frame."""
     if min(width, height) < MIN_SIDE:

@@ -13,13 +13,11 @@ from hdac.bitstream.hevc.parameters import SPS_UNIT
 from hdac.bitstream.hevc.rewriting import crop
 from hdac.bitstream.nal import Unit, join, split
 from hdac.errors import ToolError
-from hdac.layers.base import BaseConfig
+from hdac.layers.base import BaseConfig, kvazaar_qp
 from hdac.layers.resample import pad_to
 from hdac.video.ffmpeg import encoders, find_ffmpeg
 from hdac.video.picture import Picture
 
-#: Kvazaar's QP is this much below `qp_base`: then rates are about x265's.
-_BELOW = 2
 #: Chosen on `val` (docs/measured/layers.md).
 FIXED = (
     "gop=lp-g4d3t1,bipred=1,period=0,no-info=1,aud=0,hash=none,wpp=0,owf=0,threads=0"
@@ -36,21 +34,8 @@ _PATIENCE = 60.0  # seconds for a picture of 256x256, or a smaller one
 _UNIT = re.compile(rb"\x00?\x00\x00\x01(.)", re.DOTALL)
 
 
-def _qp(qp_base: int) -> int:
-    return max(0, qp_base - _BELOW)
-
-
-def cascade(qp_base: int) -> tuple[int, ...]:
-    """What the pictures of its low-delay GOP of four add to `qp_base` (`gop=lp-g4d3t1`: the higher
-    the QP, the more)."""
-    qp = _qp(qp_base)
-    inner = sum(qp >= step for step in (25, 29, 34))
-    last = sum(qp >= step for step in (27, 31, 36))
-    return tuple(qp + added - qp_base for added in (3, 2 + inner, 3 + inner, 1 + last))
-
-
 def kvazaar_params(config: BaseConfig) -> str:
-    qp = _qp(config.qp_base)
+    qp = kvazaar_qp(config.qp_base)
     effort = EFFORT[config.preset or "slow"]
     return f"{effort},{FIXED},qp={qp},intra-qp-offset={config.qp_intra - qp}"
 

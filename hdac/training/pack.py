@@ -19,10 +19,8 @@ from typing import Any, NamedTuple
 
 from hdac.codec.config import EncoderConfig
 from hdac.codec.operating import default_qp_intra
-from hdac.codec.plan import hevc_encoder
 from hdac.errors import UsageError
-from hdac.layers import kvazaar
-from hdac.layers.base import CASCADE, HEVC_ENCODERS, BaseConfig
+from hdac.layers.base import CASCADE, HEVC_ENCODERS, BaseConfig, kvazaar_cascade
 
 SCHEMA = "hdac-pack/2"
 CRF = 20
@@ -53,7 +51,7 @@ class Version:
         """What the codec tells the network about picture `index`."""
         if self.base_codec == "vvc":
             return self.qp_base if index else self.qp_intra
-        cascade = kvazaar.cascade(self.qp_base) if self.encoder == "kvazaar" else CASCADE
+        cascade = kvazaar_cascade(self.qp_base) if self.encoder == "kvazaar" else CASCADE
         return BaseConfig(0, 0, Fraction(25), self.qp_intra, self.qp_base, cascade).qp(index)
 
 
@@ -187,6 +185,8 @@ def build(
 def build_validation(clips: list[Path], out: Path, workers: int = 2) -> Path:
     """A validation split: the first pictures of each clip at `VAL_QPS` by the default encoder, and
     the anchor's curve."""
+    from hdac.codec.plan import hevc_encoder
+
     encoder = hevc_encoder(EncoderConfig("base"))
     jobs = [
         _Job(

@@ -320,8 +320,8 @@ def test_random_slices_end(units: list[bytes]) -> None:
 
 
 def test_keys_of_models_fit() -> None:
-    """A key has 32 bits: views have 20, kinds of views and slices ten."""
-    assert ((((1 << 20) - 1) * 5 + 4) * MODELS + MODELS - 1) * 2 + 1 < 1 << 32
+    """A key has 32 bits: views have 19, kinds of views, of bins and of slices the rest."""
+    assert ((((1 << 19) - 1) * 5 + 4) * MODELS + MODELS - 1) * 3 + 2 < 1 << 32
     sides = [2, 4, 8, 16, 32, 64, 128]
     assert {shape(width, height) for width in sides for height in sides} == set(range(49))
 

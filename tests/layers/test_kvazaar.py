@@ -16,8 +16,9 @@ from hdac.codec.files import decode, encode
 from hdac.codec.plan import hevc_encoder
 from hdac.errors import ToolError, UsageError
 from hdac.layers.base import BaseConfig
+from hdac.layers.base import kvazaar_cascade as cascade
 from hdac.layers.hevc import HevcEncoder
-from hdac.layers.kvazaar import DELAY, Kvazaar, available, cascade, first_access_unit
+from hdac.layers.kvazaar import DELAY, Kvazaar, available, first_access_unit
 from hdac.layers.libav import LibavDecoder
 from hdac.metrics.psnr import mean_psnr_y
 from hdac.video.picture import Picture

@@ -96,6 +96,7 @@ class Sps:
         layers = bits.take(3)
         refuse(bits.take(2) != 1, "other sampling than 4:2:0")
         self.tree_block = 5 + bits.take(2)
+        refuse(self.tree_block > 7, "coding tree blocks of more than 128")
         self._sizes(bits, layers)
         self._splits(bits)
         self._transforms(bits)
