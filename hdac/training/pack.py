@@ -17,7 +17,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hdac.codec.config import EncoderConfig
 from hdac.codec.operating import default_qp_intra
 from hdac.errors import UsageError
 from hdac.layers.base import CASCADE, HEVC_ENCODERS, BaseConfig, kvazaar_cascade
@@ -90,6 +89,7 @@ class _Job(NamedTuple):
 def _code(job: _Job) -> Version:
     """Codes one version of one clip."""
     from hdac.bench.raw import read_clip
+    from hdac.codec.config import EncoderConfig
     from hdac.codec.files import base_units, encode, inspect
     from hdac.layers.codecs import open_base
 
@@ -185,6 +185,7 @@ def build(
 def build_validation(clips: list[Path], out: Path, workers: int = 2) -> Path:
     """A validation split: the first pictures of each clip at `VAL_QPS` by the default encoder, and
     the anchor's curve."""
+    from hdac.codec.config import EncoderConfig
     from hdac.codec.plan import hevc_encoder
 
     encoder = hevc_encoder(EncoderConfig("base"))

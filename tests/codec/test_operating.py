@@ -2,6 +2,7 @@ import pytest
 
 from hdac.codec.config import EncoderConfig
 from hdac.codec.operating import (
+    KVAZAAR_FINER,
     MIXED_FINER,
     PERCEPTUAL_FINER,
     TABLE,
@@ -23,7 +24,7 @@ def test_table_is_monotone_and_met_at_its_points() -> None:
 
 
 def qps(**settings: object) -> tuple[int, int]:
-    choice = choose_base(EncoderConfig(**settings))  # type: ignore[arg-type]
+    choice = choose_base(EncoderConfig(**{"base_encoder": "x265", **settings}))  # type: ignore[arg-type]
     return choice.qp_intra, choice.qp_base
 
 
@@ -38,6 +39,10 @@ def test_perceptual_reference_is_finer() -> None:
     vvc = [qps(qp_base=44, base_codec="vvc", tune=tune)[0] for tune in ("psnr", "perceptual")]
     assert vvc == [38, 38 - PERCEPTUAL_FINER], "libvvenc's cascade is its own"
     assert qps(qp_base=3, tune="perceptual")[0] == 0
+    kvazaar = [
+        qps(qp_base=44, base_codec=codec, base_encoder="kvazaar") for codec in ("hevc", "mixed")
+    ]
+    assert kvazaar == [(44 - KVAZAAR_FINER, 44)] * 2
 
 
 def test_auto_takes_what_needs_fewest_bits() -> None:
