@@ -12,18 +12,19 @@ data compression", 2005.)
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from functools import cache
 from operator import mul
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Generic, NamedTuple, Protocol, TypeVar
 from zipfile import BadZipFile
 
 import numpy as np
 
 from hdac.bitstream.hevc import parameters as hevc
-from hdac.bitstream.hevc.bins import EVEN, MODELS, CopiedBins, Wider
+from hdac.bitstream.hevc.bins import EVEN, MODELS, Bins, CopiedBins, Wider
 from hdac.bitstream.hevc.cabac import CabacWriter, initial_states
-from hdac.bitstream.hevc.parameters import Pps, Sps, UnsupportedError
+from hdac.bitstream.hevc.parameters import Pps, Slice, Sps, UnsupportedError
 from hdac.bitstream.hevc.tree import SliceParser
 from hdac.bitstream.rangecoder import HALF, Coder, Reader
 from hdac.errors import DamagedError, ToolError
@@ -239,39 +240,57 @@ class CodedBins:
         self.writer.terminate(last)
 
 
-class SliceRecoder:
-    """HEVC's; another codec's has other `parameters`, `skip`, `_ready`, `_parsed` and `_restored`.
+H = TypeVar("H", bound=Head)
 
-    The state of one GOP's recoding. Every NAL unit passes through `parameters`, or `parse` and
+
+class Recoder(ABC, Generic[H]):
+    """The state of one GOP's recoding. Every NAL unit passes through `parameters`, or `parse` and
     `write` (writing), or `read` (reading), or `skip`.
 
     width, height: of the pictures. A sequence whose coded size is not this, rounded up to whole
         smallest blocks, is not recoded.
     """
 
-    def __init__(self, width: int, height: int) -> None:
+    def __init__(self, width: int, height: int, mixer: Mixer) -> None:
         self._size, self._limit = (width, height), slice_limit(width * height)
-        self._mixer = Mixer()
-        self._sps: Sps | None = None
-        self._pps: Pps | None = None
-        self._parser = SliceParser()
+        self._mixer = mixer
+        self.skip()
 
+    @abstractmethod
     def parameters(self, payload: bytes) -> None:
         """A NAL unit that is no slice: parameter sets are remembered."""
-        kind = payload[0] >> 1 & 63
-        try:
-            if kind == hevc.SPS_UNIT:
-                sps = hevc.read_sps(payload)
-                self._sps = sps if sps.fits(*self._size) else None
-            elif kind == hevc.PPS_UNIT:
-                self._pps = hevc.read_pps(payload)
-        except UnsupportedError:
-            self._sps = self._pps = None
+
+    @abstractmethod
+    def skip(self) -> None:
+        """A slice is stored as it is: what was known of its surroundings is out of date."""
+
+    @property
+    @abstractmethod
+    def _ready(self) -> bool:
+        """Whether parameter sets are there."""
+
+    @abstractmethod
+    def _head(self, payload: bytes) -> H:
+        """A slice's header. Raises `UnsupportedError`."""
+
+    @abstractmethod
+    def _walk(self, head: H, bins: Bins) -> None:
+        """Parses a slice's data."""
+
+    @abstractmethod
+    def _copied(self, data: bytes, head: H) -> CopiedBins:
+        """The bins of a slice's data as it is."""
+
+    @abstractmethod
+    def _writer(self, head: H) -> CabacWriter:
+        """What writes a slice's data."""
 
     def parse(self, payload: bytes) -> ParsedSlice | None:
         """A slice's NAL unit, taken apart; None if its exact bytes would not come back."""
         try:
-            head, bins = self._parsed(payload)
+            head = self._head(payload)
+            bins = self._copied(payload[head.first :], head)
+            self._walk(head, bins)
             if bins.writer.finish() == payload[head.first :]:
                 return ParsedSlice(head, bins.bins)
         except (UnsupportedError, DamagedError):
@@ -279,33 +298,14 @@ class SliceRecoder:
         self.skip()
         return None
 
-    @property
-    def _ready(self) -> bool:
-        """Whether parameter sets are there."""
-        return self._sps is not None and self._pps is not None
-
-    def _parsed(self, payload: bytes) -> tuple[Head, CopiedBins]:
-        if self._sps is None or self._pps is None:
-            raise UnsupportedError("no parameter sets")
-        head = hevc.read_slice(payload, self._sps, self._pps)
-        bins = CopiedBins(payload[head.first :], head, self._limit)
-        self._parser.parse(head, bins)
-        return head, bins
-
     def _restored(self, slices: Reader, header: bytes) -> bytes:
-        assert self._sps is not None
-        assert self._pps is not None
-        head = hevc.read_slice(header, self._sps, self._pps)
+        head = self._head(header)
         if head.first != len(header):
             raise UnsupportedError("a header of another length")
         self._mixer.start(head)
-        writer = CabacWriter(initial_states(head.init, head.qp))
-        self._parser.parse(head, CodedBins(slices, self._mixer, writer))
+        writer = self._writer(head)
+        self._walk(head, CodedBins(slices, self._mixer, writer))
         return writer.finish()
-
-    def skip(self) -> None:
-        """A slice is stored as it is: what was known of its surroundings is out of date."""
-        self._parser = SliceParser()
 
     def write(self, slices: Coder, parsed: ParsedSlice) -> None:
         self._mixer.write(slices, parsed)
@@ -328,3 +328,44 @@ class SliceRecoder:
             raise DamagedError(f"a recoded slice has {error}: the stream is damaged") from error
         slices.bits_left += before - allowed
         return data
+
+
+class SliceRecoder(Recoder[Slice]):
+    """HEVC's."""
+
+    def __init__(self, width: int, height: int) -> None:
+        super().__init__(width, height, Mixer())
+        self._sps: Sps | None = None
+        self._pps: Pps | None = None
+
+    def parameters(self, payload: bytes) -> None:
+        kind = payload[0] >> 1 & 63
+        try:
+            if kind == hevc.SPS_UNIT:
+                sps = hevc.read_sps(payload)
+                self._sps = sps if sps.fits(*self._size) else None
+            elif kind == hevc.PPS_UNIT:
+                self._pps = hevc.read_pps(payload)
+        except UnsupportedError:
+            self._sps = self._pps = None
+
+    def skip(self) -> None:
+        self._parser = SliceParser()
+
+    @property
+    def _ready(self) -> bool:
+        return self._sps is not None and self._pps is not None
+
+    def _head(self, payload: bytes) -> Slice:
+        if self._sps is None or self._pps is None:
+            raise UnsupportedError("no parameter sets")
+        return hevc.read_slice(payload, self._sps, self._pps)
+
+    def _walk(self, head: Slice, bins: Bins) -> None:
+        self._parser.parse(head, bins)
+
+    def _copied(self, data: bytes, head: Slice) -> CopiedBins:
+        return CopiedBins(data, head, self._limit)
+
+    def _writer(self, head: Slice) -> CabacWriter:
+        return CabacWriter(initial_states(head.init, head.qp))

@@ -53,7 +53,7 @@ class Bits:
         return (value + 1) // 2 if value & 1 else -(value // 2)
 
 
-def _refuse(wrong: object, what: str) -> None:
+def refuse(wrong: object, what: str) -> None:
     if wrong:
         raise UnsupportedError(what)
 
@@ -146,7 +146,7 @@ def _reference_set(bits: Bits, index: int, counts: list[int], last: bool) -> int
     slice header."""
     if index and bits.flag():
         back = bits.ue() + 1 if last else 1
-        _refuse(back > index, "a reference set before the first")
+        refuse(back > index, "a reference set before the first")
         bits.take(1)
         bits.ue()
         total = 0
@@ -155,7 +155,7 @@ def _reference_set(bits: Bits, index: int, counts: list[int], last: bool) -> int
             total += used or bits.flag()
         return total
     negative, positive = bits.ue(), bits.ue()
-    _refuse(negative + positive > 16, "more than 16 references")
+    refuse(negative + positive > 16, "more than 16 references")
     for _ in range(negative + positive):
         bits.ue()
         bits.take(1)
@@ -169,17 +169,17 @@ def read_sps(payload: bytes) -> Sps:
     layers = bits.take(3)
     bits.take(1)
     _profile(bits, layers)
-    _refuse(bits.ue(), "a second sequence parameter set")
-    _refuse(bits.ue() != 1, "other sampling than 4:2:0")
+    refuse(bits.ue(), "a second sequence parameter set")
+    refuse(bits.ue() != 1, "other sampling than 4:2:0")
     width, height = bits.ue(), bits.ue()
-    _refuse(not (8 <= width <= _MAX_SIDE and 8 <= height <= _MAX_SIDE), "sizes out of range")
+    refuse(not (8 <= width <= _MAX_SIDE and 8 <= height <= _MAX_SIDE), "sizes out of range")
     window_at = bits.at
     if bits.flag():
         for _ in range(4):
             bits.ue()
-    _refuse(bits.ue() or bits.ue(), "more than 8 bits a sample")
+    refuse(bits.ue() or bits.ue(), "more than 8 bits a sample")
     poc_bits = bits.ue() + 4
-    _refuse(poc_bits > 16, "a picture order count of more than 16 bits")
+    refuse(poc_bits > 16, "a picture order count of more than 16 bits")
     for _ in range(layers + 1 if bits.flag() else 1):
         for _ in range(3):
             bits.ue()
@@ -187,31 +187,31 @@ def read_sps(payload: bytes) -> Sps:
     tree_block = min_block + bits.ue()
     min_transform = bits.ue() + 2
     max_transform = min_transform + bits.ue()
-    _refuse(
+    refuse(
         not (tree_block <= 6 and min_transform < min_block and max_transform <= min(5, tree_block)),
         "block sizes out of range",
     )
-    _refuse(
+    refuse(
         width % (1 << min_block) or height % (1 << min_block),
         "a size that is no multiple of the smallest block",
     )
     depth_inter, depth_intra = bits.ue(), bits.ue()
-    _refuse(max(depth_inter, depth_intra) > 4, "transform trees out of range")
-    _refuse(bits.flag() and bits.flag(), "scaling lists that are sent")
+    refuse(max(depth_inter, depth_intra) > 4, "transform trees out of range")
+    refuse(bits.flag() and bits.flag(), "scaling lists that are sent")
     asymmetric, sao = bits.flag(), bits.flag()
     pcm_at, pcm = bits.at, range(0)
     if bits.flag():
-        _refuse(bits.take(8) != 0x77, "PCM samples of other than 8 bits")
+        refuse(bits.take(8) != 0x77, "PCM samples of other than 8 bits")
         smallest = bits.ue() + 3
         pcm = range(smallest, smallest + bits.ue() + 1)
         bits.take(1)
-        _refuse(smallest < min_block or pcm[-1] > min(5, tree_block), "PCM blocks out of range")
+        refuse(smallest < min_block or pcm[-1] > min(5, tree_block), "PCM blocks out of range")
     count = bits.ue()
-    _refuse(count > 64, "more than 64 reference sets")
+    refuse(count > 64, "more than 64 reference sets")
     counts: list[int] = []
     for index in range(count):
         counts.append(_reference_set(bits, index, counts, last=False))
-    _refuse(bits.flag(), "long-term references")
+    refuse(bits.flag(), "long-term references")
     temporal_mvp = bits.flag()
     return Sps(
         width, height, poc_bits, min_block, tree_block, min_transform, max_transform, depth_inter,
@@ -222,8 +222,8 @@ def read_sps(payload: bytes) -> Sps:
 def read_pps(payload: bytes) -> Pps:
     """`payload`: the NAL unit with its header of two bytes. Raises `UnsupportedError`."""
     bits = Bits(payload, _MAX_SET)
-    _refuse(bits.ue() or bits.ue(), "a second parameter set")
-    _refuse(bits.flag(), "dependent slices")
+    refuse(bits.ue() or bits.ue(), "a second parameter set")
+    refuse(bits.flag(), "dependent slices")
     output_flag, extra_bits = bits.flag(), bits.take(3)
     hides_signs, init_flag = bits.flag(), bits.flag()
     references = bits.ue() + 1, bits.ue() + 1
@@ -234,8 +234,8 @@ def read_pps(payload: bytes) -> Pps:
     bits.se()
     bits.se()
     chroma_offsets, weighted = bits.flag(), (bits.flag(), bits.flag())
-    _refuse(bits.flag(), "lossless blocks")
-    _refuse(bits.flag() or bits.flag(), "tiles or wavefronts")
+    refuse(bits.flag(), "lossless blocks")
+    refuse(bits.flag() or bits.flag(), "tiles or wavefronts")
     loop_across = bits.flag()
     deblocking_override = deblocking_off = False
     if bits.flag():
@@ -243,11 +243,11 @@ def read_pps(payload: bytes) -> Pps:
         if not deblocking_off:
             bits.se()
             bits.se()
-    _refuse(bits.flag(), "scaling lists that are sent")
+    refuse(bits.flag(), "scaling lists that are sent")
     lists_modified = bits.flag()
     bits.ue()
     header_extension = bits.flag()
-    _refuse(bits.flag(), "extensions")
+    refuse(bits.flag(), "extensions")
     return Pps(
         extra_bits, output_flag, hides_signs, init_flag, references, qp, transform_skip, qp_delta,
         chroma_offsets, weighted, loop_across, deblocking_override, deblocking_off, lists_modified,
@@ -259,13 +259,13 @@ def read_slice(payload: bytes, sps: Sps, pps: Pps) -> Slice:
     """The header of a slice's NAL unit. Raises `UnsupportedError`."""
     bits = Bits(payload, MAX_HEADER)
     unit = payload[0] >> 1 & 63
-    _refuse(not bits.flag(), "several slices in a picture")
+    refuse(not bits.flag(), "several slices in a picture")
     if 16 <= unit <= 23:
         bits.take(1)
-    _refuse(bits.ue(), "a second picture parameter set")
+    refuse(bits.ue(), "a second picture parameter set")
     bits.take(pps.extra_bits)
     kind = bits.ue()
-    _refuse(kind > I_SLICE, "no such slice type")
+    refuse(kind > I_SLICE, "no such slice type")
     if pps.output_flag:
         bits.take(1)
     pictures, temporal_mvp = 0, False
@@ -275,9 +275,9 @@ def read_slice(payload: bytes, sps: Sps, pps: Pps) -> Slice:
         if not bits.flag():
             pictures = _reference_set(bits, len(sets), list(sets), last=True)
         else:
-            _refuse(not sets, "no reference set to choose from")
+            refuse(not sets, "no reference set to choose from")
             index = bits.take((len(sets) - 1).bit_length())
-            _refuse(index >= len(sets), "a reference set that is not there")
+            refuse(index >= len(sets), "a reference set that is not there")
             pictures = sets[index]
         temporal_mvp = sps.temporal_mvp and bits.flag()
     sao_luma = sps.sao and bits.flag()
@@ -286,17 +286,17 @@ def read_slice(payload: bytes, sps: Sps, pps: Pps) -> Slice:
     if kind != I_SLICE:
         if bits.flag():
             references = bits.ue() + 1, bits.ue() + 1 if kind == B_SLICE else 1
-        _refuse(max(references) > 16, "more than 16 references")
-        _refuse(pps.lists_modified and pictures > 1, "reordered references")
+        refuse(max(references) > 16, "more than 16 references")
+        refuse(pps.lists_modified and pictures > 1, "reordered references")
         zero_mvd = kind == B_SLICE and bits.flag()
         init_flag = pps.init_flag and bits.flag()
         if temporal_mvp:
             from_first = kind == P_SLICE or bits.flag()
             if references[0 if from_first else 1] > 1:
                 bits.ue()
-        _refuse(pps.weighted[kind == B_SLICE], "weighted prediction")
+        refuse(pps.weighted[kind == B_SLICE], "weighted prediction")
         merge = 5 - bits.ue()
-        _refuse(not 1 <= merge <= 5, "merge candidates out of range")
+        refuse(not 1 <= merge <= 5, "merge candidates out of range")
     qp = pps.qp + bits.se()
     if pps.chroma_offsets:
         bits.se()
@@ -311,8 +311,8 @@ def read_slice(payload: bytes, sps: Sps, pps: Pps) -> Slice:
         bits.take(1)
     if pps.header_extension:
         bits.take(8 * bits.ue())
-    _refuse(not bits.flag(), "no alignment bit")
-    _refuse(bits.take(-bits.at % 8), "alignment bits that are not zero")
+    refuse(not bits.flag(), "no alignment bit")
+    refuse(bits.take(-bits.at % 8), "alignment bits that are not zero")
     init = 0 if kind == I_SLICE else 1 + (init_flag if kind == P_SLICE else not init_flag)
     return Slice(
         sps, pps, kind, init, qp, sao_luma, sao_chroma, references, zero_mvd, merge,

@@ -7,7 +7,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hdac.bitstream.hevc.parameters import MAX_HEADER, Bits
+from hdac.bitstream.hevc.parameters import (
+    B_SLICE,
+    I_SLICE,
+    MAX_HEADER,
+    P_SLICE,
+    Bits,
+    refuse,
+)
 from hdac.bitstream.vvc.parameters import (
     Aps,
     Partitions,
@@ -16,10 +23,8 @@ from hdac.bitstream.vvc.parameters import (
     limited,
     read_partitions,
     read_references,
-    refuse,
 )
 
-B_SLICE, P_SLICE, I_SLICE = 0, 1, 2
 _IDR_UNITS = (7, 8)
 _REFRESH_UNITS = (7, 8, 9, 10)
 

@@ -11,16 +11,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from hdac.bitstream.hevc.parameters import Bits, UnsupportedError
+from hdac.bitstream.hevc.parameters import Bits, refuse
 
 SPS_UNIT, PPS_UNIT, PREFIX_APS_UNIT, SUFFIX_APS_UNIT = 15, 16, 17, 18
 _MAX_SET = 1024  # bytes of a parameter set that are looked at
 _MAX_SIDE = 4160  # the codec's largest picture, padded
-
-
-def refuse(wrong: object, what: str) -> None:
-    if wrong:
-        raise UnsupportedError(what)
 
 
 def limited(bits: Bits, most: int) -> int:
