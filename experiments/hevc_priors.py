@@ -15,6 +15,7 @@ import random
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,24 +23,48 @@ from hdac.bitstream.hevc.bins import EVEN, MODELS
 from hdac.bitstream.hevc.parameters import SPS_UNIT, read_sps
 from hdac.bitstream.nal import is_slice, split
 from hdac.bitstream.rangecoder import Writer
-from hdac.bitstream.recoding import VIEWS, Mixer, ParsedSlice, Priors, SliceRecoder, keys
+from hdac.bitstream.recoding import VIEWS, Mixer, ParsedSlice, Priors, Recoder, SliceRecoder, keys
 
 #: No guess counts for more bins than this, nor for more than half of those that were seen.
 MOST = 24
 ROUNDS = 2  # of learning the weights
 
 
-def parse(stream: bytes) -> list[ParsedSlice]:
-    """The slices of an Annex B stream that can be recoded."""
-    units = [unit.payload for unit in split(stream, limit=1 << 20) or []]
-    sps = next(read_sps(unit) for unit in units if unit[0] >> 1 & 63 == SPS_UNIT)
-    recoder, slices = SliceRecoder(sps.width, sps.height), []
+def slices(units: list[bytes], recoder: Recoder[Any], codec: str) -> list[ParsedSlice]:
+    """Those of a stream's NAL units that can be recoded."""
+    found = []
     for unit in units:
-        if is_slice(unit[0], unit[1], "hevc"):
-            slices.append(recoder.parse(unit))
+        if is_slice(unit[0], unit[1], codec):
+            found.append(recoder.parse(unit))
         else:
             recoder.parameters(unit)
-    return [parsed for parsed in slices if parsed is not None]
+    return [parsed for parsed in found if parsed is not None]
+
+
+def payloads(stream: bytes) -> list[bytes]:
+    """The NAL units of an Annex B stream."""
+    return [unit.payload for unit in split(stream, limit=1 << 20) or []]
+
+
+def parse(stream: bytes) -> list[ParsedSlice]:
+    """The slices of an Annex B stream that can be recoded."""
+    units = payloads(stream)
+    sps = next(read_sps(unit) for unit in units if unit[0] >> 1 & 63 == SPS_UNIT)
+    return slices(units, SliceRecoder(sps.width, sps.height), "hevc")
+
+
+def halves(
+    paths: list[Path], clip: Callable[[Path], str], parse: Callable[[bytes], list[ParsedSlice]]
+) -> list[list[list[ParsedSlice]]]:
+    """The slices of each stream, in two halves that share no clip."""
+    clips = sorted({clip(path) for path in paths})
+    random.Random(1).shuffle(clips)
+    first = set(clips[: len(clips) // 2])
+    found: list[list[list[ParsedSlice]]] = [[], []]
+    for path in paths:
+        found[clip(path) in first].append(parse(path.read_bytes()))
+    print(f"{len(paths)} streams of {len(clips)} clips", flush=True)
+    return found
 
 
 def count(
@@ -129,14 +154,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     paths = sorted((options.pack / "train").glob("*.hevc"))
-    clips = sorted({path.stem.rsplit("_", 1)[0] for path in paths})
-    random.Random(1).shuffle(clips)
-    first = set(clips[: len(clips) // 2])
-    halves: list[list[list[ParsedSlice]]] = [[], []]
-    for path in paths:
-        halves[path.stem.rsplit("_", 1)[0] in first].append(parse(path.read_bytes()))
-    print(f"{sum(map(len, halves))} streams of {len(clips)} clips", flush=True)
-    save(fit(halves), options.out)
+    both = halves(paths, lambda path: path.stem.rsplit("_", 1)[0], parse)
+    save(fit(both), options.out)
 
 
 if __name__ == "__main__":
