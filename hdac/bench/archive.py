@@ -1,7 +1,7 @@
 """Archived points: measurements of codecs that this machine lacks, made where they are.
 
 An archive is a file of JSON lines: a head (`schema`, `made`: where and how), then a point a line:
-its `record` (as below `points/`), `codec`, `software` (name and version), `recipe` (hash of the
+its `record` (as in `points.jsonl`), `codec`, `software` (name and version), `recipe` (hash of the
 commands and of the configuration that they name) and `check` (hash of all that).
 """
 

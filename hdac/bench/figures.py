@@ -1,5 +1,5 @@
-"""Figures for a paper: RD curves averaged and per sequence, and where the bits go. Each as PDF and
-PNG."""
+"""Figures: RD curves averaged and per sequence, and where the bits go. Each as PDF, for papers, and
+as SVG, for pages."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ def write_figures(run: Run, extra: Sequence[Extra]) -> None:
     def save(name: str, make: Callable[..., Figure], *arguments: Any) -> None:
         figure = make(run, *arguments)
         figure.savefig(folder / f"{name}.pdf", metadata={"CreationDate": None})
-        figure.savefig(folder / f"{name}.png", metadata={"Software": None})
+        figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
         plt.close(figure)
 
     with plt.style.context(STYLE):

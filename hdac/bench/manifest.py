@@ -46,7 +46,7 @@ class SequenceEntry:
 
 @dataclass(frozen=True)
 class PointEntry:
-    """`name`: that of its files below `points/`; `key`: what its record must have been made with,
+    """`name`: that of its line in `points.jsonl`; `key`: what its record must have been made with,
     empty in folders of before it was noted."""
 
     name: str

@@ -1,5 +1,6 @@
-"""`report.html`: one file, opened from disk, that shows curves, tables and players.
+"""`report.html`: a page, opened from disk, that shows curves, tables and players.
 
+With players it is one file with plotly.js in it (5 MB); without, curves are those of `figures/`.
 Clips of a private set never get into `report.html`; for them the page with players is
 `report-players.html`, which is not to be published (`results/.gitignore` keeps it out).
 """
@@ -10,6 +11,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from hdac.atomic import write_atomically
 from hdac.bench.analysis import Comparison, Run, higher_is_better, label, rate_point
@@ -75,7 +77,6 @@ def _page(
 ) -> str:
     """`note`: why there are no players, or which codecs they leave out."""
     import jinja2
-    from plotly.offline import get_plotlyjs
 
     template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(
         TEMPLATE.read_text(encoding="utf-8")
@@ -112,9 +113,21 @@ def _page(
         points=_table(rd_head(run), rd_rows(run)),
         worst=worst,
         environment=where,
-        plotly=get_plotlyjs(),
-        data=json.dumps(data, allow_nan=False).replace("<", "\\u003c"),
+        figures=[{"file": quote(f"{stem}.svg"), "title": title} for stem, title in _figures(run)],
+        plotly=_plotly() if shown else "",
+        data=json.dumps(data, allow_nan=False).replace("<", "\\u003c") if shown else "null",
     )
+
+
+def _plotly() -> str:
+    from plotly.offline import get_plotlyjs
+
+    return str(get_plotlyjs())
+
+
+def _figures(run: Run) -> list[tuple[str, str]]:
+    """Names and titles of the averaged curves (`figures.write_figures`)."""
+    return [(f"rd_{metric}", label(metric)) for metric in run.compared]
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> dict[str, Any]:

@@ -3,11 +3,12 @@ on where it was."""
 
 from __future__ import annotations
 
-import csv
 import json
+import lzma
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ from hdac.atomic import write_atomically
 from hdac.bench.cells import csv_text, unquoted
 from hdac.bench.names import number_text
 from hdac.bench.point import SCHEMA, PointOutcome, finite
+
+#: One line a frame of every point; `pandas.read_csv` reads it as it is.
+FRAMES = "frames.csv.xz"
 
 
 @dataclass(frozen=True)
@@ -40,8 +44,12 @@ def as_json(data: object) -> bytes:
     return (json.dumps(data, indent=1, allow_nan=False) + "\n").encode()
 
 
-def read_json(path: Path) -> Any:
-    """Raises `OSError`, and `ValueError` for what is not JSON or holds infinite numbers."""
+def as_line(data: object) -> str:
+    return json.dumps(data, allow_nan=False, separators=(",", ":")) + "\n"
+
+
+def parse_json(text: str) -> Any:
+    """Raises `ValueError` for what is not JSON or holds infinite numbers."""
 
     def number(text: str) -> float:
         if not math.isfinite(value := float(text)):
@@ -52,11 +60,15 @@ def read_json(path: Path) -> Any:
         number(text)
         return int(text)
 
-    text = path.read_text(encoding="utf-8")
     try:
         return json.loads(text, parse_float=number, parse_int=whole, parse_constant=number)
     except RecursionError:
         raise ValueError("too deeply nested") from None
+
+
+def read_json(path: Path) -> Any:
+    """Raises `OSError`, and `ValueError` as `parse_json`."""
+    return parse_json(path.read_text(encoding="utf-8"))
 
 
 def sound(record: Any) -> bool:
@@ -81,21 +93,48 @@ def sound(record: Any) -> bool:
 
 
 class Store:
-    """The points of one experiment."""
+    """The points of one experiment: `points.jsonl`, a line a point with its record and why its last
+    try failed; in `points/` what is not published: coded files, values frame by frame, logs.
+
+    One process at a time writes to a folder.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.points = folder / "points"
+        self.table = folder / "points.jsonl"
+        self._known: tuple[int, dict[str, dict[str, Any]]] | None = None
 
-    def path(self, name: str, suffix: str = ".json") -> Path:
+    def path(self, name: str, suffix: str) -> Path:
         return self.points / f"{name}{suffix}"
+
+    def _lines(self) -> dict[str, dict[str, Any]]:
+        """Lines by the name of their point, read anew where the file is another; those that are not
+        readable are left out: their points were not made."""
+        try:
+            written = self.table.stat().st_mtime_ns
+            if self._known is None or self._known[0] != written:
+                text = self.table.read_text(encoding="utf-8")
+                found = [line for t in text.splitlines() if (line := _line(t))]
+                self._known = written, {str(line["name"]): line for line in found}
+        except (OSError, ValueError):
+            return {}
+        return self._known[1]
+
+    def put(self, name: str, **changes: object) -> None:
+        """Changes a point's line, or begins one."""
+        lines = self._lines()
+        lines = {**lines, name: {"name": name, **lines.get(name, {}), **changes}}
+        rows = (as_line(lines[key]) for key in sorted(lines))
+        write_atomically(self.table, "".join(rows).encode())
+        self._known = self.table.stat().st_mtime_ns, lines
+
+    def names(self) -> list[str]:
+        return list(self._lines())
 
     def load(self, name: str, key: str = "") -> dict[str, Any] | None:
         """A point's record; None if there is none, it is not readable, or of another `key`."""
-        try:
-            record = read_json(self.path(name))
-        except (OSError, ValueError):
-            return None
+        record: Any = self._lines().get(name, {}).get("record")
         return record if sound(record) and key in ("", record.get("key")) else None
 
     def stream(self, name: str, suffix: str) -> bytes | None:
@@ -130,26 +169,31 @@ class Store:
         write_atomically(self.path(task.name, task.codec.recipe.suffix), outcome.stream)
         write_atomically(self.path(task.name, ".frames.json"), json.dumps(frames).encode())
         write_atomically(self.path(task.name, ".log"), outcome.log.encode())
-        write_atomically(self.path(task.name), as_json(record))
-        self.path(task.name, ".error").unlink(missing_ok=True)
+        self.adopt(task.name, record)
 
     def adopt(self, name: str, record: dict[str, Any]) -> None:
-        """A record that was made elsewhere."""
-        write_atomically(self.path(name), as_json(record))
-        self.path(name, ".error").unlink(missing_ok=True)
+        """A record that is whole, made here or elsewhere."""
+        self.put(name, record=record, failed=None)
 
     def save_error(self, outcome: PointOutcome) -> None:
         """What was made before stays, for the options that it was made with."""
-        failure = {"key": outcome.task.key, "error": outcome.error}
-        write_atomically(self.path(outcome.task.name, ".error"), as_json(failure))
+        self.put(outcome.task.name, failed={"key": outcome.task.key, "error": outcome.error})
 
     def error(self, name: str, key: str = "") -> str:
         """Why the last try to make a point with that `key` failed; empty if it did not."""
         try:
-            found = read_json(self.path(name, ".error"))
+            found = self._lines()[name]["failed"]
             return str(found["error"]) if key in ("", found["key"]) else ""
-        except (OSError, ValueError, KeyError, TypeError):
+        except (KeyError, TypeError):
             return ""
+
+
+def _line(text: str) -> dict[str, Any] | None:
+    try:
+        found = parse_json(text)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) and isinstance(found.get("name"), str) else None
 
 
 def kept_rows(path: Path, head: Sequence[str]) -> dict[tuple[str, ...], list[list[Any]]]:
@@ -159,30 +203,32 @@ def kept_rows(path: Path, head: Sequence[str]) -> dict[tuple[str, ...], list[lis
     Clones have the tables but not what each frame of a point was: its rows are kept until it is
     made again.
     """
+    import pandas as pd
+
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            first, *rows = csv.reader(file)
-    except (OSError, ValueError, csv.Error):
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (OSError, ValueError, EOFError, lzma.LZMAError):
         return {}
-    if first != list(head):
+    if list(table.columns) != list(head):
         return {}
-    out: dict[tuple[str, ...], list[list[Any]]] = {}
-    for row in rows:
-        out.setdefault(tuple(map(unquoted, row[:3])), []).append(row)
-    return out
+    keys = list(head[:3])
+    table[keys] = table[keys].map(unquoted)
+    groups = table.groupby(keys, sort=False)
+    return {key: rows.to_numpy().tolist() for key, rows in groups}
 
 
 def frames_csv(store: Store, points: Iterable[tuple[str, Point]], metrics: tuple[str, ...]) -> str:
     """Tidy: one line a frame; empty where a metric has no per-frame value."""
     head, rows = ["sequence", "codec", "value", "frame", *metrics], list[Sequence[object]]()
-    kept = kept_rows(store.folder / "frames.csv", head)
+    kept = kept_rows(store.folder / FRAMES, head)
     for name, point in points:
-        frames = {} if point.error else store.frames(name)
-        key = (point.sequence, point.codec, number_text(point.value))
-        if not frames and not point.error:
-            rows += kept.get(key, [])
-        columns = [frames.get(m, []) for m in metrics]
-        for i in range(max(map(len, columns), default=0)):
-            cells = ["" if i >= len(c) or (v := c[i]) is None else f"{v:.5g}" for c in columns]
-            rows.append([*key, i, *cells])
+        if point.error:
+            continue
+        frames, key = store.frames(name), (point.sequence, point.codec, number_text(point.value))
+        lines = zip_longest(*(frames.get(m, []) for m in metrics))
+        new = [
+            [*key, i, *("" if v is None else f"{v:.5g}" for v in line)]
+            for i, line in enumerate(lines)
+        ]
+        rows += new or kept.get(key, [])
     return csv_text(head, rows)

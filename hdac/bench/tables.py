@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -23,7 +24,7 @@ from hdac.bench.bd import summarise
 from hdac.bench.cells import csv_text, latex, markdown, xlsx
 from hdac.bench.names import number_text
 from hdac.bench.published import HEAD, ROWS
-from hdac.bench.results import Point, frames_csv
+from hdac.bench.results import FRAMES, Point, frames_csv
 from hdac.bench.worst import worst_head, worst_rows
 from hdac.metrics.registry import METRICS
 
@@ -348,9 +349,8 @@ def write_tables(run: Run) -> list[Comparison]:
         "time.md": (_TIME_NOTE + markdown(_TIME_HEAD, marked(run, time_rows(run)))).encode(),
     }
     per_frame = frames_csv(run.store, run.points.items(), tuple(run.metrics))
-    # a table of other metrics is better than an empty one
-    if per_frame.count("\n") > 1 or not (folder / "frames.csv").exists():
-        files["frames.csv"] = per_frame.encode()
+    if per_frame.count("\n") > 1:  # a table of other metrics is better than an empty one
+        files[FRAMES] = lzma.compress(per_frame.encode())
     if worst := worst_rows(run):
         files["worst.csv"] = csv_text(worst_head(run), worst).encode()
     for name, data in files.items():

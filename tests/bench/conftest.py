@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hdac.bench.results import as_json
+from hdac.bench.results import Store, as_json
 from tests.conftest import synthetic, write_video
 
 X264 = """
@@ -87,13 +87,12 @@ def results_folder(
         "parameter": "qp", "suffix": ".x", "decoded_format": "yuv420p", "skipped": "",
         "points": values, "kind": "anchor", "recipe": {},
     }  # fmt: skip
-    entries, store = [], folder / "points"
-    store.mkdir(parents=True)
+    entries, store = [], Store(folder)
     for i, ((clip, codec, value), made) in enumerate(points.items()):
         name = f"p{i}"
         entries.append({"name": name, "sequence": clip, "codec": codec, "value": value, "key": "k"})
         if isinstance(made, str):
-            (store / f"{name}.error").write_bytes(as_json({"key": "k", "error": made}))
+            store.put(name, failed={"key": "k", "error": made})
             continue
         kbps, scores = made
         have = {k: [v] for k, v in scores.items() if v is not None}
@@ -105,7 +104,7 @@ def results_folder(
             "seconds": {"encoding": 1.0, "decoding": 1.0},
             "results": {"bitrate": [kbps], "bpp": [0.1], **have},
         }  # fmt: skip
-        (store / f"{name}.json").write_bytes(as_json(record))
+        store.adopt(name, record)
     about = {
         "schema": "hdac-experiment-run/1", "name": "e", "title": "t", "set": "s", "frames": 0,
         "every": 1, "notes": "", "metrics": metrics, "anchors": codecs[:1], "players_kbps": [],

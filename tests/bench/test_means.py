@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from hdac.bench.analysis import compare, load
 from hdac.bench.bd import bd_rate, curve
 from hdac.bench.figures import STYLE, averaged_points, legend, rd_figure, sequences_figure
 from hdac.bench.report import curves
-from hdac.bench.results import as_json
+from hdac.bench.results import Store
 from hdac.bench.tables import common_rows, mean_rows, summary_cell, write_tables
 from hdac.metrics.ms_ssim import decibels
 from tests.bench.conftest import results_folder
@@ -111,7 +110,7 @@ def test_why_there_is_no_number(kind: str, tmp_path: Path) -> None:
     folder = results_folder(tmp_path, points)
     if kind == "not made":
         for i in range(15, 20):
-            (folder / "points" / f"p{i}.json").unlink()
+            Store(folder).put(f"p{i}", record=None)
     run = load(folder)
     found = compare(run, "psnr-y", "a", "b")
     assert found.rate["q"].note == kind
@@ -166,8 +165,8 @@ def test_a_mean_of_frames_at_the_cap(frames: int, kept: bool, tmp_path: Path) ->
     """VMAF of a lossless clip is the mean of frames most of which are at 100."""
     points = ladder("p", "a") | ladder("p", "b", 0.5)
     folder = results_folder(tmp_path, points)
-    path = folder / "points" / "p9.json"
-    path.write_bytes(as_json({**json.loads(path.read_text()), "capped": {"psnr-y": frames}}))
+    store = Store(folder)
+    store.put("p9", record={**(store.load("p9") or {}), "capped": {"psnr-y": frames}})
     found = compare(load(folder), "psnr-y", "a", "b").rate["p"]
     assert found.note == ("" if kept else "1 at the metric's cap left out")
     write_tables(load(folder))

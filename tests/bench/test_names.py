@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import lzma
 import re
 import shutil
 import tomllib
@@ -19,6 +20,7 @@ from hdac.bench.datasets import find_sources, load_dataset
 from hdac.bench.figures import STYLE, rd_figure, sequences_figure
 from hdac.bench.prepare import prepare
 from hdac.bench.report import write_report
+from hdac.bench.results import FRAMES
 from hdac.bench.tables import write_tables
 from tests.bench.conftest import experiment, results_folder, x264
 from tests.conftest import Run, synthetic, write_video
@@ -65,9 +67,9 @@ def test_kept_rows_are_found_under_any_name(hostile: Path) -> None:
     """A clone has tables, but no values of frames: those of before stay."""
     head = "sequence,codec,value,frame,psnr-y"
     rows = [[n, CODECS[0], 40, 0, 1.5] for n in NAMES]
-    (hostile / "frames.csv").write_text(csv_text(head.split(","), rows), encoding="utf-8")
+    (hostile / FRAMES).write_bytes(lzma.compress(csv_text(head.split(","), rows).encode()))
     write_tables(load(hostile))
-    with (hostile / "frames.csv").open(newline="", encoding="utf-8") as file:
+    with lzma.open(hostile / FRAMES, "rt", newline="", encoding="utf-8") as file:
         assert {unquoted(r[0]) for r in [*csv.reader(file)][1:]} == set(NAMES)
 
 

@@ -1,6 +1,7 @@
 """The report as a reader has it: opened from disk in headless Chromium."""
 
 import json
+import lzma
 import re
 import shutil
 from pathlib import Path
@@ -17,7 +18,7 @@ from hdac.bench.figures import averaged_points, extra_points
 from hdac.bench.manifest import describe
 from hdac.bench.point import execute
 from hdac.bench.report import write_report
-from hdac.bench.results import Store
+from hdac.bench.results import FRAMES, Store
 from hdac.bench.tables import write_tables
 from hdac.errors import UsageError
 from tests.conftest import Run
@@ -83,7 +84,7 @@ def test_figures_extra_curves_and_compressai(results: Path, hdac: Run, tmp_path:
     names = {p.name for p in (results / "figures").iterdir()}
     assert {
         "rd_psnr-y.pdf",
-        "rd_psnr-y.png",
+        "rd_psnr-y.svg",
         "rd_psnr-y_sequences.pdf",
         "layers_hdac-base.pdf",
     } <= names
@@ -155,23 +156,31 @@ def test_without_coded_files_there_are_tables_but_no_players(results: Path, tmp_
     )
     run = load(results)
     write_tables(run)
-    before = (results / "frames.csv").read_bytes()
-    assert before.count(b"\n") == 1 + 8 * 12
-    for name in ("frames.csv", "worst.csv"):
+    before = (results / FRAMES).read_bytes()
+    assert lzma.decompress(before).count(b"\n") == 1 + 8 * 12
+    for name in (FRAMES, "worst.csv"):
         shutil.copy(results / name, folder)
     run = load(folder)
     paths = write_report(run, write_tables(run), [])
-    assert (folder / "frames.csv").read_bytes() == before
+    assert (folder / FRAMES).read_bytes() == before
     assert "No values frame by frame" not in paths[0].read_text()
     assert [p.name for p in paths] == ["report.html"]
-    assert "only the records were kept" in paths[0].read_text()
+    page = paths[0].read_text()
+    assert "only the records were kept" in page
+    assert "Plotly" not in page
+    assert re.findall(r'<img src="([^"]+)"', page) == [f"figures/rd_{m}.svg" for m in run.compared]
+
+
+def lines(path: Path) -> list[str]:
+    data = path.read_bytes()
+    return (lzma.decompress(data) if path.suffix == ".xz" else data).decode().splitlines()
 
 
 def test_points_made_again_in_a_clone_leave_the_rows_of_the_others(
     results: Path, tmp_path: Path
 ) -> None:
     write_tables(load(results))
-    before = {name: (results / name).read_text() for name in ("frames.csv", "worst.csv")}
+    before = {name: lines(results / name) for name in (FRAMES, "worst.csv")}
     folder = tmp_path / "clone"
     shutil.copytree(results, folder)
     again, *others = sorted((folder / "points").glob("*.frames.json"))
@@ -181,9 +190,9 @@ def test_points_made_again_in_a_clone_leave_the_rows_of_the_others(
     again.write_text(json.dumps({k: [1.0 for _ in v] for k, v in values.items()}))
     write_tables(load(folder))
     for name, old in before.items():
-        new = (folder / name).read_text()
-        differ = [a for a, b in zip(old.splitlines(), new.splitlines(), strict=True) if a != b]
-        point = json.loads(again.with_name(again.name.replace(".frames", "")).read_text())
+        differ = [a for a, b in zip(old, lines(folder / name), strict=True) if a != b]
+        point = Store(folder).load(again.name.removesuffix(".frames.json"))
+        assert point is not None
         assert all(
             {point["sequence"], point["name"], f"{point['value']:g}"} <= set(a.split(",")[:3])
             for a in differ
