@@ -12,6 +12,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+import ffmpeg
+
+from hdac.video.ffmpeg import run_ffmpeg
+
 DATA = Path(os.environ["HDAC_DATA"])
 SYNTHETIC = {
     "noise": "color=gray:s=128x128:d=2:r=25,noise=alls=60:allf=t",
@@ -32,15 +36,10 @@ def cases(folder: Path) -> list[tuple[str, Path, str, list[str]]]:
         ("trim", "3k", ["--mode", "animation"]),
     ):  # fmt: skip
         found.append((name, content / f"{name}.mp4", target, options))
-    from imageio_ffmpeg import get_ffmpeg_exe
-
     for name, graph in SYNTHETIC.items():
         path = folder / f"{name}.mkv"
-        subprocess.run(
-            [get_ffmpeg_exe(), "-v", "error", "-f", "lavfi", "-i", graph, "-pix_fmt", "yuv420p",
-             "-c:v", "ffv1", path],
-            check=True,
-        )  # fmt: skip
+        source = ffmpeg.input(graph, f="lavfi")
+        run_ffmpeg(source.output(str(path), pix_fmt="yuv420p", **{"c:v": "ffv1"}).get_args())
         for target in ("60k", "250k") if "noise" in name else ("8k", "20k"):
             found.append((name, path, target, []))
     return found

@@ -20,14 +20,14 @@ from typing import Any, ClassVar, Literal
 from hdac.bench.datasets import file_hash
 from hdac.bench.environment import code_version, library_versions, tool_version, x265_version
 from hdac.bench.names import check_suffix, number_text
-from hdac.bench.raw import RawFormat, raw_options
+from hdac.bench.raw import RawFormat
 from hdac.bench.recipes import check_schema, find_recipe, from_table, read_toml
 from hdac.codec.operating import default_qp_intra
 from hdac.errors import HdacError, UsageError
 from hdac.layers.base import CASCADE, BaseConfig
 from hdac.layers.x265 import x265_params
 from hdac.nets.zoo import resolve_model, serving
-from hdac.video.ffmpeg import encoders, find_ffmpeg
+from hdac.video.ffmpeg import encoders, find_ffmpeg, raw_input
 
 SCHEMA = "hdac-anchor/1"
 #: What may stand before and after the name of a file in a word of a command.
@@ -168,7 +168,8 @@ class Anchor(BenchCodec):
         out: list[str] = []
         for part in template:
             if part == "{input}":
-                out += raw_options(job.source, job.width, job.height, job.fps)
+                read = raw_input(job.source, job.width, job.height, job.fps)
+                out += read.output("-").get_args()[:-1]  # a recipe says what is made of it
                 continue
             try:
                 out.append(part.format(**words))

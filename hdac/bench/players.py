@@ -21,18 +21,18 @@ from hdac.bench.codecs import BenchCodec, Hdac, load_codec
 from hdac.bench.datasets import Source, find_sources, split_name
 from hdac.bench.experiment import Experiment
 from hdac.bench.point import code_clip
-from hdac.bench.raw import raw_options, read_clip
+from hdac.bench.raw import read_clip
 from hdac.bench.recipes import recipe_names
 from hdac.bench.worst import strips
 from hdac.codec.files import frame_bits
 from hdac.errors import HdacError
 from hdac.metrics.contract import Clip
-from hdac.video.ffmpeg import run_ffmpeg
+from hdac.video.ffmpeg import raw_input, run_ffmpeg
 from hdac.video.picture import Picture
 
 _PARSERS = {".hevc": "hevc", ".h264": "h264", ".vvc": "vvc", ".obu": "av1"}
-_CODER = "-c:v libx264 -preset medium -crf 16 -g 30 -threads 1 -movflags +faststart"
-_TAGS = "-colorspace smpte170m -color_primaries smpte170m -color_trc smpte170m -color_range tv"
+_CODER = {"c:v": "libx264", "preset": "medium", "crf": 16, "g": 30, "threads": 1}
+_TAGS = {"color_primaries": "smpte170m", "color_trc": "smpte170m", "colorspace": "smpte170m"}
 
 
 def codecs_here(names: Iterable[str], experiment: Experiment | None) -> dict[str, BenchCodec]:
@@ -74,8 +74,10 @@ def video_of(tiles: list[list[Picture]], fps: Fraction) -> bytes:
     )
     with tempfile.TemporaryDirectory(prefix="hdac-") as folder:
         out = Path(folder) / "tiles.mp4"
-        source = raw_options("-", width, height, fps)
-        run_ffmpeg([*source, *_CODER.split(), *_TAGS.split(), str(out)], None, raw, timeout=300)
+        video = raw_input("-", width, height, fps).output(
+            str(out), **_CODER, **_TAGS, color_range="tv", movflags="+faststart"
+        )
+        run_ffmpeg(video.get_args(), None, raw, timeout=300)
         return out.read_bytes()
 
 

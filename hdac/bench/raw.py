@@ -45,12 +45,6 @@ def rate_note(source: Fraction, decoded: Fraction) -> str | None:
     return f"{decoded} frames per second, the source has {source}: compared picture by picture"
 
 
-def raw_options(source: str | Path, width: int, height: int, fps: Fraction) -> list[str]:
-    """FFmpeg's options that read raw 4:2:0 of 8 bits; `source` "-": its standard input."""
-    raw, size = ["-f", "rawvideo", "-pix_fmt", "yuv420p"], f"{width}x{height}"
-    return [*raw, "-s", size, "-r", str(fps), "-i", str(source)]
-
-
 def read_raw(path: Path, width: int, height: int, pix_fmt: str) -> Iterator[Picture]:
     """Planar 4:2:0 of 8 or 10 bits; 10 bits are rounded to 8. Raises `UsageError` for another
     format, `ToolError` for an incomplete picture."""

@@ -15,7 +15,7 @@ from hdac.bitstream.nal import Unit, join, split
 from hdac.errors import ToolError
 from hdac.layers.base import BaseConfig, kvazaar_qp
 from hdac.layers.resample import pad_to
-from hdac.video.ffmpeg import encoders, find_ffmpeg
+from hdac.video.ffmpeg import QUIET, encoders, find_ffmpeg, raw_input
 from hdac.video.picture import Picture
 
 #: Chosen on `val` (docs/measured/layers.md).
@@ -90,15 +90,12 @@ class Kvazaar:
 
     def _command(self) -> list[str]:
         config = self.config
-        return [
-            self.ffmpeg, "-hide_banner", "-loglevel", "error",
-            "-probesize", "32", "-avioflags", "direct",
-            "-f", "rawvideo", "-pix_fmt", "yuv420p", "-s",
-            f"{config.width + self._right}x{config.height + self._bottom}",
-            "-r", str(config.fps), "-i", "pipe:0", "-fps_mode", "passthrough",
-            "-c:v", "libkvazaar", "-kvazaar-params", kvazaar_params(config),
-            "-flush_packets", "1", "-f", "hevc", "pipe:1",
-        ]  # fmt: skip
+        size = config.width + self._right, config.height + self._bottom
+        source = raw_input("-", *size, config.fps, probesize=32, avioflags="direct")
+        coding = {"c:v": "libkvazaar", "kvazaar-params": kvazaar_params(config)}
+        coded = source.output("-", f="hevc", fps_mode="passthrough", flush_packets=1, **coding)
+        command: list[str] = coded.compile(cmd=[self.ffmpeg, *QUIET])
+        return command
 
     def _read(self) -> None:
         """What the process writes, until it ends."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from hdac.errors import ToolError
 from hdac.layers.base import BaseConfig, CodedPicture
 from hdac.layers.libav import LibavDecoder
-from hdac.video.ffmpeg import encoders, find_ffmpeg, run_ffmpeg
+from hdac.video.ffmpeg import encoders, find_ffmpeg, raw_input, run_ffmpeg
 from hdac.video.picture import Picture
 
 PARAMS = (
@@ -79,19 +79,18 @@ class VvcEncoder:
         if not pictures:
             return []
         params = f"{PARAMS}:IntraQPOffset={config.qp_intra - config.qp_base}"
-        arguments = [
-            "-y",
-            "-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", f"{config.width}x{config.height}",
-            "-r", str(config.fps), "-i", "-", "-pix_fmt", "yuv420p10le", "-c:v", "libvvenc",
-            "-threads", str(THREADS), "-preset", EFFORT[config.preset], "-qp", str(config.qp_base),
-            "-qpa", "0", "-vvenc-params", params, "-f", "vvc",
-        ]  # fmt: skip
+        source = raw_input("-", config.width, config.height, config.fps)
+        coding = {
+            "c:v": "libvvenc", "threads": THREADS, "preset": EFFORT[config.preset],
+            "qp": config.qp_base, "qpa": 0, "vvenc-params": params,
+        }  # fmt: skip
         # seconds; a picture of 256x256 takes up to 1
         patience = 60 + 5.0 * len(pictures) * max(1.0, config.width * config.height / 256**2)
         raw = b"".join(p.tobytes() for p in pictures)
         with tempfile.TemporaryDirectory() as folder:  # libvvenc prints warnings to stdout
             path = Path(folder) / "gop.vvc"
-            run_ffmpeg([*arguments, str(path)], self.ffmpeg, raw, timeout=patience)
+            coded = source.output(str(path), f="vvc", pix_fmt="yuv420p10le", **coding)
+            run_ffmpeg(coded.get_args(), self.ffmpeg, raw, timeout=patience)
             stream = path.read_bytes()
         units = split_access_units(stream)
         decoder = LibavDecoder("vvc")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from hdac.errors import HdacError, ToolError
 from hdac.metrics.contract import CAP, LUMA, MEAN, Clip, Contract, Metric, Scores, UnavailableError
-from hdac.video.ffmpeg import find_ffmpeg, run_ffmpeg
+from hdac.video.ffmpeg import find_ffmpeg, raw_input, run_ffmpeg
 
 
 @cache
@@ -23,23 +23,21 @@ def _filters(ffmpeg: str) -> frozenset[str]:
     return frozenset(words[1] for words in rows if len(words) > 2)
 
 
-def filtered(first: Clip, second: Clip, graph: str) -> str:
-    """Runs `[first][second]graph`, `{log}` in it standing for a file, whose text is returned. Which
-    of them is the source differs from filter to filter. Raises `ToolError`."""
-    size, fps = "x".join(map(str, first.size)), str(first.fps)
-    raw = ["-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", size, "-r", fps, "-i"]
+def filtered(first: Clip, second: Clip, name: str, log_as: str, **options: object) -> str:
+    """Runs a filter of two inputs that writes a file, under its option `log_as`; returns the text.
+    Which of them is the source differs from filter to filter. Raises `ToolError`."""
+    import ffmpeg
+
     with tempfile.TemporaryDirectory(prefix="hdac-") as folder:
-        inputs = []
-        for name, clip in (("first.yuv", first), ("second.yuv", second)):
-            path = Path(folder) / name
+        inputs, log = [], Path(folder) / "log"
+        for i, clip in enumerate((first, second)):
+            path = Path(folder) / f"{i}.yuv"
             with path.open("wb") as file:
                 file.writelines(p.tobytes() for p in clip.pictures)
-            inputs += [*raw, str(path)]
-        log = Path(folder) / "log"
-        graph = f"[0:v][1:v]{graph.format(log=log)}"
+            inputs.append(raw_input(path, *first.size, first.fps))
+        graph = ffmpeg.filter(inputs, name, **{log_as: str(log)}, **options).output("-", f="null")
         try:
-            limit = 120 + len(first.pictures)
-            run_ffmpeg([*inputs, "-lavfi", graph, "-f", "null", "-"], timeout=limit)
+            run_ffmpeg(graph.get_args(), timeout=120 + len(first.pictures))
         except ToolError as error:  # without the command, which names folders of here
             what, _, said = str(error).partition(": ")
             last = said.splitlines()[1:][-1:]
@@ -77,7 +75,7 @@ class Vmaf(FfmpegFilter):
     )
 
     def _measure(self, x: Clip, x_hat: Clip) -> Scores:
-        text = filtered(x_hat, x, "libvmaf=log_fmt=json:n_threads=1:log_path={log}")
+        text = filtered(x_hat, x, "libvmaf", "log_path", log_fmt="json", n_threads=1)
         log = json.loads(text)
         frames = tuple(f["metrics"]["vmaf"] for f in log["frames"])
         return Scores(log["pooled_metrics"]["vmaf"]["mean"], frames)
@@ -103,7 +101,7 @@ class Xpsnr(FfmpegFilter):
         width, height = x.size
         if width * height < 2025:  # there, the filter gives plain PSNR
             raise UnavailableError(f"pictures of {width}x{height}; XPSNR needs 2025 pixels")
-        text = filtered(x, x_hat, "xpsnr=stats_file={log}")
+        text = filtered(x, x_hat, "xpsnr", "stats_file")
         found = re.findall(r"^n:.*?XPSNR y:\s*(inf|[\d.]+)", text, re.MULTILINE)
         frames = tuple(min(CAP, float(v)) for v in found)
         if len(frames) != len(x.pictures):

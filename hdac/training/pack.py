@@ -120,11 +120,15 @@ def _code(job: _Job) -> Version:
 
 def _copy(path: Path, out: Path) -> str:
     """The pack's copy of an original."""
-    from hdac.video.ffmpeg import find_ffmpeg, run_ffmpeg
+    import ffmpeg
 
-    coding = f"-c:v libx265 -preset fast -crf {CRF} -x265-params log-level=none -pix_fmt yuv420p"
-    arguments = ["-y", "-i", str(path), "-an", *coding.split(), str(out / path.name)]
-    run_ffmpeg(arguments, find_ffmpeg(), timeout=600)
+    from hdac.video.ffmpeg import run_ffmpeg
+
+    coding = {"c:v": "libx265", "preset": "fast", "crf": CRF, "x265-params": "log-level=none"}
+    copy = ffmpeg.input(str(path)).output(
+        str(out / path.name), an=None, pix_fmt="yuv420p", **coding
+    )
+    run_ffmpeg(copy.overwrite_output().get_args())
     return path.name
 
 

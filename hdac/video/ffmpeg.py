@@ -1,16 +1,20 @@
-"""Finding and running FFmpeg."""
+"""Finding and running FFmpeg; its command lines are ffmpeg-python's (module `ffmpeg`)."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import subprocess
+from fractions import Fraction
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from hdac.errors import ToolError, UsageError
 
 VARIABLE = "HDAC_FFMPEG"
+#: Only errors are said.
+QUIET = ("-hide_banner", "-loglevel", "error")
 
 
 @cache
@@ -57,6 +61,14 @@ def find_ffmpeg(option: str | os.PathLike[str] | None = None) -> str:
         ) from error
 
 
+def raw_input(source: str | Path, width: int, height: int, fps: Fraction, **options: object) -> Any:
+    """An input of ffmpeg-python: raw 4:2:0 of 8 bits; `source` "-": FFmpeg's standard input."""
+    import ffmpeg
+
+    shape = {"s": f"{width}x{height}", "r": str(fps)}
+    return ffmpeg.input(str(source), f="rawvideo", pix_fmt="yuv420p", **shape, **options)
+
+
 def run_ffmpeg(
     arguments: list[str], ffmpeg: str | None = None, data: bytes | None = None, timeout: float = 600
 ) -> bytes:
@@ -65,7 +77,7 @@ def run_ffmpeg(
     Raises `ToolError` with the command and the end of its messages if it fails or takes longer than
     `timeout` seconds.
     """
-    command = [find_ffmpeg(ffmpeg), "-hide_banner", "-loglevel", "error", *arguments]
+    command = [find_ffmpeg(ffmpeg), *QUIET, *arguments]
     try:
         done = subprocess.run(
             command,
