@@ -24,7 +24,7 @@ from hdac.video.ffmpeg import find_ffmpeg
 
 PACKAGES = (
     "torch", "av", "numpy", "pytorch-msssim", "bjontegaard", "dask", "distributed", "pandas",
-    "imageio-ffmpeg", "ffmpeg-python", "opencv-python-headless", "lpips",
+    "imageio-ffmpeg", "ffmpeg-python", "kornia", "opencv-python-headless", "lpips",
 )  # fmt: skip
 
 

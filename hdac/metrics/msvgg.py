@@ -49,13 +49,11 @@ def shrunk(x: Tensor, factor: int) -> Tensor:
     taps, then bilinear, corners aligned."""
     if factor == 1:
         return x
+    from kornia.filters import gaussian_blur2d
+
     sigma = (factor - 1) / 2
-    reach = round(4 * sigma)
-    offsets = torch.arange(-reach, reach + 1, dtype=x.dtype, device=x.device)
-    kernel = torch.exp(-(offsets**2) / (2 * sigma**2))
-    kernel = (kernel / kernel.sum()).repeat(x.shape[1], 1)
-    x = F.conv2d(x, kernel[:, None, :, None], padding=(reach, 0), groups=x.shape[1])
-    x = F.conv2d(x, kernel[:, None, None, :], padding=(0, reach), groups=x.shape[1])
+    taps = 2 * round(4 * sigma) + 1
+    x = gaussian_blur2d(x, (taps, taps), (sigma, sigma), border_type="constant")
     return F.interpolate(x, scale_factor=1 / factor, mode="bilinear", align_corners=True)
 
 

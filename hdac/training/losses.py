@@ -52,8 +52,10 @@ def photometric_loss(motion: Motion, reference: Tensor, target: Tensor) -> Tenso
 
 def smoothness_loss(motion: Motion) -> Tensor:
     """Mean absolute first difference of the final flow, in pixels a cell, `(N,)`."""
-    across, down = (motion.flow.diff(dim=d).abs().mean((1, 2, 3)) for d in (3, 2))
-    return across + down
+    from kornia.losses import total_variation
+
+    found: Tensor = total_variation(motion.flow, reduction="mean").mean(1)
+    return found
 
 
 def equivariance_loss(
@@ -65,15 +67,16 @@ def equivariance_loss(
     First-order motion, section 3.1. Differs: affine maps instead of thin-plate splines.
     image: thumbnails `(N, 3, 64, 64)`; points: their keypoints `(N, K, 2)`.
     """
-    n = image.shape[0]
-    turn = (torch.rand(n, generator=generator) - 0.5) * 0.6
-    zoom = 1 + (torch.rand(n, generator=generator) - 0.5) * 0.4
-    matrix = torch.stack(
-        [zoom * turn.cos(), -zoom * turn.sin(), zoom * turn.sin(), zoom * turn.cos()], -1
-    ).view(n, 2, 2)
-    shift = (torch.rand(n, 2, 1, generator=generator) - 0.5) * 0.4
-    theta = torch.cat([matrix, shift], -1).to(image.device)
-    grid = F.affine_grid(theta, list(image.shape), align_corners=False)
+    from kornia.geometry import get_affine_matrix2d, transform_points
+
+    def uniform(reach: float, *size: int) -> Tensor:
+        return (torch.rand(image.shape[0], *size, generator=generator) - 0.5) * 2 * reach
+
+    turn, zoom, shift = torch.rad2deg(uniform(0.3)), 1 + uniform(0.2, 1), uniform(0.2, 2)
+    centre = torch.zeros_like(shift)
+    theta = get_affine_matrix2d(shift, centre, zoom.expand(-1, 2), turn).to(image.device)
+    # kornia's own warps have pixel centres elsewhere (corners aligned)
+    grid = F.affine_grid(theta[:, :2], list(image.shape), align_corners=False)
     moved = F.grid_sample(image, grid, padding_mode="reflection", align_corners=False)
-    back = detector(moved).float() @ theta[:, :, :2].transpose(1, 2) + theta[:, :, 2][:, None]
+    back = transform_points(theta, detector(moved).float())
     return (back - points.detach()).abs().mean() + (back.detach() - points).abs().mean()

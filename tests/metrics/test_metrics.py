@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from scipy.ndimage import correlate1d
+from scipy.ndimage import correlate1d, gaussian_filter
 
 from hdac.bench.sheets import captions, scores
 from hdac.errors import UsageError
@@ -245,6 +245,17 @@ def test_shrinking() -> None:
     assert half.shape == (1, 3, 32, 32)
     assert half[..., 8:-8, 8:-8] == pytest.approx(torch.full((1, 3, 16, 16), 0.5), abs=1e-6)
     assert shrunk(x, 1) is x
+
+
+@pytest.mark.parametrize("factor", [2, 4, 8])
+@pytest.mark.parametrize("size", [(64, 64), (97, 131)])
+def test_shrinking_against_scipy(factor: int, size: tuple[int, int]) -> None:
+    x, sigma = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(1)), (factor - 1) / 2
+    blurred = gaussian_filter(x.numpy(), (0, 0, sigma, sigma), mode="constant", truncate=4)
+    theirs = torch.nn.functional.interpolate(
+        torch.from_numpy(blurred), scale_factor=1 / factor, mode="bilinear", align_corners=True
+    )
+    assert torch.allclose(shrunk(x, factor), theirs, atol=1e-6)
 
 
 def test_vmaf_and_xpsnr(pair: tuple[Clip, Clip]) -> None:
