@@ -26,8 +26,9 @@ class OperatingPoint(NamedTuple):
 #: its texture. In mixed base layers `MIXED_FINER` comes on top.
 PERCEPTUAL_FINER, MIXED_FINER = 6, 1
 #: Base codec "auto" with tune "psnr" is "vvc" up to this `qp_base`, "mixed" above it.
-VVC_TO = 36
-KVAZAAR_FINER = 8
+VVC_TO = 42
+#: How far below `qp_base` the first picture's QP is: with Kvazaar, and with VVC and tune "psnr".
+KVAZAAR_FINER, VVC_FINER = 8, 3
 
 
 def default_qp_intra(
@@ -38,9 +39,11 @@ def default_qp_intra(
     encoder: str = "x265",
 ) -> int:
     """QP of the first picture that goes with `qp_base`: 11 below the mean QP of x265's P pictures,
-    and finer with tune "perceptual"; Kvazaar's are `KVAZAAR_FINER` below `qp_base`."""
+    and finer with tune "perceptual"; Kvazaar's and libvvenc's are so much below `qp_base`."""
     if encoder == "kvazaar" and codec != "vvc":
         return max(0, qp_base - KVAZAAR_FINER)
+    if codec == "vvc" and tune == "psnr":
+        return max(0, qp_base - VVC_FINER)
     mean = fmean(min(QP_MAX, qp_base + offset) for offset in cascade)
     finer = PERCEPTUAL_FINER + MIXED_FINER * (codec == "mixed") if tune == "perceptual" else 0
     return max(0, round(mean - 11) - finer)

@@ -13,9 +13,10 @@ from hdac.layers.libav import LibavDecoder
 from hdac.video.ffmpeg import encoders, find_ffmpeg, raw_input, run_ffmpeg
 from hdac.video.picture import Picture
 
+#: Chosen on `val` (docs/measured/layers.md).
 PARAMS = (
     "PicReordering=0:IntraPeriod=-1:GOPSize=8:DecodingRefreshType=none:POC0IDR=1"
-    ":AccessUnitDelimiter=0"
+    ":AccessUnitDelimiter=0:BIM=0:CbQpOffset=-2:CrQpOffset=-2"
 )
 #: libvvenc's bytes depend on their number.
 THREADS = 2

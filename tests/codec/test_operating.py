@@ -6,6 +6,7 @@ from hdac.codec.operating import (
     MIXED_FINER,
     PERCEPTUAL_FINER,
     TABLE,
+    VVC_FINER,
     VVC_TO,
     default_qp_intra,
     point_for,
@@ -37,7 +38,7 @@ def test_perceptual_reference_is_finer() -> None:
     mixed = qps(qp_base=44, tune="perceptual", base_codec="mixed")
     assert mixed[0] == perceptual[0] - MIXED_FINER
     vvc = [qps(qp_base=44, base_codec="vvc", tune=tune)[0] for tune in ("psnr", "perceptual")]
-    assert vvc == [38, 38 - PERCEPTUAL_FINER], "libvvenc's cascade is its own"
+    assert vvc == [44 - VVC_FINER, 38 - PERCEPTUAL_FINER], "libvvenc's cascade is its own"
     assert qps(qp_base=3, tune="perceptual")[0] == 0
     kvazaar = [
         qps(qp_base=44, base_codec=codec, base_encoder="kvazaar") for codec in ("hevc", "mixed")
