@@ -56,14 +56,21 @@ def read_elements(reader: ElementReader, references: References) -> GfvMessage |
 
 
 def write(message: GfvMessage, references: References) -> bytes:
-    """The SEI payload of a message. Raises `UsageError` for what cannot be written."""
+    """The SEI payload of a message, which the next ones may be predicted from. Raises `UsageError`
+    for what cannot be written."""
+    data = pack(message, references)
+    references.remember(message)
+    return data
+
+
+def pack(message: GfvMessage, references: References) -> bytes:
+    """The SEI payload that `write` would write."""
     writer = ElementWriter()
     if gfv.is_reserved(writer.number("gfv_id", message.id)):
         raise writer.wrong(f"gfv_id is {message.id}, which is reserved")
     coded = replace(_code(writer, message.id, message, references), picture=message.picture)
     if coded != message:
         raise writer.wrong(f"what would be read is another message: {_difference(coded, message)}")
-    references.remember(message)
     return writer.finish()
 
 
