@@ -1,10 +1,13 @@
-"""Random GFV messages of every kind, and streams of them."""
+"""Random GFV messages of every kind, streams of them, and mutants: what others may write."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
+from functools import cache
+from pathlib import Path
 
 from hdac.bitstream.vvc import gfv
 from hdac.bitstream.vvc.gfv import (
@@ -17,7 +20,10 @@ from hdac.bitstream.vvc.gfv import (
     NamedNetwork,
     References,
 )
-from hdac.bitstream.vvc.sei import insert
+from hdac.bitstream.vvc.gfv_bits import ElementWriter
+from hdac.bitstream.vvc.pictures import is_slice, picture_units
+from hdac.bitstream.vvc.sei import GFV, Payload, insert, messages, read_sei, remove, write_sei
+from hdac.codec.gfv_export import export_gfv
 
 #: Slices of one picture each, as far as anybody looks who does not decode them.
 SLICES = bytes.fromhex("00000001004100ff55b612ae"), bytes.fromhex("0000000100010654a80de0ab47c8")
@@ -142,3 +148,86 @@ def _sizes(
 
 def _matrix(rng: random.Random, precision: int, height: int, width: int) -> gfv.Matrix:
     return tuple(tuple(_steps(rng, precision) for _ in range(width)) for _ in range(height))
+
+
+# ---- mutants
+
+_HUGE = (1 << 31, (1 << 32) - 2, 1 << 16, 1024, 1023, 256, 63, 64, 31, 32)
+_GOLDEN = Path(__file__).parents[1] / "golden"
+
+
+@cache
+def seeds() -> tuple[bytes, ...]:
+    """Streams whose pictures decode: two of ours."""
+    files = (_GOLDEN / f"{name}.hdac" for name in ("animation-vvc", "hybrid-vvc"))
+    return tuple(export_gfv(path.read_bytes()).stream for path in files)
+
+
+def mutant(rng: random.Random) -> tuple[bytes, int]:
+    """A stream with damaged or hostile messages, and its number of coded pictures, which all
+    decode."""
+    seed = rng.choice(seeds())
+    bare = remove(seed)
+    units = [u for u in picture_units(bare) if any(is_slice(bare, span) for span in u)]
+    data = seed
+    if rng.random() < 0.3:
+        found = random_messages(rng, rng.randint(1, 8), len(units))
+        if rng.random() < 0.8:  # with a network that is here
+            named = next(messages(seed)).network
+            found = [replace(m, network=named) if m.base_picture else m for m in found]
+        data = insert(bare, found)
+    out = list[bytes]()
+    for unit in picture_units(data):
+        for span in unit:
+            whole = data[span.start : span.end]
+            if data[span.first + 1] >> 3 == 24 and rng.random() < 0.35:
+                whole = b"\0\0\1" + _altered(whole[span.first - span.start :], rng)
+            out.append(whole)
+    return b"".join(out), len(units)
+
+
+def _altered(unit: bytes, rng: random.Random) -> bytes:
+    """An SEI NAL unit: its message altered, another one, or its bytes."""
+    kind = rng.randrange(8)
+    if kind == 0:
+        return _bytes_altered(unit, rng)
+    payload = read_sei(unit)[0].data
+    if kind <= 2:
+        payload = _hostile(rng)
+    elif kind == 3:
+        payload = payload[: rng.randrange(len(payload) + 1)]
+    elif kind == 4:
+        payload += rng.randbytes(rng.randint(1, 300))
+    elif kind == 5:
+        payload = b"a" * rng.choice((100, 5000, 15000))
+    else:
+        payload = _bytes_altered(payload, rng)
+    return write_sei([Payload(GFV, payload)] * rng.choice((1, 1, 1, 2, 20)))
+
+
+def _bytes_altered(data: bytes, rng: random.Random) -> bytes:
+    out = bytearray(data)
+    for _ in range(rng.randint(1, 3)):
+        at = rng.randrange(2, len(out)) if len(out) > 2 else 0
+        if rng.random() < 0.7 and out:
+            out[at] ^= 1 << rng.randrange(8)
+        else:
+            out[at : at + rng.randint(0, 2)] = rng.randbytes(rng.randint(1, 4))
+    # start codes would make other NAL units of it
+    return bytes(out).replace(b"\0\0\0", b"\0\0\3").replace(b"\0\0\1", b"\0\0\3")
+
+
+def _hostile(rng: random.Random) -> bytes:
+    """A payload that begins as messages do and has numbers that are too large, or long rests."""
+    c = ElementWriter()
+    c.number("gfv_id", rng.choice((0, 0, 0, 1, 256, 1 << 31)))
+    c.number("gfv_cnt", rng.choice((0, 0, 1, 2)))
+    for _ in range(rng.randint(1, 30)):
+        if rng.random() < 0.6:
+            c.bits("", 1, rng.randrange(2))
+        else:
+            c.number("", rng.choice((0, 1, 7, 9, rng.choice(_HUGE))))
+    if rng.random() < 0.3:
+        c.align("")
+        c.rest(rng.choice((b"\xff" * 4000, b"\xaa" * 4000, bytes(4000), rng.randbytes(4000))))
+    return c.finish()
