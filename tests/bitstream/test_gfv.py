@@ -15,7 +15,16 @@ from hypothesis import strategies as st
 
 from hdac import gfv
 from hdac.bitstream.nal import spans
-from hdac.bitstream.vvc.gfv import MAX_POINTS, MAX_TEXT, MAX_TYPES, References
+from hdac.bitstream.vvc.gfv import (
+    MAX_ELEMENTS,
+    MAX_MATRICES,
+    MAX_POINTS,
+    MAX_PRECISION,
+    MAX_SIDE,
+    MAX_TEXT,
+    MAX_TYPES,
+    References,
+)
 from hdac.bitstream.vvc.gfv_bits import ElementReader, ElementWriter
 from hdac.bitstream.vvc.gfv_syntax import read, read_elements, write
 from hdac.bitstream.vvc.pictures import picture_units, unit_type
@@ -213,6 +222,14 @@ def test_random_messages_are_of_every_kind() -> None:
 
 
 # ---- bounds
+
+
+def test_the_documentation_says_the_bounds() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "gfv.md").read_text()
+    table = text.partition("| of a message | at most |")[2].partition("\n\n")[0]
+    assert [int(row.split("|")[2]) for row in table.splitlines()[2:]] == [
+        MAX_POINTS, MAX_PRECISION, MAX_TYPES, MAX_MATRICES, MAX_SIDE, MAX_ELEMENTS, MAX_TEXT,
+    ]  # fmt: skip
 
 
 def payload(*elements: tuple[int, int] | int) -> bytes:
