@@ -17,6 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hdac import gfv as gfv
     from hdac.bitstream.container import Colour as Colour
     from hdac.bitstream.container import Header as Header
     from hdac.bitstream.container import Packet as Packet
@@ -56,12 +57,15 @@ _HOMES = {
     ),
     "hdac.video.picture": ("Picture",),
 }  # fmt: skip
+_MODULES = ("gfv",)
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = sorted(_HOME)
 
 
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f"hdac.{name}")
     if name not in _HOME:
         raise AttributeError(f"module 'hdac' has no attribute {name!r}")
     value = globals()[name] = getattr(import_module(_HOME[name]), name)
@@ -69,4 +73,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return [*__all__, "__version__"]
+    return [*__all__, *_MODULES, "__version__"]

@@ -47,12 +47,13 @@ def test_all_names_are_there() -> None:
         assert getattr(hdac, name).__name__ == name
     assert set(hdac.__all__) <= set(dir(hdac))
     assert hdac.__version__
+    assert set(hdac.gfv.__all__) <= set(dir(hdac.gfv))
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         hdac.nothing  # noqa: B018
 
 
 @pytest.mark.parametrize(
-    "module", ["hdac", "hdac.codec.api", "hdac.video.rate", "hdac.video.picture"]
+    "module", ["hdac", "hdac.gfv", "hdac.codec.api", "hdac.video.rate", "hdac.video.picture"]
 )
 def test_examples_of_docstrings(module: str) -> None:
     result = doctest.testmod(import_module(module), extraglobs={"np": np})

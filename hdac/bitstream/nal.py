@@ -111,19 +111,39 @@ class Unit(NamedTuple):
     payload: bytes
 
 
+class Span(NamedTuple):
+    """Where a NAL unit is in Annex B bytes: its start code, its header, and what is behind it."""
+
+    start: int
+    first: int
+    end: int
+
+
+def spans(data: bytes) -> list[Span]:
+    """The NAL units of Annex B bytes; what is before the first start code is left out."""
+    codes = [m.start() for m in _START.finditer(data)]
+    starts = [at - (at > 0 and data[at - 1] == 0) for at in codes]
+    ends = [*starts[1:], len(data)]
+    return [Span(start, at + 3, end) for start, at, end in zip(starts, codes, ends, strict=False)]
+
+
+def unescape(data: bytes) -> bytes:
+    """A NAL unit without its emulation prevention bytes."""
+    return _PREVENTED.sub(b"\0\0", data)
+
+
+def escape(payload: bytes) -> bytes:
+    """A NAL unit with emulation prevention bytes."""
+    return _EMULATED.sub(b"\0\0\3", payload)
+
+
 def split(data: bytes, limit: int = MAX_UNITS) -> list[Unit] | None:
     """The NAL units of Annex B bytes, or None if they are more than `limit` or if `join` would not
     give exactly `data` back."""
-    starts = [m.start() for m in _START.finditer(data)]
-    if not starts or len(starts) > limit or starts[0] > 1:
+    found = spans(data)
+    if not found or len(found) > limit or found[0].start:
         return None
-    units = []
-    for i, at in enumerate(starts):
-        end = starts[i + 1] if i + 1 < len(starts) else len(data)
-        if i + 1 < len(starts) and data[end - 1] == 0:
-            end -= 1
-        payload = _PREVENTED.sub(b"\0\0", data[at + 3 : end])
-        units.append(Unit(at > 0 and data[at - 1] == 0, payload))
+    units = [Unit(s.first - s.start == 4, unescape(data[s.first : s.end])) for s in found]
     if any(len(u.payload) < 2 or len(u.payload) >= 1 << Integer.BITS for u in units):
         return None
     return units if join(units) == data else None
@@ -131,10 +151,7 @@ def split(data: bytes, limit: int = MAX_UNITS) -> list[Unit] | None:
 
 def join(units: list[Unit]) -> bytes:
     """Annex B bytes of NAL units."""
-    return b"".join(
-        (b"\0\0\0\1" if u.long_start else b"\0\0\1") + _EMULATED.sub(b"\0\0\3", u.payload)
-        for u in units
-    )
+    return b"".join((b"\0\0\0\1" if u.long_start else b"\0\0\1") + escape(u.payload) for u in units)
 
 
 def is_slice(first: int, second: int, codec: str) -> bool:

@@ -107,8 +107,11 @@ def read_stream(name: str | Path) -> bytes:
     return path.read_bytes()
 
 
-def add_input(sub: ArgumentParser) -> None:
-    sub.add_argument("input", metavar="IN.hdac", help="an .hdac file, or - for stdin")
+def add_input(sub: ArgumentParser, gfv: bool = False) -> None:
+    """gfv: VVC streams with GFV messages are read too."""
+    kinds = "an .hdac file, a .266 file with face parameters" if gfv else "an .hdac file"
+    name = "IN.hdac|IN.266" if gfv else "IN.hdac"
+    sub.add_argument("input", metavar=name, help=f"{kinds}, or - for stdin")
 
 
 def add_max_pixels(sub: ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""Decode an .hdac file to a video.
+"""Decode an .hdac file, or a VVC stream with face parameters (.266), to a video.
 
 OUT by its suffix: .mp4 (H.264, visually lossless), .mkv (FFV1), .y4m and .yuv (lossless), or a
 folder of PNG; - is y4m on stdout. Of a damaged file all that verifies is written (exit code 1).
@@ -9,8 +9,9 @@ from __future__ import annotations
 import argparse
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from hdac.cli.common import (
     add_device,
@@ -23,20 +24,26 @@ from hdac.cli.common import (
     result,
     say_notes,
 )
-from hdac.errors import DamagedError, IncompleteError
+from hdac.errors import DamagedError, IncompleteError, UsageError
 
 if TYPE_CHECKING:
     from hdac.bitstream.container import Header
+    from hdac.codec.decoder import Frame
     from hdac.video.info import VideoInfo
 
 
 def add_arguments(sub: argparse.ArgumentParser) -> None:
-    add_input(sub)
+    add_input(sub, gfv=True)
     sub.add_argument("-o", "--output", required=True, metavar="OUT", type=Path)
     sub.add_argument(
         "--level",
         default="fused",
         help="fused (the best that the file holds), base or animation (default fused)",
+    )
+    sub.add_argument(
+        "--model",
+        metavar="NAME|FILE",
+        help="network for a .266 whose own is not here (an .hdac file names its own)",
     )
     sub.add_argument("--strict", action="store_true", help="write nothing of a damaged file")
     sub.add_argument("-f", "--force", action="store_true", help="overwrite OUT")
@@ -52,18 +59,43 @@ def video_info(header: Header, path: Path, frames: int | None = None) -> VideoIn
     return VideoInfo(path, header.width, header.height, header.fps, frames, *header.colour)
 
 
-def run(options: argparse.Namespace) -> int:
+class _Opened(NamedTuple):
+    """A stream of either kind."""
+
+    header: Header
+    frames: Iterator[Frame]
+    notes: list[str]
+
+
+def _open(options: argparse.Namespace, data: bytes, pixels: int) -> _Opened:
     from hdac.bitstream.container import read_header
     from hdac.bitstream.cursor import Cursor
     from hdac.codec.decoder import check_level
     from hdac.codec.files import decode
+    from hdac.codec.gfv_stream import GfvStream, is_annex_b
+
+    level, device, strict = options.level, options.device, options.strict
+    if is_annex_b(data):
+        stream = GfvStream(data, pixels)
+        return _Opened(
+            stream.header, stream.decode(level, device, options.model, strict), stream.notes
+        )
+    header = read_header(Cursor(data))
+    if options.model is not None:
+        raise UsageError(f"--model {options.model}: an .hdac file names its own network")
+    check_level(header, level)
+    return _Opened(header, decode(data, level, device, strict, pixels), [])
+
+
+def run(options: argparse.Namespace) -> int:
     from hdac.video.writer import VideoWriter, check_output
 
     pixels = parse_pixels(options.max_pixels)
     data = read_stream(options.input)
-    header = read_header(Cursor(data))
-    check_level(header, options.level)
+    opened = _open(options, data, pixels)
+    header = opened.header
     check_output(options.output, options.force, inputs=(options.input,))
+    say_notes(options.input, opened.notes)
     levels, missing = Counter[str](), list[str]()
     start = time.perf_counter()
     with (
@@ -73,7 +105,7 @@ def run(options: argparse.Namespace) -> int:
         ) as writer,
     ):
         try:
-            for frame in decode(data, options.level, options.device, options.strict, pixels):
+            for frame in opened.frames:
                 writer.write(frame.picture, frame.time)
                 levels[frame.level] += 1
                 told(frame.number + 1)
@@ -81,7 +113,7 @@ def run(options: argparse.Namespace) -> int:
             missing.append(str(error))
         if not levels:
             raise DamagedError(f"{options.input}: 0 frames in the stream")
-    notes = [*missing, *writer.notes]
+    notes = [*opened.notes, *missing, *writer.notes]
     say_notes(options.input, missing)
     say_notes(options.output, writer.notes)
     frames = sum(levels.values())

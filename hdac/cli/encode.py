@@ -1,4 +1,4 @@
-"""Encode a video to an .hdac file.
+"""Encode a video to an .hdac file, or to a VVC stream with face parameters (.266).
 
 INPUT is anything FFmpeg's libraries open (files, pipes, URLs), a raw .yuv (its size in its name, as
 in head_256x256_25fps.yuv, or by --size), a folder of PNG or JPEG pictures, or - for stdin.
@@ -34,7 +34,10 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
         sub.add_argument(*names, **about)  # type: ignore[arg-type]
 
     add("input", metavar="INPUT", help="video file, URL, raw .yuv, folder of pictures or -")
-    add("-o", "--output", required=True, metavar="OUT.hdac", type=Path, help="file, or - (stdout)")
+    add(
+        "-o", "--output", required=True, metavar="OUT.hdac|OUT.266", type=Path,
+        help="file, or - (stdout); .266 is what `hdac export --gfv` makes",
+    )  # fmt: skip
     add("--qp-base", type=int, metavar="N", help="QP of the base layer, 0 to 51 (default 44)")
     add(
         "--qp-intra", type=int, metavar="N",
@@ -53,8 +56,9 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
         "perceptual 1.5)",
     )  # fmt: skip
     add(
-        "--base-codec", default="hevc",
-        help="hevc, vvc, mixed (first pictures VVC) or auto (fewest bits) (default hevc)",
+        "--base-codec",
+        help="hevc, vvc, mixed (first pictures VVC) or auto (fewest bits) (default hevc; of a "
+        ".266: vvc)",
     )  # fmt: skip
     add(
         "--base-encoder", default="auto",
@@ -95,9 +99,19 @@ def run(options: argparse.Namespace) -> None:
     from hdac.bitstream.container import SUFFIX, Colour
     from hdac.codec.config import EncoderConfig
     from hdac.codec.files import encode, inspect
+    from hdac.codec.gfv_export import export_gfv
+    from hdac.codec.gfv_stream import SUFFIX as SUFFIX_GFV
     from hdac.video.reader import VideoReader, parse_size
     from hdac.video.writer import check_output
 
+    gfv = options.output.suffix.lower() == SUFFIX_GFV
+    if options.base_codec is None:
+        options.base_codec = "vvc" if gfv else "hevc"
+    if gfv and (options.base_codec != "vvc" or options.mode == "base"):
+        raise UsageError(
+            f"{options.output}: --base-codec {options.base_codec} in --mode {options.mode}; a .266 "
+            "needs --base-codec vvc and --mode hybrid or animation"
+        )
     named = (
         "mode", "qp_base", "qp_intra", "model", "tune", "allow_loss", "base_codec",
         "base_encoder", "base_scale", "keypoints", "scalable", "preset", "live", "precision",
@@ -110,7 +124,7 @@ def run(options: argparse.Namespace) -> None:
     )
     if options.frames is not None and options.frames < 1:
         raise UsageError(f"--frames {options.frames}; at least 1 frame is needed")
-    check_output(options.output, options.force, (SUFFIX,), (options.input,))
+    check_output(options.output, options.force, (SUFFIX, SUFFIX_GFV), (options.input,))
     fps = parse_fps(options.fps) if options.fps else None
     size = parse_size(options.size) if options.size else None
     source = VideoReader(options.input, size, fps, options.frames, options.square)
@@ -129,17 +143,22 @@ def run(options: argparse.Namespace) -> None:
     if options.strict:  # of a pipe it is known now
         check_whole(source)
     say_notes(source.name, source.notes[said:])
+    made = inspect(data, max_pixels=info.width * info.height)
+    exported = export_gfv(data, max_pixels=info.width * info.height) if gfv else None
+    if exported is not None:
+        data = exported.stream
+        say_notes(options.output, exported.notes)
     if str(options.output) == "-":
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
     else:
         write_atomically(options.output, data)
-    made = inspect(data, max_pixels=info.width * info.height)
     summary = {
         "output": str(options.output),
         **made.to_json(),
         "notes": list(source.notes),
         "seconds": round(seconds, 3),
+        **({} if exported is None else {"gfv": exported.to_json()}),
     }
     wanted = config.target_kbps
     if wanted is not None and not 0.85 < made.kbps / wanted < 1.15:
@@ -152,4 +171,6 @@ def run(options: argparse.Namespace) -> None:
         f"{options.output}: {made.frames} frames, {made.bytes} bytes, {made.kbps:.2f} kbps "
         f"(QP {qps}, {made.refreshes} refreshes)"
     )
+    if exported is not None:
+        text += f" as .hdac; {len(data)} bytes as .266; {exported.describe()}"
     result(options, summary, text)

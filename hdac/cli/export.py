@@ -1,5 +1,5 @@
 """Export the base layer of an .hdac file for any player: .hevc or .vvc (Annex B, the exact bytes)
-or .mp4.
+or .mp4; with --gfv, the whole file as a standard stream: .266, VVC with face parameters.
 
 A mixed base layer comes out as plain HEVC whose first pictures are not compressed: any software
 player shows it, a hardware decoder may find such pictures too large for its level.
@@ -29,7 +29,12 @@ from hdac.errors import UsageError
 def add_arguments(sub: argparse.ArgumentParser) -> None:
     add_input(sub)
     sub.add_argument(
-        "-o", "--output", required=True, metavar="base.hevc|base.vvc|base.mp4", type=Path
+        "-o", "--output", required=True, metavar="base.hevc|base.vvc|base.mp4|OUT.266", type=Path
+    )
+    sub.add_argument(
+        "--gfv",
+        action="store_true",
+        help="with generative face video messages (H.274), of files with --base-codec vvc: .266",
     )
     sub.add_argument("-f", "--force", action="store_true", help="overwrite the output")
     add_max_pixels(sub)
@@ -47,6 +52,9 @@ def run(options: argparse.Namespace) -> None:
     data = read_stream(options.input)
     header = read_header(Cursor(data))
     codec = "vvc" if header.base_codec is BaseCodec.VVC else "hevc"
+    if options.gfv:
+        _export_gfv(options, data, pixels)
+        return
     if str(options.output) == "-":
         raise UsageError(f"-: give a file name, .{codec} or .mp4")
     check_output(options.output, options.force, (f".{codec}", ".mp4"), (options.input,))
@@ -70,6 +78,24 @@ def run(options: argparse.Namespace) -> None:
         "output": str(options.output), "pictures": len(units), "bytes": len(out), "notes": notes,
     }  # fmt: skip
     result(options, made, text)
+
+
+def _export_gfv(options: argparse.Namespace, data: bytes, pixels: int) -> None:
+    from hdac.atomic import write_atomically
+    from hdac.codec.gfv_export import export_gfv
+    from hdac.codec.gfv_stream import SUFFIX
+    from hdac.video.writer import check_output
+
+    if str(options.output) == "-":
+        raise UsageError(f"-: give a file name, {SUFFIX}")
+    check_output(options.output, options.force, (SUFFIX,), (options.input,))
+    made = export_gfv(data, pixels)
+    write_atomically(options.output, made.stream)
+    say_notes(options.output, made.notes)
+    text = (
+        f"{options.output}: {made.pictures} pictures, {len(made.stream)} bytes; {made.describe()}"
+    )
+    result(options, {"output": str(options.output), **made.to_json()}, text)
 
 
 def to_mp4(units: list[bytes], times: Sequence[Fraction]) -> bytes:

@@ -42,9 +42,14 @@ class Network:
         return cls(resolve_model(serving(model, mode, tune)))
 
     @classmethod
+    def named(cls, name: str, digest: str) -> Network:
+        """The network of a name and a hash that come from a stream. Raises `UsageError`."""
+        return cls(find_model(name, digest))
+
+    @classmethod
     def of(cls, header: Header) -> Network:
         """The network that a stream names. Raises `UsageError`, `DamagedError`."""
-        network = cls(find_model(header.model, header.model_hash))
+        network = cls.named(header.model, header.model_hash)
         assert header.motion is not None
         if not network.takes(header.motion.number):
             raise DamagedError(

@@ -29,3 +29,15 @@ class LibavDecoder:
 
     def flush(self) -> list[Picture]:
         return [Picture.from_av(frame) for frame in self._context.decode(None)]
+
+    def push_numbered(self, data: bytes | None, number: int) -> list[tuple[int, Picture]]:
+        """Decodes an access unit of that number (None: the end); gives the pictures that are ready
+        in the order in which they are shown, each with its access unit's number."""
+        packet = None
+        if data is not None:
+            packet = av.Packet(data)
+            packet.pts = packet.dts = number
+        frames = self._context.decode(packet)
+        return [
+            (number if frame.pts is None else frame.pts, Picture.from_av(frame)) for frame in frames
+        ]

@@ -4,9 +4,9 @@ coded when it is complete."""
 from __future__ import annotations
 
 import tempfile
-from itertools import pairwise
 from pathlib import Path
 
+from hdac.bitstream.vvc.pictures import split_access_units
 from hdac.errors import ToolError
 from hdac.layers.base import BaseConfig, CodedPicture
 from hdac.layers.libav import LibavDecoder
@@ -22,35 +22,6 @@ PARAMS = (
 THREADS = 2
 #: Effort -> libvvenc's preset (docs/measured/layers.md).
 EFFORT = {None: "medium", "fast": "fast", "medium": "medium", "slow": "slow", "slower": "slow"}
-
-
-def split_access_units(data: bytes) -> list[bytes]:
-    """Annex B bytes of a VVC stream -> access units, one coded picture each (H.266, clause
-    7.4.2.4.3, one layer).
-
-    A picture of several slices starts with a picture header NAL unit (type 19); a single-slice
-    picture is one slice NAL unit.
-    """
-    starts = []
-    at = data.find(b"\0\0\1")
-    while at >= 0:
-        starts.append(at - (at > 0 and data[at - 1] == 0))
-        at = data.find(b"\0\0\1", at + 3)
-    starts.append(len(data))
-    units: list[bytes] = []
-    current, has_picture, headed = b"", False, False
-    for begin, end in pairwise(starts):
-        nal = data[begin:end]
-        kind = nal[nal.index(1) + 2] >> 3
-        if has_picture and ((kind <= 11 and not headed) or (kind in range(12, 24) and kind != 18)):
-            units.append(current)
-            current, has_picture, headed = b"", False, False
-        current += nal
-        has_picture |= kind <= 11
-        headed |= kind == 19
-    if current:
-        units.append(current)
-    return units
 
 
 class VvcEncoder:

@@ -1,6 +1,7 @@
 """Fuzzing of the decoder: `python -m tests.fuzz.run --seconds 60`.
 
-Mutants of the golden files, with right checksums, are decoded and inspected in worker processes. An
+Mutants of the golden files, with right checksums, and one in eight (`--gfv`: all) a VVC stream with
+hostile GFV messages, are decoded and inspected in worker processes. An
 exception that is no `HdacError`, a mutant that takes over 5 s of CPU time, or a worker of over
 800 MB is a failure (exit code 1); `--seed` and `--index` repeat it.
 """
@@ -17,7 +18,7 @@ import sys
 import time
 import traceback
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import cache
@@ -27,6 +28,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from hdac.errors import HdacError
+from tests.fuzz import gfv
 from tests.fuzz.mutate import mutant
 
 SEEDS = (Path(__file__).parents[1] / "golden", Path(__file__).parent / "seeds")
@@ -34,6 +36,8 @@ MAX_CPU = 5.0  # seconds of a mutant
 MAX_MEMORY = 800  # MB of a worker
 KILL_AFTER = 30  # seconds of CPU time of a mutant: then its worker is ended
 BATCH = 500  # mutants of a worker
+#: Environment variable, which worker processes get too: all mutants are VVC streams.
+ONLY_GFV = "HDAC_FUZZ_GFV"
 
 
 class Outcome(NamedTuple):
@@ -74,6 +78,9 @@ def seeds() -> dict[str, bytes]:
 def make(seed: int, index: int) -> tuple[str, bytes, str]:
     """The mutant of a number: the file that it comes from, its bytes, the level to decode."""
     rng, files = random.Random(f"{seed}/{index}"), seeds()
+    if os.environ.get(ONLY_GFV) or index % 8 == 7:
+        data, pictures = gfv.mutant(rng)
+        return f"gfv-{pictures}", data, rng.choice(("animation", "fused"))
     names = list(files)
     name = rng.choice(names)
     if name == "large" and rng.random() < 0.7:  # it takes long
@@ -92,7 +99,7 @@ class _StandIn:
         pass
 
     @classmethod
-    def of(cls, _: object) -> _StandIn:
+    def of(cls, *_: object) -> _StandIn:
         return cls()
 
     def set_reference(self, picture: object, qp: int, parameters: object) -> None:
@@ -107,6 +114,18 @@ class _StandIn:
         return self.fuse(picture, 0, parameters)
 
     def close(self) -> None:
+        pass
+
+    serving = named = of
+    name, counts = "stand-in", "all"
+
+    def takes(self, _: int) -> bool:
+        return True
+
+    def __enter__(self) -> _StandIn:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         pass
 
 
@@ -124,17 +143,44 @@ def _memory() -> float:
     return (found[0] if found else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) / 1024
 
 
+def _gfv_calls(data: bytes, level: str, pictures: int) -> dict[str, Callable[[], object]]:
+    """What is done with a VVC stream."""
+    from hdac.bitstream.vvc.sei import remove
+    from hdac.codec.gfv_stream import GfvStream
+    from hdac.codec.gfv_summary import to_json
+
+    def base() -> None:
+        shown = len(list(GfvStream(data).decode("base")))
+        if shown != pictures:
+            raise AssertionError(f"{shown} pictures at level base; {pictures} are there")
+
+    def inspected() -> None:
+        stream = GfvStream(data)
+        stream.to_json()
+        for located in stream.messages():
+            to_json(located)
+
+    return {
+        "gfv decode": lambda: sum(1 for _ in GfvStream(data).decode(level)),  # type: ignore[arg-type]
+        "gfv inspect": inspected,
+        "gfv base": base,
+        "gfv remove": lambda: remove(data),
+    }
+
+
 def attempt(seed: int, index: int) -> Outcome:
     """Decodes and inspects one mutant."""
     from hdac.codec.files import base_units, decode, inspect
 
     name, data, level = make(seed, index)
     start, found, failure = time.process_time(), list[str](), ""
-    calls = {
+    calls: dict[str, Callable[[], object]] = {
         "decode": lambda: sum(1 for _ in decode(data, level)),  # type: ignore[arg-type]
         "inspect": lambda: inspect(data).to_json(),
     }
-    if index % 5 == 0:
+    if name.startswith("gfv-"):
+        calls = _gfv_calls(data, level, int(name[4:]))
+    elif index % 5 == 0:
         calls["base"] = lambda: sum(1 for _ in base_units(data))
     for what, call in calls.items():
         try:
@@ -222,7 +268,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, help="of the mutants; default: another each time")
     parser.add_argument("--index", type=int, help="this mutant only")
     parser.add_argument("--output", type=Path, help="write the mutant of --index to a file")
+    parser.add_argument("--gfv", action="store_true", help="VVC streams with GFV messages only")
     options = parser.parse_args(arguments)
+    if options.gfv:
+        os.environ[ONLY_GFV] = "1"
     seed = random.SystemRandom().randrange(10**6) if options.seed is None else options.seed
     print(f"seed {seed}", flush=True)
     if options.index is not None and options.output is not None:
@@ -236,7 +285,9 @@ def main(arguments: list[str] | None = None) -> int:
         if outcome.failure:
             print(
                 f"FAILED {outcome.name}: {outcome.failure}\n    repeat it: "
-                f"python -m tests.fuzz.run --seed {seed} --index {outcome.index}",
+                f"python -m tests.fuzz.run --seed {seed} --index {outcome.index}"
+                + " --gfv"
+                * options.gfv,
                 flush=True,
             )
     print(

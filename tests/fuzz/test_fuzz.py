@@ -17,6 +17,8 @@ def test_mutants() -> None:
     assert not totals.failures, "python -m tests.fuzz.run --seed 2026 --index N repeats one"
     said = {"decode: whole", "decode: IncompleteError", "decode: StreamError"}
     assert said <= set(totals.found), "mutants of all sorts"
+    said = {"gfv base: whole", "gfv decode: IncompleteError", "gfv inspect: whole"}
+    assert said <= set(totals.found), "of VVC streams too"
 
 
 def test_unaltered_streams_come_back() -> None:

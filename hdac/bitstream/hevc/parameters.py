@@ -22,31 +22,40 @@ class UnsupportedError(Exception):
 
 
 class Bits:
-    """Bits of the first bytes of a NAL unit behind its header (without emulation prevention), most
-    significant first."""
+    """Bits of the first `limit` bytes of a NAL unit behind its header (without emulation
+    prevention), most significant first; `skipped`: bytes of the header."""
 
-    def __init__(self, payload: bytes, limit: int) -> None:
-        data = payload[2:limit]
-        self._value, self._left, self.at = int.from_bytes(data, "big"), 8 * len(data), 0
+    def __init__(self, payload: bytes, limit: int, skipped: int = 2) -> None:
+        self._data, self.at = payload[skipped:limit], 0
+
+    @property
+    def left(self) -> int:
+        return 8 * len(self._data) - self.at
 
     def take(self, count: int) -> int:
-        if count > self._left:
+        if count > self.left:
             raise UnsupportedError("a header ends too early")
-        self._left -= count
+        value = self._peek(count)
         self.at += count
-        return self._value >> self._left & (1 << count) - 1
+        return value
+
+    def _peek(self, count: int) -> int:
+        """The next bits, as many as there are."""
+        end = self.at + count
+        value = int.from_bytes(self._data[self.at // 8 : -(-end // 8)], "big")
+        return value >> -end % 8 & (1 << count) - 1
 
     def flag(self) -> bool:
         return bool(self.take(1))
 
-    def ue(self) -> int:
-        """Exp-Golomb code (clause 9.2)."""
-        zeros = 0
-        while not self.take(1):
-            zeros += 1
-            if zeros > 20:
-                raise UnsupportedError("an Exp-Golomb code of more than 20 zeros")
-        return (1 << zeros) - 1 + self.take(zeros)
+    def ue(self, most: int = 20) -> int:
+        """Exp-Golomb code (clause 9.2) of at most so many zeros."""
+        ahead = min(most + 1, self.left)
+        zeros = ahead - self._peek(ahead).bit_length()
+        self.at += zeros
+        if zeros > most:
+            raise UnsupportedError(f"an Exp-Golomb code of more than {most} zeros")
+        return self.take(zeros + 1) - 1
 
     def se(self) -> int:
         value = self.ue()
