@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,6 +26,8 @@ from hdac.metrics.ms_ssim import CAP_DB, decibels
 from hdac.metrics.registry import METRICS
 
 DB = "-db"
+#: What the bits of an hdac file are of.
+LAYERS = ("header", "base", "reference", "motion", "fusion")
 NOT_MADE = "not made yet"
 #: Metrics that are also compared in dB, where a curve is straighter.
 IN_DB = ("ms-ssim-y", "ms-ssim-rgb")
@@ -72,6 +75,28 @@ class Run:
         ours = [name for name, codec in self.about.codecs.items() if codec.kind == "hdac"]
         chosen = dict.fromkeys([*self.about.anchors[:1], *ours])
         return [name for name in chosen if name in self.codecs]
+
+    @cached_property
+    def table(self) -> Any:
+        """A `pandas.DataFrame`, a row a point that was made: rates, scores by metric, scores for
+        curves as `curve <metric>` (`rate_point`), seconds, bits by layer; NaN for what it has
+        not."""
+        import pandas as pd
+
+        rows = []
+        for p in (p for p in self.points.values() if not p.error):
+            r = p.record
+            rows.append({
+                "sequence": p.sequence, "codec": p.codec, "value": p.value, "kbps": p.kbps,
+                "bpp": r["results"]["bpp"][0], "bytes": r["bytes"], "frames": r["frames"],
+                **{side: r["seconds"].get(side) for side in ("encoding", "decoding")},
+                **{layer: (r["bits"] or {}).get(layer, 0) for layer in LAYERS},
+                **{m: p.score(m) for m in self.metrics},
+                **{f"curve {m}": rate_point(p, m) for m in self.compared},
+            })  # fmt: skip
+        texts = {"sequence": str, "codec": str}
+        keys = dict.fromkeys(key for row in rows for key in row) if rows else texts
+        return pd.DataFrame(rows, columns=[*keys]).astype({k: texts.get(k, float) for k in keys})
 
     def of(self, codec: str, sequence: str | None = None) -> list[Point]:
         """The points of a codec that were made, in the order of its rate parameter."""
