@@ -5,6 +5,7 @@ import argparse
 import contextlib
 import io
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -59,6 +60,21 @@ def test_every_option_is_there() -> None:
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]*", ours))
     assert len(named) > 10
     assert named - set(options(parser(VERBS))) == set()
+
+
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
+SHELL = "".join(block for language, block in BLOCKS if not language)
+COMMANDS = re.findall(r"^(?:\w+=\S+ )?hdac (.*)$", SHELL, re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_commands_are_understood(command: str) -> None:
+    words = shlex.split(command, comments=True)
+    assert parser([words[0]]).parse_args(words).verb == words[0]
+
+
+def test_there_are_commands() -> None:
+    assert {shlex.split(c)[0] for c in COMMANDS} >= set(VERBS) - {"demo", "models"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
