@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hdac.video.picture import Picture, Plane
+if TYPE_CHECKING:  # a machine that trains has no PyAV
+    from hdac.video.picture import Picture, Plane
 
 #: dB of identical pictures, and the most that PSNR says.
 CAP = 100.0
