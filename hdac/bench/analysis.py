@@ -83,20 +83,22 @@ class Run:
         not."""
         import pandas as pd
 
-        rows = []
-        for p in (p for p in self.points.values() if not p.error):
-            r = p.record
-            rows.append({
-                "sequence": p.sequence, "codec": p.codec, "value": p.value, "kbps": p.kbps,
-                "bpp": r["results"]["bpp"][0], "bytes": r["bytes"], "frames": r["frames"],
-                **{side: r["seconds"].get(side) for side in ("encoding", "decoding")},
-                **{layer: (r["bits"] or {}).get(layer, 0) for layer in LAYERS},
-                **{m: p.score(m) for m in self.metrics},
-                **{f"curve {m}": rate_point(p, m) for m in self.compared},
-            })  # fmt: skip
-        texts = {"sequence": str, "codec": str}
-        keys = dict.fromkeys(key for row in rows for key in row) if rows else texts
-        return pd.DataFrame(rows, columns=[*keys]).astype({k: texts.get(k, float) for k in keys})
+        numbers = (
+            "value", "kbps", "bpp", "bytes", "frames", "encoding", "decoding", *LAYERS,
+            *self.metrics, *(f"curve {m}" for m in self.compared),
+        )  # fmt: skip
+        rows = [
+            [
+                p.sequence, p.codec, p.value, p.kbps, r["results"]["bpp"][0], r["bytes"],
+                r["frames"], *(r["seconds"].get(side) for side in ("encoding", "decoding")),
+                *((r["bits"] or {}).get(layer, 0) for layer in LAYERS),
+                *map(p.score, self.metrics), *(rate_point(p, m) for m in self.compared),
+            ]
+            for p in self.points.values()
+            if (r := p.record) and not p.error
+        ]  # fmt: skip
+        table = pd.DataFrame(rows, columns=["sequence", "codec", *numbers])
+        return table.astype(dict.fromkeys(numbers, float))
 
     def of(self, codec: str, sequence: str | None = None) -> list[Point]:
         """The points of a codec that were made, in the order of its rate parameter."""
