@@ -1,9 +1,11 @@
-"""README's examples run and print what they say, and what it names is there."""
+"""Examples of README and of the pages that it leads to run and print what they say, and what they
+name is there."""
 
 import argparse
 import contextlib
 import io
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,8 +13,15 @@ import pytest
 
 from hdac.cli.main import VERBS, parser
 
-README = Path(__file__).parent.parent / "README.md"
-TEXT = README.read_text()
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+PAGES = [README, *sorted((ROOT / "docs").rglob("*.md"))]
+#: Those that show commands as they are now; others tell of earlier ones.
+GUIDES = [
+    README,
+    *(ROOT / "docs" / f"{name}.md" for name in ("bench", "cli", "library", "training")),
+]
+TEXT = "\n".join(page.read_text() for page in GUIDES)
 EXAMPLES = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
 
 
@@ -23,7 +32,7 @@ def test_examples(code: str) -> None:
     assert len(wanted) == code.count("print(") > 0
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
-        exec(compile(code, str(README), "exec"), {})
+        exec(compile(code, "example", "exec"), {})
     assert out.getvalue().splitlines() == wanted
 
 
@@ -53,6 +62,33 @@ def test_every_option_is_there() -> None:
     assert named - set(options(parser(VERBS))) == set()
 
 
-@pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\(([^)#:]+)\)", TEXT))))
-def test_links(target: str) -> None:
-    assert (README.parent / target).exists()
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
+SHELL = "".join(block for language, block in BLOCKS if not language)
+COMMANDS = re.findall(r"^(?:\w+=\S+ )?hdac (.*)$", SHELL, re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_commands_are_understood(command: str) -> None:
+    words = shlex.split(command, comments=True)
+    assert parser([words[0]]).parse_args(words).verb == words[0]
+
+
+def test_there_are_commands() -> None:
+    assert {shlex.split(c)[0] for c in COMMANDS} >= set(VERBS) - {"demo", "models"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links(page: Path) -> None:
+    targets = re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", page.read_text())
+    assert [t for t in targets if not (page.parent / t).exists()] == []
+
+
+def test_readme_is_a_front_page() -> None:
+    assert len(README.read_text().split()) <= 900
+
+
+def test_every_weights_file_has_a_card() -> None:
+    cards = (ROOT / "docs" / "models.md").read_text()
+    for folder in ("hdac/nets/weights", "models"):
+        for path in (ROOT / folder).glob("*.safetensors"):
+            assert f"### {path.stem}\n" in cards

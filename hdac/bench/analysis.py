@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,6 +26,8 @@ from hdac.metrics.ms_ssim import CAP_DB, decibels
 from hdac.metrics.registry import METRICS
 
 DB = "-db"
+#: What the bits of an hdac file are of.
+LAYERS = ("header", "base", "reference", "motion", "fusion")
 NOT_MADE = "not made yet"
 #: Metrics that are also compared in dB, where a curve is straighter.
 IN_DB = ("ms-ssim-y", "ms-ssim-rgb")
@@ -72,6 +75,30 @@ class Run:
         ours = [name for name, codec in self.about.codecs.items() if codec.kind == "hdac"]
         chosen = dict.fromkeys([*self.about.anchors[:1], *ours])
         return [name for name in chosen if name in self.codecs]
+
+    @cached_property
+    def table(self) -> Any:
+        """A `pandas.DataFrame`, a row a point that was made: rates, scores by metric, scores for
+        curves as `curve <metric>` (`rate_point`), seconds, bits by layer; NaN for what it has
+        not."""
+        import pandas as pd
+
+        numbers = (
+            "value", "kbps", "bpp", "bytes", "frames", "encoding", "decoding", *LAYERS,
+            *self.metrics, *(f"curve {m}" for m in self.compared),
+        )  # fmt: skip
+        rows = [
+            [
+                p.sequence, p.codec, p.value, p.kbps, r["results"]["bpp"][0], r["bytes"],
+                r["frames"], *(r["seconds"].get(side) for side in ("encoding", "decoding")),
+                *((r["bits"] or {}).get(layer, 0) for layer in LAYERS),
+                *map(p.score, self.metrics), *(rate_point(p, m) for m in self.compared),
+            ]
+            for p in self.points.values()
+            if (r := p.record) and not p.error
+        ]  # fmt: skip
+        table = pd.DataFrame(rows, columns=["sequence", "codec", *numbers])
+        return table.astype(dict.fromkeys(numbers, float))
 
     def of(self, codec: str, sequence: str | None = None) -> list[Point]:
         """The points of a codec that were made, in the order of its rate parameter."""

@@ -25,36 +25,30 @@ class Extra(NamedTuple):
     scores: dict[str, tuple[float, ...]]
 
 
-def _mean(values: Sequence[float], digits: int) -> float:
-    return round(float(np.mean(values)), digits)
-
-
 def aggregate(run: Run, codec: str) -> dict[str, object] | None:
     """Means over the sequences at each rate point, ascending in rate; None if a point is
     missing."""
-    values = run.about.codecs[codec].points
-    groups = [run.at(codec, v) for v in values]
-    if not groups or any(not g or any(p.error for p in g) for g in groups):
+    points = [run.at(codec, v) for v in run.about.codecs[codec].points]
+    if not points or any(not g or any(p.error for p in g) for g in points):
         return None
-    groups.sort(key=lambda g: np.mean([p.kbps for p in g]))
+    table = run.table[run.table.codec == codec]
+    columns = {
+        "bitrate": ("kbps", 6), "bpp": ("bpp", 8), **{m: (m, 6) for m in run.metrics},
+        "encoding_time": ("encoding", 3), "decoding_time": ("decoding", 3),
+    }  # fmt: skip
+    groups = table.groupby("value")[[column for column, _ in columns.values()]]
+    # pandas' own mean rounds otherwise in the last digit
+    means = groups.agg(lambda scores: scores.to_numpy().mean()).sort_values("kbps")
     results = {
-        "bitrate": [_mean([p.kbps for p in g], 6) for g in groups],
-        "bpp": [_mean([p.record["results"]["bpp"][0] for p in g], 8) for g in groups],
+        key: [round(mean, digits) for mean in means[column]]
+        for key, (column, digits) in columns.items()
+        if table[column].notna().all()
     }
-    for metric in run.metrics:
-        scores = [[s for p in g if (s := p.score(metric)) is not None] for g in groups]
-        if all(len(s) == len(g) for s, g in zip(scores, groups, strict=True)):
-            results[metric] = [_mean(s, 6) for s in scores]
-    for side in ("encoding", "decoding"):
-        times = [[p.record["seconds"].get(side) for p in g] for g in groups]
-        if all(t is not None for group in times for t in group):
-            results[f"{side}_time"] = [_mean(t, 3) for t in times]
-    first = groups[0][0].record
+    first = points[0][0].record
     return {
         "schema": SCHEMA, "source": run.about.set, "name": codec,
         "description": first["description"], "sequences": run.sequences,
-        "parameter": first["parameter"], "points": [g[0].value for g in groups],
-        "results": results,
+        "parameter": first["parameter"], "points": means.index.tolist(), "results": results,
     }  # fmt: skip
 
 

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hdac.bench.analysis import Run, capped, label, plain, rate_point
+from hdac.bench.analysis import LAYERS, Run, capped, label, plain, rate_point
 from hdac.bench.compressai import Extra
 from hdac.bench.names import file_stem, number_text
-from hdac.bench.tables import LAYERS
 from hdac.metrics.ms_ssim import decibels
 
 if TYPE_CHECKING:
@@ -31,16 +30,11 @@ LEGEND_ROW_INCHES = 0.13
 def averaged_points(run: Run, codec: str, metric: str) -> tuple[list[float], list[float]]:
     """Means over all sequences at each rate point; a point that is not complete, or at the cap of
     the metric on one of them, is left out."""
-    rates, values = [], []
-    for value in run.about.codecs[codec].points:
-        points = run.at(codec, value)
-        scores = [rate_point(p, metric) for p in points]
-        present = [s for s in scores if s is not None]
-        if points and len(present) == len(run.sequences):
-            rates.append(float(np.mean([p.kbps for p in points])))
-            values.append(float(np.mean(present)))
-    order = np.argsort(rates)
-    return [rates[i] for i in order], [values[i] for i in order]
+    table, score = run.table[run.table.codec == codec], f"curve {metric}"
+    groups = table.groupby("value")
+    means = groups[["kbps", score]].mean()[groups[score].count() == len(run.sequences)]
+    means = means.sort_values("kbps")
+    return means.kbps.tolist(), means[score].tolist()
 
 
 def legend(run: Run, codec: str, metric: str) -> str:
@@ -144,15 +138,11 @@ def layers_figure(run: Run, codec: str) -> Figure:
     figure, axes = plt.subplots()
     values = run.about.codecs[codec].points
     bottom = np.zeros(len(values))
+    table = run.table[run.table.codec == codec]
+    kbps = table[list(LAYERS)].mul(table.kbps / (8 * table.bytes), axis=0)
+    means = kbps.groupby(table.value).mean().reindex(values, fill_value=0.0)
     for layer, colour, hatch in zip(LAYERS, _GREYS, _HATCHES, strict=True):
-        heights = []
-        for value in values:
-            points = [p for p in run.of(codec) if p.value == value]
-            shares = [
-                p.kbps * (p.record["bits"] or {}).get(layer, 0) / (8 * p.record["bytes"])
-                for p in points
-            ]
-            heights.append(float(np.mean(shares)) if shares else 0.0)
+        heights = means[layer].to_numpy()
         look = {"color": colour, "hatch": hatch, "edgecolor": "black", "linewidth": 0.3}
         axes.bar([number_text(v) for v in values], heights, bottom=bottom, label=layer, **look)  # type: ignore[arg-type]
         bottom += heights

@@ -7,10 +7,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
 from hdac.atomic import write_atomically
 from hdac.bench.analysis import (
+    LAYERS,
     NOT_MADE,
     Comparison,
     Run,
@@ -31,7 +30,6 @@ from hdac.metrics.registry import METRICS
 _Number = float | None
 #: A record that says more (width times height) is not believed.
 MAX_PIXELS = 8192 * 4320
-LAYERS = ("header", "base", "reference", "motion", "fusion")
 
 
 def about(run: Run) -> str:
@@ -225,7 +223,7 @@ def rd_rows(run: Run) -> list[list[object]]:
 def mean_rows(run: Run) -> list[list[str]]:
     """Means over the sequences at each rate point, all of them or none: what a row has in its cells
     is of the same clips."""
-    rows = []
+    rows, groups = [], dict(list(run.table.groupby(["codec", "value"])))
     for codec in run.codecs:
         for value in run.about.codecs[codec].points:
             points, head = run.at(codec, value), [codec, number_text(value)]
@@ -233,44 +231,40 @@ def mean_rows(run: Run) -> list[list[str]]:
             if why := missing(points) or few * (len(points) < len(run.sequences)):
                 rows.append([*head, why, *[""] * len(run.metrics), ""])
                 continue
-            cells = [_mean(points, m) for m in run.metrics]
-            kbps = f"{np.mean([p.kbps for p in points]):.2f}"
-            rows.append([*head, kbps, *cells, _layers(points)])
+            group = groups[codec, value]
+            shares = group[list(LAYERS)].sum()
+            layers = (100 * shares / shares.sum())[shares > 0]
+            bits = ", ".join(f"{name} {share:.1f}" for name, share in layers.items())
+            cells = [_mean(group, m) for m in run.metrics]
+            rows.append([*head, f"{group.kbps.mean():.2f}", *cells, bits])
     return rows
 
 
-def _mean(points: list[Point], metric: str) -> str:
-    present = [v for p in points if (v := p.score(metric)) is not None]
-    if len(present) < len(points):
-        return f"n/a ({len(present)} of {_clips(len(points))})" if present else "n/a"
-    at_cap = sum(rate_point(p, metric) is None for p in points)
+def _mean(group: Any, metric: str) -> str:
+    """The mean of a column of `Run.table`."""
+    present = group[metric].count()
+    if present < len(group):
+        return f"n/a ({present} of {_clips(len(group))})" if present else "n/a"
+    at_cap = group[f"curve {metric}"].isna().sum()
     digits = {"dB": 2, "levels": 3}.get(METRICS[metric].contract.unit, 4)
     if metric in ("vmaf", "msvgg", "msvgg-lite"):
         digits = 2
     mark = f" ({at_cap} at the cap)" if at_cap else ""
-    return f"{np.mean(present):.{digits}f}{mark}"
-
-
-def _layers(points: list[Point]) -> str:
-    bits = [p.record["bits"] for p in points if p.record.get("bits")]
-    shares = {layer: sum(b.get(layer, 0) for b in bits) for layer in LAYERS}
-    total = sum(shares.values())
-    return ", ".join(f"{name} {100 * n / total:.1f}" for name, n in shares.items() if n)
+    return f"{group[metric].mean():.{digits}f}{mark}"
 
 
 def time_rows(run: Run) -> list[list[str]]:
     """Seconds of this machine, one thread a process: not part of what two runs have in common."""
     rows = []
     for codec in run.codecs:
-        points = run.of(codec)
+        points, table = run.of(codec), run.table[run.table.codec == codec]
         if not points:
             continue
         cells = []
         for side in ("encoding", "decoding"):
-            timed = [p.record for p in points if p.record["seconds"].get(side)]
-            seconds = sum(r["seconds"][side] for r in timed)
-            frames = sum(r["frames"] for r in timed)
-            cells.append(f"{1000 * seconds / frames:.1f}" if timed else "n/a")
+            timed = table[table[side] > 0]
+            each = 1000 * timed[side].sum() / max(timed.frames.sum(), 1)
+            cells.append(f"{each:.1f}" if len(timed) else "n/a")
         rows.append([codec, *cells, _gmac(run.about.codecs[codec].recipe, points[0])])
     return rows
 

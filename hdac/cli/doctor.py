@@ -116,7 +116,8 @@ def checks() -> list[Check]:
         *_metrics(),
         _package("dask", "experiments, batches"),
         _package("matplotlib", "figures"),
-        _package("plotly", "reports"),
+        _package("pandas", "tables"),
+        _package("plotly", "players of reports"),
         _folder("HDAC_DATA", "training and test clips"),
         _folder("HDAC_WEIGHTS", "networks of metrics and losses"),
     ]

@@ -32,7 +32,7 @@ from hdac.codec.syntax import MAX_STEP, BaseWriter, EnhancementWriter, TimesWrit
 from hdac.errors import UsageError
 from hdac.layers.base import GOP_MAX, QP_MAX, BaseConfig, BaseEncoder, CodedPicture
 from hdac.layers.codecs import open_base
-from hdac.layers.reference import FLASH, RefreshPolicy, luma_mse, psnr_of
+from hdac.layers.reference import FLASH, RefreshPolicy, quality
 from hdac.layers.resample import downsample, pad_to, upsample
 from hdac.video.picture import Picture
 from hdac.video.rate import Rate, parse_rate
@@ -277,7 +277,7 @@ class Encoder(Closing):
             assert self._config is not None
             self._last = coded.picture
             base = upsample(coded.picture, self.header.base_scale)
-            self._policy.report(psnr_of(luma_mse(base, frame.source)), 8 * len(coded.data))
+            self._policy.report(quality(base, frame.source), 8 * len(coded.data))
             self._held = base, self._config.qp(self._coded)
         assert self._held is not None
         base, qp = self._held

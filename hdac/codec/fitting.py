@@ -20,7 +20,7 @@ from hdac.codec.syntax import BaseWriter, EnhancementWriter
 from hdac.layers.base import QP_MAX
 from hdac.layers.codecs import open_base
 from hdac.layers.motion import quantise
-from hdac.layers.reference import luma_mse, psnr_of
+from hdac.layers.reference import quality
 from hdac.layers.resample import downsample, pad_to
 from hdac.video.picture import Picture
 
@@ -97,8 +97,8 @@ class Source:
             for picture in part:
                 writer.add(picture.data)
             sizes.append(sum(len(p.framed()) for p in writer.take()))
-        errors = (luma_mse(c.picture, s) for c, s in zip(coded, sources, strict=True))
-        return BaseSize(sizes[0], sizes[1], fmean(map(psnr_of, errors)))
+        psnr = fmean(quality(c.picture, s) for c, s in zip(coded, sources, strict=True))
+        return BaseSize(sizes[0], sizes[1], psnr)
 
     def rate(self, count: int) -> float:
         """kbps of so many bytes for all pictures."""

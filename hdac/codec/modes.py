@@ -16,7 +16,8 @@ from hdac.codec.config import MAX_LOSS
 from hdac.codec.fusions import Fusions
 from hdac.codec.plan import Plan
 from hdac.layers.motion import Parameters, Points, quantise
-from hdac.layers.reference import CUT, change, plane_mse
+from hdac.layers.reference import CUT, change
+from hdac.video.fidelity import plane_mse
 from hdac.video.picture import Picture
 
 if TYPE_CHECKING:

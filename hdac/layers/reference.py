@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,7 +11,8 @@ import numpy as np
 
 from hdac.errors import UsageError
 from hdac.layers.base import GOP_MAX
-from hdac.video.picture import Picture, Plane
+from hdac.video.fidelity import luma_mse, plane_mse, psnr
+from hdac.video.picture import Picture
 
 Refresh = Literal["auto", "never"] | int
 
@@ -31,6 +31,7 @@ _RELIT, _FLAT = 0.35, 100.0
 #: dB of PSNR-Y below the GOP's mean before the rate-distortion rule is asked at all: smaller drops
 #: are the content's, not the reference's.
 _DROP = 3.0
+_NO_ERROR = 0.01  # a mean squared error that is as good as none
 _SLOPE = 3.2  # dB of PSNR-Y for a doubling of the rate
 _MARGIN = 3.0  # how many times its price a refresh must promise
 
@@ -41,16 +42,6 @@ def check_refresh(refresh: Refresh) -> None:
         raise UsageError(
             f"--refresh {refresh}; allowed are auto, never or a period of 1 to {GOP_MAX} frames"
         )
-
-
-def luma_mse(a: Picture, b: Picture) -> float:
-    """Mean squared error of luma code values."""
-    return plane_mse(a.y, b.y)
-
-
-def plane_mse(a: Plane, b: Plane) -> float:
-    """Mean squared error of code values, summed as scikit-video does."""
-    return float(np.mean((a.astype(np.float32) - b.astype(np.float32)) ** 2))
 
 
 def change(a: Picture, b: Picture) -> float:
@@ -68,9 +59,9 @@ def relit(a: Picture, b: Picture) -> bool:
     return left < max(_RELIT * other, _FLAT)
 
 
-def psnr_of(error: float) -> float:
-    """PSNR in decibels of a mean squared error of 8-bit values, at most 68."""
-    return 10 * math.log10(255**2 / max(error, 0.01))
+def quality(base: Picture, source: Picture) -> float:
+    """PSNR-Y in dB for decisions: beyond 68 dB nothing is gained."""
+    return psnr(max(luma_mse(base, source), _NO_ERROR))
 
 
 @dataclass

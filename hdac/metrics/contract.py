@@ -17,12 +17,11 @@ from torch import Tensor
 
 from hdac.errors import HdacError, UsageError
 from hdac.video.colour import rgb_from_picture
+from hdac.video.fidelity import CAP as CAP  # of VMAF's scale too
 from hdac.video.picture import Picture
 
 LUMA, RGB8, RGB1 = "Y', 8 bit", "R'G'B', 8 bit", "R'G'B' in [0, 1]"
 MEAN = "mean over frames"
-#: dB of identical pictures, and the top of VMAF's scale.
-CAP = 100.0
 
 
 class UnavailableError(HdacError):

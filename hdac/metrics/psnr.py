@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
-import numpy as np
-
-from hdac.layers.reference import luma_mse
 from hdac.metrics.contract import CAP, Clip, Contract, Metric, Scores
+from hdac.video.fidelity import luma_mse, plane_mse, psnr
 from hdac.video.picture import Picture
 
 _POOLED, _MEAN = "PSNR of the MSE over all frames", "mean over frames of per-frame PSNR"
@@ -21,13 +18,9 @@ _KINDS = {
 }
 
 
-def _decibels(mse: float) -> float:
-    return CAP if mse == 0 else min(CAP, 10 * math.log10(255**2 / mse))
-
-
 def psnr_y(x: Picture, x_hat: Picture) -> float:
     """PSNR of Y' in dB."""
-    return _decibels(luma_mse(x, x_hat))
+    return psnr(luma_mse(x, x_hat))
 
 
 def mean_psnr_y(xs: Sequence[Picture], x_hats: Sequence[Picture]) -> float:
@@ -35,13 +28,8 @@ def mean_psnr_y(xs: Sequence[Picture], x_hats: Sequence[Picture]) -> float:
     return sum(map(psnr_y, xs, x_hats)) / len(xs)
 
 
-def _plane(a: np.ndarray, b: np.ndarray) -> float:
-    error = a.astype(np.float32) - b.astype(np.float32)
-    return _decibels(float(np.mean(error**2, dtype=np.float64)))
-
-
 def _yuv(x: Picture, x_hat: Picture) -> float:
-    y, u, v = map(_plane, x, x_hat)
+    y, u, v = map(psnr, map(plane_mse, x, x_hat))
     return (6 * y + u + v) / 8
 
 
@@ -58,7 +46,7 @@ class Psnr(Metric):
         key, pictures = self.contract.key, (x.pictures, x_hat.pictures)
         if key == "apsnr-y":
             errors = list(map(luma_mse, *pictures))
-            return Scores(_decibels(sum(errors) / len(errors)), tuple(map(_decibels, errors)))
+            return Scores(psnr(sum(errors) / len(errors)), tuple(map(psnr, errors)))
         if key == "psnr-rgb":
-            return Scores.mean(list(map(_plane, x.rgb, x_hat.rgb)))
+            return Scores.mean(list(map(psnr, map(plane_mse, x.rgb, x_hat.rgb))))
         return Scores.mean(list(map(_yuv if key == "psnr-yuv" else psnr_y, *pictures)))

@@ -21,6 +21,7 @@ from hdac.nets.zoo import CodecNet
 from hdac.training.clips import Clip, planes_of
 from hdac.training.pack import Version
 from hdac.training.reading import Frames
+from hdac.video.fidelity import psnr
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class Validation:
 
 def psnr_y(a: Tensor, b: Tensor) -> float:
     """PSNR of the four luma phases, planes in [0, 1]."""
-    return float(-10 * torch.log10((a[:, :4] - b[:, :4]).square().mean() + 1e-10))
+    return psnr(255**2 * float((a[:, :4] - b[:, :4]).square().mean()))
 
 
 def picture_planes(frames: Frames, t: int) -> Tensor:

@@ -31,7 +31,7 @@ def words(command: list[str]) -> str:
 def test_ffmpeg_anchor() -> None:
     command = load_codec("x265-tuned").encode_command(JOB)
     text = words(command)
-    raw = "-f rawvideo -pix_fmt yuv420p -s 256x256 -r 30000/1001 -i /x/source.yuv"
+    raw = "-f rawvideo -pix_fmt yuv420p -r 30000/1001 -s 256x256 -i /x/source.yuv"
     assert f"{raw} -c:v libx265 -preset veryslow -tune psnr" in text
     assert text.endswith("qp=32 -f hevc /x/coded.bin")
     assert words(load_codec("x265-tuned").decode_command(JOB)).endswith(

@@ -28,13 +28,13 @@ from hdac.codec.syntax import BaseReader, EnhancementReader
 from hdac.codec.synthesiser import Network, Synthesiser
 from hdac.errors import DamagedError, UsageError
 from hdac.layers.libav import LibavDecoder
-from hdac.layers.reference import luma_mse
 from hdac.metrics.psnr import mean_psnr_y
 from hdac.nets.fusion import FusionNet
 from hdac.nets.published import PublishedConfig, PublishedNet
 from hdac.nets.zoo import export_model, find_model, load_model
 from hdac.training.loop import with_more_keypoints
 from hdac.video.ffmpeg import encoders, find_ffmpeg
+from hdac.video.fidelity import luma_mse
 from hdac.video.picture import Picture
 from tests.conftest import synthetic
 

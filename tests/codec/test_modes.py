@@ -17,7 +17,7 @@ from hdac.codec.encoder import Encoder
 from hdac.codec.files import decode, encode
 from hdac.codec.modes import Shown
 from hdac.errors import UsageError
-from hdac.layers.reference import luma_mse, plane_mse, psnr_of
+from hdac.video.fidelity import luma_mse, plane_mse, psnr
 from hdac.video.picture import Picture
 from tests.conftest import synthetic
 
@@ -353,7 +353,7 @@ COLOURS: dict[str, Callable[[list[Picture]], list[Picture]]] = {
 
 def decibels(picture: Picture, source: Picture) -> list[float]:
     """PSNR of the three planes; more than 52 dB is nothing that is seen."""
-    return [min(52.0, psnr_of(plane_mse(p, q))) for p, q in zip(picture, source, strict=True)]
+    return [min(52.0, psnr(plane_mse(p, q))) for p, q in zip(picture, source, strict=True)]
 
 
 @pytest.mark.parametrize("qp_base", [36, 46])

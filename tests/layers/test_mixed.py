@@ -18,8 +18,8 @@ from hdac.layers.base import BaseConfig
 from hdac.layers.hevc import HevcEncoder
 from hdac.layers.libav import LibavDecoder
 from hdac.layers.mixed import MixedDecoder, MixedEncoder, PlainHevc
-from hdac.layers.reference import luma_mse
 from hdac.video.ffmpeg import encoders, find_ffmpeg
+from hdac.video.fidelity import luma_mse
 from hdac.video.picture import Picture
 
 CONFIG = BaseConfig(176, 144, Fraction(30), 30, 36, (8, 6, 8, 0))

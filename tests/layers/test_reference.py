@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from hdac.errors import UsageError
-from hdac.layers.reference import FLASH, RefreshPolicy, check_refresh, luma_mse
+from hdac.layers.reference import FLASH, RefreshPolicy, check_refresh, quality
+from hdac.video.fidelity import psnr
 from hdac.video.picture import Picture
 from tests.conftest import synthetic
 
@@ -153,10 +154,12 @@ def test_rate_distortion_rule(intra: int, refreshed: bool) -> None:
     assert (len(got) > 1) == refreshed
 
 
-def test_luma_mse() -> None:
+def test_quality_of_decisions_ends_at_68_db() -> None:
     a = synthetic(1)[0]
-    assert luma_mse(a, a) == 0
-    assert luma_mse(a, a._replace(y=a.y + 3)) == 9
+    one = a.y.copy()
+    one[0, 0] += 1
+    assert quality(a, a) == quality(a._replace(y=one), a) == pytest.approx(68.13, abs=0.01)
+    assert quality(a._replace(y=a.y + 3), a) == psnr(9)
 
 
 @pytest.mark.parametrize("value", [0, -5, 99999])

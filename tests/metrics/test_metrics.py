@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 from fractions import Fraction
 from pathlib import Path
 
@@ -81,7 +82,7 @@ def test_psnr_against_ffmpeg(tmp_path: Path, pair: tuple[Clip, Clip]) -> None:
     assert METRICS["psnr-yuv"].measure(*pair).value == pytest.approx((6 * scores.value + 200) / 8)
 
 
-def test_luma_error_against_scikit_video(pair: tuple[Clip, Clip]) -> None:
+def test_luma_errors_against_scikit_video(pair: tuple[Clip, Clip]) -> None:
     import skvideo.measure
 
     x, x_hat = (np.stack([p.y for p in c.pictures])[..., None] for c in pair)
@@ -89,8 +90,10 @@ def test_luma_error_against_scikit_video(pair: tuple[Clip, Clip]) -> None:
     assert METRICS["psnr-y"].measure(*pair).frames == pytest.approx(
         (10 * np.log10(255**2 / mse)).tolist(), abs=1e-4
     )
-    change = np.diff(x.astype(int) - x_hat.astype(int), axis=0)
-    assert METRICS["flicker"].measure(*pair).value == pytest.approx(np.abs(change).mean(), rel=1e-6)
+    changes = (np.diff(v.astype(int), axis=0) for v in (x, x_hat))
+    assert METRICS["flicker"].measure(*pair).frames[1:] == pytest.approx(
+        skvideo.measure.mae(*changes).tolist(), rel=1e-6
+    )
 
 
 def test_activity(pair: tuple[Clip, Clip]) -> None:
@@ -205,6 +208,28 @@ def test_lpips_squeeze_against_documented_values() -> None:
         assert squeeze()(2 * x - 1, 2 * x_hat - 1).tolist() == pytest.approx(
             [0.1024, 0.0938], abs=5e-5
         )
+
+
+def test_lpips_squeeze_against_the_package() -> None:
+    """One random SqueezeNet in both, so that nothing is downloaded; the package has the heads."""
+    pytest.importorskip("torchvision", reason="lpips needs torchvision, which is not installed")
+    lpips = pytest.importorskip("lpips", reason="the package lpips is not installed")
+    from hdac.metrics.lpips import SqueezeLpips
+
+    theirs = lpips.LPIPS(net="squeeze", pnet_rand=True, verbose=False).eval()
+    state = theirs.state_dict()
+    backbone = {
+        re.sub(r"net\.slice\d\.", "features.", key): value
+        for key, value in state.items()
+        if key.startswith("net.slice")
+    }
+    heads = {f"lin{i}": state[f"lin{i}.model.1.weight"] for i in range(7)}
+    ours = SqueezeLpips(backbone, heads)
+    generator = torch.Generator().manual_seed(0)
+    for height, width in ((64, 64), (97, 131), (32, 45)):
+        x, x_hat = (2 * torch.rand(2, 3, height, width, generator=generator) - 1 for _ in range(2))
+        with torch.inference_mode():
+            assert torch.allclose(ours(x, x_hat), theirs(x, x_hat).flatten(), rtol=1e-4)
 
 
 @pytest.mark.usefixtures("weights")
