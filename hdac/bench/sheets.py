@@ -38,8 +38,8 @@ def scores(source: list[Picture], decoded: list[Picture]) -> dict[str, float]:
 
 
 def captions(found: dict[str, float]) -> str:
-    ms_ssim = f"{found['ms-ssim-y']:.4f}" if "ms-ssim-y" in found else "n/a"
-    return f"PSNR-Y {found['psnr-y']:.2f} dB MS-SSIM {ms_ssim}"
+    ms_ssim = f" MS-SSIM {found['ms-ssim-y']:.4f}" if "ms-ssim-y" in found else ""
+    return f"PSNR-Y {found['psnr-y']:.2f} dB{ms_ssim}"
 
 
 def check_same(name: str, source: list[Picture], decoded: list[Picture]) -> None:
