@@ -12,8 +12,8 @@ from pathlib import Path
 
 from hdac.codec.config import EncoderConfig
 from hdac.codec.files import decode, encode
-from hdac.codec.gfv_export import export_gfv
-from hdac.codec.gfv_stream import GfvStream
+from hdac.codec.gfv.export import export_gfv
+from hdac.codec.gfv.stream import GfvStream
 from hdac.video.reader import VideoReader
 
 SETTINGS = {

@@ -72,7 +72,7 @@ def _open(options: argparse.Namespace, data: bytes, pixels: int) -> _Opened:
     from hdac.bitstream.cursor import Cursor
     from hdac.codec.decoder import check_level
     from hdac.codec.files import decode
-    from hdac.codec.gfv_stream import GfvStream, is_annex_b
+    from hdac.codec.gfv.stream import GfvStream, is_annex_b
 
     level, device, strict = options.level, options.device, options.strict
     if is_annex_b(data):

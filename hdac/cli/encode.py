@@ -99,8 +99,8 @@ def run(options: argparse.Namespace) -> None:
     from hdac.bitstream.container import SUFFIX, Colour
     from hdac.codec.config import EncoderConfig
     from hdac.codec.files import encode, inspect
-    from hdac.codec.gfv_export import export_gfv
-    from hdac.codec.gfv_stream import SUFFIX as SUFFIX_GFV
+    from hdac.codec.gfv.export import export_gfv
+    from hdac.codec.gfv.stream import SUFFIX as SUFFIX_GFV
     from hdac.video.reader import VideoReader, parse_size
     from hdac.video.writer import check_output
 

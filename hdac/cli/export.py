@@ -82,8 +82,8 @@ def run(options: argparse.Namespace) -> None:
 
 def _export_gfv(options: argparse.Namespace, data: bytes, pixels: int) -> None:
     from hdac.atomic import write_atomically
-    from hdac.codec.gfv_export import export_gfv
-    from hdac.codec.gfv_stream import SUFFIX
+    from hdac.codec.gfv.export import export_gfv
+    from hdac.codec.gfv.stream import SUFFIX
     from hdac.video.writer import check_output
 
     if str(options.output) == "-":

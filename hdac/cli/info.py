@@ -31,7 +31,7 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     from hdac.codec.files import inspect
-    from hdac.codec.gfv_stream import is_annex_b
+    from hdac.codec.gfv.stream import is_annex_b
 
     pixels = parse_pixels(options.max_pixels)
     stream = read_stream(options.input)
@@ -54,8 +54,8 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _gfv(options: argparse.Namespace, data: bytes, pixels: int) -> None:
-    from hdac.codec.gfv_stream import GfvStream
-    from hdac.codec.gfv_summary import network_to_json, to_json
+    from hdac.codec.gfv.stream import GfvStream
+    from hdac.codec.gfv.summary import network_to_json, to_json
 
     stream = GfvStream(data, pixels)
     say_notes(options.input, stream.damage)

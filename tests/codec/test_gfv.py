@@ -16,10 +16,10 @@ from hdac.bitstream.vvc.pictures import split_access_units
 from hdac.codec.config import EncoderConfig
 from hdac.codec.decoder import Frame
 from hdac.codec.files import base_units, decode, encode
-from hdac.codec.gfv_export import export_gfv
-from hdac.codec.gfv_stream import GfvStream, is_annex_b
-from hdac.codec.gfv_summary import to_json
-from hdac.codec.gfv_uri import TAG, NetworkName
+from hdac.codec.gfv.export import export_gfv
+from hdac.codec.gfv.stream import GfvStream, is_annex_b
+from hdac.codec.gfv.summary import to_json
+from hdac.codec.gfv.uri import TAG, NetworkName
 from hdac.codec.syntax import EnhancementReader
 from hdac.errors import DamagedError, IncompleteError, StreamError, UsageError
 from hdac.layers.libav import LibavDecoder

@@ -23,7 +23,7 @@ from hdac.bitstream.vvc.gfv import (
 from hdac.bitstream.vvc.gfv_bits import ElementWriter
 from hdac.bitstream.vvc.pictures import is_slice, picture_units
 from hdac.bitstream.vvc.sei import GFV, Payload, insert, messages, read_sei, remove, write_sei
-from hdac.codec.gfv_export import export_gfv
+from hdac.codec.gfv.export import export_gfv
 
 #: Slices of one picture each, as far as anybody looks who does not decode them.
 SLICES = bytes.fromhex("00000001004100ff55b612ae"), bytes.fromhex("0000000100010654a80de0ab47c8")

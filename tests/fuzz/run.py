@@ -146,8 +146,8 @@ def _memory() -> float:
 def _gfv_calls(data: bytes, level: str, pictures: int) -> dict[str, Callable[[], object]]:
     """What is done with a VVC stream."""
     from hdac.bitstream.vvc.sei import remove
-    from hdac.codec.gfv_stream import GfvStream
-    from hdac.codec.gfv_summary import to_json
+    from hdac.codec.gfv.stream import GfvStream
+    from hdac.codec.gfv.summary import to_json
 
     def base() -> None:
         shown = len(list(GfvStream(data).decode("base")))

@@ -24,7 +24,7 @@ from hdac.bitstream.stream import read_stream
 from hdac.bitstream.vvc.gfv import Coordinates, GfvMessage, References
 from hdac.bitstream.vvc.gfv_syntax import pack
 from hdac.bitstream.vvc.sei import insert
-from hdac.codec.gfv_uri import NetworkName
+from hdac.codec.gfv.uri import NetworkName
 from hdac.codec.syntax import BaseReader, EnhancedFrame, EnhancementReader
 from hdac.errors import UsageError
 from hdac.layers.motion import Parameters

@@ -10,7 +10,7 @@ import numpy as np
 from hdac.bitstream.container import Keypoints
 from hdac.bitstream.vvc.gfv import GfvMessage
 from hdac.codec.fusions import Fusions
-from hdac.codec.gfv_uri import NetworkName
+from hdac.codec.gfv.uri import NetworkName
 from hdac.codec.synthesiser import Synthesiser
 from hdac.codec.views import Made
 from hdac.errors import DamagedError

@@ -21,8 +21,8 @@ from hdac.bitstream.vvc.gfv import CarriedNetwork, GfvMessage
 from hdac.bitstream.vvc.pictures import PREFIX_SEI, SUFFIX_SEI, is_slice, picture_units, unit_type
 from hdac.bitstream.vvc.sei import GfvReader, Located
 from hdac.codec.decoder import LEVELS, Frame, Level
-from hdac.codec.gfv_summary import GfvSummary
-from hdac.codec.gfv_uri import NetworkName
+from hdac.codec.gfv.summary import GfvSummary
+from hdac.codec.gfv.uri import NetworkName
 from hdac.codec.views import Made
 from hdac.errors import DamagedError, IncompleteError, StreamError, UsageError
 from hdac.layers.libav import LibavDecoder
@@ -201,7 +201,7 @@ class GfvStream:
             for _, picture in self._shown(damage):
                 yield Made(picture, "base")
             return
-        from hdac.codec.gfv_player import GfvPlayer
+        from hdac.codec.gfv.player import GfvPlayer
 
         with self._synthesiser(device, model) as synthesiser:
             assert self.header.motion is not None

@@ -1,0 +1,1 @@
+"""Standard streams: generative face video messages (Rec. ITU-T H.274) in VVC."""
