@@ -18,18 +18,19 @@ ROOT = Path(__file__).parents[1]
 RESULTS, PAGE, README = ROOT / "results", ROOT / "docs" / "results.md", ROOT / "README.md"
 BEGIN, END = "<!-- table: experiments/results_page.py -->\n", "<!-- end of table -->\n"
 #: README's table: experiment, anchor, codecs (those that the experiment has) and metrics.
-EXPERIMENT, ANCHOR = "table1", "x265-tuned"
+EXPERIMENT, ANCHOR, SOFTWARE = "reference_software", "hm-ldb", "HM (HEVC)"
 CODECS = {
-    "vvenc-ldb": "VVC (libvvenc)",
+    "x265-tuned": "x265 (HEVC), veryslow, tuned",
+    "vtm-ldb": "VTM (VVC)",
     "hdac-base": "hdac, base layer alone",
-    "hdac-hybrid": "hdac (default: HEVC base layer)",
+    "hdac-hybrid": "hdac, HEVC base layer",
     "hdac-hybrid-auto": "hdac, base codec auto, preset slower",
 }
 METRICS = ("psnr-y", "ms-ssim-y", "lpips-squeeze", "vmaf")
 
 
 def experiments() -> list[Path]:
-    """Folders of experiments, table1 first."""
+    """Folders of experiments, that of README's table first."""
     found = sorted(path.parent for path in RESULTS.glob("*/experiment.json"))
     return sorted(found, key=lambda path: path.name != EXPERIMENT)
 
@@ -56,14 +57,16 @@ def cell(row: Any) -> str:
     return f"{mean:+.1f} % [{low:+.1f}, {high:+.1f}]{some}"
 
 
-def bd_table(folder: Path, anchor: str, metrics: list[str], codecs: dict[str, str]) -> str:
-    """Codecs x metrics against one anchor; `codecs`: name -> title, in order."""
+def bd_table(
+    folder: Path, anchor: str, metrics: list[str], codecs: dict[str, str], title: str = ""
+) -> str:
+    """Codecs x metrics against one anchor (`title`: its own); `codecs`: name -> title, in order."""
     table = means(folder)
     table = table[(table.anchor == anchor) & table.codec.isin(codecs) & table.metric.isin(metrics)]
     cells = table.assign(cell=[cell(row) for row in table.itertuples()])
     grid = cells.pivot(index="codec", columns="metric", values="cell")
     rows = [[title, *grid.loc[c, metrics]] for c, title in codecs.items() if c in grid.index]
-    return markdown([f"BD-rate against {anchor}", *map(label, metrics)], rows)
+    return markdown([f"BD-rate against {title or anchor}", *map(label, metrics)], rows)
 
 
 def number(value: float) -> str:
@@ -121,7 +124,7 @@ def readme(text: str) -> str:
     """README.md with its table made anew."""
     folder = RESULTS / EXPERIMENT
     before, rest = text.split(BEGIN)
-    table = bd_table(folder, ANCHOR, list(METRICS), CODECS)
+    table = bd_table(folder, ANCHOR, list(METRICS), CODECS, SOFTWARE)
     return before + BEGIN + table + END + rest.split(END)[1]
 
 
