@@ -240,10 +240,12 @@ class CodedBins:
         self.writer.terminate(last)
 
 
+S = TypeVar("S")
+P = TypeVar("P")
 H = TypeVar("H", bound=Head)
 
 
-class Recoder(ABC, Generic[H]):
+class Recoder(ABC, Generic[S, P, H]):
     """The state of one GOP's recoding. Every NAL unit passes through `parameters`, or `parse` and
     `write` (writing), or `read` (reading), or `skip`.
 
@@ -254,6 +256,8 @@ class Recoder(ABC, Generic[H]):
     def __init__(self, width: int, height: int, mixer: Mixer) -> None:
         self._size, self._limit = (width, height), slice_limit(width * height)
         self._mixer = mixer
+        self._sps: S | None = None
+        self._pps: P | None = None
         self.skip()
 
     @abstractmethod
@@ -264,10 +268,11 @@ class Recoder(ABC, Generic[H]):
     def skip(self) -> None:
         """A slice is stored as it is: what was known of its surroundings is out of date."""
 
-    @property
-    @abstractmethod
-    def _ready(self) -> bool:
-        """Whether parameter sets are there."""
+    def _sets(self) -> tuple[S, P]:
+        """The parameter sets. Raises `UnsupportedError` where one is not there."""
+        if self._sps is None or self._pps is None:
+            raise UnsupportedError("no parameter sets")
+        return self._sps, self._pps
 
     @abstractmethod
     def _head(self, payload: bytes) -> H:
@@ -315,7 +320,7 @@ class Recoder(ABC, Generic[H]):
 
         Raises `DamagedError`, at the latest after the bins that a slice may have.
         """
-        if not self._ready:
+        if self._sps is None or self._pps is None:
             raise DamagedError(
                 "a recoded slice without parameter sets for pictures of "
                 f"{self._size[0]}x{self._size[1]}: the stream is damaged"
@@ -330,13 +335,11 @@ class Recoder(ABC, Generic[H]):
         return data
 
 
-class SliceRecoder(Recoder[Slice]):
+class SliceRecoder(Recoder[Sps, Pps, Slice]):
     """HEVC's."""
 
     def __init__(self, width: int, height: int) -> None:
         super().__init__(width, height, Mixer())
-        self._sps: Sps | None = None
-        self._pps: Pps | None = None
 
     def parameters(self, payload: bytes) -> None:
         kind = payload[0] >> 1 & 63
@@ -352,14 +355,8 @@ class SliceRecoder(Recoder[Slice]):
     def skip(self) -> None:
         self._parser = SliceParser()
 
-    @property
-    def _ready(self) -> bool:
-        return self._sps is not None and self._pps is not None
-
     def _head(self, payload: bytes) -> Slice:
-        if self._sps is None or self._pps is None:
-            raise UnsupportedError("no parameter sets")
-        return hevc.read_slice(payload, self._sps, self._pps)
+        return hevc.read_slice(payload, *self._sets())
 
     def _walk(self, head: Slice, bins: Bins) -> None:
         self._parser.parse(head, bins)

@@ -21,6 +21,11 @@ def layer(data: bytes, span: Span) -> int:
     return data[span.first] & 63 if span.end > span.first else 0
 
 
+def temporal_id(data: bytes, span: Span) -> int:
+    """TemporalId of a unit with a whole header."""
+    return max(0, (data[span.first + 1] & 7) - 1)
+
+
 def is_slice(data: bytes, span: Span) -> bool:
     """Whether a NAL unit is a slice of layer 0."""
     return unit_type(data, span) <= LAST_SLICE and not layer(data, span)

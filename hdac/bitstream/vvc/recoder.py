@@ -14,13 +14,11 @@ from hdac.bitstream.vvc.parameters import Aps, Pps, Sps, read_aps
 from hdac.bitstream.vvc.tree import SliceParser
 
 
-class VvcSliceRecoder(Recoder[Slice]):
+class VvcSliceRecoder(Recoder[Sps, Pps, Slice]):
     """VVC's."""
 
     def __init__(self, width: int, height: int, priors: Priors | None = None) -> None:
         super().__init__(width, height, VvcMixer(priors))
-        self._sps: Sps | None = None
-        self._pps: Pps | None = None
         self._adaptation: dict[int, Aps] = {}
 
     def parameters(self, payload: bytes) -> None:
@@ -41,14 +39,8 @@ class VvcSliceRecoder(Recoder[Slice]):
     def skip(self) -> None:
         self._parser = SliceParser()
 
-    @property
-    def _ready(self) -> bool:
-        return self._sps is not None and self._pps is not None
-
     def _head(self, payload: bytes) -> Slice:
-        if self._sps is None or self._pps is None:
-            raise UnsupportedError("no parameter sets")
-        return read_slice(payload, self._sps, self._pps, self._adaptation)
+        return read_slice(payload, *self._sets(), self._adaptation)
 
     def _walk(self, head: Slice, bins: Bins) -> None:
         self._parser.parse(head, bins)

@@ -154,7 +154,7 @@ def insert(stream: bytes, messages: Iterable[GfvMessage]) -> bytes:
         last = max(span.end for span in [*slices, *sei])
         out.append(stream[done:last])
         done = last
-        temporal_id = max(0, (stream[slices[0].first + 1] & 7) - 1)
+        temporal_id = pictures.temporal_id(stream, slices[0])
         for message in waiting.pop(picture, ()):
             payload = Payload(GFV, write(message, references))
             out.append(b"\0\0\1" + write_sei([payload], temporal_id))
@@ -180,7 +180,7 @@ def remove(stream: bytes) -> bytes:
                 continue
             out.append(stream[done : span.start])
             if kept:
-                temporal_id = max(0, (stream[span.first + 1] & 7) - 1)
-                out.append(stream[span.start : span.first] + write_sei(kept, temporal_id))
+                sei = write_sei(kept, pictures.temporal_id(stream, span))
+                out.append(stream[span.start : span.first] + sei)
             done = span.end
     return b"".join([*out, stream[done:]])
