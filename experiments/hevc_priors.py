@@ -21,9 +21,12 @@ import numpy as np
 
 from hdac.bitstream.hevc.bins import EVEN, MODELS
 from hdac.bitstream.hevc.parameters import SPS_UNIT, read_sps
+from hdac.bitstream.mixing import VIEWS, key_of
+from hdac.bitstream.models import QP_STEP, Head, Mixer, ParsedSlice, Priors
 from hdac.bitstream.nal import is_slice, split
 from hdac.bitstream.rangecoder import Writer
-from hdac.bitstream.recoding import VIEWS, Mixer, ParsedSlice, Priors, Recoder, SliceRecoder, keys
+from hdac.bitstream.recoding import HevcMixer, Recoder, SliceRecoder
+from hdac.bitstream.registers import KINDS, TYPE
 
 #: No guess counts for more bins than this, nor for more than half of those that were seen.
 MOST = 24
@@ -67,6 +70,13 @@ def halves(
     return found
 
 
+def keys(head: Head, model: int, known: int, wider: tuple[int, ...], kinds: int) -> list[int]:
+    """Of the models of a bin."""
+    registers: Any = {KINDS: kinds, TYPE: head.type}
+    views = (max(0, head.qp) // QP_STEP, known, *wider)
+    return [key_of(registers, view, number, model) for number, view in enumerate(views)]
+
+
 def count(
     streams: Iterable[list[ParsedSlice]], kinds: int = MODELS, even: int = EVEN
 ) -> dict[int, tuple[int, int]]:
@@ -95,7 +105,9 @@ def count(
 
 
 def learn(
-    streams: Iterable[list[ParsedSlice]], priors: Priors, make: Callable[[Priors], Mixer] = Mixer
+    streams: Iterable[list[ParsedSlice]],
+    priors: Priors,
+    make: Callable[[Priors], Mixer] = HevcMixer,
 ) -> dict[int, tuple[np.ndarray, float]]:
     """Key of a kind of bin -> the sum of what its views weighed in the end, and the number of such
     ends (by the root of the bins)."""
@@ -117,7 +129,7 @@ def fit(
     halves: list[list[list[ParsedSlice]]],
     kinds: int = MODELS,
     even: int = EVEN,
-    make: Callable[[Priors], Mixer] = Mixer,
+    make: Callable[[Priors], Mixer] = HevcMixer,
 ) -> Priors:
     """First guesses from two halves of the streams, which share no clip, for the mixers that `make`
     makes."""

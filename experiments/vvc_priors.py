@@ -14,7 +14,7 @@ from pathlib import Path
 
 from hevc_priors import fit, halves, payloads, save, slices
 
-from hdac.bitstream.recoding import ParsedSlice, Priors
+from hdac.bitstream.models import ParsedSlice, Priors
 from hdac.bitstream.vvc.bins import EVEN, MODELS
 from hdac.bitstream.vvc.mixing import VvcMixer
 from hdac.bitstream.vvc.parameters import SPS_UNIT, Sps

@@ -15,15 +15,19 @@ import math
 from collections.abc import Sequence
 from typing import Protocol
 
-from hdac.errors import DamagedError
+from hdac.bitstream.arithmetic import BOTTOM, COST_UNIT, TOP, carry, read_bit, write_bit
+from hdac.bitstream.registers import (
+    CODE_END,
+    CODE_LEFT,
+    CODE_LOW,
+    CODE_NEXT,
+    CODE_RANGE,
+    CODE_SPENT,
+    CODEC,
+    Ints,
+)
 
-_TOP = 1 << 48  # the range at first; `low` is below it but for a carry
-_BOTTOM = 1 << 40  # the range is at least this between symbols
 _LIMIT = 2048  # total count at which an adaptive model halves its counts
-
-HALF = 2048  # probability of an even bin, in units of 1 / 4096
-#: What a bin of 0 and of 1 costs in bits, by the probability of 1: for statistics only.
-_COSTS = [[-math.log2(max(1, q) / 4096) for q in (4096 - p, p)] for p in range(4096)]
 
 
 class Adaptive:
@@ -68,7 +72,7 @@ class Writer:
 
     def __init__(self) -> None:
         self.spent, self.bits = 0.0, 0
-        self._low, self._range, self._out = 0, _TOP, bytearray()
+        self._low, self._range, self._out = 0, TOP, bytearray()
 
     def symbol(self, model: Adaptive, value: int | None) -> int:
         assert value is not None
@@ -90,43 +94,43 @@ class Writer:
 
     def bit(self, p: int, value: int | None) -> int:
         assert value is not None
-        self.bits += 1
-        self.spent += _COSTS[p][value]
-        bound = (self._range >> 12) * p
-        if value:
-            width = bound
-        else:
-            self._low += bound
-            width = self._range - bound
-        if width < _BOTTOM:
-            self._renormalise(width)
-        else:
-            self._range = width
+        s = [0] * CODEC
+        tape = self.lend(s, 1)
+        write_bit(s, tape, p, value)
+        self.take(s, tape, 1)
         return value
+
+    def lend(self, s: Ints, bins: int) -> bytearray:
+        """The state goes to registers, for functions that write so many bins; returns their
+        tape."""
+        s[CODE_LOW], s[CODE_RANGE], s[CODE_SPENT] = self._low, self._range, 0
+        s[CODE_NEXT], s[CODE_END] = 1, 2 * bins + 8
+        return bytearray(2 * bins + 8)
+
+    def take(self, s: Ints, tape: bytearray, bins: int) -> None:
+        """The state comes back."""
+        if tape[0]:
+            carry(self._out, len(self._out) - 1)
+        self._out += tape[1 : s[CODE_NEXT]]
+        self._low, self._range = int(s[CODE_LOW]), int(s[CODE_RANGE])
+        self.spent += int(s[CODE_SPENT]) / COST_UNIT
+        self.bits += bins
 
     def _narrow(self, start: int, width: int) -> None:
         self._low += start
         self._renormalise(width)
 
     def _renormalise(self, width: int) -> None:
-        """The next range is `width`, shifted up to `_BOTTOM` or more."""
+        """The next range is `width`, shifted up to `BOTTOM` or more."""
         low, out = self._low, self._out
-        if low >= _TOP:
-            low -= _TOP
-            self._carry(out)
-        while width < _BOTTOM:
+        if low >= TOP:
+            low -= TOP
+            carry(out, len(out) - 1)
+        while width < BOTTOM:
             out.append(low >> 40)
-            low = (low & _BOTTOM - 1) << 8
+            low = (low & BOTTOM - 1) << 8
             width <<= 8
         self._low, self._range = low, width
-
-    @staticmethod
-    def _carry(out: bytearray) -> None:
-        at = len(out) - 1
-        while out[at] == 255:
-            out[at] = 0
-            at -= 1
-        out[at] += 1
 
     def finish(self) -> bytes:
         """The shortest bytes that decode to what was written; the reader pads with zeros."""
@@ -135,9 +139,9 @@ class Writer:
             if number < self._low + self._range:
                 break
         out = bytearray(self._out)
-        if number >= _TOP:
-            number -= _TOP
-            self._carry(out)
+        if number >= TOP:
+            number -= TOP
+            carry(out, len(out) - 1)
         return bytes(out + number.to_bytes(6, "big")).rstrip(b"\0")
 
 
@@ -152,7 +156,7 @@ class Reader:
         self.spent, self.bits_left = 0.0, bits_left
         self._data, self._next = data, 6
         self._offset = int.from_bytes(data[:6].ljust(6, b"\0"), "big")  # above `low`
-        self._range = _TOP
+        self._range = TOP
 
     def symbol(self, model: Adaptive, value: int | None) -> int:
         counts = model.counts
@@ -177,31 +181,36 @@ class Reader:
         return value
 
     def bit(self, p: int, value: int | None) -> int:
-        self.bits_left -= 1
-        if self.bits_left < 0:
-            raise DamagedError(
-                "a packet's slices have more bins than their bytes and pictures allow: "
-                "the stream is damaged"
-            )
-        bound = (self._range >> 12) * p
-        if self._offset < bound:
-            value, width = 1, bound
-        else:
-            value, width = 0, self._range - bound
-            self._offset -= bound
-        self.spent += _COSTS[p][value]
-        if width < _BOTTOM:
-            self._renormalise(width)
-        else:
-            self._range = width
-        return value
+        s = [0] * CODEC
+        tape = self.lend(s, 1)
+        try:
+            return read_bit(s, tape, p)
+        finally:
+            self.take(s, 1)
+
+    def lend(self, s: Ints, bins: int) -> bytearray:
+        """The state goes to registers, for functions that read so many bins at most; returns their
+        tape, as long as it can matter to them."""
+        s[CODE_LOW], s[CODE_RANGE], s[CODE_SPENT] = self._offset, self._range, 0
+        s[CODE_LEFT] = min(bins, self.bits_left)
+        tape = bytearray(self._data[self._next : self._next + 2 * bins + 8])
+        s[CODE_NEXT], s[CODE_END] = 0, len(tape)
+        return tape
+
+    def take(self, s: Ints, bins: int) -> None:
+        """The state comes back, after `lend` for so many bins."""
+        self._offset, self._range = int(s[CODE_LOW]), int(s[CODE_RANGE])
+        self._next += int(s[CODE_NEXT])
+        self.spent += int(s[CODE_SPENT]) / COST_UNIT
+        left = int(s[CODE_LEFT])
+        self.bits_left = left if left < 0 else self.bits_left - min(bins, self.bits_left) + left
 
     def _narrow(self, start: int, width: int) -> None:
         self._offset -= start
         self._renormalise(width)
 
     def _renormalise(self, width: int) -> None:
-        while width < _BOTTOM:
+        while width < BOTTOM:
             byte = self._data[self._next] if self._next < len(self._data) else 0
             self._offset = self._offset << 8 | byte
             self._next += 1

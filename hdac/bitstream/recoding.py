@@ -6,66 +6,45 @@ picture before, the slice's QP) and start from what other talking heads taught t
 made by `experiments/hevc_priors.py`). CABAC's own bytes are made again from the bins: the exact
 slice comes back.
 
-(Adaptive states and logistic mixing: Mahoney, "Adaptive weighing of context models for lossless
-data compression", 2005.)
+What works on bins are plain functions over arrays of integers (`registers`), interpreted or
+compiled (`compiled`), with the same bytes.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from functools import cache
-from operator import mul
 from pathlib import Path
-from typing import Generic, NamedTuple, Protocol, TypeVar
-from zipfile import BadZipFile
+from typing import Any, Generic, TypeVar
 
-import numpy as np
-
+from hdac.bitstream import compiled
+from hdac.bitstream.hevc import maps
 from hdac.bitstream.hevc import parameters as hevc
-from hdac.bitstream.hevc.bins import EVEN, MODELS, Bins, CopiedBins, Wider
-from hdac.bitstream.hevc.cabac import CabacWriter, initial_states
+from hdac.bitstream.hevc.bins import EVEN, MODELS
+from hdac.bitstream.hevc.cabac import CONTEXTS, initial_states
+from hdac.bitstream.hevc.maps import Maps
 from hdac.bitstream.hevc.parameters import Pps, Slice, Sps, UnsupportedError
-from hdac.bitstream.hevc.tree import SliceParser
-from hdac.bitstream.rangecoder import HALF, Coder, Reader
-from hdac.errors import DamagedError, ToolError
+from hdac.bitstream.models import Head, Mixer, ParsedSlice, Priors
+from hdac.bitstream.noting import STRIDE, Bins
+from hdac.bitstream.rangecoder import Reader, Writer
+from hdac.bitstream.registers import (
+    BINS,
+    CONTEXT,
+    FLAG,
+    IN_END,
+    IN_NEXT,
+    MODE,
+    MOST,
+    OUT_END,
+    OUT_NEXT,
+    PARSE,
+    READ,
+)
+from hdac.errors import DamagedError
 
-VIEWS = 5  # of a bin, at most
 PRIORS = Path(__file__).parent / "hevc" / "priors.npz"
 
 _MAX_BINS = 80_000  # of a slice; larger ones gain least and take longest
 _FREE_BINS, _PIXELS_A_BIN, _BINS_A_BYTE = 1024, 1024, 64  # of a packet
-
-_QP_STEP = 4  # QPs that share a model
-_LIMIT = 200  # bins after which a model adapts no more slowly
-_RATE = [65536 * 2 // (2 * n + 3) for n in range(_LIMIT + 1)]
-_LEARNING = 41  # of the mixing weights: 0.01 in units of 1 / 4096
-_START = 72000  # of the mixing weights together, in units of 1 / 65536
-
-#: Logistic function of x / 256, in units of 1 / 4096, at x = -2048, -1920 .. 2048; and between, by
-#: straight lines in integers.
-_NODES = (
-    1, 2, 4, 6, 10, 17, 27, 45, 74, 120, 194, 311, 488, 747, 1102, 1546, 2048, 2550, 2994, 3349,
-    3608, 3785, 3902, 3976, 4022, 4051, 4069, 4079, 4086, 4090, 4092, 4094, 4095,
-)  # fmt: skip
-_SQUASH = [
-    (_NODES[i >> 7] * (128 - (i & 127)) + _NODES[(i >> 7) + 1] * (i & 127) + 64) >> 7
-    for i in range(4096)
-]
-
-
-def _inverse() -> list[int]:
-    """`_SQUASH` turned round: the middle of the x that give p."""
-    where: list[list[int]] = [[] for _ in range(4096)]
-    for x, p in enumerate(_SQUASH):
-        where[p].append(x - 2048)
-    out, last = [], -2047
-    for places in where:
-        last = places[len(places) // 2] if places else last
-        out.append(last)
-    return out
-
-
-_STRETCH = _inverse()
 
 
 def slice_limit(pixels: int) -> int:
@@ -83,166 +62,114 @@ def least_size(frames: int, pixels: int, bins: int) -> int:
     return max(0, -(-(bins - bin_limit(frames, pixels, 0)) // _BINS_A_BYTE))
 
 
-class Head(Protocol):
-    """What models look at in a slice's header."""
-
-    @property
-    def type(self) -> int:
-        """B, P or I: 0 to 2."""
-
-    @property
-    def qp(self) -> int: ...
-
-    @property
-    def init(self) -> int:
-        """`initType`."""
-
-    @property
-    def first(self) -> int:
-        """The byte of the unit where its data starts."""
+H = TypeVar("H", bound=Head)
 
 
-class Priors(NamedTuple):
-    """What models and mixing weights start from.
+class SliceState(ABC, Generic[H]):
+    """The state of a codec's slices (`registers`), of one GOP."""
 
-    models: key -> probability of 1 (16 bits), the number of bins that this guess counts for.
-    weights: 3 * model + slice type -> those of its views.
-    """
+    syntax: str  # the codec's name
 
-    models: dict[int, tuple[int, int]]
-    weights: dict[int, list[int]]
+    def __init__(self) -> None:
+        self._code = compiled.INTERPRETED[self.syntax]
+        self._s: Any = []
+        self._notes: Any = []
 
+    @abstractmethod
+    def forget(self) -> None:
+        """What was known of pictures before is out of date."""
 
-@cache
-def _priors(path: Path | None = None) -> Priors:
-    path = path or PRIORS
-    try:
-        with np.load(path, allow_pickle=False) as tables:
-            models, weights = tables["models"].tolist(), tables["weights"].tolist()
-    except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
-        raise ToolError(
-            f"{path.name} is missing from hdac/bitstream/{path.parent.name}, or damaged ({error}): "
-            "install hdac again"
-        ) from error
-    return Priors(
-        {key: (p, count) for key, p, count in models}, {key: start for key, *start in weights}
-    )
+    @abstractmethod
+    def _begin(self, head: H) -> None:
+        """Sets the state as the slice's header says."""
 
+    @abstractmethod
+    def _most_flags(self) -> int:
+        """Terminating bins of a slice, at most."""
 
-def keys(head: Head, model: int, known: int, wider: Wider, models: int = MODELS) -> list[int]:
-    """The models of a bin: in slices of about this QP, in its surroundings, and in each wider view
-    of them. `models`: how many there are of each, for another codec than HEVC."""
-    views = (max(0, head.qp) // _QP_STEP, known, *wider)
-    return [((view * VIEWS + i) * models + model) * 3 + head.type for i, view in enumerate(views)]
+    def _start(self, head: H, mode: int) -> Any:
+        code = compiled.code(self.syntax)
+        if code is not self._code:
+            self._code, self._s, self._notes = code, code.numbers(self._s), []
+        self._begin(head)
+        self._s[MODE] = mode
+        return self._s
 
+    def parse(self, data: bytes, head: H, limit: int) -> Bins | None:
+        """A slice's bins; None if its data would not come back from them.
 
-class ParsedSlice(NamedTuple):
-    """A slice that can be recoded: its header, and the bins of the rest (model, known, wider,
-    value)."""
+        Raises `UnsupportedError` or `DamagedError`.
+        """
+        s, code = self._start(head, PARSE), self._code
+        if len(self._notes) < STRIDE * limit:
+            self._notes = code.zeros(STRIDE * limit)
+        s[IN_NEXT], s[IN_END] = 0, len(data)
+        s[BINS], s[MOST] = 0, limit
+        exact = code.walk(s, self._notes, code.tape(bytearray(data)))
+        compiled.count(int(s[BINS]))
+        return Bins(self._notes[: STRIDE * s[BINS]].copy()) if exact else None
 
-    head: Head
-    bins: list[tuple[int, int, Wider, int]]
+    def read(self, coder: Reader, mixer: Mixer, head: H, limit: int) -> bytes:
+        """A slice's data, from recoded bins, at most `limit`. Raises `DamagedError`."""
+        s, code = self._start(head, READ), self._code
+        mixer.start(s, head)
+        limit = max(0, min(limit, coder.bits_left))
+        tape, before = coder.lend(s, limit), coder.bits_left
+        data = self._written(tape, limit)
+        try:
+            code.walk(s, mixer.memory(code, limit), code.tape(tape))
+        finally:
+            coder.take(s, limit)
+        compiled.count(before - coder.bits_left)
+        return bytes(tape[data : s[OUT_NEXT]])
 
-
-class Mixer:
-    """The models of one GOP: several for each bin, mixed.
-
-    models, even: how many kinds of bins the codec has, and which of them nothing is known of.
-    """
-
-    path: Path | None = None  # of first guesses, if not HEVC's
-
-    def __init__(
-        self, priors: Priors | None = None, models: int = MODELS, even: int = EVEN
-    ) -> None:
-        self._given, self._kinds, self._even = priors, models, even
-        self._models: dict[int, list[int]] = {}
-        self.weights: dict[int, list[int]] = {}
-        #: Of the present slice's bins: models, their weights.
-        self._present: dict[tuple[int, int, Wider], tuple[list[list[int]], list[int]]] = {}
-
-    def start(self, head: Head) -> None:
-        self._head, self._present = head, {}
-
-    @property
-    def _priors(self) -> Priors:
-        return self._given or _priors(self.path)
-
-    def _model(self, key: int) -> list[int]:
-        found = self._models.get(key)
-        if found is None:
-            p, count = self._priors.models.get(key, (1 << 15, 0))
-            found = self._models[key] = [p << 6, count]
-        return found
-
-    def _views(self, model: int, known: int, wider: Wider) -> list[list[int]]:
-        return [self._model(key) for key in keys(self._head, model, known, wider, self._kinds)]
-
-    def _find(self, model: int, known: int, wider: Wider) -> tuple[list[list[int]], list[int]]:
-        models = self._views(model, known, wider)
-        kind = 3 * model + self._head.type
-        weights = self.weights.get(kind)
-        if weights is None:
-            start = self._priors.weights.get(kind, [_START // len(models)] * VIEWS)
-            weights = self.weights[kind] = start[: len(models)]
-        return models, weights
-
-    def code(self, coder: Coder, model: int, known: int, wider: Wider, value: int | None) -> int:
-        """Codes one bin (`value` None: reads it) and learns from it."""
-        if model == self._even:
-            return coder.bit(HALF, value)
-        key = (model, known, wider)
-        found = self._present.get(key)
-        if found is None:
-            found = self._present[key] = self._find(model, known, wider)
-        models, weights = found
-        stretched = [_STRETCH[p >> 10] for p, _ in models]
-        x = sum(map(mul, weights, stretched)) >> 16
-        mixed = _SQUASH[x + 2048 if -2048 < x < 2048 else 1 if x < 0 else 4095]
-        value = coder.bit(mixed, value)
-        error = ((value << 12) - mixed) * _LEARNING
-        goal = value << 22
-        for i, state in enumerate(models):
-            weights[i] += error * stretched[i] + 32768 >> 16
-            p, seen = state
-            state[0] = p + ((goal - p) * _RATE[seen] >> 16)
-            if seen < _LIMIT:
-                state[1] = seen + 1
-        return value
-
-    def write(self, coder: Coder, parsed: ParsedSlice) -> None:
-        self.start(parsed.head)
-        for model, known, wider, value in parsed.bins:
-            self.code(coder, model, known, wider, value)
+    def _written(self, tape: bytearray, bins: int) -> int:
+        """Makes room on a tape for what CABAC writes; returns where that will be. A bin takes a
+        byte at most, a terminating one a bit."""
+        first = len(tape) + 1  # behind a 0
+        tape += bytes(1 + bins + self._most_flags() // 8 + 16)
+        self._s[OUT_NEXT], self._s[OUT_END] = first, len(tape)
+        return first
 
 
-class CodedBins:
-    """`Bins` of a recoded slice: reads them and writes CABAC's bytes."""
+class HevcState(SliceState[Slice]):
+    syntax = "hevc"
 
-    def __init__(self, coder: Coder, mixer: Mixer, writer: CabacWriter) -> None:
-        self._coder, self._mixer, self.writer = coder, mixer, writer
+    def __init__(self) -> None:
+        super().__init__()
+        self.forget()
 
-    def bin(self, context: int, known: int = 0, wider: Wider = ()) -> int:
-        value = self._mixer.code(self._coder, context, known, wider, None)
-        self.writer.bin(context, value)
-        return value
+    def forget(self) -> None:
+        self._maps: Maps | None = None
+        self._qp = 0
 
-    def bypass(self, model: int, known: int = 0, wider: Wider = ()) -> int:
-        value = self._mixer.code(self._coder, model, known, wider, None)
-        self.writer.bypass(value)
-        return value
+    def _begin(self, head: Slice) -> None:
+        laid = Maps(head.sps)
+        if laid != self._maps:
+            self._maps, self._qp, self._s = laid, 0, self._code.zeros(laid.end)
+        laid.begin(self._s)
+        maps.begin(self._s, head, self._qp)
+        self._s[CONTEXT : CONTEXT + CONTEXTS] = initial_states(head.init, head.qp)
+        self._qp = maps.clipped(head)
 
-    def pcm(self, x: int, y: int, size: int) -> bool:
-        self.writer.terminate(0)
-        return False
+    def _most_flags(self) -> int:
+        assert self._maps is not None
+        return 2 * self._maps.blocks
 
-    def terminate(self, last: bool) -> None:
-        self.writer.terminate(last)
+    def flagged(self, data: bytes, head: Slice) -> bytes:
+        """The data of a slice without PCM blocks, with a flag of 0 for each block that may be one.
+
+        Raises `UnsupportedError` or `DamagedError`.
+        """
+        s, code, tape = self._start(head, FLAG), self._code, bytearray(data)
+        s[IN_NEXT], s[IN_END] = 0, len(data)
+        first = self._written(tape, 2 * len(data))
+        code.walk(s, code.zeros(0), code.tape(tape))
+        return bytes(tape[first : s[OUT_NEXT]])
 
 
 S = TypeVar("S")
 P = TypeVar("P")
-H = TypeVar("H", bound=Head)
 
 
 class Recoder(ABC, Generic[S, P, H]):
@@ -253,20 +180,19 @@ class Recoder(ABC, Generic[S, P, H]):
         smallest blocks, is not recoded.
     """
 
-    def __init__(self, width: int, height: int, mixer: Mixer) -> None:
+    def __init__(self, width: int, height: int, state: SliceState[H], mixer: Mixer) -> None:
         self._size, self._limit = (width, height), slice_limit(width * height)
-        self._mixer = mixer
+        self._state, self._mixer = state, mixer
         self._sps: S | None = None
         self._pps: P | None = None
-        self.skip()
 
     @abstractmethod
     def parameters(self, payload: bytes) -> None:
         """A NAL unit that is no slice: parameter sets are remembered."""
 
     @abstractmethod
-    def skip(self) -> None:
-        """A slice is stored as it is: what was known of its surroundings is out of date."""
+    def _head(self, payload: bytes) -> H:
+        """A slice's header. Raises `UnsupportedError`."""
 
     def _sets(self) -> tuple[S, P]:
         """The parameter sets. Raises `UnsupportedError` where one is not there."""
@@ -274,45 +200,23 @@ class Recoder(ABC, Generic[S, P, H]):
             raise UnsupportedError("no parameter sets")
         return self._sps, self._pps
 
-    @abstractmethod
-    def _head(self, payload: bytes) -> H:
-        """A slice's header. Raises `UnsupportedError`."""
-
-    @abstractmethod
-    def _walk(self, head: H, bins: Bins) -> None:
-        """Parses a slice's data."""
-
-    @abstractmethod
-    def _copied(self, data: bytes, head: H) -> CopiedBins:
-        """The bins of a slice's data as it is."""
-
-    @abstractmethod
-    def _writer(self, head: H) -> CabacWriter:
-        """What writes a slice's data."""
+    def skip(self) -> None:
+        """A slice is stored as it is: what was known of its surroundings is out of date."""
+        self._state.forget()
 
     def parse(self, payload: bytes) -> ParsedSlice | None:
         """A slice's NAL unit, taken apart; None if its exact bytes would not come back."""
         try:
             head = self._head(payload)
-            bins = self._copied(payload[head.first :], head)
-            self._walk(head, bins)
-            if bins.writer.finish() == payload[head.first :]:
-                return ParsedSlice(head, bins.bins)
+            bins = self._state.parse(payload[head.first :], head, self._limit)
+            if bins is not None:
+                return ParsedSlice(head, bins)
         except (UnsupportedError, DamagedError):
             pass
         self.skip()
         return None
 
-    def _restored(self, slices: Reader, header: bytes) -> bytes:
-        head = self._head(header)
-        if head.first != len(header):
-            raise UnsupportedError("a header of another length")
-        self._mixer.start(head)
-        writer = self._writer(head)
-        self._walk(head, CodedBins(slices, self._mixer, writer))
-        return writer.finish()
-
-    def write(self, slices: Coder, parsed: ParsedSlice) -> None:
+    def write(self, slices: Writer, parsed: ParsedSlice) -> None:
         self._mixer.write(slices, parsed)
 
     def read(self, slices: Reader, header: bytes) -> bytes:
@@ -325,21 +229,27 @@ class Recoder(ABC, Generic[S, P, H]):
                 "a recoded slice without parameter sets for pictures of "
                 f"{self._size[0]}x{self._size[1]}: the stream is damaged"
             )
-        before = slices.bits_left
-        slices.bits_left = allowed = min(before, self._limit)
         try:
-            data = self._restored(slices, header)
+            head = self._head(header)
+            if head.first != len(header):
+                raise UnsupportedError("a header of another length")
+            return self._state.read(slices, self._mixer, head, self._limit)
         except UnsupportedError as error:
             raise DamagedError(f"a recoded slice has {error}: the stream is damaged") from error
-        slices.bits_left += before - allowed
-        return data
+
+
+class HevcMixer(Mixer):
+    """The models of one GOP of HEVC. Without `priors`, they start from those of talking heads."""
+
+    def __init__(self, priors: Priors | None = None) -> None:
+        super().__init__("hevc", PRIORS, MODELS, EVEN, priors)
 
 
 class SliceRecoder(Recoder[Sps, Pps, Slice]):
     """HEVC's."""
 
     def __init__(self, width: int, height: int) -> None:
-        super().__init__(width, height, Mixer())
+        super().__init__(width, height, HevcState(), HevcMixer())
 
     def parameters(self, payload: bytes) -> None:
         kind = payload[0] >> 1 & 63
@@ -352,17 +262,5 @@ class SliceRecoder(Recoder[Sps, Pps, Slice]):
         except UnsupportedError:
             self._sps = self._pps = None
 
-    def skip(self) -> None:
-        self._parser = SliceParser()
-
     def _head(self, payload: bytes) -> Slice:
         return hevc.read_slice(payload, *self._sets())
-
-    def _walk(self, head: Slice, bins: Bins) -> None:
-        self._parser.parse(head, bins)
-
-    def _copied(self, data: bytes, head: Slice) -> CopiedBins:
-        return CopiedBins(data, head, self._limit)
-
-    def _writer(self, head: Slice) -> CabacWriter:
-        return CabacWriter(initial_states(head.init, head.qp))

@@ -12,22 +12,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hdac.bitstream import recoding
-from hdac.bitstream.hevc import cabac as c
-from hdac.bitstream.hevc.bins import Wider
-from hdac.bitstream.hevc.cabac import CONTEXTS, CabacReader, CabacWriter, initial_states
+from hdac.bitstream.hevc import bins as hevc_bins
+from hdac.bitstream.hevc import cabac
 from hdac.bitstream.hevc.parameters import P_SLICE, Slice
-from hdac.bitstream.hevc.tree import SliceParser
+from hdac.bitstream.mixing import _NODES, _SQUASH, _STRETCH, VIEWS
+from hdac.bitstream.models import ParsedSlice, load_priors
 from hdac.bitstream.nal import NalCompressor, Unit, is_slice, split
+from hdac.bitstream.noting import Bins
 from hdac.bitstream.rangecoder import Reader, Writer
 from hdac.bitstream.recoding import (
-    _NODES,
-    _SQUASH,
-    _STRETCH,
     PRIORS,
-    VIEWS,
-    Mixer,
-    ParsedSlice,
+    HevcMixer,
+    HevcState,
     SliceRecoder,
     bin_limit,
     least_size,
@@ -38,6 +34,7 @@ from hdac.layers.base import BaseConfig
 from hdac.layers.hevc import HevcEncoder
 from hdac.video.ffmpeg import encoders, find_ffmpeg
 from hdac.video.picture import Picture
+from tests.bitstream.cabac import Cabac
 
 
 def coded(pictures: list[Picture], qp: int = 40, first: int = 32) -> list[bytes]:
@@ -89,24 +86,14 @@ def recoded(units: list[Unit]) -> tuple[int, int]:
 
 @settings(max_examples=100, deadline=None)
 @given(
-    st.lists(st.tuples(st.integers(0, CONTEXTS), st.booleans()), max_size=300),
+    st.lists(st.tuples(st.integers(0, cabac.CONTEXTS), st.booleans()), max_size=300),
     st.integers(0, 51),
     st.integers(0, 2),
 )
 def test_cabac_reads_what_it_wrote(bins: list[tuple[int, bool]], qp: int, kind: int) -> None:
-    writer = CabacWriter(initial_states(kind, qp))
-    for context, value in bins:
-        if context == CONTEXTS:
-            writer.bypass(value)
-        else:
-            writer.bin(context, value)
-        writer.terminate(False)
-    writer.terminate(True)
-    reader = CabacReader(writer.finish(), initial_states(kind, qp))
-    for context, value in bins:
-        assert (reader.bypass() if context == CONTEXTS else reader.bin(context)) == value
-        assert not reader.terminate()
-    assert reader.terminate()
+    coder = Cabac(cabac, cabac.initial_states(kind, qp))
+    coder.write(bins, flags=True)
+    assert coder.read([context for context, _ in bins], flags=True) == [v for _, v in bins]
 
 
 @pytest.mark.parametrize("qp", [28, 40, 51])
@@ -231,12 +218,12 @@ def test_models_learn(wider: bool) -> None:
     """The first view of a bin never changes; with `wider` only another one tells what it will
     be."""
     parameters = cast(Any, None)  # a mixer looks at none
-    writer, mixer = Writer(), Mixer()
-    mixer.start(Slice(parameters, parameters, P_SLICE, 1, 40, False, False, (1, 1), False, 1, 0))
-    costs = []
+    head = Slice(parameters, parameters, P_SLICE, 1, 40, False, False, (1, 1), False, 1, 0)
+    writer, mixer, costs = Writer(), HevcMixer(), []
     for i in range(400 if wider else 200):
-        before = writer.spent
-        mixer.code(writer, 3, 250, (i % 2,) if wider else (), i % 2 if wider else 1)
+        before, value = writer.spent, i % 2 if wider else 1
+        first = 8 * 3 + 2 * wider + value  # model, number of wider views, bin
+        mixer.write(writer, ParsedSlice(head, Bins([first, 250, i % 2, 0, 0])))
         costs.append(writer.spent - before)
     assert np.mean(costs[-20:]) < 0.05
 
@@ -294,24 +281,6 @@ def test_sizes_are_padded_to_smallest_blocks() -> None:
     assert not any(compressor.write(Writer(), slices, unit) for unit in units)
 
 
-class Chosen:
-    """`Bins` that an attacker chooses: 1 in these contexts (bypass bins: 0)."""
-
-    def __init__(self, writer: Writer, mixer: Mixer, ones: set[int]) -> None:
-        self.writer, self.mixer, self.ones = writer, mixer, ones
-
-    def bin(self, context: int, known: int = 0, wider: Wider = ()) -> int:
-        return self.mixer.code(self.writer, context, known, wider, int(context in self.ones))
-
-    bypass = bin
-
-    def pcm(self, x: int, y: int, size: int) -> bool:
-        return False
-
-    def terminate(self, last: bool) -> None:
-        pass
-
-
 def p_slice(head: list[Picture]) -> tuple[list[bytes], bytes, ParsedSlice]:
     """Parameter sets, and the header and the bins of a P slice that follows them."""
     first, second = (split(data) or [] for data in coded(head[:2]))
@@ -349,13 +318,21 @@ def test_bins_of_a_packet_are_bounded(head: list[Picture]) -> None:
         read(Reader(bytes(size - 1), bin_limit(frames, pixels, size - 1)))
 
 
-def test_bins_of_a_slice_are_bounded(head: list[Picture]) -> None:
-    """All the coefficients that there can be."""
+def test_bins_of_a_slice_are_bounded(head: list[Picture], monkeypatch: pytest.MonkeyPatch) -> None:
+    """All the coefficients that there can be: bins that an attacker chooses, 1 in these contexts
+    (bypass bins: 0)."""
     sets, header, parsed = p_slice(head)
-    writer, mixer = Writer(), Mixer()
-    mixer.start(parsed.head)
-    ones = set(range(c.CONTEXTS)) - {*range(c.SKIP, c.SKIP + 3)}
-    SliceParser().parse(parsed.head, Chosen(writer, mixer, ones))
+    ones = set(range(cabac.CONTEXTS)) - {*range(cabac.SKIP, cabac.SKIP + 3)}
+    with monkeypatch.context() as patched:
+        patched.setattr(hevc_bins, "read_bin", lambda s, tape, context: int(context in ones))
+        patched.setattr(hevc_bins, "read_bypass", lambda s, tape: 0)
+        patched.setattr(hevc_bins, "terminate", lambda s, tape, last: None)
+        patched.setattr("hdac.bitstream.hevc.tree.terminate", lambda s, tape, last: None)
+        patched.setattr("hdac.bitstream.hevc.tree.exact", lambda s, tape: True)
+        chosen = HevcState().parse(b"", cast(Slice, parsed.head), 10**6)
+    assert chosen is not None
+    writer = Writer()
+    HevcMixer().write(writer, ParsedSlice(parsed.head, chosen))
     assert writer.bits > slice_limit(176 * 144)
     slices, recoder = Reader(writer.finish(), 10**6), SliceRecoder(176, 144)
     for payload in sets:
@@ -376,12 +353,9 @@ def test_padding_makes_room_for_bins() -> None:
 
 
 @pytest.mark.parametrize("damage", [None, 0, 1000], ids=["missing", "empty", "cut short"])
-def test_missing_priors(
-    damage: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_priors(damage: int | None, tmp_path: Path) -> None:
     path = tmp_path / "priors.npz"
-    monkeypatch.setattr("hdac.bitstream.recoding.PRIORS", path)
     if damage is not None:
         path.write_bytes(PRIORS.read_bytes()[:damage])
     with pytest.raises(ToolError, match=r"priors.npz is missing .*install hdac again"):
-        recoding._priors.__wrapped__()  # what is loaded already stays
+        load_priors(path)

@@ -1,5 +1,4 @@
-"""CABAC, the arithmetic coder of HEVC: bins out of a slice's bytes, and the same bytes again from
-its bins.
+"""CABAC, the arithmetic coder of HEVC: bins with a context; `arithmetic` has the others.
 
 (Rec. ITU-T H.265, clause 9.3: initial values, tables 9-5 to 9-37; state transitions, table 9-53;
 ranges, table 9-52.)
@@ -7,9 +6,17 @@ ranges, table 9-52.)
 
 from __future__ import annotations
 
-from hdac.errors import DamagedError
+from hdac.bitstream.arithmetic import SHIFT, fetch, narrow
+from hdac.bitstream.registers import (
+    CONTEXT,
+    IN_HAVE,
+    IN_OFFSET,
+    IN_RANGE,
+    OUT_LOW,
+    OUT_RANGE,
+    Ints,
+)
 
-#: Range of the less probable symbol by state (rows) and two bits of the present range.
 _RANGE_LPS = (
     (128, 176, 208, 240), (128, 167, 197, 227), (128, 158, 187, 216), (123, 150, 178, 205),
     (116, 142, 169, 195), (111, 135, 160, 185), (105, 128, 152, 175), (100, 122, 144, 166),
@@ -26,6 +33,9 @@ _RANGE_LPS = (
     (8, 9, 11, 13), (7, 9, 11, 12), (7, 9, 10, 12), (7, 8, 10, 11), (6, 8, 9, 11), (6, 7, 9, 10),
     (6, 7, 8, 9), (2, 2, 2, 2),
 )  # fmt: skip
+#: Range of the less probable symbol by `2 * state + most probable symbol` and two bits of the
+#: present range.
+_LESS = [width for row in _RANGE_LPS for _ in range(2) for width in row]
 _AFTER_LPS = (
     0, 0, 1, 2, 2, 4, 4, 5, 6, 7, 8, 9, 9, 11, 11, 12, 13, 13, 15, 15, 16, 16, 18, 18, 19, 19, 21,
     21, 22, 22, 23, 24, 24, 25, 26, 26, 27, 27, 28, 29, 29, 30, 30, 30, 31, 32, 32, 33, 33, 33, 34,
@@ -40,7 +50,7 @@ def _after(state: int, value: int) -> int:
 
 
 #: `2 * state + most probable symbol` after a bin of 0 or 1.
-_AFTER = [(_after(state, 0), _after(state, 1)) for state in range(126)]
+_AFTER = [_after(state, value) for state in range(126) for value in range(2)]
 
 #: First context of each syntax element.
 SAO_MERGE, SAO_TYPE, SPLIT_CU, BYPASS_CU, SKIP, PRED_MODE, PART_MODE = 0, 1, 2, 5, 6, 9, 10
@@ -100,116 +110,48 @@ def initial_states(init: int, qp: int) -> list[int]:
     return states
 
 
-class CabacReader:
-    """Bins of slice data that starts at the first byte of `data`. What lies behind the end reads as
-    zeros."""
+# A context's state is below 126, by `initial_states` and `_AFTER`; a range is below 512.
 
-    def __init__(self, data: bytes, states: list[int]) -> None:
-        self.states = states
-        self._data, self._next, self._limit = data, 0, 8 * len(data) + 16
-        self._window, self._have = 0, 0  # bits taken from `data` but not yet used; how many
-        self._at = 0  # bits used
-        self._range, self._offset = 510, 0
-        self._more(9)
 
-    def _more(self, count: int) -> None:
-        self._at += count
-        if self._at > self._limit:
-            raise DamagedError("slice data ends too early")
-        if self._have < count:
-            eight = self._data[self._next : self._next + 8]
-            self._window = self._window << 64 | int.from_bytes(eight.ljust(8, b"\0"), "big")
-            self._next, self._have = self._next + 8, self._have + 64
-        self._have -= count
-        self._offset = self._offset << count | self._window >> self._have
-        self._window &= (1 << self._have) - 1
-
-    def bin(self, context: int) -> int:
-        state = self.states[context]
-        lps = _RANGE_LPS[state >> 1][self._range >> 6 & 3]
-        rest = self._range - lps
-        if self._offset >= rest:
-            value = 1 - (state & 1)
-            self._offset -= rest
-            shift = 9 - lps.bit_length()
-            self._range = lps << shift
-            self.states[context] = _AFTER[state][value]
-            self._more(shift)
+def read_bin(s: Ints, tape: Ints, context: int) -> int:
+    """A bin by CABAC's decoder (clause 9.3.4.3.2); the context stays as it is."""
+    state, width, have = s[CONTEXT + context], s[IN_RANGE], s[IN_HAVE]
+    less = _LESS[state << 2 | width >> 6 & 3]
+    width -= less
+    rest = s[IN_OFFSET] - (width << have)
+    value = state & 1
+    if rest < 0:
+        if width >= 256:
+            s[IN_RANGE] = width
             return value
-        self.states[context] = _AFTER[state][state & 1]
-        if rest < 256:
-            self._range = rest << 1
-            self._more(1)
-        else:
-            self._range = rest
-        return state & 1
-
-    def bypass(self) -> int:
-        self._more(1)
-        if self._offset >= self._range:
-            self._offset -= self._range
-            return 1
-        return 0
-
-    def terminate(self) -> int:
-        self._range -= 2
-        if self._offset >= self._range:
-            return 1
-        if self._range < 256:
-            self._range <<= 1
-            self._more(1)
-        return 0
+        s[IN_RANGE] = width << 1
+        have -= 1
+    else:
+        value = 1 - value
+        s[IN_OFFSET] = rest
+        shift = SHIFT[less]
+        s[IN_RANGE] = less << shift
+        have -= shift
+    s[IN_HAVE] = have
+    if have < 8:
+        fetch(s, tape)
+    return value
 
 
-class CabacWriter:
-    """The bytes of slice data; `finish` follows a terminating bin of 1 and adds the trailing bits.
+def put_bin(s: Ints, tape: Ints, context: int, value: int) -> None:
+    """A bin by CABAC's encoder (clause 9.3.4.4); the context stays as it is."""
+    state, width = s[CONTEXT + context], s[OUT_RANGE]
+    less = _LESS[state << 2 | width >> 6 & 3]
+    width -= less
+    if value != state & 1:
+        s[OUT_LOW] += width
+        width = less
+    if width < 256:
+        narrow(s, tape, width)
+    else:
+        s[OUT_RANGE] = width
 
-    The register `low` of the standard is the end of one long number here, so that a carry needs no
-    care.
-    """
 
-    def __init__(self, states: list[int]) -> None:
-        self.states = states
-        self._low, self._range = 0, 510
-        self._shifts = 0  # of `_low`, since it was last cut
-        self._high, self._cut = 0, 0  # what was cut off it, and by how many bits
-
-    def _renormalise(self, width: int) -> None:
-        """The next range is `width`, shifted up to 256 or more."""
-        shift = 9 - width.bit_length()
-        self._range = width << shift
-        self._low <<= shift
-        self._shifts += shift
-        if self._shifts >= 512:
-            self._high = (self._high << self._shifts) + (self._low >> 10)
-            self._low &= 1023
-            self._cut, self._shifts = self._cut + self._shifts, 0
-
-    def bin(self, context: int, value: int) -> None:
-        state = self.states[context]
-        lps = _RANGE_LPS[state >> 1][self._range >> 6 & 3]
-        width = self._range - lps
-        self.states[context] = _AFTER[state][value]
-        if value != state & 1:
-            self._low += width
-            width = lps
-        if width < 256:
-            self._renormalise(width)
-        else:
-            self._range = width
-
-    def bypass(self, value: int) -> None:
-        self._low = 2 * self._low + (self._range if value else 0)
-        self._shifts += 1
-
-    def terminate(self, value: int) -> None:
-        width = self._range - 2
-        if value:
-            self._low += width
-            width = 2
-        self._renormalise(width)
-
-    def finish(self) -> bytes:
-        count = self._cut + self._shifts + 2
-        number = (self._high << self._shifts + 2) + (self._low >> 8) << 1 | 1
-        return (number << -count % 8).to_bytes(-(-count // 8), "big")
+def learn(s: Ints, context: int, value: int) -> None:
+    """A context after a bin (clause 9.3.4.3.2.2)."""
+    s[CONTEXT + context] = _AFTER[2 * s[CONTEXT + context] + value]

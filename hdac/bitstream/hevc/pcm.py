@@ -10,31 +10,29 @@ without.
 
 from __future__ import annotations
 
-import sys
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from hdac.bitstream.hevc.bins import CopiedBins, Wider
-from hdac.bitstream.hevc.cabac import SPLIT_CU, CabacWriter, initial_states
+from hdac.bitstream.arithmetic import close_encoder, open_encoder, put_terminate
+from hdac.bitstream.hevc.cabac import (
+    CONTEXTS,
+    PART_MODE,
+    SPLIT_CU,
+    initial_states,
+    learn,
+    put_bin,
+)
 from hdac.bitstream.hevc.parameters import Pps, Sps, UnsupportedError, read_slice
 from hdac.bitstream.hevc.rewriting import MAX_PCM_BLOCK, to_bytes
-from hdac.bitstream.hevc.tree import SliceParser
+from hdac.bitstream.recoding import HevcState
+from hdac.bitstream.registers import CONTEXT, OUT_END, OUT_NEXT, STATE
 
 #: Luma `(H, W)` and two chroma planes `(H/2, W/2)`, uint8.
 Planes: TypeAlias = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8], npt.NDArray[np.uint8]]
 
 _IDR = bytes([19 << 1, 1])  # NAL header
-
-
-class _FlaggedBins(CopiedBins):
-    """`Bins` of a slice of a sequence without PCM blocks; writes it with a flag of 0 wherever one
-    could be."""
-
-    def pcm(self, x: int, y: int, size: int) -> bool:
-        self.writer.terminate(0)
-        return False
 
 
 def with_flags(payload: bytes, sps: Sps, pps: Pps) -> bytes:
@@ -44,13 +42,11 @@ def with_flags(payload: bytes, sps: Sps, pps: Pps) -> bytes:
     Raises `UnsupportedError`, or `DamagedError` where it ends too early.
     """
     head = read_slice(payload, sps, pps)
-    bins = _FlaggedBins(payload[head.first :], head, sys.maxsize)
-    SliceParser().parse(head, bins)
-    return payload[: head.first] + bins.writer.finish()
+    return payload[: head.first] + HevcState().flagged(payload[head.first :], head)
 
 
 class _Samples:
-    """`Bins` that write a picture: blocks as large as PCM blocks may be, smaller ones at its
+    """Writes slice data of a picture: blocks as large as PCM blocks may be, smaller ones at its
     edges."""
 
     def __init__(self, picture: Planes, sps: Sps, qp: int) -> None:
@@ -60,34 +56,62 @@ class _Samples:
         self._chroma = [
             np.pad(plane, ((0, down // 2), (0, across // 2)), mode="edge") for plane in chroma
         ]
-        self._depth = sps.tree_block - sps.pcm[-1]
-        self._states, self._done = initial_states(0, qp), bytearray()
-        self._writer = CabacWriter(self._states)
+        self._sps, self._splits = sps, sps.tree_block - sps.pcm[-1]
+        #: Depth of each smallest block; outside of the picture 0, at the last row and column.
+        self._depths = np.zeros([1 + (n >> sps.min_block) for n in (sps.height, sps.width)], int)
+        self._s, self._tape = [0] * STATE, bytearray(64)
+        self._s[CONTEXT : CONTEXT + CONTEXTS] = initial_states(0, qp)
+        self._done = bytearray()
+        self._open()
 
-    def bin(self, context: int, known: int = 0, wider: Wider = ()) -> int:
-        splits = SPLIT_CU <= context < SPLIT_CU + 3
-        value = int(known >> 2 < self._depth) if splits else 1  # else: no quarters
-        self._writer.bin(context, value)
-        return value
+    def _open(self) -> None:
+        """CABAC's encoder starts; 64 bytes are more than what is between two blocks."""
+        self._s[OUT_NEXT], self._s[OUT_END], self._tape[0] = 1, len(self._tape), 0
+        open_encoder(self._s)
 
-    def bypass(self, model: int, known: int = 0, wider: Wider = ()) -> int:
-        raise AssertionError("a picture of PCM blocks has no such bins")
+    def _close(self) -> None:
+        put_terminate(self._s, self._tape, 1)
+        close_encoder(self._s, self._tape)
+        self._done += self._tape[1 : self._s[OUT_NEXT]]
 
-    def pcm(self, x: int, y: int, size: int) -> bool:
-        self._writer.terminate(1)
-        self._done += self._writer.finish()
-        side, half = 1 << size, 1 << size - 1
+    def _bin(self, context: int, value: int) -> None:
+        put_bin(self._s, self._tape, context, value)
+        learn(self._s, context, value)
+
+    def write(self) -> bytes:
+        sps = self._sps
+        side = 1 << sps.tree_block
+        for y in range(0, sps.height, side):
+            for x in range(0, sps.width, side):
+                self._tree(x, y, sps.tree_block, 0)
+                if x + side < sps.width or y + side < sps.height:
+                    put_terminate(self._s, self._tape, 0)
+        self._close()
+        return bytes(self._done)
+
+    def _tree(self, x: int, y: int, size: int, depth: int) -> None:
+        sps, side = self._sps, 1 << size
+        column, row = x >> sps.min_block, y >> sps.min_block
+        split = size > sps.min_block
+        if split and x + side <= sps.width and y + side <= sps.height:
+            depths, split = self._depths, depth < self._splits
+            near = int(depths[row, column - 1] > depth) + int(depths[row - 1, column] > depth)
+            self._bin(SPLIT_CU + near, int(split))
+        if split:
+            for y1 in range(y, min(y + side, sps.height), side >> 1):
+                for x1 in range(x, min(x + side, sps.width), side >> 1):
+                    self._tree(x1, y1, size - 1, depth + 1)
+            return
+        blocks = side >> sps.min_block
+        self._depths[row : row + blocks, column : column + blocks] = depth
+        if size == sps.min_block:
+            self._bin(PART_MODE, 1)
+        self._close()
+        half = side >> 1
         self._done += self._luma[y : y + side, x : x + side].tobytes()
         for plane in self._chroma:
             self._done += plane[y // 2 : y // 2 + half, x // 2 : x // 2 + half].tobytes()
-        self._writer = CabacWriter(self._states)
-        return True
-
-    def terminate(self, last: bool) -> None:
-        self._writer.terminate(int(last))
-
-    def finish(self) -> bytes:
-        return bytes(self._done) + self._writer.finish()
+        self._open()
 
 
 def pcm_picture(picture: Planes, sps: Sps, pps: Pps) -> bytes:
@@ -112,6 +136,4 @@ def pcm_picture(picture: Planes, sps: Sps, pps: Pps) -> bytes:
     text += "0" * (pps.loop_across and not pps.deblocking_off) + "1" * pps.header_extension
     unit = _IDR + to_bytes(text)
     head = read_slice(unit, sps, pps)
-    bins = _Samples(picture, sps, head.qp)
-    SliceParser().parse(head, bins)
-    return unit + bins.finish()
+    return unit + _Samples(picture, sps, head.qp).write()

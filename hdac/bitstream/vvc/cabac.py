@@ -1,6 +1,5 @@
-"""CABAC, the arithmetic coder of VVC: bins out of a slice's bytes, and the same bytes again from
-its bins. Registers are those of HEVC; probabilities are new: each is the mean of a fast and a slow
-one.
+"""CABAC, the arithmetic coder of VVC: bins with a context; `arithmetic` has the others. Registers
+are those of HEVC; probabilities are new: each is the mean of a fast and a slow one.
 
 (Rec. ITU-T H.266, clause 9.3: initial values and rates, tables 51 to 126; ranges and states, clause
 9.3.4.3.2.)
@@ -10,7 +9,16 @@ from __future__ import annotations
 
 from itertools import accumulate
 
-from hdac.bitstream.hevc import cabac as hevc
+from hdac.bitstream.arithmetic import SHIFT, fetch, narrow
+from hdac.bitstream.registers import (
+    CONTEXT,
+    IN_HAVE,
+    IN_OFFSET,
+    IN_RANGE,
+    OUT_LOW,
+    OUT_RANGE,
+    Ints,
+)
 
 _NONE = 35  # initial value where slices of a type have no such element
 #: Of each syntax element: `initValue` of its contexts for `initType` 0 (I slices), 1 and 2, and
@@ -232,74 +240,69 @@ SUB_BLOCK, SIGNIFICANT, PARITY, GREATER, SIGN_SKIPPED, CONTEXTS = _ends[62:]
 _INITIAL = [[value for rows in _TABLES for value in rows[kind]] for kind in range(4)]
 
 
-def initial_states(kind: int, qp: int) -> list[list[int]]:
-    """The two probabilities of every context (of 10 and 14 bits) and their rates at the start of a
-    slice; `kind` is `initType`, `qp` the slice's luma QP (clause 9.3.2.2)."""
-    states, qp = [], min(63, max(0, qp))
+def initial_states(kind: int, qp: int) -> list[int]:
+    """At the start of a slice, of every context: its two probabilities (of 10 and 14 bits) and
+    their rates; `kind` is `initType`, `qp` the slice's luma QP (clause 9.3.2.2)."""
+    states: list[int] = []
+    qp = min(63, max(0, qp))
     for value, rate in zip(_INITIAL[kind], _INITIAL[3], strict=True):
         slope, offset = (value >> 3) - 4, 18 * (value & 7) + 1
         before = min(127, max(1, (slope * (qp - 16) >> 1) + offset))
         fast = 2 + (rate >> 2)
-        states.append([before << 3, before << 7, fast, fast + 3 + (rate & 3)])
+        states += (before << 3, before << 7, fast, fast + 3 + (rate & 3))
     return states
 
 
-def _split(state: list[int], width: int) -> tuple[int, int]:
-    """The more probable value of a bin, and the range of the other (clause 9.3.4.3.2.2)."""
-    probability = (state[0] << 4) + state[1]
-    likely = probability >> 14
-    less = 32767 - probability if likely else probability
-    return likely, ((width >> 5) * (less >> 9) >> 1) + 4
+def probability(s: Ints, context: int) -> int:
+    """Of 1, in 15 bits."""
+    at = CONTEXT + 4 * context
+    return (s[at] << 4) + s[at + 1]
 
 
-def learn(state: list[int], value: int) -> None:
-    """After a bin (clause 9.3.4.3.2.3)."""
-    fast, slow, a, b = state
-    state[0] = fast - (fast >> a) + (1023 * value >> a)
-    state[1] = slow - (slow >> b) + (16383 * value >> b)
-
-
-class CabacReader(hevc.CabacReader):
-    """Bins of slice data that starts at the first byte of `data`."""
-
-    def __init__(self, data: bytes, states: list[list[int]]) -> None:
-        super().__init__(data, [])
-        self._contexts = states
-
-    def bin(self, context: int) -> int:
-        state = self._contexts[context]
-        value, width = _split(state, self._range)
-        rest = self._range - width
-        if self._offset >= rest:
-            self._offset -= rest
-            value = 1 - value
-        else:
-            width = rest
-        learn(state, value)
-        shift = 9 - width.bit_length()
-        self._range = width << shift
-        if shift:
-            self._more(shift)
+def read_bin(s: Ints, tape: Ints, context: int) -> int:
+    """A bin by CABAC's decoder (clause 9.3.4.3.2); the context stays as it is."""
+    less, width, have = probability(s, context), s[IN_RANGE], s[IN_HAVE]
+    value = less >> 14
+    if value:
+        less = 32767 - less
+    less = ((width >> 5) * (less >> 9) >> 1) + 4
+    width -= less
+    rest = s[IN_OFFSET] - (width << have)
+    if rest >= 0:
+        s[IN_OFFSET] = rest
+        value, width = 1 - value, less
+    elif width >= 256:
+        s[IN_RANGE] = width
         return value
+    shift = SHIFT[width]
+    s[IN_RANGE] = width << shift
+    have -= shift
+    s[IN_HAVE] = have
+    if have < 8:
+        fetch(s, tape)
+    return value
 
 
-class CabacWriter(hevc.CabacWriter):
-    """The bytes of slice data."""
+def put_bin(s: Ints, tape: Ints, context: int, value: int) -> None:
+    """A bin by CABAC's encoder (clause 9.3.4.4); the context stays as it is."""
+    less, width = probability(s, context), s[OUT_RANGE]
+    likely = less >> 14
+    if likely:
+        less = 32767 - less
+    less = ((width >> 5) * (less >> 9) >> 1) + 4
+    width -= less
+    if value != likely:
+        s[OUT_LOW] += width
+        width = less
+    if width < 256:
+        narrow(s, tape, width)
+    else:
+        s[OUT_RANGE] = width
 
-    def __init__(self, states: list[list[int]]) -> None:
-        super().__init__([])
-        self._contexts = states
 
-    def bin(self, context: int, value: int) -> None:
-        state = self._contexts[context]
-        likely, width = _split(state, self._range)
-        rest = self._range - width
-        if value != likely:
-            self._low += rest
-        else:
-            width = rest
-        learn(state, value)
-        if width < 256:
-            self._renormalise(width)
-        else:
-            self._range = width
+def learn(s: Ints, context: int, value: int) -> None:
+    """A context after a bin (clause 9.3.4.3.2.3)."""
+    at = CONTEXT + 4 * context
+    fast, slow, a, b = s[at], s[at + 1], s[at + 2], s[at + 3]
+    s[at] = fast - (fast >> a) + (1023 * value >> a)
+    s[at + 1] = slow - (slow >> b) + (16383 * value >> b)

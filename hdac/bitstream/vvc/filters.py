@@ -5,91 +5,90 @@
 
 from __future__ import annotations
 
-from hdac.bitstream.hevc.bins import unary
+from hdac.bitstream.registers import Ints, Memory
 from hdac.bitstream.vvc import cabac as c
+from hdac.bitstream.vvc import registers as r
 from hdac.bitstream.vvc.bins import (
     ALF_REST,
     CROSS_REST,
     EVEN,
     SAO_REST,
-    SliceState,
+    plain,
     truncated_binary,
+    unary,
 )
 
 
-class LoopFilters:
-    """Of one slice's coding tree units, `across` in a row."""
+def filters(s: Ints, m: Memory, tape: Ints, x: int, y: int, number: int) -> None:
+    """Of a coding tree unit, which is the `number`th of the picture; `x`, `y`: whether there are
+    others to the left and above."""
+    if s[r.SAO_LUMA] or s[r.SAO_CHROMA]:
+        _offset(s, m, tape, x, y)
+    if s[r.ALF]:
+        _adaptive(s, m, tape, x, y, number)
 
-    def __init__(self, state: SliceState, across: int, down: int) -> None:
-        self._state, self._across = state, across
-        self._head, self._bins = state.head, state.bins
-        self._most = (1 << state.sps.depth - 5) - 1  # of an offset
-        #: By plane: which units are filtered; and which have filters across components.
-        self._on = [[0] * (across * down) for _ in range(3)]
-        self._crossed = [[0] * (across * down) for _ in range(2)]
 
-    def parse(self, x: int, y: int) -> None:
-        head = self._head
-        if head.sao_luma or head.sao_chroma:
-            self._offset(x, y)
-        if head.alf is not None:
-            self._adaptive(x, y)
+def _offset(s: Ints, m: Memory, tape: Ints, x: int, y: int) -> None:
+    """Sample adaptive offset (clause 7.3.11.3)."""
+    if x and plain(s, m, tape, c.SAO_MERGE, 0):
+        return
+    if y and plain(s, m, tape, c.SAO_MERGE, 1):
+        return
+    kind = 0
+    for plane in range(3):
+        if not (s[r.SAO_CHROMA] if plane else s[r.SAO_LUMA]):
+            continue
+        chroma = int(plane > 0)
+        if plane < 2:
+            kind = plain(s, m, tape, c.SAO_TYPE, chroma)
+            if kind:
+                kind = 1 + plain(s, m, tape, SAO_REST, chroma)
+        if not kind:
+            continue
+        offsets = 0  # that are not 0
+        for _ in range(4):
+            offsets += unary(s, m, tape, SAO_REST, s[r.SAO_MOST], 2 + 8 * kind + 32 * chroma) > 0
+        if kind == 1:  # bands: signs, position
+            for _ in range(offsets):
+                plain(s, m, tape, EVEN, 0)
+            for i in range(5):
+                plain(s, m, tape, SAO_REST, 96 + i)
+        elif plane < 2:  # edges: direction
+            first = plain(s, m, tape, SAO_REST, 102 + 3 * chroma)
+            plain(s, m, tape, SAO_REST, 103 + 3 * chroma + first)
 
-    def _offset(self, x: int, y: int) -> None:
-        """Sample adaptive offset (clause 7.3.11.3)."""
-        bins = self._bins
-        if (x and bins.bin(c.SAO_MERGE, 0)) or (y and bins.bin(c.SAO_MERGE, 1)):
-            return
-        kind = 0
-        for plane in range(3):
-            if not (self._head.sao_chroma if plane else self._head.sao_luma):
-                continue
-            chroma = int(plane > 0)
-            if plane < 2:
-                kind = bins.bin(c.SAO_TYPE, chroma) and 1 + bins.bypass(SAO_REST, chroma)
-            if not kind:
-                continue
-            known = 2 + 8 * kind + 32 * chroma
-            offsets = [unary(bins, SAO_REST, self._most, known) for _ in range(4)]
-            if kind == 1:  # bands: signs, position
-                for offset in offsets:
-                    if offset:
-                        bins.bypass(EVEN)
-                for i in range(5):
-                    bins.bypass(SAO_REST, 96 + i)
-            elif plane < 2:  # edges: direction
-                first = bins.bypass(SAO_REST, 102 + 3 * chroma)
-                bins.bypass(SAO_REST, 103 + 3 * chroma + first)
 
-    def _near(self, flags: list[int], x: int, y: int) -> int:
-        at = y * self._across + x
-        return (flags[at - 1] if x else 0) + (flags[at - self._across] if y else 0)
+def _flag(s: Ints, m: Memory, tape: Ints, x: int, y: int, context: int, at: int) -> int:
+    """A flag of a coding tree unit, which is at `at`."""
+    near = 0
+    if x:
+        near += s[at - 1]
+    if y:
+        near += s[at - s[r.ACROSS]]
+    s[at] = plain(s, m, tape, context + near, 0)
+    return s[at]
 
-    def _adaptive(self, x: int, y: int) -> None:
-        """The adaptive loop filter."""
-        bins, alf, at = self._bins, self._head.alf, y * self._across + x
-        assert alf is not None
-        on = bins.bin(c.ALF_CTB + self._near(self._on[0], x, y))
-        self._on[0][at] = on
-        if on:
-            if alf.luma_sets and bins.bin(c.ALF_APS):
-                if alf.luma_sets > 1:
-                    truncated_binary(bins, ALF_REST, alf.luma_sets - 1, 128)
-            else:
-                truncated_binary(bins, ALF_REST, 15, 0)
-        for plane in (1, 2):
-            count = alf.chroma[plane - 1]
-            if count:
-                flags = self._on[plane]
-                flags[at] = bins.bin(c.ALF_CTB + 3 * plane + self._near(flags, x, y))
-                if flags[at]:
-                    index = 0
-                    while index < count - 1 and bins.bin(c.ALF_ALTERNATIVE + plane - 1, index):
-                        index += 1
-        for plane, context in enumerate((c.CC_CB, c.CC_CR)):
-            count = alf.cross[plane]
-            if count:
-                flags = self._crossed[plane]
-                flags[at] = bins.bin(context + self._near(flags, x, y))
-                if flags[at]:
-                    unary(bins, CROSS_REST, count - 1, 8 * plane)
+
+def _adaptive(s: Ints, m: Memory, tape: Ints, x: int, y: int, number: int) -> None:
+    """The adaptive loop filter. `FILTERED` has a flag for each unit of each plane and component."""
+    units = s[r.ACROSS] * -(-s[r.HEIGHT] >> s[r.TREE_BLOCK])
+    at = s[r.FILTERED] + number
+    if _flag(s, m, tape, x, y, c.ALF_CTB, at):
+        if s[r.LUMA_SETS] and plain(s, m, tape, c.ALF_APS, 0):
+            if s[r.LUMA_SETS] > 1:
+                truncated_binary(s, m, tape, ALF_REST, s[r.LUMA_SETS] - 1, 128)
+        else:
+            truncated_binary(s, m, tape, ALF_REST, 15, 0)
+    for plane in range(1, 3):
+        at += units
+        count = s[r.ALF_CHROMA + plane - 1]
+        if count and _flag(s, m, tape, x, y, c.ALF_CTB + 3 * plane, at):
+            index = 0
+            while index < count - 1 and plain(s, m, tape, c.ALF_ALTERNATIVE + plane - 1, index):
+                index += 1
+    for plane in range(2):
+        at += units
+        count = s[r.CROSS + plane]
+        context = c.CC_CR if plane else c.CC_CB
+        if count and _flag(s, m, tape, x, y, context, at):
+            unary(s, m, tape, CROSS_REST, count - 1, 8 * plane)

@@ -5,212 +5,258 @@
 
 from __future__ import annotations
 
-from hdac.bitstream.hevc.bins import Wider, unary
+from hdac.bitstream.registers import Ints, Memory
 from hdac.bitstream.vvc import cabac as c
+from hdac.bitstream.vvc import registers as r
 from hdac.bitstream.vvc.bins import (
     BCW_REST,
-    BOTH_LISTS,
     GPM_REST,
     MERGE_REST,
+    MMVD_REST,
+    MVD_REST,
+    REF_REST,
+    SIGN,
+    code,
+    exp_golomb,
+    plain,
+    unary,
+    viewed,
+)
+from hdac.bitstream.vvc.maps import (
+    BOTH_LISTS,
     MERGED,
     MERGED_BLOCKS,
     MERGED_MOVED,
     MERGED_PARTS,
-    MMVD_REST,
-    MVD_REST,
     ONE_LIST,
-    REF_REST,
-    SIGN,
-    CodingUnit,
-    SliceState,
-    exp_golomb,
+    above_of,
+    affine,
+    left_of,
+    merged,
+    middle,
+    motion,
+    moved,
+    place,
+    shape,
 )
 
 
-class Motion:
-    """Of one slice's coding units that are not predicted in intra mode."""
-
-    def __init__(self, state: SliceState) -> None:
-        self._state, self._bins = state, state.bins
-        self._head, self._sps = state.head, state.sps
-        self._merged = self._last = 0  # the last merge index, at most 2, and kind of motion
-
-    def parse(self, unit: CodingUnit) -> bool:
-        """Whether the motion is merged."""
-        left, above = self._state.now.around(unit.x, unit.y, 0)
-        past = self._state.before.middle(unit)
-        self._left, self._above, self._past = left, above, past
-        self._known = 2 * unit.shape + unit.skipped
-        self._wider = (
-            98 * (8 * left.motion + above.motion) + self._known,
-            (8 * past.motion + self._last) * 2 + unit.skipped,
-            2 * self._state.pace + unit.skipped,
-        )
-        merged = unit.skipped or self._bins.bin(c.MERGE_FLAG, self._known, self._wider)
-        if merged:
-            self._merge(unit)
-        elif unit.copied:
-            self._copy()
+def motion_data(s: Ints, m: Memory, tape: Ints) -> int:
+    """Of the present coding unit, which is not predicted in intra mode; whether it is merged."""
+    left = left_of(s, s[r.LUMA], s[r.X], s[r.Y])
+    above = above_of(s, s[r.LUMA], s[r.X], s[r.Y])
+    past, skips = middle(s, s[r.BEFORE]), s[r.SKIPPED]
+    s[r.LEFT], s[r.ABOVE], s[r.PAST] = left, above, past
+    s[r.KNOWN] = 2 * shape(s[r.W], s[r.H]) + skips
+    s[r.VIEWS] = 98 * (8 * motion(left) + motion(above)) + s[r.KNOWN]
+    s[r.VIEWS + 1] = (8 * motion(past) + s[r.MOTION_LAST]) * 2 + skips
+    s[r.VIEWS + 2] = 2 * s[r.PACE] + skips
+    merges = 1
+    if skips or viewed(s, m, tape, c.MERGE_FLAG, s[r.KNOWN], r.VIEWS):
+        _merge(s, m, tape)
+    else:
+        merges = 0
+        if s[r.COPIED]:
+            _copy(s, m, tape)
         else:
-            self._predicted(unit)
-        self._last = unit.motion
-        return bool(merged)
+            _predicted(s, m, tape)
+    s[r.MOTION_LAST] = s[r.MOTION]
+    return merges
 
-    def _index(self, context: int, model: int, most: int, known: int, wider: Wider = ()) -> int:
-        """A unary number whose first bin has a context."""
-        bins, wider = self._bins, tuple(8 * view + known for view in wider)
-        if most < 1 or not bins.bin(context, known, wider):
-            return 0
-        index = 1
-        while index < most:
-            farther = tuple(65536 * index + view for view in wider)
-            if not bins.bypass(model, 8 * known + index, farther):
-                break
-            index += 1
-        return index
 
-    def _near(self) -> int:
-        return self._left.affine + self._above.affine
+def _index(
+    s: Ints,
+    m: Memory,
+    tape: Ints,
+    context: int,
+    model: int,
+    most: int,
+    known: int,
+    count: int,
+    w0: int,
+    w1: int,
+    w2: int,
+) -> int:
+    """A unary number whose first bin has a context. `count`: of wider views."""
+    w0, w1, w2 = 8 * w0 + known, 8 * w1 + known, 8 * w2 + known
+    if not count:
+        w0 = w1 = w2 = 0
+    if most < 1 or not code(s, m, tape, context, known, count, w0, w1, w2):
+        return 0
+    index = 1
+    while index < most:
+        far = 65536 * index if count else 0
+        if not code(s, m, tape, model, 8 * known + index, count, far + w0, far + w1, far + w2):
+            break
+        index += 1
+    return index
 
-    def _merge(self, unit: CodingUnit) -> None:
-        """Clause 7.3.11.7."""
-        sps, head, bins = self._sps, self._head, self._bins
-        width, height, skipped = unit.width, unit.height, unit.skipped
-        if unit.copied:
-            self._index(c.MERGE_INDEX, MERGE_REST, sps.copy_candidates - 1, 0, self._wider)
+
+def _merge_index(s: Ints, m: Memory, tape: Ints, context: int, most: int, known: int) -> None:
+    """An index under the views of the unit's motion."""
+    w0, w1, w2 = s[r.VIEWS], s[r.VIEWS + 1], s[r.VIEWS + 2]
+    _index(s, m, tape, context, MERGE_REST, most, known, 3, w0, w1, w2)
+
+
+def _near(s: Ints) -> int:
+    return affine(s[r.LEFT]) + affine(s[r.ABOVE])
+
+
+def _merge(s: Ints, m: Memory, tape: Ints) -> None:
+    """Clause 7.3.11.7."""
+    width, height, skips, known = s[r.W], s[r.H], s[r.SKIPPED], s[r.KNOWN]
+    if s[r.COPIED]:
+        _merge_index(s, m, tape, c.MERGE_INDEX, s[r.COPY_CANDIDATES] - 1, 0)
+        return
+    if s[r.SUBBLOCK_CANDIDATES] and min(width, height) >= 8:
+        s[r.OF_AFFINE] = viewed(s, m, tape, c.SUBBLOCK_MERGE + _near(s), known, r.VIEWS)
+        if s[r.OF_AFFINE]:
+            s[r.MOTION] = MERGED_BLOCKS
+            _merge_index(s, m, tape, c.SUBBLOCK_INDEX, s[r.SUBBLOCK_CANDIDATES] - 1, 1)
             return
-        if head.subblock_candidates and min(width, height) >= 8:
-            unit.affine = bins.bin(c.SUBBLOCK_MERGE + self._near(), self._known, self._wider)
-            if unit.affine:
-                unit.motion = MERGED_BLOCKS
-                most = head.subblock_candidates - 1
-                self._index(c.SUBBLOCK_INDEX, MERGE_REST, most, 1, self._wider)
-                return
-        inside = max(width, height) < 128
-        ciip = sps.ciip and not skipped and width * height >= 64 and inside
-        gpm = sps.gpm and head.bidirectional and min(width, height) >= 8 and inside
-        gpm = gpm and width < 8 * height and height < 8 * width
-        known, wider = self._known, self._wider
-        if not (ciip or gpm) or bins.bin(c.REGULAR_MERGE + (not skipped), known, wider):
-            self._regular(unit)
-            return
-        unit.motion = MERGED_PARTS
-        unit.ciip = int(ciip and (not gpm or bins.bin(c.CIIP, known, wider)))
-        if unit.ciip:
-            self._index(c.MERGE_INDEX, MERGE_REST, sps.merge_candidates - 1, 3, wider)
-            return
-        parts = 1
-        for _ in range(6):
-            parts = 2 * parts + bins.bypass(GPM_REST, parts, (64 * unit.shape + parts,))
-        for i in range(2 if sps.gpm_candidates > 2 else 1):
-            most = sps.gpm_candidates - 1 - i
-            self._index(c.MERGE_INDEX, MERGE_REST, most, 4 + i, wider)
+    inside = max(width, height) < 128
+    ciip = s[r.CIIP] and not skips and width * height >= 64 and inside
+    gpm = s[r.GPM] and s[r.BOTH] and min(width, height) >= 8 and inside
+    gpm = gpm and width < 8 * height and height < 8 * width
+    if not (ciip or gpm) or viewed(s, m, tape, c.REGULAR_MERGE + (not skips), known, r.VIEWS):
+        _regular(s, m, tape)
+        return
+    s[r.MOTION] = MERGED_PARTS
+    if ciip:
+        s[r.OF_CIIP] = 1
+        if gpm:
+            s[r.OF_CIIP] = viewed(s, m, tape, c.CIIP, known, r.VIEWS)
+    if s[r.OF_CIIP]:
+        _merge_index(s, m, tape, c.MERGE_INDEX, s[r.MERGE_CANDIDATES] - 1, 3)
+        return
+    parts, form = 1, shape(width, height)
+    for _ in range(6):
+        parts = 2 * parts + code(s, m, tape, GPM_REST, parts, 1, 64 * form + parts, 0, 0)
+    _merge_index(s, m, tape, c.MERGE_INDEX, s[r.GPM_CANDIDATES] - 1, 4)
+    if s[r.GPM_CANDIDATES] > 2:
+        _merge_index(s, m, tape, c.MERGE_INDEX, s[r.GPM_CANDIDATES] - 2, 5)
 
-    def _regular(self, unit: CodingUnit) -> None:
-        sps, bins = self._sps, self._bins
-        unit.motion = MERGED
-        if sps.mmvd and bins.bin(c.MMVD, self._known, self._wider):
-            unit.motion = MERGED_MOVED
-            if sps.merge_candidates > 1:
-                bins.bin(c.MMVD_CANDIDATE)
-            self._index(c.MMVD_DISTANCE, MMVD_REST, 7, 0)
-            first = bins.bypass(MMVD_REST, 64)
-            bins.bypass(MMVD_REST, 65 + first)
-            return
-        beside = (7 * self._left.merged + self._above.merged) * 98 + self._known
-        past = ((7 * self._past.merged + self._merged) * 8 + self._last) * 2 + unit.skipped
-        wider = (self._state.now.place(unit.x, unit.y, 0), beside, past)
-        index = self._index(c.MERGE_INDEX, MERGE_REST, sps.merge_candidates - 1, 2, wider)
-        self._merged = min(2, index)
-        unit.merged = 1 + index
 
-    def _difference(self, kind: int) -> int:
-        """A vector's difference: the sum of its sides (clause 7.3.11.8). `kind`: of motion."""
-        bins, near = self._bins, 7 * self._left.moved + self._above.moved
-        form, moved, far = 8 * (self._known >> 1) + kind, [0, 0], [0, 0]
-        for axis in range(2):
-            other = axis + moved[0] if axis else 0
-            wider = (3 * form + other, (49 * kind + near) * 3 + other)
-            moved[axis] = bins.bin(c.MVD_GREATER0, axis, wider)
-        for axis in range(2):
-            if moved[axis]:
-                other = 2 + far[0] if axis else moved[1]
-                wider = (4 * form + other, (49 * kind + near) * 4 + other)
-                far[axis] = bins.bin(c.MVD_GREATER1, axis, wider)
-        for axis in range(2):
-            if moved[axis]:
-                if far[axis]:
-                    known = 256 * kind + 128 * axis + 16 * min(6, moved[0].bit_length() * axis)
-                    moved[axis] = 2 + exp_golomb(bins, MVD_REST, 1, 15, 17, known)
-                bins.bypass(SIGN, 2 * kind + axis)
-        return sum(moved)
+def _regular(s: Ints, m: Memory, tape: Ints) -> None:
+    s[r.MOTION] = MERGED
+    if s[r.MMVD] and viewed(s, m, tape, c.MMVD, s[r.KNOWN], r.VIEWS):
+        s[r.MOTION] = MERGED_MOVED
+        if s[r.MERGE_CANDIDATES] > 1:
+            plain(s, m, tape, c.MMVD_CANDIDATE, 0)
+        _index(s, m, tape, c.MMVD_DISTANCE, MMVD_REST, 7, 0, 0, 0, 0, 0)
+        first = plain(s, m, tape, MMVD_REST, 64)
+        plain(s, m, tape, MMVD_REST, 65 + first)
+        return
+    last = s[r.MERGED_LAST]
+    beside = (7 * merged(s[r.LEFT]) + merged(s[r.ABOVE])) * 98 + s[r.KNOWN]
+    past = ((7 * merged(s[r.PAST]) + last) * 8 + s[r.MOTION_LAST]) * 2 + s[r.SKIPPED]
+    where, most = place(s, s[r.X], s[r.Y], 0), s[r.MERGE_CANDIDATES] - 1
+    index = _index(s, m, tape, c.MERGE_INDEX, MERGE_REST, most, 2, 3, where, beside, past)
+    s[r.MERGED_LAST] = min(2, index)
+    s[r.MERGED] = 1 + index
 
-    def _copy(self) -> None:
-        """Intra block copy."""
-        moved = self._difference(0)
-        if self._sps.copy_candidates > 1:
-            self._bins.bin(c.MVP)
-        if self._sps.amvr and moved:
-            self._bins.bin(c.AMVR_PRECISION + 1)
 
-    def _lists(self, unit: CodingUnit) -> tuple[bool, bool]:
-        """Which reference lists are used (`inter_pred_idc`)."""
-        bins, both = self._bins, 0
-        if not self._head.bidirectional:
-            return True, False
-        if unit.width + unit.height > 12:
-            size = (unit.width * unit.height).bit_length() - 1
-            both = bins.bin(c.INTER_PRED + 7 - ((1 + size) >> 1), self._known, self._wider)
-        if both:
-            return True, True
-        second = bool(bins.bin(c.INTER_PRED + 5, self._known, self._wider))
-        return not second, second
+def _difference(s: Ints, m: Memory, tape: Ints, kind: int) -> int:
+    """A vector's difference: the sum of its sides (clause 7.3.11.8). `kind`: of motion."""
+    near = 7 * moved(s[r.LEFT]) + moved(s[r.ABOVE])
+    form = 8 * (s[r.KNOWN] >> 1) + kind
+    near += 49 * kind
+    x = code(s, m, tape, c.MVD_GREATER0, 0, 2, 3 * form, 3 * near, 0)
+    other = 1 + x
+    y = code(s, m, tape, c.MVD_GREATER0, 1, 2, 3 * form + other, 3 * near + other, 0)
+    x_far = y_far = 0
+    if x:
+        x_far = code(s, m, tape, c.MVD_GREATER1, 0, 2, 4 * form + y, 4 * near + y, 0)
+    if y:
+        other = 2 + x_far
+        y_far = code(s, m, tape, c.MVD_GREATER1, 1, 2, 4 * form + other, 4 * near + other, 0)
+    if x:
+        x = _side(s, m, tape, kind, 0, x_far, 0)
+    if y:
+        y = _side(s, m, tape, kind, 1, y_far, x)
+    return x + y
 
-    def _reference(self, count: int, which: int) -> None:
-        bins, index = self._bins, 0
-        while index < min(count - 1, 2) and bins.bin(
-            c.REF_INDEX + index, 8 * which + count, self._wider
-        ):
-            index += 1
-        if index == 2:
-            unary(bins, REF_REST, count - 3, 0)
 
-    def _predicted(self, unit: CodingUnit) -> None:
-        """Vectors that are predicted, and their differences."""
-        sps, head, bins = self._sps, self._head, self._bins
-        used = self._lists(unit)
-        unit.motion = BOTH_LISTS if all(used) else ONE_LIST
-        points = 1
-        if sps.affine and min(unit.width, unit.height) >= 16:
-            unit.affine = bins.bin(c.AFFINE + self._near(), self._known, self._wider)
-            if unit.affine:
-                points = 2 + (bins.bin(c.AFFINE_TYPE) if sps.affine_6 else 0)
-        symmetric = 0
-        if (
-            sps.symmetric_mvd
-            and head.symmetric
-            and not head.zero_mvd_l1
-            and all(used)
-            and not unit.affine
-        ):
-            symmetric = bins.bin(c.SYMMETRIC_MVD)
-        moved, kind = 0, 2 * all(used) + 4 * unit.affine
-        for i in range(2):
-            if not used[i]:
-                continue
-            if not symmetric:
-                self._reference(head.references[i], 2 * all(used) + i)
-            if i == 0 or not ((head.zero_mvd_l1 and all(used)) or symmetric):
-                for point in range(points):
-                    moved += self._difference(kind + (point > 0))
-            bins.bin(c.MVP, kind + i)
-        unit.moved = min(6, moved.bit_length())
-        allowed = moved and (sps.affine_amvr if unit.affine else sps.amvr)
-        wider = (8 * unit.moved + unit.motion, self._state.pace)
-        if allowed and bins.bin(c.AMVR + unit.affine, self._known, wider):
-            if unit.affine:
-                bins.bin(c.AMVR_PRECISION + 2)
-            elif bins.bin(c.AMVR_PRECISION, unit.moved):
-                bins.bin(c.AMVR_PRECISION + 1, unit.moved)
-        if sps.bcw and all(used) and unit.width * unit.height >= 256:
-            self._index(c.BCW, BCW_REST, 2 if head.backward else 4, 0)
+def _side(s: Ints, m: Memory, tape: Ints, kind: int, axis: int, far: int, other: int) -> int:
+    """The rest of one side of a vector's difference. `other`: the one before."""
+    size = 1
+    if far:
+        known = 256 * kind + 128 * axis + 16 * length(other)
+        size = 2 + exp_golomb(s, m, tape, MVD_REST, 1, 15, 17, known)
+    plain(s, m, tape, SIGN, 2 * kind + axis)
+    return size
+
+
+def length(value: int) -> int:
+    """Bits of a number that is not negative, at most 6."""
+    bits = 0
+    while value and bits < 6:
+        value >>= 1
+        bits += 1
+    return bits
+
+
+def _copy(s: Ints, m: Memory, tape: Ints) -> None:
+    """Intra block copy."""
+    sides = _difference(s, m, tape, 0)
+    if s[r.COPY_CANDIDATES] > 1:
+        plain(s, m, tape, c.MVP, 0)
+    if s[r.AMVR] and sides:
+        plain(s, m, tape, c.AMVR_PRECISION + 1, 0)
+
+
+def _lists(s: Ints, m: Memory, tape: Ints) -> int:
+    """Which reference lists are used (`inter_pred_idc`): the first, the second, or both."""
+    if not s[r.BOTH]:
+        return 0
+    if s[r.W] + s[r.H] > 12:
+        context = c.INTER_PRED + 7 - ((1 + s[r.LOG_W] + s[r.LOG_H]) >> 1)
+        if viewed(s, m, tape, context, s[r.KNOWN], r.VIEWS):
+            return 2
+    return viewed(s, m, tape, c.INTER_PRED + 5, s[r.KNOWN], r.VIEWS)
+
+
+def _reference(s: Ints, m: Memory, tape: Ints, count: int, which: int) -> None:
+    index = 0
+    while index < min(count - 1, 2) and viewed(
+        s, m, tape, c.REF_INDEX + index, 8 * which + count, r.VIEWS
+    ):
+        index += 1
+    if index == 2:
+        unary(s, m, tape, REF_REST, count - 3, 0)
+
+
+def _predicted(s: Ints, m: Memory, tape: Ints) -> None:
+    """Vectors that are predicted, and their differences."""
+    used = _lists(s, m, tape)
+    both, points = int(used == 2), 1
+    s[r.MOTION] = BOTH_LISTS if both else ONE_LIST
+    if s[r.AFFINE] and min(s[r.W], s[r.H]) >= 16:
+        s[r.OF_AFFINE] = viewed(s, m, tape, c.AFFINE + _near(s), s[r.KNOWN], r.VIEWS)
+        if s[r.OF_AFFINE]:
+            points = 2
+            if s[r.AFFINE_6]:
+                points += plain(s, m, tape, c.AFFINE_TYPE, 0)
+    symmetric = 0
+    if s[r.SYMMETRIC] and both and not s[r.OF_AFFINE]:
+        symmetric = plain(s, m, tape, c.SYMMETRIC_MVD, 0)
+    sides, kind = 0, 2 * both + 4 * s[r.OF_AFFINE]
+    for i in range(2):
+        if not both and i != used:
+            continue
+        if not symmetric:
+            _reference(s, m, tape, s[r.REFERENCES + i], 2 * both + i)
+        if i == 0 or not ((s[r.ZERO_MVD] and both) or symmetric):
+            for point in range(points):
+                sides += _difference(s, m, tape, kind + (point > 0))
+        plain(s, m, tape, c.MVP, kind + i)
+    s[r.MOVED] = length(sides)
+    allowed = sides and (s[r.AFFINE_AMVR] if s[r.OF_AFFINE] else s[r.AMVR])
+    form = 8 * s[r.MOVED] + s[r.MOTION]
+    if allowed and code(s, m, tape, c.AMVR + s[r.OF_AFFINE], s[r.KNOWN], 2, form, s[r.PACE], 0):
+        if s[r.OF_AFFINE]:
+            plain(s, m, tape, c.AMVR_PRECISION + 2, 0)
+        elif plain(s, m, tape, c.AMVR_PRECISION, s[r.MOVED]):
+            plain(s, m, tape, c.AMVR_PRECISION + 1, s[r.MOVED])
+    if s[r.BCW] and both and s[r.W] * s[r.H] >= 256:
+        _index(s, m, tape, c.BCW, BCW_REST, 2 if s[r.BACKWARD] else 4, 0, 0, 0, 0, 0)

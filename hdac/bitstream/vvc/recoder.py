@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from hdac.bitstream.hevc.bins import Bins
 from hdac.bitstream.hevc.parameters import UnsupportedError
-from hdac.bitstream.recoding import Priors, Recoder
+from hdac.bitstream.models import Priors
+from hdac.bitstream.recoding import Recoder
 from hdac.bitstream.vvc import parameters as vvc
-from hdac.bitstream.vvc.bins import CopiedBins
-from hdac.bitstream.vvc.cabac import CabacWriter, initial_states
 from hdac.bitstream.vvc.header import Slice, read_slice
 from hdac.bitstream.vvc.mixing import VvcMixer
 from hdac.bitstream.vvc.parameters import Aps, Pps, Sps, read_aps
-from hdac.bitstream.vvc.tree import SliceParser
+from hdac.bitstream.vvc.state import VvcState
 
 
 class VvcSliceRecoder(Recoder[Sps, Pps, Slice]):
     """VVC's."""
 
     def __init__(self, width: int, height: int, priors: Priors | None = None) -> None:
-        super().__init__(width, height, VvcMixer(priors))
+        super().__init__(width, height, VvcState(), VvcMixer(priors))
         self._adaptation: dict[int, Aps] = {}
 
     def parameters(self, payload: bytes) -> None:
@@ -36,17 +34,5 @@ class VvcSliceRecoder(Recoder[Sps, Pps, Slice]):
         except UnsupportedError:
             self._sps = self._pps = None
 
-    def skip(self) -> None:
-        self._parser = SliceParser()
-
     def _head(self, payload: bytes) -> Slice:
         return read_slice(payload, *self._sets(), self._adaptation)
-
-    def _walk(self, head: Slice, bins: Bins) -> None:
-        self._parser.parse(head, bins)
-
-    def _copied(self, data: bytes, head: Slice) -> CopiedBins:
-        return CopiedBins(data, head, self._limit)
-
-    def _writer(self, head: Slice) -> CabacWriter:
-        return CabacWriter(initial_states(head.init, head.qp))

@@ -1,0 +1,110 @@
+"""Where compiled code is kept between processes: a folder for exactly this source, compiler and
+processor, in the user's cache directory.
+
+`COMPLETE` names the files of a complete cache and their sizes; `LOCK` is there while a process
+fills it; `FAILED` says why that was not possible.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import sys
+import time
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+COMPLETE, LOCK, FAILED = "complete.json", "lock", "failed.txt"
+_STALE = 900  # seconds after which a lock is nobody's
+_KEPT = 4  # folders
+_PACKAGE = Path(__file__).parent
+#: The modules whose functions are compiled, of this package.
+MODULES = (
+    "arithmetic", "mixing", "table", "noting", "hevc.cabac", "hevc.maps", "hevc.bins",
+    "hevc.prediction", "hevc.residual", "hevc.tree", "vvc.cabac", "vvc.bins", "vvc.maps",
+    "vvc.filters", "vvc.split", "vvc.scans", "vvc.levels", "vvc.plain", "vvc.residual",
+    "vvc.transform", "vvc.motion", "vvc.unit", "vvc.tree",
+)  # fmt: skip
+_OTHERS = ("registers", "vvc.registers", "compiling")  # that decide what is compiled
+
+
+def user_folder() -> Path:
+    """The user's cache directory."""
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+
+
+def folder() -> Path:
+    """Raises `OSError` where sources cannot be read, `ImportError` without the compiler."""
+    binding: Any = import_module("llvmlite.binding")
+    found = hashlib.sha256()
+    for name in (*MODULES, *_OTHERS):
+        path = _PACKAGE / (name.replace(".", "/") + ".py")
+        # the compiler's own cache looks at times
+        found.update(f"{path} {path.stat().st_mtime_ns}".encode() + path.read_bytes())
+    features = ",".join(name for name, on in sorted(binding.get_host_cpu_features().items()) if on)
+    for part in (
+        *(version(name) for name in ("numba", "llvmlite", "numpy")),
+        sys.version, platform.machine(), binding.get_host_cpu_name(), features,
+    ):  # fmt: skip
+        found.update(part.encode() + b"\0")
+    return user_folder() / "hdac" / "slices" / found.hexdigest()[:24]
+
+
+def _files(folder: Path) -> dict[str, int]:
+    return {
+        str(path.relative_to(folder)): path.stat().st_size
+        for path in sorted(folder.rglob("*.nb[ic]"))
+    }
+
+
+def complete(folder: Path) -> bool:
+    """Whether a cache is complete and its files are as they were."""
+    try:
+        files = json.loads((folder / COMPLETE).read_text())
+        return bool(files) and files == _files(folder)
+    except (OSError, ValueError):
+        return False
+
+
+def finish(folder: Path) -> None:
+    """A cache is complete; the oldest ones go."""
+    part = folder / f"{COMPLETE}.part"
+    part.write_text(json.dumps(_files(folder)))
+    os.replace(part, folder / COMPLETE)
+    others = sorted(folder.parent.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in [path for path in others if path != folder][_KEPT:]:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def locked(folder: Path) -> bool:
+    """Whether another process fills a cache."""
+    try:
+        return time.time() - (folder / LOCK).stat().st_mtime < _STALE
+    except OSError:
+        return False
+
+
+def lock(folder: Path) -> bool:
+    """Takes the lock, or says that another process has it."""
+    if locked(folder):
+        return False
+    path = folder / LOCK
+    path.unlink(missing_ok=True)
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+    except FileExistsError:
+        return False
+    return True
+
+
+def unlock(folder: Path) -> None:
+    (folder / LOCK).unlink(missing_ok=True)
