@@ -43,11 +43,14 @@ SHIFT = [9 - width.bit_length() for width in range(512)]
 
 
 def open_decoder(s: Ints, tape: Ints) -> None:
-    """CABAC's decoder starts at `IN_NEXT`."""
+    """CABAC's decoder starts at `IN_NEXT`. Its offset is below its range, and stays so (clause
+    9.3.2.5 of H.265): no register grows without bound."""
     s[IN_START] = s[IN_NEXT]
     s[IN_RANGE], s[IN_OFFSET], s[IN_HAVE] = 510, 0, -9
     while s[IN_HAVE] < 8:
         fetch(s, tape)
+    if s[IN_OFFSET] >> s[IN_HAVE] >= 510:
+        raise DamagedError("slice data starts with what no encoder writes")
 
 
 def used(s: Ints) -> int:

@@ -1,7 +1,7 @@
 """Where compiled code is kept between processes: a folder for exactly this source, compiler and
 processor, in the user's cache directory.
 
-`COMPLETE` names the files of a complete cache and their sizes; `LOCK` is there while a process
+`COMPLETE` names the files of a complete cache and their SHA-256; `LOCK` is there while a process
 fills it; `FAILED` says why that was not possible.
 """
 
@@ -59,9 +59,9 @@ def folder() -> Path:
     return user_folder() / "hdac" / "slices" / found.hexdigest()[:24]
 
 
-def _files(folder: Path) -> dict[str, int]:
+def _files(folder: Path) -> dict[str, str]:
     return {
-        str(path.relative_to(folder)): path.stat().st_size
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.rglob("*.nb[ic]"))
     }
 
