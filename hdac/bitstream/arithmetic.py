@@ -190,8 +190,9 @@ def close_encoder(s: Ints, tape: Ints) -> None:
 
 def read_bit(s: Ints, tape: Ints, p: int) -> int:
     """A bin of the range coder; 1 has the probability `p` / 4096, 0 < p < 4096."""
-    s[CODE_LEFT] -= 1
-    if s[CODE_LEFT] < 0:
+    left = s[CODE_LEFT] - 1
+    s[CODE_LEFT] = left
+    if left < 0:
         raise DamagedError(
             "a packet's slices have more bins than their bytes and pictures allow: "
             "the stream is damaged"

@@ -13,9 +13,9 @@ from __future__ import annotations
 from hdac.bitstream.arithmetic import read_bit, write_bit
 from hdac.bitstream.registers import (
     EVEN_KIND,
+    FIRST_ROW,
     KINDS,
     QP_VIEW,
-    STRETCHED,
     TYPE,
     VIEW,
     Ints,
@@ -64,8 +64,10 @@ PLACES, PRESENT, GUESSES = range(3)
 USED, ROOM, FIRST = range(3)
 #: Of each kind of bin: weights of views and of CABAC's own, and how many are set, if any.
 WEIGHTS, STRIDE, SET = 8, 8, 7
-#: A model: 256 times its probability, and the bins that it has seen.
-FRESH = 1 << 29
+FRESH = 1 << 21  # a model's probability at first; behind it are the bins that it has seen
+
+_PLACES_OF_BIN = slice(VIEW, VIEW + VIEWS)
+_ROW = 3 * STRIDE
 
 # Keys are below 2^32: views have 19 or 20 bits.
 
@@ -87,10 +89,11 @@ def find(s: Ints, m: Memory, model: int, known: int, count: int, w0: int, w1: in
             place = places.get(key)
             if place is None:
                 place = places[key] = len(m)
-                m.append(m[GUESSES].get(key, FRESH))
+                m.extend(m[GUESSES].get(key, (FRESH, 0)))
             found.append(place)
+        found += [0] * (VIEWS - len(found))
         m[PRESENT][bin_] = found
-    s[VIEW : VIEW + len(found)] = found
+    s[_PLACES_OF_BIN] = found
 
 
 def mixed(
@@ -120,21 +123,19 @@ def mixed(
         return value
     find(s, m, model, known, count, w0, w1, w2)
     views = count + 2
-    at = WEIGHTS + STRIDE * (3 * model + s[TYPE])
+    at = _ROW * model + s[FIRST_ROW]
     if not m[at + SET]:
         m[at + SET] = views + (own >= 0)
         start = OTHERS if own >= 0 else START
         for i in range(views):
             m[at + i] = start // views
         m[at + views] = OWN
-    x = 0
+    x, stretched = 0, 0
     if own >= 0:
-        s[STRETCHED + views] = stretched = _STRETCH[own]
+        stretched = _STRETCH[own]
         x = m[at + views] * stretched
     for i in range(views):
-        stretched = _STRETCH[m[s[VIEW + i]] >> 18]
-        s[STRETCHED + i] = stretched
-        x += m[at + i] * stretched
+        x += m[at + i] * _STRETCH[m[s[VIEW + i]] >> 10]
     x >>= 16
     p = _SQUASH[x + 2048 if -2048 < x < 2048 else 1 if x < 0 else 4095]
     if value < 0:
@@ -144,11 +145,12 @@ def mixed(
     error = ((value << 12) - p) * _LEARNING
     goal = value << 22
     if own >= 0:
-        m[at + views] += error * s[STRETCHED + views] + 32768 >> 16
+        m[at + views] += error * stretched + 32768 >> 16
     for i in range(views):
-        m[at + i] += error * s[STRETCHED + i] + 32768 >> 16
         place = s[VIEW + i]
-        state = m[place]
-        seen, old = state & 255, state >> 8
-        m[place] = (old + ((goal - old) * _RATE[seen] >> 16) << 8) + seen + (seen < _LIMIT)
+        old, seen = m[place], m[place + 1]
+        m[at + i] += error * _STRETCH[old >> 10] + 32768 >> 16
+        m[place] = old + ((goal - old) * _RATE[seen] >> 16)
+        if seen < _LIMIT:
+            m[place + 1] = seen + 1
     return value

@@ -24,8 +24,9 @@ from hdac.bitstream.mixing import (
 )
 from hdac.bitstream.noting import Bins
 from hdac.bitstream.rangecoder import Writer
-from hdac.bitstream.registers import BINS, EVEN_KIND, KINDS, QP_VIEW, STATE, TYPE, Ints
+from hdac.bitstream.registers import BINS, EVEN_KIND, FIRST_ROW, KINDS, QP_VIEW, STATE, TYPE, Ints
 from hdac.bitstream.running import Code
+from hdac.bitstream.table import ENTRY
 from hdac.errors import ToolError
 
 QP_STEP = 4  # QPs that share a model
@@ -93,7 +94,7 @@ class _Start:
             at = kind * STRIDE
             self._weights[at : at + len(start)] = start
             self._weights[at + SET] = len(start)
-        self._guesses = {key: (p << 6) << 8 | count for key, (p, count) in priors.models.items()}
+        self._guesses = {key: (p << 6, count) for key, (p, count) in priors.models.items()}
 
     def listed(self) -> list[Any]:
         memory: list[Any] = [0] * WEIGHTS
@@ -104,10 +105,10 @@ class _Start:
     def tabled(self) -> npt.NDArray[np.int64]:
         memory = [0] * WEIGHTS + self._weights
         room = 1 << (4 * len(self._guesses) + 4096).bit_length()
-        memory[ROOM], memory[FIRST] = room, len(memory) - 2 * room
-        memory += [0] * (2 * room)
-        for key, state in self._guesses.items():
-            table.insert(memory, key, state)
+        memory[ROOM], memory[FIRST] = room, len(memory) - ENTRY * room
+        memory += [0] * (ENTRY * room)
+        for key, (probability, seen) in self._guesses.items():
+            table.insert(memory, key, probability, seen)
         return np.array(memory, np.int64)
 
 
@@ -134,6 +135,7 @@ class Mixer:
         """Sets what models look at: registers, and CABAC's contexts."""
         s[TYPE], s[QP_VIEW] = head.type, max(0, head.qp) // QP_STEP
         s[KINDS], s[EVEN_KIND] = self._kinds, self._even
+        s[FIRST_ROW] = WEIGHTS + STRIDE * head.type
 
     @cached_property
     def _first(self) -> _Start:
@@ -169,7 +171,8 @@ class Mixer:
         found += [0] * (table.words(found, len(memory[PLACES])) - len(found))
         table.grow(found, len(memory[PLACES]))
         for key, place in memory[PLACES].items():
-            found[table.insert(found, key, 0)] = memory[place]
+            at = table.insert(found, key, 0, 0)
+            found[at : at + 2] = memory[place : place + 2]
         return np.array(found, np.int64)
 
     @property

@@ -30,10 +30,10 @@ OUT_LOW, OUT_RANGE, OUT_PENDING, OUT_NEXT, OUT_START, OUT_END = range(9, 15)
 #: The range coder: `low` (reading: what is above it), range; where in the tape the next byte is,
 #: and the end; bins that may still be read; the bins' information content, in 2^-32 bits.
 CODE_LOW, CODE_RANGE, CODE_NEXT, CODE_END, CODE_LEFT, CODE_SPENT = range(15, 21)
-#: What models look at: slice type, QP; how many kinds of bins the codec has, which is even.
-TYPE, QP_VIEW, KINDS, EVEN_KIND = range(21, 25)
-VIEW = 32  # where in `m` the models of a bin are: 5
-STRETCHED = 40  # what they say: 6
-CODEC = 48  # the first register of a codec's own
+#: What models look at: slice type, QP; how many kinds of bins the codec has, which is even; where
+#: in `m` the weights of the first one are.
+TYPE, QP_VIEW, KINDS, EVEN_KIND, FIRST_ROW = range(21, 26)
+VIEW = 26  # where in `m` the models of a bin are: 5
+CODEC = 32  # the first register of a codec's own
 CONTEXT = 128  # CABAC's contexts
 STATE = 2048  # numbers that all of these take, at most

@@ -208,10 +208,10 @@ def test_tables_grow(make: Callable[[], Mixer]) -> None:
     for key in keys:
         if 2 * (memory[table.USED] + 1) > memory[table.ROOM]:
             table.grow(memory, 1)
-        table.insert(memory, key, key % 1000)
+        table.insert(memory, key, key % 1000, 7)
     assert memory[table.ROOM] > room
     assert memory[table.USED] == used + len(keys)
-    assert all(memory[table.insert(memory, key, -1)] == key % 1000 for key in keys)
+    assert all(memory[table.insert(memory, key, -1, 0)] == key % 1000 for key in keys)
 
 
 @pytest.fixture
