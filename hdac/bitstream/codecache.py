@@ -27,7 +27,7 @@ _PACKAGE = Path(__file__).parent
 MODULES = (
     "arithmetic", "mixing", "table", "noting", "hevc.cabac", "hevc.maps", "hevc.bins",
     "hevc.prediction", "hevc.residual", "hevc.tree", "vvc.cabac", "vvc.bins", "vvc.maps",
-    "vvc.filters", "vvc.split", "vvc.scans", "vvc.levels", "vvc.plain", "vvc.residual",
+    "vvc.filters", "vvc.split", "vvc.scans", "vvc.levels", "vvc.transform_skip", "vvc.residual",
     "vvc.transform", "vvc.motion", "vvc.unit", "vvc.tree",
 )  # fmt: skip
 _OTHERS = ("registers", "vvc.registers", "compiling")  # that decide what is compiled

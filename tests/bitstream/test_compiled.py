@@ -43,9 +43,11 @@ def codes() -> dict[str, Code]:
     folder = codecache.folder()
     folder.mkdir(parents=True, exist_ok=True)
     while not codecache.complete(folder):
-        command = [sys.executable, "-m", "hdac.bitstream.compiling", str(folder)]
-        subprocess.run(command, check=True)
-        time.sleep(0.2)
+        if codecache.locked(folder):
+            time.sleep(0.5)
+        else:
+            command = [sys.executable, "-m", "hdac.bitstream.compiling", str(folder)]
+            subprocess.run(command, check=True)
     return load(folder)
 
 
@@ -283,6 +285,31 @@ def test_cache_of_another_compiler(empty: Path, monkeypatch: pytest.MonkeyPatch)
     with pytest.warns(RuntimeWarning, match="interpreted"):
         chooser.count(10**6)
     assert chooser.codes == INTERPRETED
+
+
+def test_what_does_not_compile_is_not_tried_again(
+    empty: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("numba")
+    from hdac.bitstream import compiling
+
+    def fail(folder: Path) -> None:
+        raise ValueError("a compiler that has changed")
+
+    monkeypatch.setattr(compiling, "fill", fail)
+    monkeypatch.setattr(os, "nice", lambda step: None, raising=False)
+    folder = codecache.folder()
+    folder.mkdir(parents=True)
+    with pytest.raises(ValueError, match="has changed"):
+        compiling.main(folder)
+    assert "has changed" in (folder / codecache.FAILED).read_text()
+    assert not codecache.locked(folder)
+    asked = list[Path]()
+    monkeypatch.setattr(compiled, "fill_in_background", asked.append)
+    chooser = compiled._Chooser()
+    chooser.count(10**6)
+    chooser.count(10**9)
+    assert (chooser.codes, asked) == (INTERPRETED, [])
 
 
 def test_complete_caches_are_known(tmp_path: Path) -> None:

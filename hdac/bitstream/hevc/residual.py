@@ -55,7 +55,8 @@ def _rows(scan: list[tuple[int, int]]) -> list[int]:
 
 def _numbers(scan: list[tuple[int, int]]) -> list[int]:
     """Where in a scan each place is, 64 numbers."""
-    return [scan.index((i & 7, i >> 3)) if (i & 7, i >> 3) in scan else 0 for i in range(64)]
+    where = {8 * y + x: n for n, (x, y) in enumerate(scan)}
+    return [where.get(place, 0) for place in range(64)]
 
 
 #: Places in a block of 1 << n sub-blocks, or of places of a sub-block (n = 2), by n and scan; and

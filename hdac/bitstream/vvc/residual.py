@@ -12,8 +12,8 @@ from hdac.bitstream.vvc import registers as r
 from hdac.bitstream.vvc.bins import EVEN, LAST_REST, code, fixed
 from hdac.bitstream.vvc.levels import remainder
 from hdac.bitstream.vvc.maps import log2
-from hdac.bitstream.vvc.plain import plain_block
 from hdac.bitstream.vvc.scans import NUMBER, PLACE, order, sub_block
+from hdac.bitstream.vvc.transform_skip import untransformed
 
 #: State of dependent quantisation, by the one before and a level's parity.
 _NEXT = [0, 2, 2, 0, 1, 3, 3, 1]
@@ -31,7 +31,7 @@ def residual(
     s[r.FORM] = (7 * across + down) * 2 + chroma  # below 98
     s[r.PACED] = 2 * s[r.PACE] + chroma
     if skip and not s[r.PLAIN_SKIP]:
-        plain_block(s, m, tape, across, down, chroma)
+        untransformed(s, m, tape, across, down, chroma)
     else:
         _transformed(s, m, tape, across, down, chroma, skip)
 

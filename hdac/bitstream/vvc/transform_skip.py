@@ -16,7 +16,7 @@ from hdac.bitstream.vvc.scans import PLACE, order, sub_block
 # before them; `LEVELS` has those of the present sub-block.
 
 
-def plain_block(s: Ints, m: Memory, tape: Ints, across: int, down: int, chroma: int) -> None:
+def untransformed(s: Ints, m: Memory, tape: Ints, across: int, down: int, chroma: int) -> None:
     """A block of 32x32 samples at most."""
     sub_x, sub_y = sub_block(across, down)
     outside, inside = order(across - sub_x, down - sub_y), order(sub_x, sub_y)
