@@ -67,10 +67,11 @@ def _files(folder: Path) -> dict[str, str]:
 
 
 def complete(folder: Path) -> bool:
-    """Whether a cache is complete and its files are as they were."""
+    """Whether a cache is complete, its files are as they were, and it is this user's."""
     try:
         files = json.loads((folder / COMPLETE).read_text())
-        return bool(files) and files == _files(folder)
+        ours = not hasattr(os, "getuid") or folder.stat().st_uid == os.getuid()
+        return ours and bool(files) and files == _files(folder)
     except (OSError, ValueError):
         return False
 

@@ -17,7 +17,15 @@ import pytest
 from hdac.bitstream import codecache, compiled, table
 from hdac.bitstream.compiled import INTERPRETED
 from hdac.bitstream.container import Packet, PacketType
-from hdac.bitstream.hevc.parameters import UnsupportedError
+from hdac.bitstream.hevc.parameters import (
+    PPS_UNIT,
+    SPS_UNIT,
+    UnsupportedError,
+    read_pps,
+    read_sps,
+)
+from hdac.bitstream.hevc.pcm import with_flags
+from hdac.bitstream.hevc.rewriting import allow_pcm
 from hdac.bitstream.models import Mixer
 from hdac.bitstream.nal import NalCompressor, is_slice, split
 from hdac.bitstream.rangecoder import Reader, Writer
@@ -200,6 +208,18 @@ def test_noise_for_recoded_slices_ends_in_the_same_way(name: str, codes: dict[st
             assert outcome(data, limit) == one
 
 
+@pytest.mark.parametrize("name", ["base-quarter", "base-x265"])
+def test_flags_of_pcm_blocks(name: str, codes: dict[str, Code]) -> None:
+    units = {unit[0] >> 1 & 63: unit for unit in payloads(name)}
+    sps, pps = read_sps(allow_pcm(units[SPS_UNIT])), read_pps(units[PPS_UNIT])
+    slices = [unit for unit in payloads(name) if is_slice(unit[0], unit[1], "hevc")]
+    with running(dict(INTERPRETED)):
+        flagged = [with_flags(unit, sps, pps) for unit in slices]
+    with running(codes):
+        assert [with_flags(unit, sps, pps) for unit in slices] == flagged
+    assert flagged != slices
+
+
 @pytest.mark.parametrize("make", [HevcMixer, VvcMixer])
 def test_tables_grow(make: Callable[[], Mixer]) -> None:
     """Interpreted, with many more models than first guesses."""
@@ -312,7 +332,7 @@ def test_what_does_not_compile_is_not_tried_again(
     assert (chooser.codes, asked) == (INTERPRETED, [])
 
 
-def test_complete_caches_are_known(tmp_path: Path) -> None:
+def test_complete_caches_are_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "one"
     folder.mkdir()
     assert not codecache.complete(folder)
@@ -321,6 +341,11 @@ def test_complete_caches_are_known(tmp_path: Path) -> None:
     assert codecache.complete(folder)
     (folder / "a.nbc").write_bytes(b"cods")
     assert not codecache.complete(folder)
+    if hasattr(os, "getuid"):
+        codecache.finish(folder)
+        monkeypatch.setattr(os, "getuid", lambda: -1)
+        assert not codecache.complete(folder), "another user's"
+        monkeypatch.undo()
     for number in range(8):
         (tmp_path / str(number)).mkdir()
     codecache.finish(folder)
