@@ -2,7 +2,7 @@
 processor, in the user's cache directory.
 
 `COMPLETE` names the files of a complete cache and their SHA-256; `LOCK` is there while a process
-fills it; `FAILED` says why that was not possible.
+fills it; `FAILED` says why that was not possible; `TRIED` has a byte for each process that began.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-COMPLETE, LOCK, FAILED = "complete.json", "lock", "failed.txt"
+COMPLETE, LOCK, FAILED, TRIED = "complete.json", "lock", "failed.txt", "tried"
+_TRIES = 5  # processes that may die while they fill a cache
 _STALE = 900  # seconds after which a lock is nobody's
 _KEPT = 4  # folders
 _PACKAGE = Path(__file__).parent
@@ -86,6 +87,14 @@ def finish(folder: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
 
 
+def hopeless(folder: Path) -> bool:
+    """Whether a cache cannot be filled, as far as is known."""
+    try:
+        return (folder / FAILED).exists() or (folder / TRIED).stat().st_size >= _TRIES
+    except OSError:
+        return False
+
+
 def locked(folder: Path) -> bool:
     """Whether another process fills a cache."""
     try:
@@ -104,6 +113,8 @@ def lock(folder: Path) -> bool:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
     except FileExistsError:
         return False
+    with (folder / TRIED).open("ab") as tried:
+        tried.write(b".")
     return True
 
 

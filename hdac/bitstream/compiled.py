@@ -63,7 +63,7 @@ class _Chooser:
 
                 self.codes = load(folder)
                 return False
-            if (folder / codecache.FAILED).exists():
+            if codecache.hopeless(folder) and not codecache.locked(folder):
                 return False
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             if not os.access(folder, os.W_OK):

@@ -362,6 +362,14 @@ def test_locks_go_stale(tmp_path: Path) -> None:
     assert not codecache.locked(tmp_path)
 
 
+def test_caches_are_not_filled_for_ever(tmp_path: Path) -> None:
+    for _ in range(5):
+        assert not codecache.hopeless(tmp_path)
+        assert codecache.lock(tmp_path)
+        codecache.unlock(tmp_path)  # without a cache: the process has died
+    assert codecache.hopeless(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("platform", "variable", "least"),
     [("linux", "XDG_CACHE_HOME", ".cache"), ("win32", "LOCALAPPDATA", "Local"),
