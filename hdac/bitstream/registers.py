@@ -3,7 +3,8 @@
 These functions take a slice's state `s`, memory `m` (models and weights, or the bins that are
 noted) and bytes `tape` (what is read, and behind it what is written). They are plain functions of
 integers below 2^63 and of indexable arrays, for `compiled` to compile; interpreted, the same source
-runs over lists. Compiled code checks no index: each is in range by what is written beside it.
+runs over lists. Compiled code checks no index: each is in range by what is written beside it. None
+of them calls itself: Numba cannot link that when it loads code from a cache.
 """
 
 from __future__ import annotations
