@@ -23,7 +23,8 @@ from hdac.bench.bd import bd_rate, curve
 from hdac.codec.config import EncoderConfig
 from hdac.nets.fusion import FusionNet, Reference
 from hdac.nets.motion import Matching, Motion
-from hdac.nets.zoo import ModelFile, load_model, resolve_model
+from hdac.nets.zoo import load_model
+from hdac.runtime.models import ModelFile, resolve_model
 from hdac.training.clips import load
 from hdac.training.curves import QP_RANGES
 from hdac.training.validate import Validation, validate

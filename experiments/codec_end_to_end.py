@@ -31,7 +31,7 @@ from hdac.layers.base import CASCADE, BaseConfig
 from hdac.layers.hevc import HevcEncoder
 from hdac.metrics.ms_ssim import ms_ssim_y
 from hdac.metrics.psnr import mean_psnr_y
-from hdac.nets.zoo import resolve_model
+from hdac.runtime.models import resolve_model
 from hdac.video.picture import Picture
 from hdac.video.reader import VideoReader
 

@@ -89,6 +89,6 @@ def test_readme_is_a_front_page() -> None:
 
 def test_every_weights_file_has_a_card() -> None:
     cards = (ROOT / "docs" / "models.md").read_text()
-    for folder in ("hdac/nets/weights", "models"):
+    for folder in ("hdac/runtime/weights", "models"):
         for path in (ROOT / folder).glob("*.safetensors"):
             assert f"### {path.stem}\n" in cards

@@ -15,9 +15,9 @@ from typing import NamedTuple
 from hdac.atomic import write_atomically
 from hdac.bench.cells import csv_text
 from hdac.bench.codecs import HDAC
+from hdac.bench.commands import run_command
 from hdac.bench.datasets import VIDEO_SUFFIXES
 from hdac.bench.engine import Progress, cluster, run_tasks, sendable
-from hdac.bench.point import run_command
 from hdac.errors import HdacError, UsageError
 
 #: Seconds that one file may take, plus this much a megabyte of input.

@@ -23,10 +23,11 @@ from hdac.bench.names import check_suffix, number_text
 from hdac.bench.raw import RawFormat
 from hdac.bench.recipes import check_schema, find_recipe, from_table, read_toml
 from hdac.codec.operating import default_qp_intra
+from hdac.codec.synthesiser import network_for
 from hdac.errors import HdacError, UsageError
 from hdac.layers.base import CASCADE, BaseConfig
 from hdac.layers.x265 import x265_params
-from hdac.nets.zoo import resolve_model, serving
+from hdac.runtime.models import ModelFile
 from hdac.video.ffmpeg import encoders, find_ffmpeg, raw_input
 
 SCHEMA = "hdac-anchor/1"
@@ -38,7 +39,8 @@ _NUMBER = re.compile(r"\{(?:value|width|height|fps_round|frames)\}")
 _READING = ("av", "libavcodec", "numpy")
 #: Packages and modules of hdac that decide what `hdac encode` and `hdac decode` make.
 _CODE = (
-    "bitstream", "codec", "layers", "nets", "video/picture", "video/reader", "video/writer",
+    "bitstream", "codec", "layers", "runtime", "nets", "video/picture", "video/reader",
+    "video/writer",
 )  # fmt: skip
 
 #: hdac in a process of its own.
@@ -239,7 +241,7 @@ class HdacRecipe:
     keypoints: int | None = None
     preset: str | None = None
     refresh: str = "auto"
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Literal["auto", "int8", "fp32", "bf16"] = "auto"
     qp_base: int | None = None
     qp_intra: int | None = None
     timeout: float = 20.0
@@ -249,9 +251,9 @@ class HdacRecipe:
     decoded_format: ClassVar[str] = "yuv420p"
 
     @property
-    def weights(self) -> str:
-        """Name of the weights that serve `model` in this mode and tune."""
-        return serving(self.model, self.mode, self.tune)
+    def network(self) -> ModelFile:
+        """What serves `model` in this mode and tune. Raises `UsageError`."""
+        return network_for(self.model, self.mode, self.tune, self.precision)
 
     def settings(self) -> dict[str, object]:
         """What is not about the experiment."""
@@ -269,9 +271,9 @@ class Hdac(BenchCodec):
         recipe = self.recipe
         found: dict[str, Any] = {
             "recipe": recipe.settings(),
-            "weights": None if recipe.mode == "base" else resolve_model(recipe.weights).digest,
+            "weights": None if recipe.mode == "base" else recipe.network.digest,
             "code": code_version(*_CODE),
-            "libraries": library_versions(*_READING, "torch"),
+            "libraries": library_versions(*_READING, "openvino"),
         }
         if recipe.base_codec != "vvc":
             found["x265"] = x265_version()
@@ -283,7 +285,7 @@ class Hdac(BenchCodec):
     def unavailable(self) -> str | None:
         try:
             if self.recipe.mode != "base":
-                resolve_model(self.recipe.weights)
+                _ = self.recipe.network
         except HdacError as error:
             return str(error)
         return _lacking("libvvenc") if self.recipe.base_codec != "hevc" else None

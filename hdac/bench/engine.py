@@ -4,6 +4,8 @@ address."""
 from __future__ import annotations
 
 import logging
+import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,15 +27,10 @@ Progress = Callable[[int, int, str], None]
 
 @contextmanager
 def cluster(jobs: int, scheduler: str | None) -> Iterator[Any]:
-    """A dask client. Raises `UsageError` if dask is not installed or nothing answers at
-    `scheduler`."""
-    try:
-        import dask
-        from distributed import Client, LocalCluster
-    except ImportError as error:
-        raise UsageError(
-            f"this needs dask.distributed ({error}): pip install 'hdac[bench]'"
-        ) from error
+    """A dask client. Raises `UsageError` if nothing answers at `scheduler`."""
+    import dask
+    from distributed import Client, LocalCluster
+
     dask.config.set(
         {"distributed.worker.daemon": False, "distributed.comm.timeouts.connect": "20s"}
     )
@@ -91,3 +88,16 @@ def run_tasks(
         why = f"the worker died or could not take the task ({type(error).__name__}: {error})"
         done(failed(task, why) if error else future.result())
         future.release()
+
+
+def progress_lines() -> Progress:
+    """One line a point on stderr, with an estimate of the time left."""
+    started = time.monotonic()
+
+    def progress(done: int, of: int, text: str) -> None:
+        seconds = (time.monotonic() - started) / max(done, 1) * (of - done)
+        time_left = f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+        left = f", about {time_left} left" if done else ""
+        print(f"[{done}/{of}{left}] {text}", file=sys.stderr, flush=True)
+
+    return progress

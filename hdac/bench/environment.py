@@ -15,16 +15,16 @@ from pathlib import Path
 from typing import Any
 
 import av
-import torch
 
 import hdac
 from hdac.errors import HdacError
-from hdac.nets.zoo import shipped
+from hdac.runtime.backends import cores
+from hdac.runtime.models import shipped
 from hdac.video.ffmpeg import find_ffmpeg
 
 PACKAGES = (
-    "torch", "av", "numpy", "pytorch-msssim", "bjontegaard", "dask", "distributed", "pandas",
-    "imageio-ffmpeg", "ffmpeg-python", "kornia", "opencv-python-headless", "lpips",
+    "openvino", "torch", "av", "numpy", "pytorch-msssim", "bjontegaard", "dask", "distributed",
+    "pandas", "imageio-ffmpeg", "ffmpeg-python", "kornia", "opencv-python-headless", "lpips",
 )  # fmt: skip
 
 
@@ -50,9 +50,9 @@ def tool_version(program: str) -> str:
 
 
 def library_versions(*names: str) -> dict[str, str]:
-    """Versions of `libavcodec` (PyAV's own) and of Python packages that are loaded."""
+    """Versions of `libavcodec` (PyAV's own) and of Python packages."""
     codec = ".".join(map(str, av.library_versions["libavcodec"]))
-    return {n: codec if n == "libavcodec" else sys.modules[n].__version__ for n in names}
+    return {n: codec if n == "libavcodec" else _version(n) for n in names}
 
 
 @cache
@@ -125,6 +125,6 @@ def environment() -> dict[str, Any]:
         "ffmpeg": ffmpeg,
         "system": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
-        "cores": torch.get_num_threads(),
+        "cores": cores(),
         "models": {m.name: m.digest for m in shipped()},
     }

@@ -10,18 +10,14 @@ from __future__ import annotations
 import json
 import math
 import os
-import signal
-import subprocess
 import tempfile
-import time
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
-
 from hdac.bench.codecs import BenchCodec, Hdac, Job
+from hdac.bench.commands import Ran, run_command, shown
 from hdac.bench.datasets import VARIABLE, Source, file_hash
 from hdac.bench.raw import read_clip, read_raw
 from hdac.codec.files import inspect
@@ -66,38 +62,6 @@ class PointOutcome:
     log: str = ""
 
 
-class _Ran(NamedTuple):
-    seconds: float
-    stdout: str
-    stderr: str
-
-
-def run_command(command: list[str], timeout: float, what: str) -> _Ran:
-    """Runs a program on one thread; kills it and its children after `timeout` seconds. Raises
-    `ToolError`."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    start, pipe, none = time.perf_counter(), subprocess.PIPE, subprocess.DEVNULL
-    process = subprocess.Popen(
-        command, stdin=none, stdout=pipe, stderr=pipe, env=environment, start_new_session=True
-    )
-    try:
-        out, err = (b.decode(errors="replace") for b in process.communicate(timeout=timeout))
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        why = f"took longer than {timeout:g} s and was killed"
-        raise ToolError(f"{what} {why}: {shown(command)}") from None
-    if process.returncode:
-        tail = err.strip()[-600:]
-        raise ToolError(f"{what} failed ({process.returncode}): {shown(command)}\n{tail}")
-    return _Ran(time.perf_counter() - start, out, err)
-
-
-def shown(command: list[str]) -> str:
-    """A command line without the folders of this machine."""
-    return " ".join(Path(word).name if os.path.isabs(word) else word for word in command)
-
-
 def find_clip(task: PointTask, folder: Path) -> Path:
     """The clip on this node. Raises `UsageError` if it is neither here nor came with the task."""
     here = task.source.path
@@ -119,6 +83,8 @@ def find_clip(task: PointTask, folder: Path) -> Path:
 
 def execute(task: PointTask) -> PointOutcome:
     """Never raises for what goes wrong with one point."""
+    import torch  # metrics
+
     torch.set_num_threads(1)
     try:
         with tempfile.TemporaryDirectory(prefix="hdac-") as folder:
@@ -133,8 +99,8 @@ class Coded(NamedTuple):
 
     data: bytes
     pictures: list[Picture]
-    encoded: _Ran | None
-    decoded: _Ran
+    encoded: Ran | None
+    decoded: Ran
     commands: dict[str, str]
 
     def kbps(self, fps: Fraction) -> float:
@@ -201,7 +167,7 @@ def _execute(task: PointTask, folder: Path) -> PointOutcome:
     return PointOutcome(task, "", coded.data, record, frames, log)
 
 
-def _coding_seconds(ran: _Ran | None) -> float | None:
+def _coding_seconds(ran: Ran | None) -> float | None:
     """What the program says of its own time (hdac: start-up excluded), else its wall time."""
     if ran is None:
         return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -103,16 +102,3 @@ def _check_nodes(client: Any) -> None:
             raise UsageError(
                 f"worker {address} has {there}, here it is {here}: install the same on every node"
             )
-
-
-def progress_lines() -> Progress:
-    """One line a point on stderr, with an estimate of the time left."""
-    started = time.monotonic()
-
-    def progress(done: int, of: int, text: str) -> None:
-        seconds = (time.monotonic() - started) / max(done, 1) * (of - done)
-        time_left = f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
-        left = f", about {time_left} left" if done else ""
-        print(f"[{done}/{of}{left}] {text}", file=sys.stderr, flush=True)
-
-    return progress

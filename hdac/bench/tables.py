@@ -273,7 +273,8 @@ def _gmac(recipe: dict[str, Any], point: Point) -> str:
     """What the network costs at the decoder; empty without one, "n/a" where it is not here."""
     from hdac.errors import HdacError
     from hdac.nets.cost import decoder_gmac
-    from hdac.nets.zoo import find_model, load_model, serving, shipped
+    from hdac.nets.zoo import load_model
+    from hdac.runtime.models import find_model, serving, shipped
 
     mode, tune, model = (str(recipe.get(k, "")) for k in ("mode", "tune", "model"))
     if mode not in ("hybrid", "animation"):

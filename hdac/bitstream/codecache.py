@@ -19,6 +19,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from hdac.cache import cache_root
+
 COMPLETE, LOCK, FAILED, TRIED = "complete.json", "lock", "failed.txt", "tried"
 _TRIES = 5  # processes that may die while they fill a cache
 _STALE = 900  # seconds after which a lock is nobody's
@@ -32,15 +34,6 @@ MODULES = (
     "vvc.transform", "vvc.motion", "vvc.unit", "vvc.tree",
 )  # fmt: skip
 _OTHERS = ("registers", "vvc.registers", "compiling")  # that decide what is compiled
-
-
-def user_folder() -> Path:
-    """The user's cache directory."""
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 
 
 def folder() -> Path:
@@ -57,7 +50,7 @@ def folder() -> Path:
         sys.version, platform.machine(), binding.get_host_cpu_name(), features,
     ):  # fmt: skip
         found.update(part.encode() + b"\0")
-    return user_folder() / "hdac" / "slices" / found.hexdigest()[:24]
+    return cache_root() / "slices" / found.hexdigest()[:24]
 
 
 def _files(folder: Path) -> dict[str, str]:

@@ -76,8 +76,7 @@ def _points(options: argparse.Namespace, given: dict[str, Any]) -> list[tuple[st
 
 def run(options: argparse.Namespace) -> int:
     from hdac.bench import batch
-    from hdac.bench.engine import check_jobs
-    from hdac.bench.runner import progress_lines
+    from hdac.bench.engine import check_jobs, progress_lines
     from hdac.codec.decoder import LEVELS
 
     jobs = check_jobs(options.jobs)

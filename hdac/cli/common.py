@@ -125,7 +125,7 @@ def add_max_pixels(sub: ArgumentParser) -> None:
 
 def add_device(sub: ArgumentParser) -> None:
     sub.add_argument(
-        "--device", default="auto", help="where networks run: auto, cpu or cuda (default auto)"
+        "--device", default="cpu", help="where networks run: cpu, torch or cuda (default cpu)"
     )
 
 

@@ -15,7 +15,7 @@ from hdac.errors import HdacError
 from hdac.video.ffmpeg import encoders, find_ffmpeg
 
 #: What the codec itself cannot do without.
-ESSENTIAL = ("PyAV libx265", "PyAV hevc", "device", "weights")
+ESSENTIAL = ("PyAV libx265", "PyAV hevc", "OpenVINO", "weights")
 
 
 class Check(NamedTuple):
@@ -61,7 +61,10 @@ def _package(name: str, purpose: str) -> Check:
 
 
 def _metrics() -> list[Check]:
-    from hdac.metrics.registry import METRICS
+    try:
+        from hdac.metrics.registry import METRICS
+    except ImportError as error:
+        return [Check("metrics", False, f"{error}: pip install 'hdac[bench]'")]
 
     rows = []
     for key, metric in METRICS.items():
@@ -79,25 +82,37 @@ def _folder(variable: str, purpose: str) -> Check:
     return Check(variable, present, purpose if present else f"{value} is no folder")
 
 
-def _device() -> str:
+def _cpu() -> str:
+    from hdac.runtime.backends import cores
+    from hdac.runtime.library import openvino
+
+    features = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return f"{platform.machine()}, {cores()} cores, {', '.join(features)}; {openvino.__version__}"
+
+
+def _torch() -> str:
     import torch
 
-    from hdac.nets.device import pick_device
+    cuda = torch.cuda.get_device_name() if torch.cuda.is_available() else "no CUDA device"
+    return f"torch {torch.__version__}, {cuda}"
 
-    device = pick_device("auto")
-    name = f"{platform.machine()}, {torch.get_num_threads()} threads"
-    if device.type == "cuda":
-        name = torch.cuda.get_device_name(device)
-    return f"{device.type} ({name}), networks run in fp32, torch {torch.__version__}"
+
+def _cache() -> str:
+    from hdac.cache import cache_folder
+
+    return str(cache_folder("openvino").parent)
 
 
 def _models() -> str:
-    from hdac.nets.zoo import DEFAULT, find_model, load_model, shipped
+    from hdac.runtime.graphs import read_graphs
+    from hdac.runtime.models import DEFAULT, find_model, shipped
 
     for model in shipped():
-        load_model(model)
+        model.read()
+        if model.graphs.is_file():
+            read_graphs(model.graphs)
     find_model(DEFAULT)
-    return ", ".join(f"{m.name} ({m.digest})" for m in shipped())
+    return ", ".join(f"{m.name} ({m.digest}, {m.number_format.name.lower()})" for m in shipped())
 
 
 def checks() -> list[Check]:
@@ -111,7 +126,9 @@ def checks() -> list[Check]:
         _codec("hevc", "r"),
         _codec("vvc", "r"),
         _codec("libx264", "w"),
-        _try("device", _device),
+        _try("OpenVINO", _cpu),
+        _try("PyTorch", _torch),
+        _try("cache", _cache),
         _try("weights", _models),
         *_metrics(),
         _package("dask", "experiments, batches"),

@@ -78,7 +78,8 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
     add("--fps", metavar="RATE", help="constant frame rate instead of the source's times")
     add("--frames", type=int, metavar="N", help="code only the first N frames")
     add("--ffmpeg", metavar="PATH", help="FFmpeg executable, for Kvazaar and VVC")
-    add("--precision", default="fp32", help="networks compute in fp32 or bf16 (default fp32)")
+    text = "what networks compute in: int8, fp32, bf16 (default auto: int8 where there is one)"
+    add("--precision", default="auto", help=text)
     add("--strict", action="store_true", help="refuse a damaged INPUT")
     add("-f", "--force", action="store_true", help="overwrite OUT.hdac")
     add_device(sub)

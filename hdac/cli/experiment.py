@@ -74,9 +74,9 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace, experiment: Experiment) -> int:
-    from hdac.bench.engine import check_jobs
+    from hdac.bench.engine import check_jobs, progress_lines
     from hdac.bench.results import Store
-    from hdac.bench.runner import plan, progress_lines, run
+    from hdac.bench.runner import plan, run
 
     store = Store(options.out or Path("results") / experiment.name)
     jobs = check_jobs(options.jobs)

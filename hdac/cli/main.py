@@ -23,13 +23,17 @@ from hdac.errors import HdacError, StreamError, UsageError
 
 #: Each is a module of this package.
 VERBS = (
-    "encode", "decode", "info", "export", "compare", "measure", "batch", "datasets", "experiment",
-    "train", "models", "doctor", "demo",
+    "encode", "decode", "info", "export", "compare", "measure", "batch", "bench", "datasets",
+    "experiment", "train", "models", "doctor", "demo",
 )  # fmt: skip
 #: Environment variable: print unforeseen errors with their traceback.
 TRACEBACK = "HDAC_TRACEBACK"
 #: Verbs that keep what was finished before they are interrupted.
 _KEEPING = ("batch", "datasets", "experiment", "train")
+#: Verbs that need more than the package's own dependencies: the extra that has it.
+_EXTRAS = {
+    "train": "train", "measure": "bench", "experiment": "bench", "demo": "bench", "bench": "cuda",
+}  # fmt: skip
 
 
 def _summary(verb: str) -> str:
@@ -85,8 +89,8 @@ def _signals(caught: list[int]) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _run(arguments: Sequence[str]) -> int:
-    options = parser([verb for verb in VERBS if verb in arguments[:1]]).parse_args(arguments)
+def _prepare() -> None:
+    """What holds for all verbs."""
     if isinstance(sys.stdout, io.TextIOWrapper):  # a name need not be text in this encoding
         sys.stdout.reconfigure(errors="backslashreplace")
     os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")  # read when a metric imports cv2
@@ -94,7 +98,12 @@ def _run(arguments: Sequence[str]) -> int:
         import av
 
         av.logging.set_level(av.logging.PANIC)
+
+
+def _run(arguments: Sequence[str]) -> int:
     try:
+        options = parser([verb for verb in VERBS if verb in arguments[:1]]).parse_args(arguments)
+        _prepare()
         code = int(options.run(options) or 0)
         sys.stdout.flush()
         return code
@@ -103,6 +112,12 @@ def _run(arguments: Sequence[str]) -> int:
         return 141
     except (UsageError, StreamError) as error:
         print(f"hdac: {error}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        if (extra := _EXTRAS.get(arguments[0])) is None:
+            raise
+        lacking = f"{arguments[0]} needs {error.name}, which is not installed"
+        print(f"hdac: {lacking}: pip install 'hdac[{extra}]'", file=sys.stderr)
         return 2
     except (HdacError, OSError) as error:
         print(f"hdac: {error}", file=sys.stderr)

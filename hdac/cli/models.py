@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 
 from hdac.cli.common import add_json, result
 
@@ -13,24 +12,28 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    from hdac.nets.cost import decoder_gmac
-    from hdac.nets.zoo import DEFAULT, describe, load_model, shipped
+    from hdac.runtime.graphs import read_about
+    from hdac.runtime.models import DEFAULT, shipped
 
     rows, lines = [], []
     for model in shipped():
-        net, about = load_model(model), describe(model)
+        about, number_format = model.about, model.number_format.name.lower()
+        costs = read_about(model.graphs) if model.graphs.is_file() else {}
         row = {
             "name": model.name,
             "hash": model.digest,
+            "number_format": number_format,
             "default": model.name == DEFAULT,
-            "parameters": sum(p.numel() for p in net.parameters()),
+            "parameters": costs.get("parameters"),
             "bytes": model.path.stat().st_size,
-            "gmac_256": round(decoder_gmac(net, 256, 256), 3),
-            "config": json.loads(about["config"]),
+            "gmac_256": costs.get("gmac_256"),
+            "config": model.config,
             "training": about.get("note", ""),
             "licence": about.get("licence", ""),
         }
-        cost = f"{row['parameters']} parameters, {row['gmac_256']} GMAC per 256x256 frame"
-        lines.append(f"{model.name} ({model.digest}): {cost}; {row['training']}")
+        cost = "needs PyTorch"
+        if costs:
+            cost = f"{row['parameters']} parameters, {row['gmac_256']} GMAC per 256x256 frame"
+        lines.append(f"{model.name} ({model.digest}, {number_format}): {cost}; {row['training']}")
         rows.append(row)
     result(options, {"models": rows}, "\n".join(lines) or "no models here")

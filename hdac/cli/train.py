@@ -1,5 +1,5 @@
 """Train a fusion network: `pack` codes the clips' base layers, `run` trains by minutes, `export`
-makes a model file.
+makes model files: weights, their graphs and, with a pack to calibrate it, the int8 network.
 
 The clips are those of HDAC_DATA (or --data): a folder with train/*.mp4 and val/*.mp4, 8-bit 4:2:0.
 Where they are not, the pack's own copies serve. A run stops after --minutes and goes on with
@@ -22,15 +22,8 @@ from hdac.cli.common import say
 from hdac.errors import UsageError
 from hdac.layers.base import PRESETS
 from hdac.nets.device import pick_device
-from hdac.nets.zoo import (
-    FOLDER,
-    CodecNet,
-    build,
-    export_model,
-    load_model,
-    resolve_model,
-    single,
-)
+from hdac.nets.zoo import CodecNet, build, export_model, load_model, single
+from hdac.runtime.models import FOLDER, model_from_path, resolve_model
 
 if TYPE_CHECKING:
     from hdac.training.clips import Clip
@@ -42,16 +35,19 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
     pack = actions.add_parser("pack", help=f"code the base layers of all clips ({effort})")
     train = actions.add_parser("run", help="train")
     measure = actions.add_parser("eval", help="measure a model, or the network of a run, on val")
-    export = actions.add_parser("export", help="write a checkpoint's EMA weights as a model file")
+    export = actions.add_parser("export", help="write model files of a run, or a model's graphs")
 
     recipes = "a recipe of experiments/train (default hdac-s)"
     train.add_argument("recipe", nargs="?", default="hdac-s", metavar="NAME|FILE", help=recipes)
     models = "a model's name, a .safetensors file, or the folder of a run"
-    measure.add_argument("model", metavar="MODEL|DIR", help=models)
+    for action in (measure, export):
+        action.add_argument("model", metavar="MODEL|DIR", help=models)
     data = "folder with train/ and val/ (default: talking_heads under HDAC_DATA)"
-    for action in (pack, train, measure):
+    for action in (pack, train, measure, export):
+        needed = action is not export
+        text = "folder of the pack" + ("" if needed else ": make the int8 network too")
         action.add_argument("--data", type=Path, help=data)
-        action.add_argument("--pack", type=Path, required=True, help="folder of the pack")
+        action.add_argument("--pack", type=Path, required=needed, help=text)
 
     versions = "coded versions of each training clip (default 2)"
     pack.add_argument("--versions", type=int, default=2, help=versions)
@@ -69,9 +65,8 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
     train.add_argument("--resume", action="store_true", help="go on from --out's last checkpoint")
     train.add_argument("--device", default="auto", help="auto, cpu or cuda")
 
-    export.add_argument("--out", type=Path, required=True, help="folder of the run")
-    note = "how it was trained: kept in the file"
-    export.add_argument("--note", required=True, help=note)
+    note = "how a run was trained: kept in the file"
+    export.add_argument("--note", help=note)
     where = "where to write (default: the package's models)"
     export.add_argument("--folder", type=Path, default=FOLDER, help=where)
 
@@ -175,5 +170,19 @@ def _eval(options: argparse.Namespace) -> None:
 
 
 def _export(options: argparse.Namespace) -> None:
-    name, net = _of_run(options.out)
-    print(export_model(net, name, options.folder, options.note))
+    from hdac.training.graphs import calibration, export_graphs
+
+    run, made = Path(options.model), []
+    if run.is_dir():
+        if options.note is None:
+            raise UsageError(f"{run}: give --note, how it was trained")
+        name, net = _of_run(run)
+        made.append(export_model(net, name, options.folder, options.note))
+        model = model_from_path(made[0])
+    else:
+        model = resolve_model(options.model)
+    made.append(export_graphs(model, options.folder))
+    if options.pack:
+        samples = calibration(_clips(options, "train"), model.name)
+        made.append(export_graphs(model, options.folder, samples))
+    print("\n".join(map(str, made)))

@@ -112,15 +112,16 @@ def decode(
     source: Stream,
     level: Level = "fused",
     *,
-    device: str = "auto",
+    device: str = "cpu",
     strict: bool = False,
     max_pixels: int = MAX_PIXELS,
 ) -> Iterator[Frame]:
     """The frames of an .hdac stream: of its bytes, a path or a binary file object.
 
-    level: "fused" (the best that it holds), "base" or "animation"; device: "auto", "cpu" or "cuda";
-    max_pixels: of a picture, at most. What verifies is decoded; `IncompleteError` says at the end
-    what is missing, `StreamError` that nothing can be decoded (strict: that anything is damaged).
+    level: "fused" (the best that it holds), "base" or "animation"; device: "cpu", "torch" or
+    "cuda"; max_pixels: of a picture, at most. What verifies is decoded; `IncompleteError` says at
+    the end what is missing, `StreamError` that nothing can be decoded (strict: that anything is
+    damaged).
     """
     return files.decode(_bytes(source), level, device, strict, max_pixels)
 

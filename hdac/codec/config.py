@@ -9,7 +9,7 @@ from hdac.errors import UsageError
 from hdac.layers.base import HEVC_ENCODERS, PRESETS, QP_MAX
 from hdac.layers.reference import Refresh, check_refresh
 
-PRECISIONS = ("fp32", "bf16")
+PRECISIONS = ("auto", "int8", "fp32", "bf16")
 MODES = ("hybrid", "animation", "base")
 TUNES = ("psnr", "perceptual")
 BASE_CODECS = ("hevc", "vvc", "mixed", "auto")
@@ -61,8 +61,10 @@ class EncoderConfig:
         codecs of "auto" in files.
     live: a stream for a line: a packet a frame, each of which stands alone, with a sequence number
         and a time; GOPs of at most 256 frames; base codec "hevc" alone.
-    precision: what the networks compute in, "fp32" or "bf16". The stream says it to the decoder.
-    device: "auto", "cpu" or "cuda"; ffmpeg: the executable that Kvazaar and VVC need.
+    precision: what the network computes in, "int8", "fp32" or "bf16" (by PyTorch); "auto": int8 on
+        the CPU where the model has been quantised, else fp32. The stream says it to the decoder.
+    device: where networks run: "cpu" (by OpenVINO), "torch" (PyTorch on the CPU, to check the
+        other) or "cuda" (PyTorch); ffmpeg: the executable that Kvazaar and VVC need.
     """
 
     mode: Literal["hybrid", "animation", "base"] = "hybrid"
@@ -81,8 +83,8 @@ class EncoderConfig:
     scalable: bool = False
     preset: Literal["fast", "medium", "slow", "slower"] | None = None
     live: bool = False
-    precision: Literal["fp32", "bf16"] = "fp32"
-    device: str = "auto"
+    precision: Literal["auto", "int8", "fp32", "bf16"] = "auto"
+    device: str = "cpu"
     ffmpeg: str | None = None
 
     def __post_init__(self) -> None:

@@ -79,7 +79,7 @@ class Decoder(Closing):
         self,
         header: Header,
         level: Level = "fused",
-        device: str = "auto",
+        device: str = "cpu",
         max_pixels: int = MAX_PIXELS,
     ) -> None:
         check_level(header, level)
@@ -101,10 +101,9 @@ class Decoder(Closing):
         header = self.header
         if header.motion is None or self.level == "base":
             return BaseView(self._base), 0
-        from hdac.codec.synthesiser import Network, Synthesiser
+        from hdac.codec.synthesiser import Synthesiser, network_of
 
-        network = Network.of(header)
-        synthesiser = Synthesiser(network, header.motion, header.number_format, device)
+        synthesiser = Synthesiser(network_of(header), header.motion, device)
         moves = header.mode is Mode.ANIMATION or self.level == "animation"
         view = (AnimatedView if moves else FusedView)(self._base, synthesiser)
         return view, synthesiser.workers

@@ -89,16 +89,18 @@ class Encoder(Closing):
         config = config or EncoderConfig()
         network = synthesiser = None
         if config.mode != "base":
-            from hdac.codec.synthesiser import Network, Synthesiser
+            from hdac.codec.synthesiser import Synthesiser, network_for
 
-            network = Network.serving(config.model, config.mode, config.tune)
+            network = network_for(
+                config.model, config.mode, config.tune, config.precision, config.device
+            )
         self.plan = plan = make_plan(
             config, width, height, parse_rate(fps), colour, network, frames, clock
         )
         header = plan.header
         self._enhancement: EnhancementWriter | None = None
         if network is not None and header.motion is not None:
-            synthesiser = Synthesiser(network, header.motion, header.number_format, config.device)
+            synthesiser = Synthesiser(network, header.motion, config.device)
             self._enhancement = EnhancementWriter(header.motion, header.mode is Mode.HYBRID)
         self._mode = open_mode(plan, synthesiser)
         self._on_shown = on_shown

@@ -109,7 +109,7 @@ def encode(
 def decode(
     data: bytes,
     level: Level = "fused",
-    device: str = "auto",
+    device: str = "cpu",
     strict: bool = False,
     max_pixels: int = MAX_PIXELS,
 ) -> Iterator[Frame]:

@@ -198,13 +198,13 @@ def _search(
 
 def _motion_kbps(config: EncoderConfig, source: Source) -> float:
     """Rate of the keypoints: 0.1 to 2 kbps, as many as they are and as much as the head moves."""
-    from hdac.codec.synthesiser import Network, Synthesiser
+    from hdac.codec.synthesiser import Synthesiser, network_for
 
-    network = Network.serving(config.model, config.mode, config.tune)
+    network = network_for(config.model, config.mode, config.tune, config.precision, config.device)
     header = make_plan(config, source.width, source.height, source.fps, network=network).header
     assert header.motion is not None
     writer, last = EnhancementWriter(header.motion, switched=False), None
-    with Synthesiser(network, header.motion, header.number_format, config.device) as synthesiser:
+    with Synthesiser(network, header.motion, config.device) as synthesiser:
         for picture in source.pictures:
             found = synthesiser.analyse(pad_to(picture, 2 * header.base_scale))
             last = quantise(found.result(), last)

@@ -14,7 +14,6 @@ from hdac.bitstream.container import (
     Header,
     Keypoints,
     Mode,
-    NumberFormat,
     Tune,
     check_header,
 )
@@ -41,7 +40,7 @@ from hdac.layers.motion import (
 from hdac.layers.reference import Refresh
 
 if TYPE_CHECKING:
-    from hdac.codec.synthesiser import Network
+    from hdac.runtime.models import ModelFile
 
 #: With preset "fast" one picture in so many is fused by the encoder too. 3 has no factor in common
 #: with the period of the cascade.
@@ -145,7 +144,7 @@ def make_plan(
     height: int,
     fps: Fraction,
     colour: Colour | None = None,
-    network: Network | None = None,
+    network: ModelFile | None = None,
     frames: int | None = None,
     clock: int = 0,
 ) -> Plan:
@@ -182,7 +181,7 @@ def make_plan(
             model=network.name,
             model_hash=network.digest,
             motion=Keypoints(count, KEYPOINT_LEVELS),
-            number_format=NumberFormat[config.precision.upper()],
+            number_format=network.number_format,
         )
         if config.mode == "hybrid" and not config.scalable:
             derives = network.derives_keypoints

@@ -8,17 +8,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
 from hdac.errors import HdacError, UsageError
 from hdac.video.colour import rgb_from_picture
 from hdac.video.fidelity import CAP as CAP  # of VMAF's scale too
 from hdac.video.picture import Picture
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 LUMA, RGB8, RGB1 = "Y', 8 bit", "R'G'B', 8 bit", "R'G'B' in [0, 1]"
 MEAN = "mean over frames"
@@ -105,6 +106,8 @@ class Clip:
 
     def rgb_frames(self) -> Iterator[Tensor]:
         """`(1, 3, H, W)` in [0, 1], channels last, a frame at a time."""
+        import torch
+
         for frame in self.rgb:
             yield torch.from_numpy(frame[None]).permute(0, 3, 1, 2).float() / 255
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.jit import is_tracing  # type: ignore[attr-defined]
 
 #: Pixels of a row that `correlation` takes together.
 TILE = 8
@@ -50,16 +51,17 @@ def warp(x: Tensor, flow: Tensor) -> Tensor:
     x: `(N, C, H, W)`; flow: `(N, 2, H, W)` as (dx, dy) in pixels of `x`, computed in float32.
 
     In inference on the CPU many channels are gathered by one `embedding_bag` over channels-last
-    rows, many times faster than `grid_sample`, through which training and pictures go.
+    rows, many times faster than `grid_sample`, through which training, exported graphs and pictures
+    go.
     """
     n, c, h, w = x.shape
     flow = flow.float()
     gx = flow[:, 0] + torch.arange(w, device=x.device, dtype=torch.float32)
     gy = flow[:, 1] + torch.arange(h, device=x.device, dtype=torch.float32)[:, None]
-    if torch.is_grad_enabled() or x.device.type != "cpu" or c < 8:
-        grid = torch.stack([gx * (2 / max(w - 1, 1)) - 1, gy * (2 / max(h - 1, 1)) - 1], -1)
+    if is_tracing() or torch.is_grad_enabled() or x.device.type != "cpu" or c < 8:
+        grid = torch.stack([(2 * gx + 1) / w - 1, (2 * gy + 1) / h - 1], -1)
         out = F.grid_sample(
-            x.float(), grid, mode="bilinear", padding_mode="border", align_corners=True
+            x.float(), grid, mode="bilinear", padding_mode="border", align_corners=False
         )
         return out.to(x.dtype)
     gx, gy = gx.clamp(0, w - 1), gy.clamp(0, h - 1)
@@ -87,9 +89,17 @@ def correlation(a: Tensor, b: Tensor, radius: int) -> Tensor:
 
     Every `TILE` pixels of a row of `a` are multiplied with the part of `b` that they can reach (one
     batched matrix product); the wanted displacements are the diagonals of that product, taken as a
-    strided view. Tiles leave less to throw away than whole rows.
+    strided view. Tiles leave less to throw away than whole rows. Exported graphs have no strides:
+    there all displacements of a row are gathered.
     """
     n, c, h, w = a.shape
+    if is_tracing():
+        side = torch.arange(2 * radius + 1)
+        columns = (side[:, None] + torch.arange(w)).flatten()
+        reach = F.pad(b, (radius,) * 4).index_select(3, columns).view(n, c, -1, len(side), w)
+        moved = (reach[:, :, y : y + h] for y in range(len(side)))
+        sums = [(a[:, :, :, None] * there).sum(1) for there in moved]  # (n, h, 2 radius + 1, w)
+        return torch.cat(sums, 2).permute(0, 2, 1, 3)
     k, wide, tiles = 2 * radius + 1, TILE + 2 * radius, -(-w // TILE)
     spare = tiles * TILE - w
     padded = F.pad(b, (radius, radius + spare, radius, radius)).permute(0, 2, 3, 1).contiguous()

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from hdac.errors import UsageError
 from hdac.nets.blocks import ResBlock, compute_dtype, conv3, start_at_zero, warp
-from hdac.nets.keypoints import MIN_KEYPOINTS, KeypointDetector
+from hdac.nets.keypoints import KeypointDetector
 from hdac.nets.motion import Matching, Motion, MotionPyramid, upsample_flow
 from hdac.nets.planes import luma
 
@@ -96,11 +96,6 @@ class FusionNet(nn.Module):
         self.stem2 = conv3(15, w2)
         self.d2 = nn.Sequential(conv3(2 * w2, w2), *(ResBlock(w2) for _ in range(b2)))
         self.out = start_at_zero(nn.Conv2d(w2, 6, 3, padding=1))
-
-    def takes(self, keypoints: int) -> bool:
-        """Whether it works with so many keypoints."""
-        count = self.config.keypoints
-        return MIN_KEYPOINTS <= keypoints <= count if self.config.nested else keypoints == count
 
     def encode(self, planes: Tensor, qp: Tensor) -> Features:
         """planes `(N, 6, H/2, W/2)` float32 in [0, 1], H and W multiples of 16; qp `(N,)`, 0 to 51

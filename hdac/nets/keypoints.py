@@ -14,8 +14,6 @@ from hdac.nets.blocks import conv3
 
 #: Side of the thumbnail that the detector sees, whatever the frame's size.
 THUMBNAIL = 64
-#: Keypoints of a picture: the fewest and the most that streams carry, and what is usual.
-MIN_KEYPOINTS, MAX_KEYPOINTS, USUAL_KEYPOINTS = 5, 40, 10
 #: Variance of a keypoint's Gaussian in normalised coordinates (as in first-order motion).
 VARIANCE = 0.01
 

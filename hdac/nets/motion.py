@@ -22,6 +22,9 @@ from torch import Tensor, nn
 from hdac.nets.blocks import conv3, correlation, start_at_zero, warp
 from hdac.nets.keypoints import gaussians
 
+#: Where keypoints lie that are not there (pictures end at 1).
+FAR = 1e3
+
 
 class Matching(NamedTuple):
     """Unit-length matching features of one picture at 1/16, 1/8 and 1/4 of the frame, each `(N, 32,
@@ -66,19 +69,25 @@ class SparseMotion(nn.Module):
         """here, there: keypoints of the current picture and of the reference, `(N, k, 2)` in [-1,
         1], k of K; base, reference: matching features at 1/8; mask `(N, 1, 1, 1)`: 1 with, 0
         without a base layer."""
-        n, count, _ = here.shape
+        n = here.shape[0]
         h, w = reference.shape[2:]
+        here, there = (self._all(points) for points in (here, there))
         heat = gaussians(here, h, w) - gaussians(there, h, w)
         heat = heat.to(reference.dtype, memory_format=torch.channels_last)
-        if count < self.keypoints:
-            heat = torch.cat([heat, heat.new_zeros(n, self.keypoints - count, h, w)], 1)
         known = mask.expand(n, 1, h, w).contiguous(memory_format=torch.channels_last)
         x = self.fine(torch.cat([heat, base, reference, known], 1))
         y = upsample_flow(self.coarse(self.down(x)), 2)
-        weight = F.softmax(self.masks(self.join(torch.cat([x, y], 1)))[:, : count + 1].float(), 1)
-        shift = (there - here) * here.new_tensor([w * 4.0, h * 4.0])  # [-1, 1]: 8 w by 8 h pixels
+        absent = F.pad((here[..., 0] > FAR / 2).float(), (1, 0))[..., None, None]
+        logits = self.masks(self.join(torch.cat([x, y], 1))).float()
+        weight = F.softmax(logits - 1e9 * absent, 1)
+        away = there - here  # from -1 to 1 are 8 w by 8 h pixels
+        shift = torch.cat([away[..., :1] * (w * 4.0), away[..., 1:] * (h * 4.0)], -1)
         # the first mask is the still background
         return torch.einsum("nkhw,nkc->nchw", weight[:, 1:], shift)
+
+    def _all(self, points: Tensor) -> Tensor:
+        """All K keypoints: those that are missing lie far away, where their heat maps are zero."""
+        return F.pad(points, (0, 0, 0, self.keypoints - points.shape[1]), value=FAR)
 
 
 class Level(nn.Module):

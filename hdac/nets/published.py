@@ -217,10 +217,6 @@ class PublishedNet(nn.Module):
             self.skip1 = nn.Conv2d(c64, c64, 3, padding=1)
         self.last = nn.Conv2d(c64, 3, 7, padding=3)
 
-    def takes(self, keypoints: int) -> bool:
-        """As `FusionNet.takes`."""
-        return keypoints == self.config.keypoints
-
     def encode(self, planes: Tensor, qp: Tensor) -> Encoded:
         """planes `(N, 6, H/2, W/2)` float32 in [0, 1]; qp is not used."""
         rgb = rgb_from_planes(planes)

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from hdac import cache
 from hdac.bitstream import codecache, compiled, table
 from hdac.bitstream.compiled import INTERPRETED
 from hdac.bitstream.container import Packet, PacketType
@@ -239,7 +240,7 @@ def test_tables_grow(make: Callable[[], Mixer]) -> None:
 @pytest.fixture
 def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A user's cache directory with nothing in it, and no process that fills it."""
-    monkeypatch.setattr(codecache, "user_folder", lambda: tmp_path / "cache")
+    monkeypatch.setenv(cache.VARIABLE, str(tmp_path / "cache"))
     monkeypatch.setattr(compiled, "fill_in_background", lambda folder: None)
     monkeypatch.delenv(compiled.VARIABLE, raising=False)
     return tmp_path / "cache"
@@ -368,19 +369,3 @@ def test_caches_are_not_filled_for_ever(tmp_path: Path) -> None:
         assert codecache.lock(tmp_path)
         codecache.unlock(tmp_path)  # without a cache: the process has died
     assert codecache.hopeless(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("platform", "variable", "least"),
-    [("linux", "XDG_CACHE_HOME", ".cache"), ("win32", "LOCALAPPDATA", "Local"),
-     ("darwin", None, "Caches")],
-)  # fmt: skip
-def test_where_caches_are(
-    platform: str, variable: str | None, least: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sys, "platform", platform)
-    if variable:
-        monkeypatch.setenv(variable, "somewhere")
-        assert codecache.user_folder() == Path("somewhere")
-        monkeypatch.delenv(variable)
-    assert codecache.user_folder().name == least

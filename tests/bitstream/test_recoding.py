@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hdac.bitstream import compiled
 from hdac.bitstream.hevc import bins as hevc_bins
 from hdac.bitstream.hevc import cabac
 from hdac.bitstream.hevc.parameters import P_SLICE, Slice
@@ -324,6 +325,7 @@ def test_bins_of_a_slice_are_bounded(head: list[Picture], monkeypatch: pytest.Mo
     sets, header, parsed = p_slice(head)
     ones = set(range(cabac.CONTEXTS)) - {*range(cabac.SKIP, cabac.SKIP + 3)}
     with monkeypatch.context() as patched:
+        patched.setattr(compiled._chooser, "codes", dict(compiled.INTERPRETED))
         patched.setattr(hevc_bins, "read_bin", lambda s, tape, context: int(context in ones))
         patched.setattr(hevc_bins, "read_bypass", lambda s, tape: 0)
         patched.setattr(hevc_bins, "terminate", lambda s, tape, last: None)

@@ -220,7 +220,7 @@ def test_unknown_model(hdac: Run, clip: Path, tmp_path: Path) -> None:
         (["--size", "256"], "size '256'; expected WIDTHxHEIGHT"),
         (["--fps", "0"], "--fps 0; allowed are more than 0"),
         (["--mode", "magic"], "--mode magic; choose one of"),
-        (["--device", "tpu"], "--device tpu; choose auto"),
+        (["--device", "tpu"], "--device tpu; choose one of cpu"),
     ],
 )
 def test_bad_options(

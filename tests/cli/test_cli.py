@@ -118,11 +118,13 @@ def test_compare(hdac: Run, clip: Path, stream: Path, tmp_path: Path, name: str)
 
 def test_models_and_doctor(hdac: Run) -> None:
     code, out, _ = hdac("models", "--json")
-    (model,) = [m for m in json.loads(out)["models"] if m["default"]]
+    found = {m["number_format"]: m for m in json.loads(out)["models"] if m["default"]}
     assert code == 0
-    assert model["name"] == "hdac-s"
-    assert model["bytes"] <= 3_000_000
-    assert model["gmac_256"] <= 4
+    assert found.keys() == {"fp32", "int8"}
+    for model, most in ((found["fp32"], 3_000_000), (found["int8"], 1_800_000)):
+        assert model["name"] == "hdac-s"
+        assert model["bytes"] <= most
+        assert model["gmac_256"] <= 4
     code, out, _ = hdac("doctor", "--json")
     checks = {c["name"]: c for c in json.loads(out)["checks"]}
     assert code == 0

@@ -15,7 +15,7 @@ import pytest
 import torch
 from torch.nn.modules.module import register_module_forward_pre_hook
 
-from hdac.bitstream.container import Keypoints, NumberFormat, PacketType
+from hdac.bitstream.container import Keypoints, PacketType
 from hdac.bitstream.stream import read_stream
 from hdac.codec import synthesiser
 from hdac.codec.config import EncoderConfig
@@ -25,13 +25,14 @@ from hdac.codec.files import base_units, decode, encode, inspect
 from hdac.codec.modes import Shown
 from hdac.codec.operating import VVC_TO
 from hdac.codec.syntax import BaseReader, EnhancementReader
-from hdac.codec.synthesiser import Network, Synthesiser
+from hdac.codec.synthesiser import Synthesiser
 from hdac.errors import DamagedError, UsageError
 from hdac.layers.libav import LibavDecoder
 from hdac.metrics.psnr import mean_psnr_y
 from hdac.nets.fusion import FusionNet
 from hdac.nets.published import PublishedConfig, PublishedNet
-from hdac.nets.zoo import export_model, find_model, load_model
+from hdac.nets.zoo import export_model, load_model
+from hdac.runtime.models import find_model
 from hdac.training.loop import with_more_keypoints
 from hdac.video.ffmpeg import encoders, find_ffmpeg
 from hdac.video.fidelity import luma_mse
@@ -242,7 +243,7 @@ def test_networks_run_on_one_thread(head: list[Picture]) -> None:
     try:
         for threads, workers in ((1, 1), (2, 1), (2, 2)):
             torch.set_num_threads(threads)
-            with open_synthesiser("hdac-s", workers) as fuser:
+            with open_synthesiser("hdac-s", workers, "torch") as fuser:
                 keypoints = fuser.analyse(head[0]).result()
                 fuser.set_reference(head[0], 30, still)
                 results.append((keypoints, fuser.fuse(head[6], 44, still).result()))
@@ -256,8 +257,8 @@ def test_networks_run_on_one_thread(head: list[Picture]) -> None:
         assert equal(fused, results[0][1])
 
 
-def open_synthesiser(model: str, workers: int = 1) -> Synthesiser:
-    return Synthesiser(Network(find_model(model)), Keypoints(10), NumberFormat.FP32, "cpu", workers)
+def open_synthesiser(model: str, workers: int = 1, device: str = "cpu") -> Synthesiser:
+    return Synthesiser(find_model(model), Keypoints(10), device, workers)
 
 
 def test_published_network(
@@ -450,7 +451,7 @@ def test_bitrate_holds_over_refreshes(head: list[Picture]) -> None:
         ({"kbps": 0.1}, r"--bitrate 0.1 kbps; allowed are 0.5k to 5000k"),
         ({"kbps": 8.0, "qp_base": 40}, "contradict each other"),
         ({"base_scale": 3}, r"--base-scale 3; choose one of 1, 2, 4"),
-        ({"precision": "auto"}, r"--precision auto; choose one of fp32, bf16"),
+        ({"precision": "fp8"}, r"--precision fp8; choose one of auto, int8, fp32, bf16"),
         ({"live": True, "base_codec": "vvc"}, r"--live with --base-codec vvc; only hevc is live"),
         ({"refresh": 0}, r"--refresh 0; allowed"),
         ({"cascade": ()}, r"cascade .*allowed are 1 to 64 offsets"),
@@ -471,7 +472,7 @@ def test_bad_pictures_and_levels(head: list[Picture]) -> None:
         UsageError, match="--level animation: this stream's mode is base; it decodes at fused, base"
     ):
         list(decode(data, "animation"))
-    with pytest.raises(UsageError, match="--device tpu; choose auto, cpu or cuda"):
+    with pytest.raises(UsageError, match="--device tpu; choose one of cpu, torch, cuda"):
         Encoder(64, 64, FPS, EncoderConfig(device="tpu"))
 
 

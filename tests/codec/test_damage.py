@@ -112,7 +112,7 @@ def test_another_model(stream: bytes) -> None:
 
 def test_a_stream_opens_no_file(stream: bytes) -> None:
     """The header's model name was once taken for a path, whatever its digest."""
-    from hdac.nets.zoo import find_model
+    from hdac.runtime.models import find_model
 
     header, packets = read_stream(stream)
     path = find_model("hdac-s").path

@@ -24,7 +24,7 @@ from hdac.codec.syntax import EnhancementReader
 from hdac.errors import DamagedError, IncompleteError, StreamError, UsageError
 from hdac.layers.libav import LibavDecoder
 from hdac.layers.reference import luma_mse
-from hdac.nets.zoo import find_model
+from hdac.runtime.models import find_model
 from hdac.video.ffmpeg import encoders, find_ffmpeg, run_ffmpeg
 from tests.conftest import synthetic
 from tests.fuzz.mutate import taken, written

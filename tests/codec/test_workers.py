@@ -90,9 +90,12 @@ def vvc() -> bytes:
 
 
 def test_the_number_format_is_no_race(head: list[Picture]) -> None:
-    """fp32 unless somebody asks for another."""
-    for asked, name in ((None, "FP32"), ("bf16", "BF16")):
-        config = EncoderConfig(qp_base=46, **({"precision": asked} if asked else {}))  # type: ignore[arg-type]
+    """It is what somebody asks for, or else what the model and the device say; whoever decodes
+    takes it from the stream."""
+    cases = {("auto", "cpu"): "INT8", ("auto", "torch"): "FP32"}
+    cases |= {(name, "cpu"): name.upper() for name in ("int8", "fp32", "bf16")}
+    for (asked, device), name in cases.items():
+        config = EncoderConfig(qp_base=46, precision=asked, device=device)  # type: ignore[arg-type]
         data = encode(head[:2], 176, 144, Fraction(25), config)
         assert inspect(data).header.number_format.name == name
         assert len(list(decode(data))) == 2

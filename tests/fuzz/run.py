@@ -116,7 +116,6 @@ class _StandIn:
     def close(self) -> None:
         pass
 
-    serving = named = of
     name, counts = "stand-in", "all"
 
     def takes(self, _: int) -> bool:
@@ -131,7 +130,7 @@ class _StandIn:
 
 def _stand_in() -> None:
     module: Any = ModuleType("hdac.codec.synthesiser")
-    module.Network = module.Synthesiser = _StandIn
+    module.network_of = module.network_for = module.Synthesiser = _StandIn.of
     sys.modules[module.__name__] = module
 
 

@@ -34,6 +34,7 @@ CASES: dict[str, dict[str, Any]] = {
     "hybrid-live": {"live": True},
     "hybrid-perceptual": {"tune": "perceptual", "cascade": [5, 0, -3]},
     "hybrid-bf16": {"precision": "bf16", "allow_loss": 100.0},
+    "hybrid-int8": {"precision": "int8", "allow_loss": 100.0},
     "hybrid-half": {"base_scale": 2, "qp_base": 30},
     "hybrid-odd": {"size": [63, 47], "fps": "30000/1001", "preset": "fast"},
     "animation-hevc": {"mode": "animation", "qp_intra": 36},

@@ -2,8 +2,6 @@ import pytest
 import torch
 
 from hdac.nets.blocks import ResBlock, correlation, warp
-from hdac.nets.planes import luma, planes_from_yuv, yuv_from_planes
-from tests.conftest import synthetic
 
 
 @pytest.mark.parametrize("batch", [1, 3])
@@ -45,13 +43,3 @@ def test_correlation_against_its_definition(radius: int) -> None:
 def test_a_new_residual_block_is_the_identity() -> None:
     x = torch.rand(1, 8, 5, 5)
     assert torch.equal(ResBlock(8)(x), x)
-
-
-@pytest.mark.parametrize("size", [(64, 48), (66, 50)])
-def test_planes_round_trip(size: tuple[int, int]) -> None:
-    picture = synthetic(1, *size)[0]
-    planes = planes_from_yuv(*picture)
-    assert planes.shape[2] * 2 % 16 == planes.shape[3] * 2 % 16 == 0
-    assert float(luma(planes)[0, 0, 5, 7]) == pytest.approx(picture.y[5, 7] / 255)
-    back = yuv_from_planes(planes, size[1], size[0])
-    assert all((a == b).all() for a, b in zip(back, picture, strict=True))

@@ -4,7 +4,8 @@ import torch
 from hdac.nets.cost import decoder_gmac
 from hdac.nets.fusion import FusionConfig, FusionNet, Reference
 from hdac.nets.keypoints import KeypointDetector, gaussians, thumbnail
-from hdac.nets.zoo import build, find_model, load_model, shipped
+from hdac.nets.zoo import build, load_model
+from hdac.runtime.models import find_model
 from hdac.training.recipe import load_recipe
 
 SMALL = FusionConfig(keypoints=5, widths=(8, 16, 24, 32), match=8)
@@ -72,8 +73,7 @@ def test_budget_of_hdac_l() -> None:
     net = build(load_recipe("hdac-l").network)
     assert decoder_gmac(net, 256, 256) == pytest.approx(11.239, abs=0.001)
     assert sum(p.numel() for p in net.parameters()) == 3_423_946
-    (file,) = [m.path for m in shipped() if m.name == "hdac-l"]
-    assert file.stat().st_size <= 40_000_000
+    assert find_model("hdac-l").path.stat().st_size <= 40_000_000
 
 
 def test_budget_of_hdac_s() -> None:
@@ -82,9 +82,9 @@ def test_budget_of_hdac_s() -> None:
     assert decoder_gmac(net, 256, 256) == pytest.approx(3.613, abs=0.001)
     assert sum(p.numel() for p in net.parameters()) == 1_448_458
     for name in ("hdac-s", "hdac-s-perceptual", "hdac-s-animation"):
-        (file,) = [m.path for m in shipped() if m.name == name]
-        assert file.stat().st_size <= 3_000_000
-        assert decoder_gmac(load_model(find_model(name)), 256, 256) <= 4
+        model = find_model(name)
+        assert model.path.stat().st_size <= 3_000_000
+        assert decoder_gmac(load_model(model), 256, 256) <= 4
 
 
 def test_keypoints_see_the_thumbnail_only() -> None:

@@ -11,16 +11,8 @@ import torch
 from hdac.errors import UsageError
 from hdac.nets import zoo
 from hdac.nets.fusion import FusionConfig, FusionNet
-from hdac.nets.zoo import (
-    build,
-    describe,
-    export_model,
-    find_model,
-    load_model,
-    model_from_path,
-    resolve_model,
-    serving,
-)
+from hdac.nets.zoo import build, export_model, load_model
+from hdac.runtime.models import MAX_HEADER, find_model, model_from_path, resolve_model, serving
 
 SMALL = FusionConfig(keypoints=5, widths=(8, 16, 24, 32), match=8)
 
@@ -44,7 +36,7 @@ def test_export_and_load(tiny: Path) -> None:
     assert (model.name, tiny.stem) == ("tiny", f"tiny-{model.digest}")
     again = load_model(model)
     assert again.config == SMALL
-    assert describe(model)["note"] == "not trained"
+    assert model.about["note"] == "not trained"
     torch.manual_seed(0)
     for (name, value), before in zip(
         again.state_dict().items(), FusionNet(SMALL).state_dict().values(), strict=True
@@ -92,7 +84,7 @@ def test_shipped_file_that_was_altered_is_refused(
     data = bytearray(original.path.read_bytes())
     data[-1] ^= 1
     (tmp_path / original.path.name).write_bytes(bytes(data))
-    monkeypatch.setattr("hdac.nets.zoo.FOLDER", tmp_path)
+    monkeypatch.setattr("hdac.runtime.models.FOLDER", tmp_path)
     with pytest.raises(UsageError, match="its name says"):
         load_model(find_model("hdac-s"))
 
@@ -104,10 +96,11 @@ def test_what_is_hashed_is_what_is_loaded(tiny: Path, monkeypatch: pytest.Monkey
 
     def then_swap(data: bytes) -> object:
         found = sha256(data)
-        tiny.write_bytes(safetensors.torch.save(zoo.half(other), describe(model)))
+        tiny.write_bytes(safetensors.torch.save(zoo.half(other), metadata))
         return found
 
     model = model_from_path(tiny)
+    metadata = {"config": json.dumps(model.config)}
     monkeypatch.setattr("hashlib.sha256", then_swap)
     assert not load_model(model).out.weight.any()
 
@@ -135,20 +128,20 @@ def test_configurations_that_are_refused(tmp_path: Path, config: object, message
 
 
 def test_metadata_is_bounded(tmp_path: Path) -> None:
-    path = write(tmp_path, {}, {"a": torch.zeros(1)}, note="x" * zoo.MAX_HEADER)
+    path = write(tmp_path, {}, {"a": torch.zeros(1)}, note="x" * MAX_HEADER)
     with pytest.raises(UsageError, match="at most 1048576 are read"):
         load_model(model_from_path(path))
-    with pytest.raises(ValueError, match="at most 1048576 are read"):
-        describe(model_from_path(path))
+    with pytest.raises(UsageError, match="at most 1048576 are read"):
+        _ = model_from_path(path).about
     path = tmp_path / "huge-00000000.safetensors"
     path.write_bytes(b"\xff" * 8)
-    with pytest.raises(ValueError, match="at most 1048576 are read"):
-        describe(model_from_path(path))
+    with pytest.raises(UsageError, match="at most 1048576 are read"):
+        _ = model_from_path(path).about
 
 
 def test_shipped_weights_name_settings_that_are_gone() -> None:
     """Their configuration still says that they have no recurrence: that is accepted."""
-    config = json.loads(describe(find_model("hdac-s"))["config"])
+    config = find_model("hdac-s").config
     assert config["recurrent"] is False
     assert load_model(find_model("hdac-s")).config == FusionConfig()
     with pytest.raises(ValueError, match="recurrent"):

@@ -18,7 +18,8 @@ from hdac.cli.main import main
 from hdac.errors import UsageError
 from hdac.nets.fusion import FusionNet, Reference
 from hdac.nets.keypoints import thumbnail
-from hdac.nets.zoo import build, load_model, resolve_model
+from hdac.nets.zoo import build, load_model
+from hdac.runtime.models import model_from_path, resolve_model
 from hdac.training.clips import Sampler, load
 from hdac.training.loop import TrainConfig, Trainer, learning_rate, run_net, with_more_keypoints
 from hdac.training.pack import build as build_pack
@@ -211,9 +212,15 @@ def test_resume_export_eval(
     for more in ([], ["--resume"]):
         assert main(train_command(whole_pack, out, *more)) == 0
     assert "from step 0" not in capsys.readouterr().err.splitlines()[-2]
-    export = ["train", "export", "--out", str(out), "--folder", str(models), "--note", "a test"]
-    assert main(export) == 0
-    model = Path(capsys.readouterr().out.strip())
+    export = ["train", "export", str(out), "--folder", str(models), "--note", "a test"]
+    assert main([*export, "--pack", str(whole_pack)]) == 0
+    model, fp32, int8 = map(Path, capsys.readouterr().out.split())
+    assert fp32 == model.with_suffix(".fp32")
+    assert model_from_path(int8).about["weights"] == model_from_path(model).digest
+    again = ["train", "export", str(model), "--folder", str(models / "again")]
+    assert main([*again, "--pack", str(whole_pack)]) == 0
+    for made in map(Path, capsys.readouterr().out.split()):
+        assert made.read_bytes() == (models / made.name).read_bytes()
     texts = set()
     for what in (out, model):
         assert main(["train", "eval", str(what), "--pack", str(whole_pack)]) == 0
@@ -290,8 +297,9 @@ def test_every_recipe_is_read(name: str) -> None:
     recipe = load_recipe(name)
     with torch.device("meta"):
         net = build(recipe.network)
-    assert net.takes(10)
-    assert all(net.takes(count) for count in recipe.training.keypoints)
+    counts, most = {10, *recipe.training.keypoints}, net.config.keypoints
+    assert max(counts) <= most
+    assert counts == {most} or recipe.network["nested"]
     assert recipe.training.minutes > 0
     if recipe.start:
         start = load_model(resolve_model(recipe.start)).state_dict()

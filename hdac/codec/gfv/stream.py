@@ -31,7 +31,8 @@ from hdac.video.info import DEFAULT_FPS
 from hdac.video.picture import Picture
 
 if TYPE_CHECKING:
-    from hdac.codec.synthesiser import Network, Synthesiser
+    from hdac.codec.synthesiser import Synthesiser
+    from hdac.runtime.models import ModelFile
 
 #: No picture is shown so many pictures later than it is decoded.
 _REORDERED = 32
@@ -91,7 +92,7 @@ class GfvStream:
     def decode(
         self,
         level: Level = "fused",
-        device: str = "auto",
+        device: str = "cpu",
         model: str | None = None,
         strict: bool = False,
     ) -> Iterator[Frame]:
@@ -226,7 +227,8 @@ class GfvStream:
 
     def _synthesiser(self, device: str, model: str | None) -> Synthesiser:
         """The network that is named, or the user's."""
-        from hdac.codec.synthesiser import Network, Synthesiser
+        from hdac.codec.synthesiser import Synthesiser, network_for
+        from hdac.runtime.models import find_model
 
         way = "give --model NAME|FILE of a network that takes them, or --level base"
         header = self.header
@@ -236,18 +238,18 @@ class GfvStream:
                 "hdac take: use --level base"
             )
         if model is not None:
-            network = Network.serving(model, header.mode.name.lower(), "psnr")
+            network = network_for(model, header.mode.name.lower(), "psnr", device=device)
         elif self.name is not None:
             try:
-                network = Network.named(self.name.model, self.name.digest)
+                network = find_model(self.name.model, self.name.digest, self.name.number_format)
             except UsageError as error:
                 raise UsageError(f"{error}; or {way}") from error
         else:
             raise UsageError(f"{self._unknown()}: {way}")
         self._check(network, header.motion)
-        return Synthesiser(network, header.motion, header.number_format, device)
+        return Synthesiser(network, header.motion, device)
 
-    def _check(self, network: Network, motion: Keypoints) -> None:
+    def _check(self, network: ModelFile, motion: Keypoints) -> None:
         if not network.takes(motion.number):
             raise UsageError(
                 f"the messages have {motion.number} points; network {network.name} takes "

@@ -1,0 +1,83 @@
+"""Graph files: what a network computes, as OpenVINO's intermediate representation.
+
+A zip file of `about.json`, the graphs `detect.xml`, `encode.xml` and `fuse.xml` (sizes of pictures
+open), and `constants.bin`, what they need besides the weights file that `about.json` names; offsets
+of constants go through the weights file, if any, and on through `constants.bin`.
+
+`detect`: planes -> keypoints; `encode`: planes, qp -> features; `fuse`: planes, qp, the reference's
+planes, features and keypoints, keypoints, mask -> planes (`protocol` says what these are).
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from pathlib import Path
+from typing import Any, NamedTuple
+from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile, ZipInfo
+
+from hdac.errors import UsageError
+
+SCHEMA = "hdac-graphs/1"
+NAMES = ("detect", "encode", "fuse")
+#: Bytes that a member may have, unpacked.
+_MOST = {"about.json": 1 << 20, "constants.bin": 1 << 29}
+_MOST_GRAPH = 1 << 24
+
+
+class Graphs(NamedTuple):
+    """`xml`: by name; `constants`: `constants.bin`."""
+
+    about: dict[str, Any]
+    xml: dict[str, bytes]
+    constants: bytes
+
+
+def _member(archive: ZipFile, name: str) -> bytes:
+    size, most = archive.getinfo(name).file_size, _MOST.get(name, _MOST_GRAPH)
+    if size > most:
+        raise ValueError(f"{name} of {size} bytes; at most {most} are read")
+    with archive.open(name) as file:
+        return file.read(most)
+
+
+def _about(archive: ZipFile) -> dict[str, Any]:
+    about = json.loads(_member(archive, "about.json"))
+    if not isinstance(about, dict) or about.get("schema") != SCHEMA:
+        raise ValueError(f"not of schema {SCHEMA}")
+    return about
+
+
+def _open(path: Path, names: tuple[str, ...]) -> Graphs:
+    try:
+        with ZipFile(path) as archive:
+            about = _about(archive)
+            xml = {name: _member(archive, f"{name}.xml") for name in names}
+            return Graphs(about, xml, _member(archive, "constants.bin") if names else b"")
+    except (BadZipFile, OSError, EOFError, KeyError, ValueError, NotImplementedError,
+            RecursionError, zlib.error) as error:  # fmt: skip
+        raise UsageError(
+            f"{path}: not the graphs of an hdac network, or damaged ({error}); install hdac again"
+        ) from error
+
+
+def read_graphs(path: Path) -> Graphs:
+    """All of a graph file. Raises `UsageError`."""
+    return _open(path, NAMES)
+
+
+def read_about(path: Path) -> dict[str, Any]:
+    """What a graph file says of itself. Raises `UsageError`."""
+    return _open(path, ()).about
+
+
+def write_graphs(path: Path, graphs: Graphs) -> None:
+    """The same content gives the same bytes."""
+    members = {"about.json": json.dumps({"schema": SCHEMA, **graphs.about}, indent=1).encode()}
+    members |= {f"{name}.xml": graphs.xml[name] for name in NAMES}
+    members["constants.bin"] = graphs.constants
+    with ZipFile(path, "w", ZIP_DEFLATED, compresslevel=9) as archive:
+        for name, data in members.items():
+            info = ZipInfo(name)  # of 1980: no clock in it
+            info.compress_type = ZIP_DEFLATED
+            archive.writestr(info, data)

@@ -1,0 +1,169 @@
+"""Networks on the CPU, by OpenVINO: graphs from a graph file, one thread a picture.
+
+The order of a convolution's sums may change with its number of threads, so that every picture is
+computed on exactly one, and several pictures run side by side.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import warnings
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from hdac.bitstream.container import NumberFormat
+from hdac.cache import cache_folder
+from hdac.errors import UsageError
+from hdac.runtime.graphs import read_graphs
+from hdac.runtime.library import openvino
+from hdac.runtime.models import ModelFile
+from hdac.runtime.planes import Array
+from hdac.runtime.protocol import Reference
+
+#: Sizes of pictures for which a network stays compiled in this process.
+_KEPT = 4
+#: Where keypoints lie that are not there, for the graphs (`nets.motion`).
+FAR = 1e3
+
+
+class OpenVinoBackend:
+    """`Backend` of a model with graphs. Raises `UsageError` for a file that is damaged.
+
+    streams: pictures that are computed side by side.
+    """
+
+    parallel = True
+
+    def __init__(self, model: ModelFile, streams: int) -> None:
+        _check_process()
+        self._graphs = _Graphs.of(model.graphs.stat().st_mtime_ns, model)
+        self._keypoints = model.most_keypoints
+        self._streams = streams
+        self._requests = threading.local()
+
+    def enter(self) -> None:
+        pass
+
+    def detect(self, planes: Array) -> Array:
+        (found,) = self._infer("detect", planes, [planes])
+        return found
+
+    def encode(self, planes: Array, qp: int) -> list[Array]:
+        return self._infer("encode", planes, [planes, _one(qp)])
+
+    def fuse(self, planes: Array, qp: int, reference: Reference, keypoints: Array) -> Array:
+        return self._move(planes, qp, reference, keypoints, 1)
+
+    def animate(self, reference: Reference, keypoints: Array) -> Array:
+        return self._move(reference.planes, 0, reference, keypoints, 0)
+
+    def _move(
+        self, planes: Array, qp: int, reference: Reference, keypoints: Array, mask: int
+    ) -> Array:
+        points = [self._padded(k) for k in (reference.keypoints, keypoints)]
+        inputs = [planes, _one(qp), reference.planes, *reference.features, *points, _one(mask)]
+        (made,) = self._infer("fuse", planes, inputs)
+        return made
+
+    def _padded(self, keypoints: Array) -> Array:
+        """As many as the graph takes: it leaves out those that are far away."""
+        missing = self._keypoints - keypoints.shape[1]
+        return np.pad(keypoints, ((0, 0), (0, missing), (0, 0)), constant_values=FAR)
+
+    def _infer(self, name: str, planes: Array, inputs: list[Array]) -> list[Array]:
+        """A graph's outputs; this thread's memory is used again and again."""
+        key = name, planes.shape
+        kept: dict[Any, Any] = self._requests.__dict__
+        request = kept.get(key)
+        if request is None:
+            shapes = tuple(array.shape for array in inputs)
+            compiled = self._graphs.compiled(name, shapes, self._streams)
+            request = kept[key] = compiled.create_infer_request()
+        results = request.infer(dict(enumerate(inputs)), share_inputs=True)
+        return [results[i].copy() for i in range(len(results))]
+
+
+def _one(value: float) -> Array:
+    return np.full(1, value, np.float32)
+
+
+class _Graphs:
+    """The graphs of a model, compiled for the sizes of pictures that come."""
+
+    def __init__(self, model: ModelFile) -> None:
+        weights = b"" if model.number_format is NumberFormat.INT8 else model.read()
+        if not weights:
+            model.read()  # checks the hash
+        found = read_graphs(model.graphs)
+        if weights and found.about.get("weights") != model.digest:
+            raise UsageError(
+                f"{model.graphs}: the graphs of other weights ({found.about.get('weights')}); "
+                "install hdac again"
+            )
+        self._xml, self._constants = found.xml, weights + found.constants
+        self._lock, self._path = threading.Lock(), model.graphs
+        self._compiled: dict[Any, Any] = {}
+
+    @staticmethod
+    @lru_cache(maxsize=_KEPT)
+    def of(changed: int, model: ModelFile) -> _Graphs:
+        """Of a model's file as it was `changed`."""
+        return _Graphs(model)
+
+    def compiled(self, name: str, shapes: tuple[tuple[int, ...], ...], streams: int) -> Any:
+        """A graph for inputs of these shapes; compiled at most once."""
+        key = name, shapes, streams
+        with self._lock:
+            if key not in self._compiled:
+                for old in [k for k in self._compiled if k[0] == name][: 1 - _KEPT]:
+                    del self._compiled[old]
+                self._compiled[key] = self._compile(name, shapes, streams)
+            return self._compiled[key]
+
+    def _compile(self, name: str, shapes: tuple[tuple[int, ...], ...], streams: int) -> Any:
+        core = _core()
+        settings = {
+            "INFERENCE_PRECISION_HINT": "f32",
+            "NUM_STREAMS": streams,
+            "INFERENCE_NUM_THREADS": streams,  # one a stream
+            "ENABLE_CPU_PINNING": False,
+        }
+        try:
+            graph = core.read_model(self._xml[name], self._constants)
+            graph.reshape({node: list(s) for node, s in zip(graph.inputs, shapes, strict=True)})
+            return core.compile_model(graph, "CPU", settings)
+        except RuntimeError as error:
+            raise UsageError(
+                f"{self._path}: OpenVINO does not take its graph {name} ({str(error)[:300]}); "
+                "install hdac again"
+            ) from error
+
+
+_processes: set[int] = set()  # this one and those that it was forked from, if they use OpenVINO
+
+
+def _check_process() -> None:
+    """OpenVINO's threads are lost in a child of a process that uses it, where it waits for them for
+    ever. Raises `UsageError`."""
+    _processes.add(os.getpid())
+    if len(_processes) > 1:
+        raise UsageError(
+            "this process was forked from one that had run networks already, whose threads it "
+            "lacks: start it by the method spawn (multiprocessing.get_context), or fork first"
+        )
+
+
+@lru_cache(maxsize=1)
+def _core() -> Any:
+    """OpenVINO; what it compiles it keeps in the user's cache folder, where it can."""
+    core = openvino.Core()
+    try:
+        core.set_property({"CACHE_DIR": str(cache_folder("openvino"))})
+    except (OSError, RuntimeError) as error:
+        warnings.warn(
+            f"networks are compiled anew in every process: {error}", RuntimeWarning, stacklevel=2
+        )
+    return core

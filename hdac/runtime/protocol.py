@@ -1,0 +1,41 @@
+"""What a backend is: one network on one device, NumPy arrays in and out."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Protocol
+
+from hdac.runtime.planes import Array
+
+
+class Reference(NamedTuple):
+    """A reference picture with everything that is computed once per refresh: planes `(1, 6, H/2,
+    W/2)` in [0, 1], what the backend's `encode` returned, and keypoints `(1, k, 2)`."""
+
+    planes: Array
+    features: Any
+    keypoints: Array
+
+
+class Backend(Protocol):
+    """Runs a network; its methods may be called in several threads at once, if `parallel`.
+
+    planes: `(1, 6, H/2, W/2)` in [0, 1], H and W multiples of 16; keypoints `(1, k, 2)`, (x, y) in
+    [-1, 1]; qp: 0 to 51 (HEVC scale).
+    """
+
+    parallel: bool
+
+    def enter(self) -> None:
+        """To be called once in every thread that calls the others."""
+
+    def detect(self, planes: Array) -> Array:
+        """Keypoints, as many as the network has."""
+
+    def encode(self, planes: Array, qp: int) -> Any:
+        """Features of a picture that was coded at `qp`."""
+
+    def fuse(self, planes: Array, qp: int, reference: Reference, keypoints: Array) -> Array:
+        """Base picture, coded at `qp`, and reference -> planes before clipping."""
+
+    def animate(self, reference: Reference, keypoints: Array) -> Array:
+        """Reference and keypoints -> planes before clipping."""

@@ -1,0 +1,86 @@
+"""Networks by PyTorch: on a GPU, for models without graphs, and on the CPU to check the others.
+
+On the CPU every picture is computed on exactly one thread, as OpenVINO does it.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hdac.bitstream.container import NumberFormat
+from hdac.errors import UsageError
+from hdac.nets.device import pick_device
+from hdac.nets.fusion import Reference as Moved
+from hdac.nets.keypoints import thumbnail
+from hdac.nets.threads import on_one_thread, take_one_thread
+from hdac.nets.zoo import CodecNet, load_model
+from hdac.runtime.models import ModelFile
+from hdac.runtime.planes import Array
+from hdac.runtime.protocol import Reference
+
+
+class TorchBackend:
+    """`Backend` of any model that is not quantised. device: "cpu" or "cuda". Raises
+    `UsageError`."""
+
+    def __init__(self, model: ModelFile, device: str) -> None:
+        if model.number_format is NumberFormat.INT8:
+            raise UsageError(
+                f"{model.name} ({model.digest}) is in int8, which is computed on the CPU by "
+                "OpenVINO: use --device cpu"
+            )
+        self._device = pick_device(device)
+        self.parallel = self._device.type == "cpu"
+        bf16 = model.number_format is NumberFormat.BF16
+        dtype = torch.bfloat16 if bf16 else torch.float32
+        self._detector, self._net = on_one_thread(self._place, model, dtype)
+
+    def _place(self, model: ModelFile, dtype: torch.dtype) -> tuple[torch.nn.Module, CodecNet]:
+        """Keypoint detector and network on the device, as they compute."""
+        net = load_model(model)
+        # float32: what is coded or found must not depend on the number format
+        detector = copy.deepcopy(net.detector).to(self._device).eval()
+        placed = net.to(self._device, dtype).eval()
+        placed.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return detector, placed
+
+    def enter(self) -> None:
+        take_one_thread()
+
+    @torch.inference_mode()
+    def detect(self, planes: Array) -> Array:
+        found: Array = self._detector(thumbnail(self._tensor(planes))).cpu().numpy()
+        return found
+
+    @torch.inference_mode()
+    def encode(self, planes: Array, qp: int) -> Any:
+        return self._net.encode(self._tensor(planes), self._one(qp))
+
+    @torch.inference_mode()
+    def fuse(self, planes: Array, qp: int, reference: Reference, keypoints: Array) -> Array:
+        return self._move(planes, qp, reference, keypoints, 1)
+
+    @torch.inference_mode()
+    def animate(self, reference: Reference, keypoints: Array) -> Array:
+        return self._move(reference.planes, 0, reference, keypoints, 0)
+
+    def _move(
+        self, planes: Array, qp: int, reference: Reference, keypoints: Array, mask: int
+    ) -> Array:
+        there = Moved(
+            self._tensor(reference.planes), reference.features, self._tensor(reference.keypoints)
+        )
+        points = self._tensor(keypoints)
+        made = self._net(self._tensor(planes), self._one(qp), there, points, self._one(mask))
+        found: Array = made.planes.float().cpu().numpy()
+        return found
+
+    def _tensor(self, array: Array) -> Tensor:
+        return torch.from_numpy(array).to(self._device)
+
+    def _one(self, value: float) -> Tensor:
+        return torch.full((1,), float(value), device=self._device)

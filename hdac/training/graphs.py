@@ -1,0 +1,253 @@
+"""Graph files of trained networks: for the runtime, which has no torch.
+
+The graphs are traced with pictures of one size and hold for all. Quantised ones (int8 in the
+convolutions alone; elsewhere it costs half of the gain) are calibrated on coded pictures of the
+training clips.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+import sys
+import tempfile
+import warnings
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from hdac.errors import UsageError
+from hdac.nets.cost import decoder_gmac
+from hdac.nets.fusion import Features, FusionNet, Reference
+from hdac.nets.keypoints import thumbnail
+from hdac.nets.motion import Matching
+from hdac.nets.zoo import load_model
+from hdac.runtime.graphs import NAMES, Graphs, write_graphs
+from hdac.runtime.library import openvino
+from hdac.runtime.models import ModelFile
+from hdac.runtime.planes import MULTIPLE, Array
+from hdac.training.clips import Clip, Sampler
+
+#: Constants of fewer bytes are not looked for in the weights file.
+_SMALL = 64
+#: Side of the pictures that graphs are traced with, and of those that calibrate; how many.
+_SIDE, _CROP, _SAMPLES = 256, 192, 60
+
+
+class Sample(NamedTuple):
+    """What a graph is calibrated with: a base picture and the reference before it, planes `(1, 6,
+    H/2, W/2)`, their QPs, and whether the base picture serves (1) or not (0)."""
+
+    planes: Array
+    qp: int
+    reference: Array
+    reference_qp: int
+    mask: int
+
+
+def calibration(clips: list[Clip], name: str) -> list[Sample]:
+    """Pictures of training clips, mirrored and tinted as in training; those of models for mode
+    `animation` have no base picture."""
+    side = min(_CROP, *(s for c in clips for _, coded in c.versions for s in coded.y.shape[1:]))
+    sampler = Sampler(clips, 0, float(name.endswith("-animation")))
+    batch = sampler.batch(_SAMPLES, side // MULTIPLE * MULTIPLE)
+    return [
+        Sample(base.numpy()[None], int(qp), reference.numpy()[None], int(before), int(mask))
+        for base, reference, qp, before, mask in zip(
+            batch.base, batch.reference, batch.qp, batch.qp_intra, batch.mask, strict=True
+        )
+    ]
+
+
+class _Detect(nn.Module):
+    def __init__(self, net: FusionNet) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, planes: Tensor) -> Tensor:
+        found: Tensor = self.net.detector(thumbnail(planes))
+        return found
+
+
+class _Encode(nn.Module):
+    def __init__(self, net: FusionNet) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, planes: Tensor, qp: Tensor) -> tuple[Tensor, ...]:
+        found = self.net.encode(planes, qp)
+        return found.f4, found.f8, *found.match
+
+
+class _Fuse(nn.Module):
+    def __init__(self, net: FusionNet) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(
+        self,
+        planes: Tensor,
+        qp: Tensor,
+        there: Tensor,
+        f4: Tensor,
+        f8: Tensor,
+        s16: Tensor,
+        s8: Tensor,
+        s4: Tensor,
+        before: Tensor,
+        points: Tensor,
+        mask: Tensor,
+    ) -> Tensor:
+        reference = Reference(there, Features(f4, f8, Matching(s16, s8, s4)), before)
+        made: Tensor = self.net(planes, qp, reference, points, mask).planes
+        return made
+
+
+_PARTS: dict[str, type[nn.Module]] = {"detect": _Detect, "encode": _Encode, "fuse": _Fuse}
+assert tuple(_PARTS) == NAMES
+
+
+@torch.inference_mode()
+def _inputs(net: FusionNet, sample: Sample) -> dict[str, tuple[Tensor, ...]]:
+    """What each graph is given for a sample."""
+    planes, reference = torch.from_numpy(sample.planes), torch.from_numpy(sample.reference)
+    qp, before, mask = (
+        torch.tensor([float(v)]) for v in (sample.qp, sample.reference_qp, sample.mask)
+    )
+    detect, encode = _Detect(net), _Encode(net)
+    fuse = planes, qp, reference, *encode(reference, before), detect(reference), detect(planes)
+    return {
+        "detect": (planes,),
+        "encode": (reference, before),
+        "fuse": (*fuse, mask),
+    }
+
+
+def _traced(net: FusionNet) -> dict[str, Any]:
+    """The graphs, for pictures of any size."""
+    noise = np.random.default_rng(0).random((2, 1, 6, _SIDE // 2, _SIDE // 2), np.float32)
+    examples = _inputs(net, Sample(noise[0], 40, noise[1], 36, 1))
+    graphs = {}
+    for name, part in _PARTS.items():
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about sizes, which become shapes of the graph
+            given = tuple(tensor.clone() for tensor in examples[name])
+            traced = torch.jit.trace(part(net).eval(), given, check_trace=False)
+            graphs[name] = openvino.convert_model(traced, example_input=given)
+    return graphs
+
+
+def _quantised(net: FusionNet, graphs: dict[str, Any], samples: Iterable[Sample]) -> dict[str, Any]:
+    import nncf
+
+    nncf.set_log_level(logging.ERROR)
+
+    given = [_inputs(net, sample) for sample in samples]
+    others = [  # every kind of operation that might be quantised and is no convolution
+        "MatMul", "Add", "Multiply", "Subtract", "Concat", "AvgPool", "ReduceMean", "ReduceSum",
+        "Interpolate", "GridSample", "Divide", "NormalizeL2", "MVN", "Softmax", "Einsum",
+    ]  # fmt: skip
+
+    def made(name: str) -> Any:
+        data = nncf.Dataset([{i: t.numpy() for i, t in enumerate(g[name])} for g in given])
+        return nncf.quantize(
+            graphs[name],
+            data,
+            preset=nncf.QuantizationPreset.PERFORMANCE,
+            subset_size=len(given),
+            ignored_scope=nncf.IgnoredScope(
+                # the last layers say what pictures and flows are: grey stays grey
+                types=others,
+                patterns=[r".*\.out/.*"],
+                validate=False,
+            ),
+            advanced_parameters=nncf.AdvancedQuantizationParameters(
+                # sums of products stay within 16 bits where a CPU has no VNNI
+                overflow_fix=nncf.OverflowFix.ENABLE
+            ),
+        )
+
+    with contextlib.redirect_stdout(sys.stderr):  # its progress
+        # keypoints decide what is coded: they stay exact
+        return {name: graphs[name] if name == "detect" else made(name) for name in NAMES}
+
+
+def _tensors(weights: bytes) -> dict[bytes, int]:
+    """Where in a safetensors file each of its tensors lies, by its bytes."""
+
+    size = int.from_bytes(weights[:8], "little")
+    header, start = json.loads(weights[8 : 8 + size]), 8 + size
+    spans = [
+        (start + entry["data_offsets"][0], start + entry["data_offsets"][1])
+        for name, entry in header.items()
+        if name != "__metadata__"
+    ]
+    return {weights[a:b]: a for a, b in spans if b - a >= _SMALL}
+
+
+def _packed(graphs: dict[str, Any], weights: bytes, folder: Path) -> tuple[dict[str, bytes], bytes]:
+    """Graphs whose constants lie in the weights file or, once each, behind it."""
+    places, constants = _tensors(weights) if weights else {}, bytearray()
+    xml = {}
+    for name, graph in graphs.items():
+        path = folder / f"{name}.xml"
+        openvino.save_model(graph, path, compress_to_fp16=True)
+        data, tree = path.with_suffix(".bin").read_bytes(), ElementTree.parse(path)
+        for node in tree.iter("data"):
+            if "offset" not in node.attrib:
+                continue
+            offset, size = (int(node.attrib[key]) for key in ("offset", "size"))
+            constant = data[offset : offset + size]
+            if constant not in places:
+                constants += bytes(-len(constants) % 64)
+                places[constant] = len(weights) + len(constants)
+                constants += constant
+            node.attrib["offset"] = str(places[constant])
+        tree.getroot().attrib["name"] = name
+        for layer in tree.iter("layer"):  # their names count what was converted before
+            layer.attrib["name"] = f"{layer.attrib['type']} {layer.attrib['id']}"
+        for port in tree.iter("port"):
+            port.attrib.pop("names", None)
+        for info in tree.getroot().findall("rt_info"):
+            tree.getroot().remove(info)  # versions, and how it was converted
+        xml[name] = ElementTree.tostring(tree.getroot(), "utf-8")
+    return xml, bytes(constants)
+
+
+def export_graphs(model: ModelFile, folder: Path, samples: Iterable[Sample] = ()) -> Path:
+    """Writes the graphs of a weights file: fp32, beside it; with samples int8, into `folder`, under
+    the hash of its content. Raises `UsageError` for a network that is none of ours."""
+
+    net, given = load_model(model), list(samples)
+    if not isinstance(net, FusionNet):
+        raise UsageError(f"{model.path}: a published network, which runs in PyTorch alone")
+    graphs = _traced(net)
+    if given:
+        graphs = _quantised(net, graphs, given)
+    about = {
+        "name": model.name,
+        "weights": model.digest,
+        "number_format": "int8" if given else "fp32",
+        **{key: model.about[key] for key in ("config", "licence", "note")},
+        "parameters": sum(p.numel() for p in net.parameters()),
+        "gmac_256": round(decoder_gmac(net, _SIDE, _SIDE), 3),
+    }
+    with tempfile.TemporaryDirectory() as work:
+        weights = b"" if given else model.read()
+        packed = Graphs(about, *_packed(graphs, weights, Path(work)))
+    folder.mkdir(parents=True, exist_ok=True)
+    if not given:
+        path = folder / f"{model.path.stem}.fp32"
+        write_graphs(path, packed)
+        return path
+    path = folder / f"{model.name}.int8"
+    write_graphs(path, packed)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:8]
+    return path.replace(path.with_name(f"{model.name}-{digest}.int8"))
