@@ -21,9 +21,7 @@ from torch import Tensor, nn
 
 from hdac.nets.blocks import conv3, correlation, start_at_zero, warp
 from hdac.nets.keypoints import gaussians
-
-#: Where keypoints lie that are not there (pictures end at 1).
-FAR = 1e3
+from hdac.runtime.protocol import FAR
 
 
 class Matching(NamedTuple):

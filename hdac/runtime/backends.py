@@ -23,13 +23,6 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def check_device(device: str) -> str:
-    """Raises `UsageError` for a device that does not exist."""
-    if device not in DEVICES:
-        raise UsageError(f"--device {device}; choose one of {', '.join(DEVICES)}")
-    return device
-
-
 def _installed(package: str) -> bool:
     return importlib.util.find_spec(package) is not None
 
@@ -38,7 +31,8 @@ def open_backend(model: ModelFile, device: str, streams: int) -> Backend:
     """device: "cpu" is OpenVINO, or PyTorch where it is missing or the model has no graphs; "torch"
     is PyTorch on the CPU; "cuda" is PyTorch on a GPU. streams: pictures side by side. Raises
     `UsageError` where nothing here can run the model."""
-    check_device(device)
+    if device not in DEVICES:
+        raise UsageError(f"--device {device}; choose one of {', '.join(DEVICES)}")
     graphs = model.number_format is not NumberFormat.BF16 and model.graphs.is_file()
     if device == "cpu" and graphs and _installed("openvino"):
         from hdac.runtime.openvino import OpenVinoBackend

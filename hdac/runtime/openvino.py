@@ -21,12 +21,10 @@ from hdac.runtime.graphs import read_graphs
 from hdac.runtime.library import openvino
 from hdac.runtime.models import ModelFile
 from hdac.runtime.planes import Array
-from hdac.runtime.protocol import Reference
+from hdac.runtime.protocol import FAR, Reference
 
 #: Sizes of pictures for which a network stays compiled in this process.
 _KEPT = 4
-#: Where keypoints lie that are not there, for the graphs (`nets.motion`).
-FAR = 1e3
 
 
 class OpenVinoBackend:
@@ -94,9 +92,8 @@ class _Graphs:
     """The graphs of a model, compiled for the sizes of pictures that come."""
 
     def __init__(self, model: ModelFile) -> None:
-        weights = b"" if model.number_format is NumberFormat.INT8 else model.read()
-        if not weights:
-            model.read()  # checks the hash
+        data = model.read()  # checks the hash
+        weights = b"" if model.number_format is NumberFormat.INT8 else data
         found = read_graphs(model.graphs)
         if weights and found.about.get("weights") != model.digest:
             raise UsageError(

@@ -6,6 +6,9 @@ from typing import Any, NamedTuple, Protocol
 
 from hdac.runtime.planes import Array
 
+#: Where keypoints lie that are not there (pictures end at 1): their heat maps are zero.
+FAR = 1e3
+
 
 class Reference(NamedTuple):
     """A reference picture with everything that is computed once per refresh: planes `(1, 6, H/2,
