@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-import av
 import numpy as np
 import numpy.typing as npt
 
 from hdac.errors import UsageError
+
+if TYPE_CHECKING:
+    import av
 
 Plane: TypeAlias = npt.NDArray[np.uint8]
 Rgb: TypeAlias = npt.NDArray[np.uint8]
@@ -84,6 +86,8 @@ class Picture(NamedTuple):
 
     def to_av(self) -> av.VideoFrame:
         """A PyAV frame (yuv420p) with a copy of the samples."""
+        import av  # training machines may lack it
+
         frame = av.VideoFrame(self.width, self.height, "yuv420p")
         for plane, samples in zip(frame.planes, self, strict=True):
             rows = np.zeros((plane.height, plane.line_size), np.uint8)

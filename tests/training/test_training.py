@@ -184,7 +184,7 @@ def test_training_needs_no_pyav(whole_pack: Path, tmp_path: Path) -> None:
         "import sys, importlib.abc\n"
         "class Block(importlib.abc.MetaPathFinder):\n"
         "    def find_spec(self, name, path=None, target=None):\n"
-        f"        if name.partition('.')[0] in {BLOCKED}: raise ModuleNotFoundError(name)\n"
+        f"        if name.partition('.')[0] in {BLOCKED}: raise ModuleNotFoundError(name, name=name)\n"
         "import importlib.util\n"
         "real = importlib.util.find_spec\n"
         f"blocked = {BLOCKED}\n"
