@@ -36,8 +36,8 @@ CLOCK = 1000
 @dataclass(frozen=True)
 class Bits:
     """Where a file's bits went. Inside range-coded bytes the split is by information content,
-    rounded to whole bits; what remains (file header, packet heads, times, checksums, rounding to
-    bytes) is `header`. The sum is the file's size exactly."""
+    rounded to whole bits; what remains (file header, packet heads, times, checksums) is
+    `header`. The sum is the file's size exactly."""
 
     header: int
     base: int
@@ -160,7 +160,8 @@ def base_units(data: bytes, max_pixels: int = MAX_PIXELS) -> Iterator[bytes]:
 
 
 def inspect(data: bytes, max_pixels: int = MAX_PIXELS) -> StreamInfo:
-    """Reads a whole stream without decoding pictures. Raises `StreamError`."""
+    """Reads a whole stream, of its base layer only what its rate's split needs. Raises
+    `StreamError`."""
     header, packets = read_stream(data)
     check_size(header, max_pixels)
     base, enhancement = BaseReader(header), EnhancementReader(header)
@@ -169,12 +170,12 @@ def inspect(data: bytes, max_pixels: int = MAX_PIXELS) -> StreamInfo:
     qps = []
     for packet in packets:
         if packet.type in (PacketType.BASE, PacketType.REFERENCE):
-            read = base.read(packet)
-            frames += len(read.units) if packet.type is PacketType.BASE else 0
+            read = base.summary(packet)
+            frames += read.frames if packet.type is PacketType.BASE else 0
             if read.gop_start:
                 qps.append((read.qp_intra, read.qp_base))
             totals["reference"] += read.intra_bits
-            totals["base"] += sum(read.frame_bits) - read.intra_bits
+            totals["base"] += read.bits - read.intra_bits
         elif packet.type is PacketType.ENHANCEMENT:
             enhanced = enhancement.read(packet)
             frames += len(enhanced.frames) if header.mode is Mode.ANIMATION else 0

@@ -51,10 +51,17 @@ class BasePacket(NamedTuple):
     units: list[bytes]
     frame_bits: list[float]
 
-    @property
-    def intra_bits(self) -> float:
-        """Bits of the GOP's first picture."""
-        return self.frame_bits[0] if self.gop_start else 0.0
+
+class BaseSummary(NamedTuple):
+    """A BASE or REFERENCE packet of which only the first picture of a GOP was read, if it has one:
+    `intra_bits` are its bits, `bits` those of all that is coded."""
+
+    gop_start: bool
+    qp_intra: int
+    qp_base: int
+    frames: int
+    intra_bits: float
+    bits: int
 
 
 class EnhancedFrame(NamedTuple):
@@ -113,6 +120,19 @@ class BaseWriter:
         return [Packet(self._kind, payload, start)]
 
 
+@dataclass
+class _Opened:
+    """A BASE or REFERENCE packet, ready for its access units. `stored`: what is left of it."""
+
+    start: bool
+    frames: int
+    nal: NalCompressor
+    coder: Reader
+    slices: Reader
+    stored: memoryview
+    bits: int
+
+
 class BaseReader:
     """Reads what `BaseWriter` wrote; remembers the GOP's models."""
 
@@ -123,6 +143,24 @@ class BaseReader:
 
     def read(self, packet: Packet) -> BasePacket:
         """Raises `DamagedError` or `TruncatedError`."""
+        opened = self._open(packet)
+        units, bits = list[bytes](), list[float]()
+        for _ in range(opened.frames):
+            unit, spent = self._unit(opened)
+            units.append(unit)
+            bits.append(spent)
+        if left := len(opened.stored):
+            raise DamagedError(f"{left} bytes are left over in a packet: the stream is damaged")
+        return BasePacket(opened.start, *self._qps, units, bits)
+
+    def summary(self, packet: Packet) -> BaseSummary:
+        """What a packet says without its slices, where no GOP starts. Raises `DamagedError` or
+        `TruncatedError`."""
+        opened = self._open(packet)
+        intra = self._unit(opened)[1] if opened.start else 0.0
+        return BaseSummary(opened.start, *self._qps, opened.frames, intra, opened.bits)
+
+    def _open(self, packet: Packet) -> _Opened:
         header, cursor = self._header, Cursor(packet.payload)
         start = bool(cursor.byte("packet flags") & _GOP_START)
         most = 1 if packet.type is PacketType.REFERENCE else header.packet_frames
@@ -144,22 +182,20 @@ class BaseReader:
                 "a packet without an entry point before it: the stream is damaged or was joined in "
                 "the middle of a GOP"
             )
-        coder = Reader(bytes(cursor.chunk("range-coded NAL units", MAX_PAYLOAD)))
+        coded = bytes(cursor.chunk("range-coded NAL units", MAX_PAYLOAD))
         stored = cursor.chunk("NAL units", MAX_PAYLOAD)
         data, (width, height) = bytes(cursor.take(cursor.left, "slices")), header.base_size
         slices = Reader(data, bin_limit(frames, width * height, len(data)))
-        units, bits = list[bytes](), list[float]()
-        for _ in range(frames):
-            before = coder.spent + slices.spent
-            unit, taken = self._nal.read(coder, slices, stored)
-            stored = stored[taken:]
-            bits.append(coder.spent + slices.spent - before + 8 * taken)
-            units.append(unit)
-        if len(stored):
-            raise DamagedError(
-                f"{len(stored)} bytes are left over in a packet: the stream is damaged"
-            )
-        return BasePacket(start, *self._qps, units, bits)
+        bits = 8 * (len(coded) + len(stored) + len(data))
+        return _Opened(start, frames, self._nal, Reader(coded), slices, stored, bits)
+
+    def _unit(self, opened: _Opened) -> tuple[bytes, float]:
+        """The next access unit of a packet, and its bits."""
+        coder, slices = opened.coder, opened.slices
+        before = coder.spent + slices.spent
+        unit, taken = opened.nal.read(coder, slices, opened.stored)
+        opened.stored = opened.stored[taken:]
+        return unit, coder.spent + slices.spent - before + 8 * taken
 
     def lose(self) -> None:
         """A packet is missing: nothing can be read until a GOP starts."""
