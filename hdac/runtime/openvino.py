@@ -1,7 +1,8 @@
 """Networks on the CPU, by OpenVINO: graphs from a graph file, one thread a picture.
 
 The order of a convolution's sums may change with its number of threads, so that every picture is
-computed on exactly one, and several pictures run side by side.
+computed on exactly one, and several pictures run side by side. Large ones run one at a time, for
+the sake of memory, on all threads: measured, the bits are the same.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from hdac.runtime.protocol import FAR, Reference
 
 #: Sizes of pictures for which a network stays compiled in this process.
 _KEPT = 4
+#: Pixels from which a picture is large.
+_LARGE = 1 << 20
 
 
 class OpenVinoBackend:
@@ -50,7 +53,11 @@ class OpenVinoBackend:
         return found
 
     def encode(self, planes: Array, qp: int) -> list[Array]:
-        return self._infer("encode", planes, [planes, _one(qp)])
+        features = self._infer("encode", planes, [planes, _one(qp)])
+        if _is_large(planes):  # used once a GOP: its memory costs more than to compile it again
+            del self._kept["encode", planes.shape]
+            self._graphs.drop("encode")
+        return features
 
     def fuse(self, planes: Array, qp: int, reference: Reference, keypoints: Array) -> Array:
         return self._move(planes, qp, reference, keypoints, 1)
@@ -66,6 +73,12 @@ class OpenVinoBackend:
         (made,) = self._infer("fuse", planes, inputs)
         return made
 
+    @property
+    def _kept(self) -> dict[Any, Any]:
+        """This thread's requests, by graph and size."""
+        kept: dict[Any, Any] = self._requests.__dict__
+        return kept
+
     def _padded(self, keypoints: Array) -> Array:
         """As many as the graph takes: it leaves out those that are far away."""
         missing = self._keypoints - keypoints.shape[1]
@@ -74,18 +87,22 @@ class OpenVinoBackend:
     def _infer(self, name: str, planes: Array, inputs: list[Array]) -> list[Array]:
         """A graph's outputs; this thread's memory is used again and again."""
         key = name, planes.shape
-        kept: dict[Any, Any] = self._requests.__dict__
-        request = kept.get(key)
+        request = self._kept.get(key)
         if request is None:
             shapes = tuple(array.shape for array in inputs)
-            compiled = self._graphs.compiled(name, shapes, self._streams)
-            request = kept[key] = compiled.create_infer_request()
+            streams = 1 if _is_large(planes) else self._streams
+            compiled = self._graphs.compiled(name, shapes, streams, self._streams)
+            request = self._kept[key] = compiled.create_infer_request()
         results = request.infer(dict(enumerate(inputs)), share_inputs=True)
         return [results[i].copy() for i in range(len(results))]
 
 
 def _one(value: float) -> Array:
     return np.full(1, value, np.float32)
+
+
+def _is_large(planes: Array) -> bool:
+    return 4 * planes[0, 0].size >= _LARGE
 
 
 class _Graphs:
@@ -110,22 +127,33 @@ class _Graphs:
         """Of a model's file as it was `changed`."""
         return _Graphs(model)
 
-    def compiled(self, name: str, shapes: tuple[tuple[int, ...], ...], streams: int) -> Any:
-        """A graph for inputs of these shapes; compiled at most once."""
-        key = name, shapes, streams
+    def compiled(
+        self, name: str, shapes: tuple[tuple[int, ...], ...], streams: int, threads: int
+    ) -> Any:
+        """A graph for inputs of these shapes; compiled at most once. `threads`: of all streams
+        together."""
+        key = name, shapes, streams, threads
         with self._lock:
             if key not in self._compiled:
                 for old in [k for k in self._compiled if k[0] == name][: 1 - _KEPT]:
                     del self._compiled[old]
-                self._compiled[key] = self._compile(name, shapes, streams)
+                self._compiled[key] = self._compile(*key)
             return self._compiled[key]
 
-    def _compile(self, name: str, shapes: tuple[tuple[int, ...], ...], streams: int) -> Any:
+    def drop(self, name: str) -> None:
+        """Forgets what a graph was compiled to."""
+        with self._lock:
+            for key in [k for k in self._compiled if k[0] == name]:
+                del self._compiled[key]
+
+    def _compile(
+        self, name: str, shapes: tuple[tuple[int, ...], ...], streams: int, threads: int
+    ) -> Any:
         core = _core()
         settings = {
             "INFERENCE_PRECISION_HINT": "f32",
             "NUM_STREAMS": streams,
-            "INFERENCE_NUM_THREADS": streams,  # one a stream
+            "INFERENCE_NUM_THREADS": threads,
             "ENABLE_CPU_PINNING": False,
         }
         try:

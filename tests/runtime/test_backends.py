@@ -82,6 +82,17 @@ def test_sizes_and_threads_of_one_backend(head: list[Picture]) -> None:
     assert np.array_equal(found[1], found[3])
 
 
+def test_large_pictures_do_not_depend_on_threads(head: list[Picture]) -> None:
+    """They run one at a time, on all threads."""
+    model = resolve_model("hdac-s", "auto")
+    pair = [
+        Picture(*(np.tile(plane, (8, 6)) for plane in picture)) for picture in (head[0], head[20])
+    ]
+    one, two = (made(open_backend(model, "cpu", threads), *pair) for threads in (1, 2))
+    for kind in one:
+        assert np.array_equal(one[kind], two[kind]), kind
+
+
 def test_fewer_keypoints_than_the_graph_has(head: list[Picture]) -> None:
     model = find_model("hdac-s-animation")
     planes = [planes_from_picture(p) for p in (head[0], head[20])]
