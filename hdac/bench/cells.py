@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import re
 import zipfile
@@ -55,11 +56,11 @@ def _formula(cell: object) -> bool:
 
 def csv_text(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Texts that a spreadsheet would take for formulas get an apostrophe in front."""
-    import pandas as pd
-
-    cells = [[f"'{c}" if _formula(c) else c for c in row] for row in rows]
-    table = pd.DataFrame(cells, columns=list(head), dtype=object)
-    return str(table.to_csv(index=False, lineterminator="\n"))
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(head)
+    table.writerows([f"'{c}" if _formula(c) else c for c in row] for row in rows)
+    return text.getvalue()
 
 
 def unquoted(cell: str) -> str:

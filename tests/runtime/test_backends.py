@@ -212,7 +212,8 @@ def test_cores(monkeypatch: pytest.MonkeyPatch) -> None:
 BARE = """
 import sys
 for name in ("torch", "torchvision", "kornia", "pytorch_msssim", "safetensors", "skvideo", "scipy",
-             "lpips", "nncf", "cv2", "matplotlib", "plotly", "jinja2", "openpyxl", "bjontegaard"):
+             "lpips", "nncf", "cv2", "matplotlib", "plotly", "jinja2", "openpyxl", "bjontegaard",
+             "pandas"):
     sys.modules[name] = None
 from hdac.cli.main import main
 raise SystemExit(main())
