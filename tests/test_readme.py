@@ -7,6 +7,7 @@ import io
 import re
 import shlex
 from collections.abc import Iterator
+from importlib.metadata import metadata
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,14 @@ def test_there_are_commands() -> None:
 def test_links(page: Path) -> None:
     targets = re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", page.read_text())
     assert [t for t in targets if not (page.parent / t).exists()] == []
+
+
+def test_the_package_page_has_no_dead_links() -> None:
+    """It stands alone: files are named, and there is no picture."""
+    page = metadata("hdac").get_payload()
+    assert "## Five commands" in page
+    assert "docs/bench.md: experiments" in page
+    assert re.findall(r"!?\[[^\]\n]*\]\((?!https?:)[^)]*\)|picture above", page) == []
 
 
 def test_readme_is_a_front_page() -> None:
