@@ -12,6 +12,7 @@ from hdac.metrics.filters import Vmaf, Xpsnr
 from hdac.metrics.flicker import Activity, Flicker
 from hdac.metrics.grid import Grid
 from hdac.metrics.identity import Identity
+from hdac.metrics.landmarks import Landmarks
 from hdac.metrics.lpips import Lpips
 from hdac.metrics.ms_ssim import MsSsim
 from hdac.metrics.msvgg import MsVgg
@@ -25,6 +26,7 @@ _ALL: tuple[Metric, ...] = (
     Vmaf(),
     Xpsnr(),
     Identity(),
+    *map(Landmarks, ("landmarks", "landmarks-mouth", "landmarks-eyes")),
     Flicker(),
     Activity(),
     Grid(),
