@@ -40,7 +40,7 @@ class Grid(Metric):
     seen."""
 
     contract = Contract("grid", "Grid", "", False, LUMA, f"{MEAN}, 1: no lattice", "hdac")
-    #: In smaller pictures four samples of one energy differ by chance as much as a codec's.
+    #: Sources of 64x64 have about 1.25 by chance, smaller ones more than a codec adds.
     least = 64, "four phases need"
 
     def _measure(self, x: Clip, x_hat: Clip) -> Scores:
