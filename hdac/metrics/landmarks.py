@@ -59,7 +59,7 @@ _PARTS = {
 
 @cache
 def _networks() -> tuple[Any, Any]:
-    """The detector and the mesh."""
+    """The detector and the mesh. Raises `UnavailableError` without their weights."""
     import cv2
 
     from hdac.runtime.library import openvino
@@ -76,7 +76,8 @@ def _networks() -> tuple[Any, Any]:
 
 def crop_matrix(rgb: npt.NDArray[np.uint8]) -> Floats | None:
     """The similarity transform `(2, 3)` that moves the largest face to the middle of a crop of
-    256x256, its eyes level; None without a face. `rgb`: `(H, W, 3)`, R'G'B'."""
+    256x256, its eyes level; None without a face. `rgb`: `(H, W, 3)`, R'G'B'. Raises
+    `UnavailableError` without the weights."""
     import cv2
 
     detector = _networks()[0]
@@ -95,7 +96,7 @@ def crop_matrix(rgb: npt.NDArray[np.uint8]) -> Floats | None:
 
 def face_points(rgb: npt.NDArray[np.uint8], matrix: Floats) -> Floats:
     """`(478, 2)`: x and y in samples of the crop that `matrix` makes; of anything, a face or not.
-    `rgb`: `(H, W, 3)`, R'G'B'."""
+    `rgb`: `(H, W, 3)`, R'G'B'. Raises `UnavailableError` without the weights."""
     import cv2
 
     crop = cv2.warpAffine(rgb, matrix, (SIDE, SIDE), borderMode=cv2.BORDER_REPLICATE)
@@ -120,7 +121,7 @@ _KEPT: WeakKeyDictionary[Clip, tuple[ReferenceType[Clip], Floats]] = WeakKeyDict
 def point_errors(x: Clip, x_hat: Clip) -> Floats:
     """`(N, 478)`: how far each point is from the source's, in percent of the distance between the
     source's eyes (means of the points of their lids); NaN where the source has no face. Computed
-    once for the metrics that share it."""
+    once for the metrics that share it. Raises `UnavailableError` without the weights."""
     source, errors = _KEPT.get(x_hat, (None, None))
     if errors is None or source is None or source() is not x:
         errors = np.stack([_errors(a, b) for a, b in zip(x.rgb, x_hat.rgb, strict=True)])
