@@ -246,8 +246,8 @@ def _mean(group: Any, metric: str) -> str:
     if present < len(group):
         return f"n/a ({present} of {_clips(len(group))})" if present else "n/a"
     at_cap = group[f"curve {metric}"].isna().sum()
-    digits = {"dB": 2, "levels": 3}.get(METRICS[metric].contract.unit, 4)
-    if metric in ("vmaf", "msvgg", "msvgg-lite"):
+    digits = {"dB": 2, "%": 2, "levels": 3}.get(METRICS[metric].contract.unit, 4)
+    if metric in ("vmaf", "msvgg", "msvgg-lite", "grid"):
         digits = 2
     mark = f" ({at_cap} at the cap)" if at_cap else ""
     return f"{group[metric].mean():.{digits}f}{mark}"

@@ -81,6 +81,6 @@ def run(options: argparse.Namespace) -> int:
             value = f"{given[key].value:.4f} {contract.unit}".strip()
             way = "higher" if contract.higher_is_better else "lower"
             text = f"{value} ({way} is better; {contract.averaging})"
-        lines.append(f"{key:14} {text}")
+        lines.append(f"{key:15} {text}")
     result(options, data, "\n".join(lines))
     return 0 if given else 1

@@ -85,10 +85,10 @@ class Metric(ABC):
     def _measure(self, x: Clip, x_hat: Clip) -> Scores: ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Clip:
     """Canonical pictures of one size with their frame rate and H.273 matrix; RGB is made once, by
-    `rgb_from_picture`."""
+    `rgb_from_picture`. A clip equals itself only, so that it can be a key."""
 
     pictures: Sequence[Picture]
     fps: Fraction = Fraction(25)

@@ -10,7 +10,9 @@ from hdac.errors import UsageError
 from hdac.metrics.contract import Clip, Metric, Scores, UnavailableError, check_pair
 from hdac.metrics.filters import Vmaf, Xpsnr
 from hdac.metrics.flicker import Activity, Flicker
+from hdac.metrics.grid import Grid
 from hdac.metrics.identity import Identity
+from hdac.metrics.landmarks import Landmarks
 from hdac.metrics.lpips import Lpips
 from hdac.metrics.ms_ssim import MsSsim
 from hdac.metrics.msvgg import MsVgg
@@ -24,8 +26,10 @@ _ALL: tuple[Metric, ...] = (
     Vmaf(),
     Xpsnr(),
     Identity(),
+    *map(Landmarks, ("landmarks", "landmarks-mouth", "landmarks-eyes")),
     Flicker(),
     Activity(),
+    Grid(),
 )
 METRICS: Mapping[str, Metric] = {metric.contract.key: metric for metric in _ALL}
 #: What `hdac measure` and an experiment measure when nothing else is asked for.

@@ -319,12 +319,16 @@ def test_unavailable_says_why(
     wrong.parent.mkdir()
     wrong.write_bytes(b"something else")
     assert "has SHA-256" in str(METRICS["msvgg-lite"].unavailable())
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    packages = "not installed: opencv-python-headless, openvino (pip install 'hdac[bench]')"
+    assert METRICS["landmarks"].unavailable() == packages
 
 
 def test_registry() -> None:
     asked = "psnr-y apsnr-y psnr-rgb psnr-yuv ms-ssim-y ms-ssim-rgb msvgg msvgg-lite vmaf xpsnr "
     asked += "lpips-alex lpips-vgg lpips-squeeze"
-    assert set(METRICS) == {*asked.split(), "identity", "flicker", "activity"}
+    asked += " landmarks landmarks-mouth landmarks-eyes identity flicker activity grid"
+    assert set(METRICS) == set(asked.split())
     for key, metric in METRICS.items():
         assert metric.contract.key == key
         assert metric.contract.averaging
