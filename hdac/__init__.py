@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from hdac.codec.api import inspect as inspect
     from hdac.codec.api import read_audio as read_audio
     from hdac.codec.audio import Audio as Audio
+    from hdac.codec.audio import AudioReader as AudioReader
     from hdac.codec.config import EncoderConfig as EncoderConfig
     from hdac.codec.decoder import Decoder as Decoder
     from hdac.codec.decoder import Frame as Frame
@@ -52,7 +53,7 @@ _HOMES = {
     "hdac.bitstream.container": ("Colour", "Header", "Packet", "PacketType"),
     "hdac.bitstream.stream": ("StreamReader", "StreamWriter"),
     "hdac.codec.api": ("decode", "encode", "inspect", "read_audio"),
-    "hdac.codec.audio": ("Audio",),
+    "hdac.codec.audio": ("Audio", "AudioReader"),
     "hdac.codec.config": ("EncoderConfig",),
     "hdac.codec.decoder": ("Decoder", "Frame"),
     "hdac.codec.encoder": ("Encoder",),

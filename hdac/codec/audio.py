@@ -103,8 +103,7 @@ def _base(time: Fraction) -> int:
 
 class Audio:
     """The sound of an .hdac stream: iterating yields its Opus packets in the order of time, on the
-    timeline of the frames that `decode` yields. What is lost is a gap, which closes where that of
-    the frames does.
+    timeline of the frames that `decode` yields.
 
     strict: damage raises `StreamError`; else what cannot be read is left out, and `damage` says it
     (what checksums find, `decode` says).
@@ -116,55 +115,60 @@ class Audio:
 
     def __iter__(self) -> Iterator[OpusPacket]:
         self.damage = []
-        reader = StreamReader(self._strict)
-        packets = reader.feed(self._data)
-        reader.close()
-        assert reader.header is not None
-        frames, end = _Frames(reader.header), None
+        stream = StreamReader(self._strict)
+        packets = stream.feed(self._data)
+        stream.close()
+        assert stream.header is not None
+        reader = AudioReader(stream.header)
         for packet in packets:
-            base = frames.follow(packet)
-            if packet.type is not PacketType.AUDIO or base is None:
-                continue
             try:
-                found = parse_audio(packet.payload, base)
+                yield from reader.push(packet)
             except StreamError as error:
                 if self._strict:
                     raise
                 self.damage.append(f"audio: {error}")
-                continue
-            for each in found:
-                if end is None or each.time >= end:  # nothing is played twice
-                    end = each.end
-                    yield each
 
 
-class _Frames:
-    """Follows the frames of a stream, to know the time of the last one that is shown."""
+class AudioReader:
+    """`push` all packets of a stream in order, as `Decoder` takes them; gives the Opus packets that
+    are in them, in the order of time. Where frames are lost, so is their sound: in files without a
+    clock both gaps close."""
 
     def __init__(self, header: Header) -> None:
-        self._header, self._times = header, TimesReader(header)
+        self.header = header
+        self._times = TimesReader(header)
         animated = header.mode is Mode.ANIMATION
         self._counted = PacketType.ENHANCEMENT if animated else PacketType.BASE
-        self._count, self._time = 0, Fraction(0)
+        self._count, self._time = 0, Fraction(0)  # frames of a file, and when the last is shown
         self._expected, self._lost = 0, False
+        self._end: int | None = None  # of what was given
 
-    def follow(self, packet: Packet) -> int | None:
-        """The time of the last frame before the packet's end, in 1/400 s; None where frames are
-        lost."""
-        header = self._header
-        if header.live:
-            return _base(packet.time * header.tick)
+    def push(self, packet: Packet) -> list[OpusPacket]:
+        """Raises `StreamError` for a damaged AUDIO packet; the next one can be read again."""
+        if not self.header.live:
+            self._follow(packet)
+        if packet.type is not PacketType.AUDIO or self._lost:
+            return []
+        time = packet.time * self.header.tick if self.header.live else self._time
+        out = list[OpusPacket]()
+        for each in parse_audio(packet.payload, _base(time)):
+            if self._end is None or each.time >= self._end:  # nothing is played twice
+                out.append(each)
+                self._end = each.end
+        return out
+
+    def _follow(self, packet: Packet) -> None:
+        """Keeps count of a file's frames."""
         self._lost |= packet.sequence != self._expected
         self._expected = packet.sequence + 1 & 0xFFFF
         self._lost &= not packet.gop_start
         if self._lost:
-            return None
-        if packet.type is PacketType.TIMES:
+            self._times.lose()
+        elif packet.type is PacketType.TIMES:
             try:
-                self._time = self._times.read(packet)[-1] * header.tick
+                self._time = self._times.read(packet)[-1] * self.header.tick
             except StreamError:
                 self._lost = True
-        elif packet.type is self._counted and not header.clock:
+        elif packet.type is self._counted and not self.header.clock:
             self._count += packet.frames
-            self._time = max(0, self._count - 1) / header.fps
-        return None if self._lost else _base(self._time)
+            self._time = max(0, self._count - 1) / self.header.fps
