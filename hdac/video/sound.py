@@ -96,7 +96,7 @@ def encode_audio(samples: Samples, rate: int = RATE, kbps: float = KBPS) -> list
             packets += encoder.push(_samples(out))
     for out in resampler.resample(None):
         packets += encoder.push(_samples(out))
-    return packets + encoder.flush()
+    return packets + encoder.flush() if len(given) else []
 
 
 def decode_audio(packets: Iterable[OpusPacket]) -> Iterator[tuple[Fraction, Samples]]:

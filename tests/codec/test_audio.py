@@ -264,6 +264,7 @@ def test_samples_to_opus_and_back() -> None:
     samples = np.concatenate([tone(0.2), np.zeros(9600, np.float32), tone(0.2)])
     sound = hdac.encode_audio(samples)
     assert sound == hdac.encode_audio(samples), "the same bytes every time"
+    assert hdac.encode_audio(samples[:0]) == []
     data = hdac.encode(synthetic(10), mode="base", preset="fast", audio=sound)
     line = np.zeros(48000)
     for time, part in hdac.decode_audio(hdac.read_audio(data)):
