@@ -11,12 +11,13 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from hdac.errors import UsageError
+from hdac.errors import ToolError, UsageError
 from hdac.video.opus import RATE, TICK, OpusPacket, opus_ticks
 
 #: Samples `(N,)`, float32 in [-1, 1], mono.
 Samples = npt.NDArray[np.float32]
 
+_ENCODER = "libopus"
 #: kbit/s of speech.
 KBPS = 8.0
 #: Samples of a packet, 60 ms: at 20 ms a third of so few bits would be packets' heads.
@@ -33,13 +34,16 @@ class OpusEncoder:
     """Mono samples, 48000 a second, to Opus packets of 60 ms, as they come.
 
     start: when the first sample is played, in 1/48000 s after the first picture (before: negative).
-    kbps: 6 to 64 kbit/s. Raises `UsageError` for other rates.
+    kbps: 6 to 64 kbit/s. Raises `UsageError` for other rates, `ToolError` where libav has no
+    encoder.
     """
 
     def __init__(self, start: int = 0, kbps: float = KBPS) -> None:
+        if _ENCODER not in av.codecs_available:
+            raise ToolError(f"PyAV has no {_ENCODER} here: install PyAV's wheel (pip install av)")
         if not 6 <= kbps <= 64:
             raise UsageError(f"{kbps:g} kbit/s of sound; allowed are 6 to 64")
-        context = av.CodecContext.create("libopus", "w")
+        context = av.CodecContext.create(_ENCODER, "w")
         assert isinstance(context, av.AudioCodecContext)
         context.sample_rate, context.layout, context.format = RATE, "mono", "flt"
         context.time_base, context.bit_rate = Fraction(1, RATE), round(1000 * kbps)
@@ -148,6 +152,9 @@ def read_sound(target: str, zero: Fraction, end: Fraction | None, kbps: float = 
         if not decodable:
             if streams.audio:
                 sound.notes.append("audio is not coded: no decoder for it here")
+            return sound
+        if _ENCODER not in av.codecs_available:
+            sound.notes.append(f"audio is not coded: PyAV has no {_ENCODER} here")
             return sound
         best = streams.best("audio")
         stream = best if isinstance(best, av.AudioStream) and best in decodable else decodable[0]
