@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from hdac.codec.api import decode as decode
     from hdac.codec.api import encode as encode
     from hdac.codec.api import inspect as inspect
+    from hdac.codec.api import read_audio as read_audio
+    from hdac.codec.audio import Audio as Audio
+    from hdac.codec.audio import AudioReader as AudioReader
     from hdac.codec.config import EncoderConfig as EncoderConfig
     from hdac.codec.decoder import Decoder as Decoder
     from hdac.codec.decoder import Frame as Frame
@@ -39,14 +42,18 @@ if TYPE_CHECKING:
     from hdac.errors import ToolError as ToolError
     from hdac.errors import TruncatedError as TruncatedError
     from hdac.errors import UsageError as UsageError
+    from hdac.video.opus import OpusPacket as OpusPacket
     from hdac.video.picture import Picture as Picture
+    from hdac.video.sound import decode_audio as decode_audio
+    from hdac.video.sound import encode_audio as encode_audio
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "hdac.bitstream.container": ("Colour", "Header", "Packet", "PacketType"),
     "hdac.bitstream.stream": ("StreamReader", "StreamWriter"),
-    "hdac.codec.api": ("decode", "encode", "inspect"),
+    "hdac.codec.api": ("decode", "encode", "inspect", "read_audio"),
+    "hdac.codec.audio": ("Audio", "AudioReader"),
     "hdac.codec.config": ("EncoderConfig",),
     "hdac.codec.decoder": ("Decoder", "Frame"),
     "hdac.codec.encoder": ("Encoder",),
@@ -55,7 +62,9 @@ _HOMES = {
         "DamagedError", "HdacError", "IncompleteError", "StreamError", "ToolError",
         "TruncatedError", "UsageError",
     ),
+    "hdac.video.opus": ("OpusPacket",),
     "hdac.video.picture": ("Picture",),
+    "hdac.video.sound": ("decode_audio", "encode_audio"),
 }  # fmt: skip
 _MODULES = ("gfv",)
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

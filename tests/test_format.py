@@ -27,6 +27,7 @@ from hdac.bitstream.container import (
     with_checksum,
 )
 from hdac.bitstream.stream import StreamWriter, read_stream
+from hdac.codec.audio import MAX_PACKETS, AudioReader
 from hdac.codec.files import decode, inspect
 from hdac.codec.syntax import (
     BaseReader,
@@ -38,6 +39,7 @@ from hdac.codec.syntax import (
 from hdac.errors import DamagedError, StreamError
 from hdac.layers.motion import KeypointCoder
 from hdac.layers.resample import upsample
+from hdac.video.opus import CLOCK, MAX_BYTES, MAX_TICKS
 from hdac.video.picture import Picture
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -213,6 +215,23 @@ def test_flags_and_times_of_section_5() -> None:
     clock = _Times()
     assert [clock.code(times, None) for _ in range(4)] == [100, 101, 102, 102]
     assert TimesReader(read).read(Packet(PacketType.TIMES, b"\1\2")) == [0, 0]
+
+
+def test_sound_of_section_5() -> None:
+    said = re.search(
+        r"1 to (\d+) Opus packets, mono or stereo, each 1 to (\d+) bytes and\s+at most (\d+) ms",
+        SECTIONS["Packets"],
+    )
+    assert said is not None
+    assert tuple(map(int, said.groups())) == (MAX_PACKETS, MAX_BYTES, 1000 * MAX_TICKS // CLOCK)
+    read = Header(Mode.BASE, BaseCodec.HEVC, 64, 64, Fraction(30))
+    reader, opus = AudioReader(read), bytes([24, 7])  # 60 ms
+    for time, played in ((6, 3), (5, -3)):  # of the first frame: t = 0
+        sound = Packet(PacketType.AUDIO, bytes([time]) + chunk(opus) * 2)
+        assert AudioReader(read).push(sound) == [(played, opus), (played + 24, opus)]
+    assert reader.push(Packet(PacketType.BASE, b"\1\2", True)) == []
+    sound = Packet(PacketType.AUDIO, bytes([5]) + chunk(opus), sequence=1)
+    assert reader.push(sound) == [(13 - 3, opus)], "two frames: floor(400 / 30) = 13"
 
 
 @pytest.mark.parametrize("name", ["format.md", "format-bitstream.md"])

@@ -301,7 +301,7 @@ class Hdac(BenchCodec):
             if value is not None
             for word in (f"--{key.replace('_', '-')}", str(value))
         ]
-        raw = ["--size", f"{job.width}x{job.height}", "--fps", str(job.fps)]
+        raw = ["--size", f"{job.width}x{job.height}", "--fps", str(job.fps), "--no-audio"]
         return [*HDAC, "encode", str(job.source), *raw, "-o", str(job.stream), "--json", *options]
 
     def decode_command(self, job: Job) -> list[str]:

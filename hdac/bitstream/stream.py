@@ -27,6 +27,11 @@ _CRC = struct.Struct(">I")
 _ENDS = (PacketType.CHECK, PacketType.LAST)
 
 
+def stored(packet: Packet, live: bool) -> bytes:
+    """A packet as it stands in a file or in a live stream."""
+    return chunk(packet.tobytes()) if live else packet.framed()
+
+
 class StreamWriter:
     """Writes packets to a binary file object. A context manager: `close` ends the stream.
 
@@ -51,7 +56,7 @@ class StreamWriter:
 
     def write(self, packet: Packet) -> None:
         if self.header.live:
-            self.written += self._file.write(chunk(packet.tobytes()))
+            self.written += self._file.write(stored(packet, live=True))
             return
         full = self._frames >= MAX_FRAMES or self._pending > MAX_GROUP // 2
         if self._may_open(packet.type) and self._pending and (packet.gop_start or full):
@@ -65,7 +70,7 @@ class StreamWriter:
         """Ends the stream; the file object stays open."""
         if self.header.live:
             last = Packet(PacketType.LAST, b"")
-            self.written += self._file.write(chunk(last.tobytes()))
+            self.written += self._file.write(stored(last, live=True))
         else:
             self._end_group(PacketType.LAST)
 
@@ -82,7 +87,7 @@ class StreamWriter:
         return alone and before is PacketType.ENHANCEMENT
 
     def _append(self, packet: Packet) -> None:
-        data = packet.framed()
+        data = stored(packet, live=False)
         self._crc = zlib.crc32(data, self._crc)
         self._pending += len(data)
         self.written += self._file.write(data)

@@ -1,7 +1,8 @@
 """Decode an .hdac file, or a VVC stream with face parameters (.266), to a video.
 
 OUT by its suffix: .mp4 (H.264, visually lossless), .mkv (FFV1), .y4m and .yuv (lossless), or a
-folder of PNG; - is y4m on stdout. Of a damaged file all that verifies is written (exit code 1).
+folder of PNG; - is y4m on stdout. mp4 and mkv keep the sound, as it was coded. Of a damaged file
+all that verifies is written (exit code 1).
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from hdac.errors import DamagedError, IncompleteError, UsageError
 
 if TYPE_CHECKING:
     from hdac.bitstream.container import Header
+    from hdac.codec.audio import Audio
     from hdac.codec.decoder import Frame
     from hdac.video.info import VideoInfo
 
@@ -45,6 +47,7 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
         metavar="NAME|FILE",
         help="network for a .266 whose own is not here (an .hdac file names its own)",
     )
+    sub.add_argument("--no-audio", action="store_true", help="leave the sound out")
     sub.add_argument("--strict", action="store_true", help="write nothing of a damaged file")
     sub.add_argument("-f", "--force", action="store_true", help="overwrite OUT")
     add_max_pixels(sub)
@@ -65,11 +68,13 @@ class _Opened(NamedTuple):
     header: Header
     frames: Iterator[Frame]
     notes: list[str]
+    audio: Audio | None = None
 
 
 def _open(options: argparse.Namespace, data: bytes, pixels: int) -> _Opened:
     from hdac.bitstream.container import read_header
     from hdac.bitstream.cursor import Cursor
+    from hdac.codec.audio import Audio
     from hdac.codec.decoder import check_level
     from hdac.codec.files import decode
     from hdac.codec.gfv.stream import GfvStream, is_annex_b
@@ -84,7 +89,8 @@ def _open(options: argparse.Namespace, data: bytes, pixels: int) -> _Opened:
     if options.model is not None:
         raise UsageError(f"--model {options.model}: an .hdac file names its own network")
     check_level(header, level)
-    return _Opened(header, decode(data, level, device, strict, pixels), [])
+    audio = None if options.no_audio else Audio(data, strict)
+    return _Opened(header, decode(data, level, device, strict, pixels), [], audio)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -93,7 +99,7 @@ def run(options: argparse.Namespace) -> int:
     pixels = parse_pixels(options.max_pixels)
     data = read_stream(options.input)
     opened = _open(options, data, pixels)
-    header = opened.header
+    header, audio = opened.header, opened.audio
     check_output(options.output, options.force, inputs=(options.input,))
     say_notes(options.input, opened.notes)
     levels, missing = Counter[str](), list[str]()
@@ -101,7 +107,7 @@ def run(options: argparse.Namespace) -> int:
     with (
         progress("decoding", None) as told,
         VideoWriter(
-            video_info(header, options.output), options.force, timed=bool(header.clock)
+            video_info(header, options.output), options.force, bool(header.clock), audio or ()
         ) as writer,
     ):
         try:
@@ -113,6 +119,7 @@ def run(options: argparse.Namespace) -> int:
             missing.append(str(error))
         if not levels:
             raise DamagedError(f"{options.input}: 0 frames in the stream")
+    missing += audio.damage if audio else []
     notes = [*opened.notes, *missing, *writer.notes]
     say_notes(options.input, missing)
     say_notes(options.output, writer.notes)

@@ -126,6 +126,7 @@ def checks() -> list[Check]:
         _codec("hevc", "r"),
         _codec("vvc", "r"),
         _codec("libx264", "w"),
+        _codec("libopus", "w"),
         _try("OpenVINO", _cpu),
         _try("PyTorch", _torch),
         _try("cache", _cache),

@@ -1,7 +1,8 @@
 """Encode a video to an .hdac file, or to a VVC stream with face parameters (.266).
 
 INPUT is anything FFmpeg's libraries open (files, pipes, URLs), a raw .yuv (its size in its name, as
-in head_256x256_25fps.yuv, or by --size), a folder of PNG or JPEG pictures, or - for stdin.
+in head_256x256_25fps.yuv, or by --size), a folder of PNG or JPEG pictures, or - for stdin. The
+sound of a file is kept (not in a .266, nor of pipes and URLs).
 """
 
 from __future__ import annotations
@@ -77,6 +78,7 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
     add("--square", action="store_true", help="resample pixels that are not square")
     add("--fps", metavar="RATE", help="constant frame rate instead of the source's times")
     add("--frames", type=int, metavar="N", help="code only the first N frames")
+    add("--no-audio", action="store_true", help="leave the sound out (of a file: Opus, 8 kbit/s)")
     add("--ffmpeg", metavar="PATH", help="FFmpeg executable, for Kvazaar and VVC")
     text = "what networks compute in: int8, fp32, bf16 (default auto: int8 where there is one)"
     add("--precision", default="auto", help=text)
@@ -128,7 +130,8 @@ def run(options: argparse.Namespace) -> None:
     check_output(options.output, options.force, (SUFFIX, SUFFIX_GFV), (options.input,))
     fps = parse_fps(options.fps) if options.fps else None
     size = parse_size(options.size) if options.size else None
-    source = VideoReader(options.input, size, fps, options.frames, options.square)
+    audio = not (options.no_audio or gfv)
+    source = VideoReader(options.input, size, fps, options.frames, options.square, audio)
     if options.strict:
         check_whole(source)
     info, said = source.info, len(source.notes)
@@ -138,7 +141,7 @@ def run(options: argparse.Namespace) -> None:
     with progress("encoding", info.frames) as told:
         data = encode(
             source, info.width, info.height, info.fps, config, colour, told, info.frames,
-            times=info.times,
+            times=info.times, audio=source.audio,
         )  # fmt: skip
     seconds = time.perf_counter() - start
     if options.strict:  # of a pipe it is known now
@@ -172,6 +175,8 @@ def run(options: argparse.Namespace) -> None:
         f"{options.output}: {made.frames} frames, {made.bytes} bytes, {made.kbps:.2f} kbps "
         f"(QP {qps}, {made.refreshes} refreshes)"
     )
+    if made.bits.audio:
+        text += f", audio {made.audio_kbps:.2f} kbps"
     if exported is not None:
         text += f" as .hdac; {len(data)} bytes as .266; {exported.describe()}"
     result(options, summary, text)

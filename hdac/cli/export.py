@@ -45,6 +45,7 @@ def run(options: argparse.Namespace) -> None:
     from hdac.atomic import write_atomically
     from hdac.bitstream.container import BaseCodec, Mode, read_header
     from hdac.bitstream.cursor import Cursor
+    from hdac.codec.audio import Audio
     from hdac.codec.files import base_units, decode
     from hdac.video.writer import check_output
 
@@ -59,6 +60,8 @@ def run(options: argparse.Namespace) -> None:
         raise UsageError(f"-: give a file name, .{codec} or .mp4")
     check_output(options.output, options.force, (f".{codec}", ".mp4"), (options.input,))
     units, notes = list(base_units(data, pixels)), list[str]()
+    if any(Audio(data)):
+        notes.append("the sound is left out (hdac decode keeps it)")
     times = [index / header.fps for index in range(len(units) + 1)]
     if header.clock and options.output.suffix.lower() != ".mp4":
         notes.append(f"{options.output.suffix} has no frame times (.mp4 keeps them)")

@@ -42,9 +42,8 @@ def run(options: argparse.Namespace) -> None:
         raise UsageError(f"--messages: {options.input} is an .hdac file; export it with --gfv")
     info = inspect(stream, pixels)
     data, total = info.to_json(), 8 * info.bytes
-    lines = [
-        f"{k + ':':12} {data[k]}" for k in ("frames", "fps", "width", "height", "kbps", "bytes")
-    ]
+    about = ("frames", "fps", "width", "height", "kbps", "audio_kbps", "bytes")
+    lines = [f"{k + ':':12} {data[k]}" for k in about]
     lines.append(f"{'bits:':12} {total}")
     for name, count in vars(info.bits).items():
         lines.append(f"  {name + ':':10} {count} ({100 * count / total:.1f} %)")

@@ -13,9 +13,11 @@ import numpy.typing as npt
 
 from hdac.bitstream.container import MAX_PIXELS, Colour
 from hdac.codec import files
+from hdac.codec.audio import Audio
 from hdac.codec.config import EncoderConfig
 from hdac.codec.decoder import Frame, Level
 from hdac.errors import UsageError
+from hdac.video.opus import OpusPacket
 from hdac.video.picture import Picture
 from hdac.video.rate import Rate, parse_rate
 
@@ -33,6 +35,7 @@ def encode(
     colour: Colour | None = None,
     config: EncoderConfig | None = None,
     progress: Callable[[int], object] | None = None,
+    audio: bool | Iterable[OpusPacket] = True,
     **settings: Any,
 ) -> bytes:
     """An .hdac stream.
@@ -41,7 +44,9 @@ def encode(
     arrays `(H, W, 3)` uint8 (any size, odd too) or `Picture`s, all of one size.
     fps: frames per second (a path's own, 25 for frames); size: (width, height) that a path's
     pictures are scaled to; frames: code the first so many only; colour: code points of H.273;
-    config, or its fields as keywords: what the encoder does; progress: told how many are coded.
+    config, or its fields as keywords: what the encoder does; progress: told how many are coded;
+    audio: Opus packets in the order of time (`hdac.encode_audio` makes them of samples), or whether
+    to keep the sound of a path.
     Raises `UsageError` for what cannot be coded.
 
     >>> data = encode([np.zeros((48, 64, 3), np.uint8)] * 3, mode="base", qp_base=40)
@@ -61,12 +66,13 @@ def encode(
         from hdac.video.reader import VideoReader
 
         rate = None if fps is None else parse_rate(fps)
-        reader = VideoReader(os.fspath(source), size, rate, frames)
+        own = audio is True
+        reader = VideoReader(os.fspath(source), size, rate, frames, audio=own)
         info = reader.info
         colour = colour or Colour(info.matrix, info.primaries, info.transfer)
         return files.encode(
             reader, info.width, info.height, info.fps, config, colour, progress, info.frames,
-            times=info.times,
+            times=info.times, audio=reader.audio if own else _packets(audio),
         )  # fmt: skip
     if size is not None:
         raise UsageError(f"size {size}; only the pictures of a path are scaled")
@@ -81,7 +87,12 @@ def encode(
     return files.encode(
         pictures, width, height, 25 if fps is None else fps, config, colour, progress,
         len(source) if frames is None and isinstance(source, list | tuple) else None,
+        audio=_packets(audio),
     )  # fmt: skip
+
+
+def _packets(audio: bool | Iterable[OpusPacket]) -> Iterable[OpusPacket]:
+    return () if isinstance(audio, bool) else audio
 
 
 def _size(frame: Source) -> tuple[int, int]:
@@ -124,6 +135,12 @@ def decode(
     damaged).
     """
     return files.decode(_bytes(source), level, device, strict, max_pixels)
+
+
+def read_audio(source: Stream, *, strict: bool = False) -> Audio:
+    """The sound of an .hdac stream: iterating yields Opus packets, for `hdac.decode_audio`. strict:
+    damage raises `StreamError`."""
+    return Audio(_bytes(source), strict)
 
 
 def inspect(source: Stream, *, max_pixels: int = MAX_PIXELS) -> files.StreamInfo:

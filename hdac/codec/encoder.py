@@ -24,6 +24,7 @@ from hdac.bitstream.container import (
 )
 from hdac.bitstream.stream import StreamWriter
 from hdac.closing import Closing, check_process
+from hdac.codec.audio import AudioWriter
 from hdac.codec.config import EncoderConfig
 from hdac.codec.control import RateController
 from hdac.codec.modes import Frame, Shown, open_mode
@@ -34,6 +35,7 @@ from hdac.layers.base import GOP_MAX, QP_MAX, BaseConfig, BaseEncoder, CodedPict
 from hdac.layers.codecs import open_base
 from hdac.layers.reference import FLASH, RefreshPolicy, quality
 from hdac.layers.resample import downsample, pad_to, upsample
+from hdac.video.opus import OpusPacket
 from hdac.video.picture import Picture
 from hdac.video.rate import Rate, parse_rate
 
@@ -127,6 +129,7 @@ class Encoder(Closing):
         self._packet_frames = self._sequence = 0
         self._ready: deque[Packet] = deque()  # of the base layer, whose frames are in the making
         self._packet_time, self._last_time = 0, -1
+        self._finished = self._taken = 0  # times of the last frames that are coded, in packets
         self._closed, self._process = False, os.getpid()
 
     @property
@@ -185,21 +188,34 @@ class Encoder(Closing):
         pictures: Iterable[Picture],
         times: Iterable[int | None],
         progress: Callable[[int], object] | None = None,
+        audio: Iterable[OpusPacket] = (),
     ) -> bytes:
-        """All pictures, pushed and flushed: a whole stream. `progress`: told how many are pushed.
-        Raises `UsageError`, also where there are none."""
+        """All pictures, pushed and flushed: a whole stream. `progress`: told how many are pushed;
+        `audio`: the sound, in the order of time. Raises `UsageError`, also where there are no
+        pictures."""
         out, count = io.BytesIO(), 0
+        sound = AudioWriter(self.header, audio)
         with StreamWriter(out, self.header) as writer:
             for count, (picture, time) in enumerate(zip(pictures, times, strict=False), 1):
-                for packet in self.push(picture, time):
+                packets = self.push(picture, time)
+                for packet in self._with_sound(packets, sound) if packets else ():
                     writer.write(packet)
                 if progress is not None:
                     progress(count)
             if not count:
                 raise UsageError("0 frames; at least 1 is needed")
-            for packet in self.flush():
+            for packet in self._with_sound(self.flush(), sound, last=True):
                 writer.write(packet)
         return out.getvalue()
+
+    def _with_sound(
+        self, packets: list[Packet], sound: AudioWriter, last: bool = False
+    ) -> list[Packet]:
+        """Packets of frames and the sound up to their end. It has no sequence number of its own,
+        so that its loss is not taken for that of a frame."""
+        number = self._sequence - 1 & 0xFFFF
+        audio = sound.take(self._taken, last)
+        return [*packets, *(replace(packet, sequence=number) for packet in audio)]
 
     def _check(self, picture: Picture, time: int | None) -> None:
         check_process(self._process)
@@ -330,6 +346,7 @@ class Encoder(Closing):
         if self._on_shown is not None:
             self._on_shown(shown)
         self._packet_frames += 1
+        self._finished = frame.time
         return self._take() if self._packet_frames >= self.plan.packet_frames else []
 
     def _take(self) -> list[Packet]:
@@ -340,6 +357,7 @@ class Encoder(Closing):
             packets += self._base_writer.take()
         packets += self._enhancement.take() if self._enhancement is not None else []
         self._packet_frames = 0
+        self._taken = self._finished
         time, out = 0, []
         if self.header.live:
             time = self._packet_time

@@ -16,7 +16,8 @@ from hdac.bitstream.container import (
     PacketType,
     check_size,
 )
-from hdac.bitstream.stream import StreamReader, read_stream
+from hdac.bitstream.stream import StreamReader, read_stream, stored
+from hdac.codec.audio import parse_audio
 from hdac.codec.config import EncoderConfig
 from hdac.codec.decoder import Decoder, Frame, Level
 from hdac.codec.encoder import Encoder
@@ -26,6 +27,7 @@ from hdac.codec.spool import Spool
 from hdac.codec.syntax import BaseReader, EnhancementReader
 from hdac.errors import IncompleteError, StreamError
 from hdac.layers.mixed import PlainHevc
+from hdac.video.opus import OpusPacket
 from hdac.video.picture import Picture
 from hdac.video.rate import Rate, parse_rate
 
@@ -36,8 +38,8 @@ CLOCK = 1000
 @dataclass(frozen=True)
 class Bits:
     """Where a file's bits went. Inside range-coded bytes the split is by information content,
-    rounded to whole bits; what remains (file header, packet heads, times, checksums) is
-    `header`. The sum is the file's size exactly."""
+    rounded to whole bits; `audio` is all that the sound takes; what remains (file header, packet
+    heads, times, checksums) is `header`. The sum is the file's size exactly."""
 
     header: int
     base: int
@@ -60,14 +62,22 @@ class StreamInfo:
 
     @property
     def kbps(self) -> float:
-        bits = 8 * self.bytes - self.bits.audio
+        return self._rate(8 * self.bytes - self.bits.audio)
+
+    @property
+    def audio_kbps(self) -> float:
+        """What the sound takes, over the length of the video."""
+        return self._rate(self.bits.audio)
+
+    def _rate(self, bits: int) -> float:
         return float(bits * self.header.fps / self.frames / 1000) if self.frames else 0.0
 
     def to_json(self) -> dict[str, object]:
         h = self.header
         return {
             "frames": self.frames, "fps": str(h.fps), "width": h.width, "height": h.height,
-            "kbps": round(self.kbps, 4), "bytes": self.bytes, "bits": vars(self.bits),
+            "kbps": round(self.kbps, 4), "audio_kbps": round(self.audio_kbps, 4),
+            "bytes": self.bytes, "bits": vars(self.bits),
             "mode": h.mode.name.lower(), "model": f"{h.model}-{h.model_hash}" if h.model else None,
             "tune": h.tune.name.lower(), "base_codec": h.base_codec.name.lower(),
             "refreshes": self.refreshes, "base_scale": h.base_scale,
@@ -89,12 +99,14 @@ def encode(
     frames: int | None = None,
     on_shown: Callable[[Shown], object] | None = None,
     times: Sequence[int] | None = None,
+    audio: Iterable[OpusPacket] = (),
 ) -> bytes:
     """An .hdac stream of all pictures.
 
     width, height: of the source in pixels; fps: frames per second. frames: their number, if known
     (saves time); progress: told how many are coded; on_shown: told what the decoder will show of
-    each; times: when each is shown, in ms, growing (a variable frame rate).
+    each; times: when each is shown, in ms, growing (a variable frame rate); audio: the sound, in
+    the order of time. A bit rate is that of the video alone.
     Raises `UsageError` for settings or pictures that cannot be coded.
     """
     config, rate = config or EncoderConfig(), parse_rate(fps)
@@ -103,7 +115,7 @@ def encode(
     clock = CLOCK if times is not None else 0
     at = chain(() if times is None else times, repeat(None))
     with Encoder(width, height, rate, config, colour, frames, clock, on_shown) as encoder:
-        return encoder.stream(pictures, at, progress)
+        return encoder.stream(pictures, at, progress, audio)
 
 
 def decode(
@@ -182,7 +194,8 @@ def inspect(data: bytes, max_pixels: int = MAX_PIXELS) -> StreamInfo:
             totals["motion"] += enhanced.motion_bits
             totals["fusion"] += enhanced.fusion_bits
         elif packet.type is PacketType.AUDIO:
-            totals["audio"] += 8 * len(packet.payload)
+            parse_audio(packet.payload, 0)
+            totals["audio"] += 8 * len(stored(packet, header.live))
     whole = {name: round(bits) for name, bits in totals.items()}
     bits = Bits(header=8 * len(data) - sum(whole.values()), **whole)
     return StreamInfo(header, frames, len(data), bits, max(0, len(qps) - 1), tuple(qps))

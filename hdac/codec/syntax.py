@@ -9,12 +9,9 @@
     payload of TIMES (before the packets of the frames that it speaks of)
         := flags u8 (bit 0: a GOP starts) | varint frames | range coded
     payload of FRAME := chunk(payload of BASE or REFERENCE) | payload of ENHANCEMENT
-    payload of AUDIO
-        := flags u8 (bit 0: a description follows) | [chunk(OpusHead, RFC 7845)]
-           | varint time of the first sample (1/48000 s) | chunk(Opus packet)*
 
-Each class holds the models of one GOP. Bits are information contents, so that a file's size can be
-split by layer.
+(That of AUDIO is in `codec.audio`.) Each class holds the models of one GOP. Bits are information
+contents, so that a file's size can be split by layer.
 """
 
 from __future__ import annotations

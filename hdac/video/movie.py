@@ -17,7 +17,9 @@ from hdac.video.colour import differ, picture_from_rgb, resolve_matrix, rgb_from
 from hdac.video.filters import Filters
 from hdac.video.info import VideoInfo
 from hdac.video.opened import Opened, is_rgb, look
+from hdac.video.opus import OpusPacket
 from hdac.video.picture import Picture
+from hdac.video.sound import read_sound
 from hdac.video.timing import Timing
 
 
@@ -25,15 +27,16 @@ class Movie:
     """Canonical pictures of a source that libav opens.
 
     once: a pipe or a URL, which is read once: its notes are complete only afterwards, its frames
-    are not counted. square: resample pixels that are not square.
+    are not counted. square: resample pixels that are not square. audio: read the sound too, of what
+    can be read twice.
     """
 
     def __init__(
         self, name: str, target: Any, size: tuple[int, int] | None, fps: Fraction | None,
-        frames: int | None, square: bool, once: bool,
+        frames: int | None, square: bool, once: bool, audio: bool = False,
     ) -> None:  # fmt: skip
         self._name, self._target, self._limit = name, target, frames
-        opened = Opened(name, target)
+        opened = Opened(name, target, audio and not once)
         source = islice(opened.frames(), frames)
         first = next(source, None)
         if first is None:
@@ -61,8 +64,31 @@ class Movie:
             int(context.color_trc), tuple(self.notes), times,
         )  # fmt: skip
         self._timed = fps is None
+        self.audio, self._silent = list[OpusPacket](), list[str]()
+        if audio and not once:
+            self._read_sound(opened, fps)
         if not once:
             opened.container.close()
+
+    def _read_sound(self, opened: Opened, fps: Fraction | None) -> None:
+        """The sound beside the pictures, up to the end of the last one if not all are coded."""
+        info, tick = self.info, opened.stream.time_base or Fraction(1)
+        stamps = [stamp for stamp in opened.stamps if stamp is not None]
+        last = (len(opened.stamps) - 1) / info.fps
+        if info.times:
+            last = Fraction(info.times[-1], 1000)
+        end = None if self._limit is None else last + 1 / info.fps
+        sound = read_sound(self._target, stamps[0] * tick if stamps else Fraction(0), end)
+        self.audio, self._silent = sound.packets, sound.damage
+        self.notes += sound.notes + sound.damage
+        self.damage += sound.damage
+        if fps and stamps and sound.packets:
+            shift = float(last - (stamps[-1] - stamps[0]) * tick)
+            if abs(shift) > 0.02:
+                self.notes.append(
+                    f"at {float(fps):.6g} frames per second the last picture is shown "
+                    f"{abs(shift):.2f} s {'later' if shift > 0 else 'earlier'}, the sound as before"
+                )
 
     @staticmethod
     def _nothing(opened: Opened) -> str:
@@ -102,7 +128,7 @@ class Movie:
         with opened.container:  # its streams are not to be touched after it is closed
             for frame in self._filters.apply(source):
                 yield self._canonical(frame)
-            self.damage = opened.damage()
+            self.damage = [*opened.damage(), *self._silent]
             self.notes += [note for note in self.damage if note not in self.notes]
             if self._source is not None:
                 self._note_late(opened)

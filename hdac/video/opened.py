@@ -47,10 +47,11 @@ def is_rgb(name: str) -> bool:
 class Opened:
     """A container and the video stream in it that counts; decodes and remembers what was odd.
 
-    target: what `av.open` takes. Raises `UsageError` if that is no video.
+    target: what `av.open` takes; audio: whether somebody else codes it. Raises `UsageError` if that
+    is no video.
     """
 
-    def __init__(self, name: str, target: Any) -> None:
+    def __init__(self, name: str, target: Any, audio: bool = False) -> None:
         self.name, self.notes = name, list[str]()
         if av.logging.get_level() is None:  # libav's errors are counted then, not printed
             av.logging.set_level(av.logging.PANIC)
@@ -64,7 +65,7 @@ class Opened:
             why = ": ".join([error.strerror or "", *(error.log or ())[2:]]).strip()
             raise UsageError(f"{name}: not a video that can be read ({why}); {_KINDS}") from error
         self.stream = self._choose()
-        self._note_streams()
+        self._note_streams(("subtitle",) if audio else ("audio", "subtitle"))
         self.looks = dict[Look, int]()  # and the number of its first frame
         self.stamps, self.last = list[int | None](), 0
         self.interlaced = self.packets = 0
@@ -91,7 +92,7 @@ class Opened:
             return best
         return max(decodable, key=lambda s: (int(s.disposition) & _DEFAULT, s.width * s.height))
 
-    def _note_streams(self) -> None:
+    def _note_streams(self, left_out: tuple[str, ...]) -> None:
         for stream in self.container.streams.video:
             if int(stream.disposition) & _ATTACHED:
                 self.notes.append(f"cover art (stream {stream.index}) is left out")
@@ -99,7 +100,7 @@ class Opened:
                 c = stream.codec_context
                 size = f" ({c.width}x{c.height})" if c else ""
                 self.notes.append(f"video stream {stream.index}{size} is left out")
-        for kind in ("audio", "subtitle"):
+        for kind in left_out:
             if any(stream.type == kind for stream in self.container.streams):
                 self.notes.append(f"{kind} is not coded")
 

@@ -21,6 +21,7 @@ from hdac.errors import UsageError
 from hdac.video.info import VideoInfo as VideoInfo
 from hdac.video.info import parse_size as parse_size
 from hdac.video.movie import Movie
+from hdac.video.opus import OpusPacket
 from hdac.video.picture import Picture
 from hdac.video.stills import PictureFolder, RawVideo
 
@@ -40,8 +41,9 @@ class VideoReader:
     path: a file, a folder, "-" (stdin) or a URL; files are decoded once before, to know their
     frames' times and faults. size: (width, height) to scale to, or of the pictures of raw yuv.
     fps: overrides the rate. frames: read the first so many only. square: resample pixels that are
-    not square. `notes` says what was converted, left out or damaged: of a pipe or a URL all of it
-    only after the last picture.
+    not square. audio: read the sound of a file, too (pipes and URLs are read once, without it).
+    `notes` says what was converted, left out or damaged: of a pipe or a URL all of it only after
+    the last picture.
     Raises `UsageError` for a missing file, a file without video, no frames or a raw file of unknown
     size.
     """
@@ -53,16 +55,22 @@ class VideoReader:
         fps: Fraction | None = None,
         frames: int | None = None,
         square: bool = False,
+        audio: bool = False,
     ) -> None:
         self.name, self.path, self._limit = os.fspath(path), Path(path), frames
-        self._source = self._open(size, fps, frames, square)
+        self._source = self._open(size, fps, frames, square, audio)
         info = self._source.info
         if frames is not None and info.frames is not None:
             info = replace(info, frames=min(frames, info.frames))
         self.info = info
 
     def _open(
-        self, size: tuple[int, int] | None, fps: Fraction | None, frames: int | None, square: bool
+        self,
+        size: tuple[int, int] | None,
+        fps: Fraction | None,
+        frames: int | None,
+        square: bool,
+        audio: bool,
     ) -> Movie | PictureFolder | RawVideo:
         name, path = self.name, self.path
         if name == "-" and not stat.S_ISREG(os.fstat(0).st_mode):
@@ -81,8 +89,13 @@ class VideoReader:
         if path.suffix.lower() == ".yuv":
             return RawVideo(path, size, fps)
         if path.is_file():
-            return Movie(name, f"file:{path}", size, fps, frames, square, once=False)
+            return Movie(name, f"file:{path}", size, fps, frames, square, once=False, audio=audio)
         return Movie(name, _Pipe(io.FileIO(path)), size, fps, frames, square, once=True)
+
+    @property
+    def audio(self) -> list[OpusPacket]:
+        """The sound, in time with the pictures; empty where there is none."""
+        return self._source.audio if isinstance(self._source, Movie) else []
 
     @property
     def notes(self) -> tuple[str, ...]:

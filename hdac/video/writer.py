@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Protocol
@@ -23,7 +24,9 @@ from av.video.reformatter import ColorRange
 from hdac.atomic import check_apart, check_writable, is_pipe, not_written, part_of, remove
 from hdac.errors import HdacError, UsageError
 from hdac.video.info import VideoInfo
+from hdac.video.opus import OpusPacket
 from hdac.video.picture import Picture, Rgb
+from hdac.video.remux import OpusTrack
 
 SUFFIXES = (".mp4", ".mkv", ".y4m", ".yuv")
 #: Ticks per second of time stamps where the rate varies.
@@ -86,7 +89,10 @@ class _Muxed:
     """mp4 and mkv through libav, tags carried. mp4 of an odd size is 4:4:4: H.264 cannot crop 4:2:0
     to odd sides."""
 
-    def __init__(self, path: Path, info: VideoInfo, lossless: bool, timed: bool) -> None:
+    def __init__(
+        self, path: Path, info: VideoInfo, lossless: bool, timed: bool,
+        audio: Iterable[OpusPacket] | None,
+    ) -> None:  # fmt: skip
         self._info, self._timed = info, timed
         self._tick = Fraction(1, CLOCK) if timed else 1 / info.fps
         self._container = av.open(f"file:{path}", "w", format="matroska" if lossless else "mp4")
@@ -107,6 +113,8 @@ class _Muxed:
         if not lossless:
             context.options = {"crf": "8", "preset": "fast"} | ({"bf": "0"} if timed else {})
         self._stream, self._count = stream, 0
+        self._track = audio and OpusTrack(self._container, audio, self._tick)
+        self._shift = self._track.shift if self._track else 0
         self._waiting: av.VideoFrame | None = None
         self._lasts = dict[int, int]()  # ticks that the frame at a time stamp is shown for
 
@@ -124,8 +132,10 @@ class _Muxed:
         frame = self._frame(picture)
         usual = self._count / self._info.fps
         at = time if self._timed and time is not None else usual
-        frame.pts, frame.time_base = round(at / self._tick), self._tick
+        frame.pts, frame.time_base = round(at / self._tick) + self._shift, self._tick
         self._count += 1
+        if self._track:
+            self._track.write(frame.pts)
         self._encode(frame.pts)
         self._waiting = frame
 
@@ -145,9 +155,12 @@ class _Muxed:
     def close(self) -> None:
         if self._waiting is not None:  # by the mean rate, the whole lasts so long
             start, whole = self._waiting.pts or 0, self._count / self._info.fps / self._tick
+            whole += self._shift
             usual = 1 / self._info.fps / self._tick
             self._encode(round(whole if start < whole < start + 10 * usual else start + usual))
         self._mux(self._stream.encode(None))
+        if self._track:
+            self._track.write()
         self._container.close()
 
 
@@ -186,11 +199,18 @@ class VideoWriter:
     In a folder that exists the pictures of the same names are replaced, all else stays.
 
     info: the size (odd sizes are cropped back from padded pictures), rate and colour of the video.
-    timed: each picture is written with its time, where the format has times. `notes` says what
-    could not be kept, and what else is in the folder.
+    timed: each picture is written with its time, where the format has times. audio: the sound, in
+    the order of time; mp4 and mkv take it. `notes` says what could not be kept, and what else is in
+    the folder.
     """
 
-    def __init__(self, info: VideoInfo, force: bool = False, timed: bool = False) -> None:
+    def __init__(
+        self,
+        info: VideoInfo,
+        force: bool = False,
+        timed: bool = False,
+        audio: Iterable[OpusPacket] = (),
+    ) -> None:
         self.path, self.notes = check_output(info.path, force), list[str]()
         suffix, pipe = self.path.suffix.lower(), is_pipe(self.path)
         suffix = suffix or ".y4m" if pipe else suffix
@@ -200,11 +220,18 @@ class VideoWriter:
                 f"{suffix[1:] or 'PNG'} has no frame times (mp4 and mkv have): a variable rate "
                 f"becomes a constant one, {float(info.fps):.6g} frames per second"
             )
+        sound = iter(audio)
+        first = next(sound, None)
+        if first is not None and not muxed:
+            self.notes.append(
+                f"{suffix[1:] or 'PNG'} has no sound (mp4 and mkv have): it is left out"
+            )
         if pipe and muxed:
             raise UsageError(f"{self.path}: {suffix} cannot be written to a pipe; y4m can")
         self._part = None if pipe else part_of(self.path)
         with self._errors():
-            self._sink = self._open(info, suffix, timed and muxed)
+            whole = None if first is None else chain([first], sound)
+            self._sink = self._open(info, suffix, timed and muxed, whole)
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -218,7 +245,9 @@ class VideoWriter:
                 remove(self._part)
             raise not_written(self.path, error) from error
 
-    def _open(self, info: VideoInfo, suffix: str, timed: bool) -> _Sink:
+    def _open(
+        self, info: VideoInfo, suffix: str, timed: bool, audio: Iterable[OpusPacket] | None
+    ) -> _Sink:
         if self._part is None:
             stdout = str(self.path) == "-"
             file = sys.stdout.buffer if stdout else self.path.open("wb")
@@ -227,7 +256,7 @@ class VideoWriter:
             return _Folder(self._part, info)
         if suffix in (".y4m", ".yuv"):
             return _Raw(self._part.open("wb"), info, suffix == ".y4m")
-        return _Muxed(self._part, info, suffix == ".mkv", timed)
+        return _Muxed(self._part, info, suffix == ".mkv", timed, audio)
 
     def write(self, picture: Picture, time: Fraction | None = None) -> None:
         """time: when it is shown, in seconds, growing (`timed`)."""

@@ -1,7 +1,7 @@
 """Fuzzing of the decoder: `python -m tests.fuzz.run --seconds 60`.
 
 Mutants of the golden files, with right checksums, and one in eight (`--gfv`: all) a VVC stream with
-hostile GFV messages, are decoded and inspected in worker processes. An
+hostile GFV messages, are decoded and inspected in worker processes, and their sound is read. An
 exception that is no `HdacError`, a mutant that takes over 10 s of CPU time, or a worker of over
 800 MB is a failure (exit code 1); `--seed` and `--index` repeat it.
 """
@@ -168,7 +168,8 @@ def _gfv_calls(data: bytes, level: str, pictures: int) -> dict[str, Callable[[],
 
 
 def attempt(seed: int, index: int) -> Outcome:
-    """Decodes and inspects one mutant."""
+    """Decodes and inspects one mutant, and reads its sound."""
+    from hdac.codec.audio import Audio
     from hdac.codec.files import base_units, decode, inspect
 
     name, data, level = make(seed, index)
@@ -176,6 +177,7 @@ def attempt(seed: int, index: int) -> Outcome:
     calls: dict[str, Callable[[], object]] = {
         "decode": lambda: sum(1 for _ in decode(data, level)),  # type: ignore[arg-type]
         "inspect": lambda: inspect(data).to_json(),
+        "audio": lambda: sum(1 for _ in Audio(data)),
     }
     if name.startswith("gfv-"):
         calls = _gfv_calls(data, level, int(name[4:]))

@@ -11,12 +11,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from hdac.bitstream.container import VERSION, BaseCodec
 from hdac.bitstream.stream import read_stream
 from hdac.codec.config import EncoderConfig
 from hdac.codec.files import base_units, encode, inspect
 from hdac.layers.codecs import open_decoder
 from hdac.video.picture import Picture
+from hdac.video.sound import encode_audio
 from tests.conftest import synthetic
 
 HERE = Path(__file__).parent
@@ -48,6 +51,7 @@ CASES: dict[str, dict[str, Any]] = {
     "base-live": {"mode": "base", "live": True},
     "base-times": {"mode": "base", "times": TIMES},
     "base-live-times": {"mode": "base", "live": True, "times": TIMES},
+    "base-audio": {"mode": "base", "times": TIMES, "audio": True},
     "base-quarter": {"mode": "base", "base_scale": 4, "qp_base": 24, "size": [128, 96]},
 }
 
@@ -61,6 +65,7 @@ def settings(name: str) -> tuple[EncoderConfig, tuple[int, int], str, tuple[int,
         given["cascade"] = tuple(given["cascade"])
     width, height = given.pop("size", SIZE)
     rate, times = given.pop("fps", "25"), given.pop("times", None)
+    given.pop("audio", None)
     return EncoderConfig(**given), (width, height), rate, times
 
 
@@ -68,7 +73,9 @@ def made(name: str) -> bytes:
     """A file's bytes, as this machine's libraries make them."""
     config, (width, height), rate, times = settings(name)
     pictures = synthetic(FRAMES, width + width % 2, height + height % 2)
-    return encode(pictures, width, height, rate, config, frames=FRAMES, times=times)
+    samples = 0.3 * np.sin(np.arange(12_000) * 0.05) if CASES[name].get("audio") else []
+    audio = encode_audio(np.array(samples, np.float32))
+    return encode(pictures, width, height, rate, config, frames=FRAMES, times=times, audio=audio)
 
 
 def sha256(parts: Iterable[bytes]) -> str:

@@ -5,10 +5,12 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
 import pytest
 
 from hdac.bitstream.container import VERSION, Header, Keypoints, Mode, Packet, PacketType
 from hdac.bitstream.stream import read_stream
+from hdac.codec.audio import Audio, pack_audio, parse_audio
 from hdac.codec.files import decode, encode, inspect
 from hdac.codec.syntax import (
     BaseReader,
@@ -19,6 +21,7 @@ from hdac.codec.syntax import (
     TimesWriter,
 )
 from hdac.runtime.models import find_model
+from hdac.video.sound import decode_audio
 from tests.conftest import synthetic
 from tests.fuzz.mutate import taken, written
 from tests.golden.make import CASES, FRAMES, HERE, MANIFEST, TIMES, record, settings, sha256
@@ -113,6 +116,9 @@ class Again:
 
     def packet(self, packet: Packet) -> list[Packet]:
         base, enhancement, times = self.readers
+        if packet.type is PacketType.AUDIO:
+            sound = parse_audio(packet.payload, 7)
+            return [Packet(PacketType.AUDIO, pack_audio(sound, 7))]
         if packet.type is PacketType.TIMES:
             if packet.gop_start:
                 self.times = TimesWriter()
@@ -142,6 +148,17 @@ def test_what_was_read_is_written_as_the_same_bytes(name: str) -> None:
     again = Again(header)
     for packet in packets:
         assert [p.payload for p in again.packet(packet)] == [packet.payload]
+
+
+def test_sound() -> None:
+    """When each Opus packet is played, and its bytes."""
+    packets = list(Audio(FILES["base-audio"]))
+    assert [packet.time for packet in packets] == [-3, 21, 45, 69, 93]
+    assert sha256(packet.data for packet in packets) == (
+        "73d93b9adee0833e5dc94056ef9707e046a932058c604b58aff202e39e839a43"
+    )
+    heard = np.concatenate([samples for _, samples in decode_audio(packets)])
+    assert 0.15 < np.sqrt((heard[2000:11_000] ** 2).mean()) < 0.25
 
 
 def test_encoding_is_repeatable() -> None:
