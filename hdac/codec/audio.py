@@ -9,7 +9,8 @@ follow without a gap.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Iterator
 from fractions import Fraction
 from math import floor
 
@@ -22,13 +23,22 @@ from hdac.video.opus import CLOCK, MAX_BYTES, OpusPacket, opus_ticks
 
 #: Opus packets of an AUDIO packet, at most.
 MAX_PACKETS = 1024
+#: So much less than the number of the last frame's packet is that of an AUDIO packet of a live
+#: stream: decoders take it for a late one, and see every lost frame by the next one.
+LATE = 1 << 14
 #: Distance between a sound and its frame in 1/400 s, at most: 62 days.
 _FARTHEST = (1 << 31) - 1
 
 
 def pack_audio(packets: list[OpusPacket], base: int) -> bytes:
-    """The payload of Opus packets without gaps; base: time of the frame before, in 1/400 s."""
+    """The payload of Opus packets without gaps; base: time of the frame before, in 1/400 s. Raises
+    `UsageError` where that is too far away."""
     distance = packets[0].time - base
+    if abs(distance) > _FARTHEST:
+        raise UsageError(
+            f"an Opus packet {distance} from its frame; allowed are -{_FARTHEST} to {_FARTHEST} "
+            "(1/400 s): give its time as that after the first picture"
+        )
     payload = varint(2 * distance if distance >= 0 else -2 * distance - 1)
     return payload + b"".join(chunk(packet.data) for packet in packets)
 
@@ -51,49 +61,41 @@ def parse_audio(payload: bytes, base: int) -> list[OpusPacket]:
 
 
 class AudioWriter:
-    """Deals out a sound: after the packets of some frames, `take` gives that of these frames.
+    """Collects a sound; after the packets of some frames `take` makes those of their sound."""
 
-    audio: Opus packets in the order of time. Raises `UsageError` for others.
-    """
+    def __init__(self, header: Header) -> None:
+        self._header = header
+        self._waiting = deque[OpusPacket]()
+        self._end: int | None = None  # of what was pushed
 
-    def __init__(self, header: Header, audio: Iterable[OpusPacket]) -> None:
-        self._header, self._audio = header, iter(audio)
-        self._next = next(self._audio, None)
-        self._end: int | None = None
-
-    def take(self, time: int, last: bool = False) -> list[Packet]:
-        """AUDIO packets of what is played before the frame at `time` (ticks of the stream's times)
-        ends. last: all that is left."""
-        header = self._header
-        base = _base(time * header.tick)
-        until = _base(time * header.tick + 1 / header.fps)
-        most = 1 if header.live else MAX_PACKETS  # a lost datagram is a lost 60 ms
-        packets, run = list[Packet](), list[OpusPacket]()
-        while self._next is not None and (last or self._next.time < until):
-            if run and (len(run) == most or self._next.time != self._end):
-                packets.append(self._packet(run, base, time))
-                run = []
-            run.append(self._checked(self._next, base))
-            self._next = next(self._audio, None)
-        return packets + ([self._packet(run, base, time)] if run else [])
-
-    def _packet(self, run: list[OpusPacket], base: int, time: int) -> Packet:
-        time = time if self._header.live else 0
-        return Packet(PacketType.AUDIO, pack_audio(run, base), time=time)
-
-    def _checked(self, packet: OpusPacket, base: int) -> OpusPacket:
-        early = self._end is not None and packet.time < self._end
-        if early or abs(packet.time - base) > _FARTHEST:
-            low = "" if self._end is None else f" from {self._end} (the end of the one before)"
+    def push(self, packet: OpusPacket) -> None:
+        """Raises `UsageError` for what is no Opus packet or starts before the last one ends."""
+        if self._end is not None and packet.time < self._end:
             raise UsageError(
-                f"an Opus packet at {packet.time}; allowed are times{low} to {_FARTHEST} from the "
-                "pictures', in 1/400 s"
+                f"an Opus packet at {packet.time}; the one before ends at {self._end} (1/400 s): "
+                "give them in the order of time"
             )
         try:
             self._end = packet.end
         except DamagedError as error:
             raise UsageError(str(error)) from None
-        return packet
+        self._waiting.append(packet)
+
+    def take(self, time: int, last: bool = False) -> list[Packet]:
+        """AUDIO packets of what is played before the frame at `time` (ticks of the stream's times)
+        ends. last: all that is left. Raises `UsageError` for what is too far from that frame."""
+        header = self._header
+        base = _base(time * header.tick)
+        until = _base(time * header.tick + 1 / header.fps)
+        most = 1 if header.live else MAX_PACKETS  # a lost datagram is a lost 60 ms
+        runs = list[list[OpusPacket]]()
+        while self._waiting and (last or self._waiting[0].time < until):
+            packet = self._waiting.popleft()
+            if not runs or len(runs[-1]) == most or packet.time != runs[-1][-1].end:
+                runs.append([])
+            runs[-1].append(packet)
+        live_time = time if header.live else 0
+        return [Packet(PacketType.AUDIO, pack_audio(run, base), time=live_time) for run in runs]
 
 
 def _base(time: Fraction) -> int:
@@ -106,7 +108,7 @@ class Audio:
     timeline of the frames that `decode` yields.
 
     strict: damage raises `StreamError`; else what cannot be read is left out, and `damage` says it
-    (what checksums find, `decode` says).
+    (what checksums find, `decode` says). What is no .hdac stream always raises it.
     """
 
     def __init__(self, data: bytes, strict: bool = False) -> None:

@@ -24,7 +24,7 @@ from hdac.bitstream.container import (
 )
 from hdac.bitstream.stream import StreamWriter
 from hdac.closing import Closing, check_process
-from hdac.codec.audio import AudioWriter
+from hdac.codec.audio import LATE, AudioWriter
 from hdac.codec.config import EncoderConfig
 from hdac.codec.control import RateController
 from hdac.codec.modes import Frame, Shown, open_mode
@@ -130,6 +130,7 @@ class Encoder(Closing):
         self._ready: deque[Packet] = deque()  # of the base layer, whose frames are in the making
         self._packet_time, self._last_time = 0, -1
         self._finished = self._taken = 0  # times of the last frames that are coded, in packets
+        self._sound = AudioWriter(plan.header)
         self._closed, self._process = False, os.getpid()
 
     @property
@@ -153,7 +154,15 @@ class Encoder(Closing):
         self._last_time = at
         self._count += 1
         self._ahead.append((picture.copy(), at))  # callers reuse their buffers
-        return self._code_next() if len(self._ahead) > self._lookahead else []
+        return self._with_sound(self._code_next()) if len(self._ahead) > self._lookahead else []
+
+    def push_audio(self, audio: Iterable[OpusPacket]) -> None:
+        """The next Opus packets of the sound, in the order of time. They come out of `push` and
+        `flush` behind the packets of the frames that they are played with. Raises `UsageError` for
+        others, and after `flush`."""
+        self._check_open()
+        for packet in audio:
+            self._sound.push(packet)
 
     def _code_next(self) -> list[Packet]:
         """Codes the oldest picture that waits."""
@@ -181,7 +190,7 @@ class Encoder(Closing):
         packets = [packet for _ in range(len(self._ahead)) for packet in self._code_next()]
         packets += self._end_gop()
         self.close()
-        return packets
+        return self._with_sound(packets, last=True)
 
     def stream(
         self,
@@ -194,34 +203,34 @@ class Encoder(Closing):
         `audio`: the sound, in the order of time. Raises `UsageError`, also where there are no
         pictures."""
         out, count = io.BytesIO(), 0
-        sound = AudioWriter(self.header, audio)
+        self.push_audio(audio)
         with StreamWriter(out, self.header) as writer:
             for count, (picture, time) in enumerate(zip(pictures, times, strict=False), 1):
-                packets = self.push(picture, time)
-                for packet in self._with_sound(packets, sound) if packets else ():
+                for packet in self.push(picture, time):
                     writer.write(packet)
                 if progress is not None:
                     progress(count)
             if not count:
                 raise UsageError("0 frames; at least 1 is needed")
-            for packet in self._with_sound(self.flush(), sound, last=True):
+            for packet in self.flush():
                 writer.write(packet)
         return out.getvalue()
 
-    def _with_sound(
-        self, packets: list[Packet], sound: AudioWriter, last: bool = False
-    ) -> list[Packet]:
-        """Packets of frames and the sound up to their end. It has no sequence number of its own,
-        so that its loss is not taken for that of a frame."""
-        number = self._sequence - 1 & 0xFFFF
-        audio = sound.take(self._taken, last)
-        return [*packets, *(replace(packet, sequence=number) for packet in audio)]
+    def _with_sound(self, packets: list[Packet], last: bool = False) -> list[Packet]:
+        """Packets of frames and the sound up to their end, which is not counted: its loss is none
+        of a frame."""
+        number = self._sequence - 1 - LATE & 0xFFFF
+        sound = self._sound.take(self._taken, last) if packets or last else []
+        return packets + [replace(packet, sequence=number) for packet in sound]
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise UsageError("the encoder was flushed or closed: open another one for more frames")
 
     def _check(self, picture: Picture, time: int | None) -> None:
         check_process(self._process)
         width, height = self.header.width, self.header.height
-        if self._closed:
-            raise UsageError("the encoder was flushed or closed: open another one for more frames")
+        self._check_open()
         if not isinstance(picture, Picture):
             raise UsageError(
                 f"a {type(picture).__name__}; the encoder was opened for {width}x{height} and "

@@ -164,6 +164,8 @@ def read_sound(target: str, zero: Fraction, end: Fraction | None, kbps: float = 
         source = _Decoded(container, stream)
         line = _Timeline(kbps, None if end is None else round(end * RATE))
         for at, samples in source.samples():
+            if at is not None and end is not None and at - zero > end:
+                break
             line.add(None if at is None else round((at - zero) * RATE), samples)
         sound.packets = line.flush()
         if source.damaged:
@@ -173,7 +175,9 @@ def read_sound(target: str, zero: Fraction, end: Fraction | None, kbps: float = 
         if source.cut:
             sound.damage.append("audio: the file is cut short")
         if line.stray:
-            sound.damage.append("audio: what is ten days from the pictures is left out")
+            sound.damage.append(
+                "audio: what overlaps, or is ten days from the pictures, is left out"
+            )
     return sound
 
 
@@ -190,12 +194,21 @@ class _Decoded:
         for frame in self._frames():
             now = frame.format.name, frame.layout.name, frame.sample_rate
             if now != (form or now):
-                yield from map(_timed, resampler.resample(None))
+                yield from self._resampled(resampler, None)
                 resampler = _resampler()
             form = now
-            yield from map(_timed, resampler.resample(frame))
+            yield from self._resampled(resampler, frame)
         if form is not None:
-            yield from map(_timed, resampler.resample(None))
+            yield from self._resampled(resampler, None)
+
+    def _resampled(
+        self, resampler: av.AudioResampler, frame: av.AudioFrame | None
+    ) -> list[tuple[Fraction | None, Samples]]:
+        try:
+            return [_timed(out) for out in resampler.resample(frame)]
+        except (av.error.FFmpegError, ValueError):  # a layout that nobody can mix
+            self.damaged += 1
+            return []
 
     def _frames(self) -> Iterator[av.AudioFrame]:
         for packet in self._packets():
@@ -251,6 +264,7 @@ class _Timeline:
             self._push(np.zeros(gap, np.float32))
         elif gap < -_SLACK:
             samples = samples[-gap:]
+            self.stray |= not len(samples)
         self._push(samples)
 
     def _push(self, samples: Samples) -> None:

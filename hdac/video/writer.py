@@ -131,7 +131,7 @@ class _Muxed:
     def write(self, picture: Picture, time: Fraction | None) -> None:
         frame = self._frame(picture)
         usual = self._count / self._info.fps
-        at = time if self._timed and time is not None else usual
+        at = usual if time is None else time
         frame.pts, frame.time_base = round(at / self._tick) + self._shift, self._tick
         self._count += 1
         if self._track:
@@ -259,7 +259,8 @@ class VideoWriter:
         return _Muxed(self._part, info, suffix == ".mkv", timed, audio)
 
     def write(self, picture: Picture, time: Fraction | None = None) -> None:
-        """time: when it is shown, in seconds, growing (`timed`)."""
+        """time: when it is shown, in seconds, growing; None: at the rate. Without `timed` it is a
+        multiple of the frame period."""
         with self._errors():
             self._sink.write(picture, time)
 

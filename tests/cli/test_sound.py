@@ -94,6 +94,18 @@ def test_after_a_lost_group(tmp_path: Path, hdac: Run, vary: bool) -> None:
     assert abs(lag(tmp_path / "o.mkv")) < IN_TIME
 
 
+def test_after_lost_packets_of_a_live_stream(source: Path, tmp_path: Path, hdac: Run) -> None:
+    """Frames 22 to 29 are not there: the others are shown when they were."""
+    command = ("encode", source, "-o", tmp_path / "s.hdac", "--live", "--refresh", 10)
+    assert hdac(*command, *BASE)[0] == 0
+    header, packets = taken((tmp_path / "s.hdac").read_bytes())
+    kept = [p for p in packets if p.type is PacketType.AUDIO or p.sequence != 22]
+    (tmp_path / "lossy.hdac").write_bytes(written(header, kept))
+    code, said, _ = hdac("decode", tmp_path / "lossy.hdac", "-o", tmp_path / "o.mkv")
+    assert (code, "52 frames" in said) == (0, True), "from frame 30 on nothing is missing"
+    assert abs(lag(tmp_path / "o.mkv")) < IN_TIME
+
+
 # ---- what is left out
 
 

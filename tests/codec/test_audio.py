@@ -15,6 +15,7 @@ from hdac.bitstream.cursor import chunk, varint
 from hdac.codec.audio import MAX_PACKETS, AudioReader, AudioWriter, pack_audio, parse_audio
 from hdac.codec.config import EncoderConfig
 from hdac.codec.decoder import Decoder
+from hdac.codec.encoder import Encoder
 from hdac.codec.files import encode
 from hdac.errors import DamagedError, IncompleteError, StreamError, UsageError
 from hdac.video.opus import MAX_BYTES, OpusPacket, opus_ticks
@@ -79,7 +80,7 @@ def test_what_is_no_opus_packet(data: bytes, words: str) -> None:
     with pytest.raises(StreamError):
         parse_audio(b"\0" + chunk(data), 0)
     with pytest.raises(UsageError, match=words):
-        AudioWriter(HEADER, [OpusPacket(0, data)]).take(0)
+        AudioWriter(HEADER).push(OpusPacket(0, data))
 
 
 # ---- payloads
@@ -149,6 +150,40 @@ def test_random_payloads(seed: int) -> None:
 # ---- where they stand
 
 
+@pytest.mark.parametrize("mode", ["hybrid", "animation"])
+@pytest.mark.parametrize("live", [False, True])
+def test_other_modes(mode: str, live: bool) -> None:
+    asked: dict[str, object] = {"qp_intra": 36} if mode == "animation" else {"qp_base": 40}
+    sound = opus(20, -3)
+    data = coded(sound, mode=mode, live=live, **asked)
+    assert list(hdac.read_audio(data)) == sound
+    header, packets = taken(data)
+    video = [p for p in packets if p.type is not PacketType.AUDIO]
+    assert written(header, video) == coded([], mode=mode, live=live, **asked)
+    pairs = {(a.type, b.type) for a, b in pairwise(packets)}
+    assert (PacketType.BASE, PacketType.AUDIO) not in pairs, "its enhancement comes first"
+    frames = [(f.number, f.level) for f in hdac.decode(data)]
+    assert frames == [(f.number, f.level) for f in hdac.decode(written(header, video))]
+
+
+def test_frame_by_frame() -> None:
+    """Sound that comes late goes out with the next frames."""
+    config = EncoderConfig(mode="base", preset="fast", live=True)
+    packets = list[Packet]()
+    with Encoder(64, 48, 25, config) as encoder:
+        for n, picture in enumerate(synthetic(FRAMES)):
+            packets += encoder.push(picture)
+            if n % 5 == 4:
+                encoder.push_audio(opus(20)[n // 5 * 3 : n // 5 * 3 + 3])
+        packets += encoder.flush()
+        with pytest.raises(UsageError, match="flushed or closed"):
+            encoder.push_audio(opus(1, 999))
+    reader = AudioReader(encoder.header)
+    assert [p for packet in packets for p in reader.push(packet)] == opus(18)
+    places = [n for n, p in enumerate(packets) if p.type is PacketType.AUDIO]
+    assert packets[places[0] - 1].time == 5, "what was pushed after frame 4"
+
+
 @pytest.mark.parametrize(
     "settings",
     [{}, {"clock": True}, {"live": True}, {"live": True, "clock": True}],
@@ -176,7 +211,9 @@ def test_sound_stands_behind_its_frames() -> None:
 
 
 def test_long_sounds_are_divided() -> None:
-    writer = AudioWriter(HEADER, opus(MAX_PACKETS + 1))
+    writer = AudioWriter(HEADER)
+    for packet in opus(MAX_PACKETS + 1):
+        writer.push(packet)
     one, two = writer.take(0, last=True)
     assert len(parse_audio(one.payload, 0)) == MAX_PACKETS
     assert len(parse_audio(two.payload, 0)) == 1
@@ -185,8 +222,8 @@ def test_long_sounds_are_divided() -> None:
 @pytest.mark.parametrize(
     ("audio", "words"),
     [
-        ([*opus(2), OpusPacket(47, bytes([TOC]))], "at 47; allowed are times from 48"),
-        (opus(1, 1 << 32), "at 4294967296; allowed are times to 2147483647 from the pictures'"),
+        ([*opus(2), OpusPacket(47, bytes([TOC]))], "at 47; the one before ends at 48"),
+        (opus(1, 1 << 32), "4294966832 from its frame; allowed are -2147483647 to 2147483647"),
         ([OpusPacket(0, b"")], "an Opus packet of 0 bytes"),
     ],
 )
@@ -204,14 +241,14 @@ def sent() -> tuple[Header, list[Packet]]:
 
 
 def test_live_sound_takes_no_number(sent: tuple[Header, list[Packet]]) -> None:
-    """What does not know it sees duplicates; the numbers of frames go on."""
+    """Decoders take it for late packets; the numbers of frames go on."""
     _, packets = sent
     video = [p for p in packets if p.type is not PacketType.AUDIO]
     assert [p.sequence for p in video] == list(range(FRAMES))
     frame = 0
     for packet in packets:
         if packet.type is PacketType.AUDIO:
-            assert (packet.sequence, packet.time) == (frame, frame)
+            assert (packet.sequence, packet.time) == (frame - (1 << 14) & 0xFFFF, frame)
             assert len(parse_audio(packet.payload, 16 * frame)) == 1
         else:
             frame = packet.sequence
@@ -232,6 +269,17 @@ def test_lost_sound_is_no_lost_frame(sent: tuple[Header, list[Packet]], seed: in
     assert [frame.number for frame in shown] == list(range(FRAMES))
     assert 0 < len(heard) == len(kept) - FRAMES
     assert set(heard) < set(opus(20)), "each at its own time"
+
+
+@pytest.mark.parametrize("lost", [0, 1, 4, 9, 10, FRAMES - 1])
+def test_a_lost_frame_among_sound(sent: tuple[Header, list[Packet]], lost: int) -> None:
+    """It is seen by the next frame, whatever sound comes between; the GOP ends every 10 frames."""
+    header, packets = sent
+    with Decoder(header) as decoder:
+        arrived = (p for p in packets if p.type is PacketType.AUDIO or p.sequence != lost)
+        shown = [frame for packet in arrived for frame in decoder.push(packet)]
+    end = lost // 10 * 10 + 10
+    assert [f.number for f in shown] == [n for n in range(FRAMES) if not lost <= n < end]
 
 
 def test_duplicates_are_played_once(sent: tuple[Header, list[Packet]]) -> None:
