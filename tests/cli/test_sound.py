@@ -163,6 +163,29 @@ def test_rates_are_the_videos(stream: Path, hdac: Run) -> None:
     assert "audio_kbps:  2." in hdac("info", stream)[1]
 
 
+@pytest.mark.parametrize("rate", ["6k", "24000"])
+def test_a_rate_of_the_sound(source: Path, tmp_path: Path, hdac: Run, rate: str) -> None:
+    asked = ("--audio-bitrate", rate, "--json", *BASE)
+    code, said, _ = hdac("encode", source, "-o", tmp_path / "s.hdac", *asked)
+    assert code == 0
+    assert (json.loads(said)["audio_kbps"] > 4) == (rate != "6k"), "most of it is silent"
+
+
+@pytest.mark.parametrize(
+    ("rate", "words"),
+    [
+        ("5k", "--audio-bitrate 5k; allowed are 6k to 64k"),
+        ("65k", "--audio-bitrate 65k; allowed are 6k to 64k"),
+        ("loud", "--audio-bitrate loud; expected a number with k for kbit/s"),
+    ],
+)
+def test_rates_of_the_sound_that_are_refused(
+    source: Path, tmp_path: Path, hdac: Run, rate: str, words: str
+) -> None:
+    code, _, err = hdac("encode", source, "-o", tmp_path / "s.hdac", "--audio-bitrate", rate)
+    assert (code, words in err) == (2, True)
+
+
 def test_a_target_rate_is_the_videos(source: Path, tmp_path: Path, hdac: Run) -> None:
     for name, options in (("a", ()), ("b", ("--no-audio",))):
         asked = ("--bitrate", "2k", "--json", *BASE, *options)

@@ -327,7 +327,7 @@ def test_samples_to_opus_and_back() -> None:
 
 @pytest.mark.parametrize("kbps", [5.9, 64.1])
 def test_rates_that_are_refused(kbps: float) -> None:
-    with pytest.raises(UsageError, match="allowed are 6 to 64"):
+    with pytest.raises(UsageError, match="allowed are 6k to 64k"):
         hdac.encode_audio(tone(0.1), kbps=kbps)
 
 
