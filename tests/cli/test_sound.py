@@ -66,9 +66,10 @@ def test_clicks_and_flashes(
         assert found == pytest.approx(offset, abs=0.06), "it begins where it began"
 
 
-def test_a_variable_frame_rate(tmp_path: Path, hdac: Run) -> None:
+@pytest.mark.parametrize("offset", [0.5, -0.3])
+def test_a_variable_frame_rate(tmp_path: Path, hdac: Run, offset: float) -> None:
     times = [0, *accumulate((20, 70, 50, 91) * 15)][:60]
-    path = flashes_and_clicks(tmp_path / "v.mkv", 0.5, times=times, seconds=3.5)
+    path = flashes_and_clicks(tmp_path / "v.mkv", offset, times=times, seconds=3.5)
     code, _, err = hdac("encode", path, "-o", tmp_path / "s.hdac", "--refresh", 20, *BASE)
     assert (code, "frame times are carried" in err) == (0, True)
     for out in (tmp_path / "o.mp4", tmp_path / "o.mkv"):
