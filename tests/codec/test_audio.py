@@ -4,6 +4,7 @@ import random
 from dataclasses import replace
 from fractions import Fraction
 from itertools import accumulate, pairwise
+from pathlib import Path
 
 import av
 import numpy as np
@@ -18,7 +19,9 @@ from hdac.codec.decoder import Decoder
 from hdac.codec.encoder import Encoder
 from hdac.codec.files import encode
 from hdac.errors import DamagedError, IncompleteError, StreamError, UsageError
+from hdac.video.info import VideoInfo
 from hdac.video.opus import MAX_BYTES, OpusPacket, opus_ticks
+from hdac.video.writer import VideoWriter
 from tests.conftest import synthetic
 from tests.fuzz.mutate import taken, written
 
@@ -287,6 +290,23 @@ def test_duplicates_are_played_once(sent: tuple[Header, list[Packet]]) -> None:
     reader = AudioReader(header)
     heard = [p for packet in packets for _ in range(2) for p in reader.push(packet)]
     assert heard == opus(20)
+
+
+def test_times_of_hostile_live_streams_are_written(
+    sent: tuple[Header, list[Packet]], tmp_path: Path
+) -> None:
+    """They stand still and jump."""
+    header, packets = sent
+    rng = random.Random(0)
+    times = [rng.choice((0, 7, p.sequence, 1 << 31)) for p in packets]
+    data = written(header, [replace(p, time=t) for p, t in zip(packets, times, strict=True)])
+    for suffix in ("mp4", "mkv"):
+        info = VideoInfo(tmp_path / f"o.{suffix}", 64, 48, Fraction(25))
+        with VideoWriter(info, audio=hdac.read_audio(data)) as writer:
+            for frame in hdac.decode(data):
+                writer.write(frame.picture, frame.time)
+        with av.open(str(info.path)) as container:
+            assert sum(1 for _ in container.decode(video=0)) == FRAMES
 
 
 # ---- loss in files
