@@ -64,11 +64,11 @@ def progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
         yield lambda done: bar.update(task, completed=done)
 
 
-def parse_bitrate(text: str) -> float:
+def parse_bitrate(text: str, name: str = "--bitrate") -> float:
     """`8k` or `8000` -> kbps. Raises `UsageError`."""
     match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)(k(?:bps)?)?", text.strip().lower())
     if not match:
-        raise UsageError(f"--bitrate {text}; expected a number with k for kbit/s, for example 8k")
+        raise UsageError(f"{name} {text}; expected a number with k for kbit/s, for example 8k")
     return float(match[1]) if match[2] else float(match[1]) / 1000
 
 

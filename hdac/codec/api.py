@@ -17,7 +17,7 @@ from hdac.codec.audio import Audio
 from hdac.codec.config import EncoderConfig
 from hdac.codec.decoder import Frame, Level
 from hdac.errors import UsageError
-from hdac.video.opus import OpusPacket
+from hdac.video.opus import KBPS, OpusPacket
 from hdac.video.picture import Picture
 from hdac.video.rate import Rate, parse_rate
 
@@ -36,6 +36,7 @@ def encode(
     config: EncoderConfig | None = None,
     progress: Callable[[int], object] | None = None,
     audio: bool | Iterable[OpusPacket] = True,
+    audio_kbps: float = KBPS,
     **settings: Any,
 ) -> bytes:
     """An .hdac stream.
@@ -46,7 +47,7 @@ def encode(
     pictures are scaled to; frames: code the first so many only; colour: code points of H.273;
     config, or its fields as keywords: what the encoder does; progress: told how many are coded;
     audio: Opus packets in the order of time (`hdac.encode_audio` makes them of samples), or whether
-    to keep the sound of a path.
+    to keep the sound of a path, at `audio_kbps`, 6 to 64 kbit/s.
     Raises `UsageError` for what cannot be coded.
 
     >>> data = encode([np.zeros((48, 64, 3), np.uint8)] * 3, mode="base", qp_base=40)
@@ -66,13 +67,13 @@ def encode(
         from hdac.video.reader import VideoReader
 
         rate = None if fps is None else parse_rate(fps)
-        own = audio is True
+        own = audio_kbps if audio is True else None
         reader = VideoReader(os.fspath(source), size, rate, frames, audio=own)
         info = reader.info
         colour = colour or Colour(info.matrix, info.primaries, info.transfer)
         return files.encode(
             reader, info.width, info.height, info.fps, config, colour, progress, info.frames,
-            times=info.times, audio=reader.audio if own else _packets(audio),
+            times=info.times, audio=reader.audio if own is not None else _packets(audio),
         )  # fmt: skip
     if size is not None:
         raise UsageError(f"size {size}; only the pictures of a path are scaled")

@@ -27,16 +27,16 @@ class Movie:
     """Canonical pictures of a source that libav opens.
 
     once: a pipe or a URL, which is read once: its notes are complete only afterwards, its frames
-    are not counted. square: resample pixels that are not square. audio: read the sound too, of what
-    can be read twice.
+    are not counted. square: resample pixels that are not square. audio: kbit/s of the sound, which
+    is read where that can be done twice; None: it is left out.
     """
 
     def __init__(
         self, name: str, target: Any, size: tuple[int, int] | None, fps: Fraction | None,
-        frames: int | None, square: bool, once: bool, audio: bool = False,
+        frames: int | None, square: bool, once: bool, audio: float | None = None,
     ) -> None:  # fmt: skip
         self._name, self._target, self._limit = name, target, frames
-        opened = Opened(name, target, audio and not once)
+        opened = Opened(name, target, audio is not None and not once)
         source = islice(opened.frames(), frames)
         first = next(source, None)
         if first is None:
@@ -65,12 +65,12 @@ class Movie:
         )  # fmt: skip
         self._timed = fps is None
         self.audio, self._silent = list[OpusPacket](), list[str]()
-        if audio and not once:
-            self._read_sound(opened, fps)
+        if audio is not None and not once:
+            self._read_sound(opened, fps, audio)
         if not once:
             opened.container.close()
 
-    def _read_sound(self, opened: Opened, fps: Fraction | None) -> None:
+    def _read_sound(self, opened: Opened, fps: Fraction | None, kbps: float) -> None:
         """The sound beside the pictures, up to the end of the last one if not all are coded."""
         info, tick = self.info, opened.stream.time_base or Fraction(1)
         stamps = [stamp for stamp in opened.stamps if stamp is not None]
@@ -78,7 +78,7 @@ class Movie:
         if info.times:
             last = Fraction(info.times[-1], 1000)
         end = None if self._limit is None else last + 1 / info.fps
-        sound = read_sound(self._target, stamps[0] * tick if stamps else Fraction(0), end)
+        sound = read_sound(self._target, stamps[0] * tick if stamps else Fraction(0), end, kbps)
         self.audio, self._silent = sound.packets, sound.damage
         self.notes += sound.notes + sound.damage
         self.damage += sound.damage

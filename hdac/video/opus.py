@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from hdac.errors import DamagedError
+from hdac.errors import DamagedError, UsageError
 
 #: Samples per second that Opus decodes to.
 RATE = 48000
@@ -14,6 +14,9 @@ CLOCK = 400
 TICK = RATE // CLOCK
 #: Bytes of an Opus packet, and the ticks that it lasts, at most.
 MAX_BYTES, MAX_TICKS = 4096, 48
+
+#: kbit/s of sound unless another rate is asked for: speech.
+KBPS = 8.0
 
 #: Ticks of a frame by configuration (RFC 6716, table 2): SILK, hybrid, CELT.
 _TICKS = (4, 8, 16, 24) * 3 + (4, 8) * 2 + (1, 2, 4, 8) * 4
@@ -55,3 +58,10 @@ def opus_ticks(data: bytes) -> int:
             "120 ms: the stream is damaged"
         )
     return ticks
+
+
+def check_kbps(kbps: float) -> float:
+    """Raises `UsageError` for a bit rate, in kbit/s, that sound is not coded at."""
+    if not 6 <= kbps <= 64:
+        raise UsageError(f"--audio-bitrate {kbps:g}k; allowed are 6k to 64k (8k: speech)")
+    return kbps

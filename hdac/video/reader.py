@@ -41,7 +41,8 @@ class VideoReader:
     path: a file, a folder, "-" (stdin) or a URL; files are decoded once before, to know their
     frames' times and faults. size: (width, height) to scale to, or of the pictures of raw yuv.
     fps: overrides the rate. frames: read the first so many only. square: resample pixels that are
-    not square. audio: read the sound of a file, too (pipes and URLs are read once, without it).
+    not square. audio: kbit/s at which the sound of a file is coded, 6 to 64; None: it is left out,
+    as that of pipes and URLs is, which are read once.
     `notes` says what was converted, left out or damaged: of a pipe or a URL all of it only after
     the last picture.
     Raises `UsageError` for a missing file, a file without video, no frames or a raw file of unknown
@@ -55,7 +56,7 @@ class VideoReader:
         fps: Fraction | None = None,
         frames: int | None = None,
         square: bool = False,
-        audio: bool = False,
+        audio: float | None = None,
     ) -> None:
         self.name, self.path, self._limit = os.fspath(path), Path(path), frames
         self._source = self._open(size, fps, frames, square, audio)
@@ -70,7 +71,7 @@ class VideoReader:
         fps: Fraction | None,
         frames: int | None,
         square: bool,
-        audio: bool,
+        audio: float | None,
     ) -> Movie | PictureFolder | RawVideo:
         name, path = self.name, self.path
         if name == "-" and not stat.S_ISREG(os.fstat(0).st_mode):

@@ -12,15 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from hdac.errors import ToolError, UsageError
-from hdac.video.opus import RATE, TICK, OpusPacket, opus_ticks
+from hdac.video.opus import KBPS, RATE, TICK, OpusPacket, check_kbps, opus_ticks
 
 #: Samples `(N,)`, float32 in [-1, 1], mono.
 Samples = npt.NDArray[np.float32]
 
 _ENCODER = "libopus"
-#: kbit/s of speech.
-KBPS = 8.0
-#: Samples of a packet, 60 ms: at 20 ms a third of so few bits would be packets' heads.
+#: Samples of a packet, 60 ms: at 20 ms a tenth of 8 kbit/s would be TOC bytes and lengths.
 _FRAME = RATE * 60 // 1000
 #: Samples by which a source's time stamps may stray before silence fills or samples give way.
 _SLACK = RATE // 100
@@ -41,8 +39,7 @@ class OpusEncoder:
     def __init__(self, start: int = 0, kbps: float = KBPS) -> None:
         if _ENCODER not in av.codecs_available:
             raise ToolError(f"PyAV has no {_ENCODER} here: install PyAV's wheel (pip install av)")
-        if not 6 <= kbps <= 64:
-            raise UsageError(f"{kbps:g} kbit/s of sound; allowed are 6 to 64")
+        check_kbps(kbps)
         context = av.CodecContext.create(_ENCODER, "w")
         assert isinstance(context, av.AudioCodecContext)
         context.sample_rate, context.layout, context.format = RATE, "mono", "flt"
@@ -139,11 +136,11 @@ class Sound:
     damage: list[str] = field(default_factory=list)
 
 
-def read_sound(target: str, zero: Fraction, end: Fraction | None, kbps: float = KBPS) -> Sound:
+def read_sound(target: str, zero: Fraction, end: Fraction | None, kbps: float) -> Sound:
     """The best audio stream of a file that libav opens, as Opus.
 
     zero: time of the first picture in the file, in seconds; end: of the last picture that is coded,
-    in seconds after the first: what is later is cut off.
+    in seconds after the first: what is later is cut off. kbps: 6 to 64 kbit/s.
     """
     sound = Sound()
     with av.open(target, metadata_errors="replace") as container:

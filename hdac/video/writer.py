@@ -132,7 +132,9 @@ class _Muxed:
         frame = self._frame(picture)
         usual = self._count / self._info.fps
         at = usual if time is None else time
-        frame.pts, frame.time_base = round(at / self._tick) + self._shift, self._tick
+        least = 0 if self._waiting is None else (self._waiting.pts or 0) + 1
+        frame.pts = max(least, round(at / self._tick) + self._shift)  # of hostile streams
+        frame.time_base = self._tick
         self._count += 1
         if self._track:
             self._track.write(frame.pts)

@@ -92,7 +92,7 @@ def test_reference_software(
 def test_hdac_is_a_codec() -> None:
     codec = Hdac("h", HdacRecipe("t", (4,), "bitrate", mode="animation", level="animation"))
     text = words(codec.encode_command(JOB))
-    raw = "encode /x/source.yuv --size 256x256 --fps 30000/1001"
+    raw = "encode /x/source.yuv --size 256x256 --fps 30000/1001 --no-audio"
     assert f"{raw} -o /x/coded.bin --json --mode animation" in text
     assert "--bitrate 32k" in text
     assert "--precision auto" in text

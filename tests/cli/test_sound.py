@@ -66,9 +66,10 @@ def test_clicks_and_flashes(
         assert found == pytest.approx(offset, abs=0.06), "it begins where it began"
 
 
-def test_a_variable_frame_rate(tmp_path: Path, hdac: Run) -> None:
+@pytest.mark.parametrize("offset", [0.5, -0.3])
+def test_a_variable_frame_rate(tmp_path: Path, hdac: Run, offset: float) -> None:
     times = [0, *accumulate((20, 70, 50, 91) * 15)][:60]
-    path = flashes_and_clicks(tmp_path / "v.mkv", 0.5, times=times, seconds=3.5)
+    path = flashes_and_clicks(tmp_path / "v.mkv", offset, times=times, seconds=3.5)
     code, _, err = hdac("encode", path, "-o", tmp_path / "s.hdac", "--refresh", 20, *BASE)
     assert (code, "frame times are carried" in err) == (0, True)
     for out in (tmp_path / "o.mp4", tmp_path / "o.mkv"):
@@ -161,6 +162,29 @@ def test_rates_are_the_videos(stream: Path, hdac: Run) -> None:
     assert info["kbps"] == round(8 * len(video) / 3 / 1000, 4)
     assert info["audio_kbps"] == pytest.approx(info["bits"]["audio"] / 3 / 1000, abs=1e-4)
     assert "audio_kbps:  2." in hdac("info", stream)[1]
+
+
+@pytest.mark.parametrize("rate", ["6k", "24000"])
+def test_a_rate_of_the_sound(source: Path, tmp_path: Path, hdac: Run, rate: str) -> None:
+    asked = ("--audio-bitrate", rate, "--json", *BASE)
+    code, said, _ = hdac("encode", source, "-o", tmp_path / "s.hdac", *asked)
+    assert code == 0
+    assert (json.loads(said)["audio_kbps"] > 4) == (rate != "6k"), "most of it is silent"
+
+
+@pytest.mark.parametrize(
+    ("rate", "words"),
+    [
+        ("5k", "--audio-bitrate 5k; allowed are 6k to 64k"),
+        ("65k", "--audio-bitrate 65k; allowed are 6k to 64k"),
+        ("loud", "--audio-bitrate loud; expected a number with k for kbit/s"),
+    ],
+)
+def test_rates_of_the_sound_that_are_refused(
+    source: Path, tmp_path: Path, hdac: Run, rate: str, words: str
+) -> None:
+    code, _, err = hdac("encode", source, "-o", tmp_path / "s.hdac", "--audio-bitrate", rate)
+    assert (code, words in err) == (2, True)
 
 
 def test_a_target_rate_is_the_videos(source: Path, tmp_path: Path, hdac: Run) -> None:

@@ -4,6 +4,7 @@ import random
 from dataclasses import replace
 from fractions import Fraction
 from itertools import accumulate, pairwise
+from pathlib import Path
 
 import av
 import numpy as np
@@ -18,7 +19,9 @@ from hdac.codec.decoder import Decoder
 from hdac.codec.encoder import Encoder
 from hdac.codec.files import encode
 from hdac.errors import DamagedError, IncompleteError, StreamError, UsageError
+from hdac.video.info import VideoInfo
 from hdac.video.opus import MAX_BYTES, OpusPacket, opus_ticks
+from hdac.video.writer import VideoWriter
 from tests.conftest import synthetic
 from tests.fuzz.mutate import taken, written
 
@@ -289,6 +292,23 @@ def test_duplicates_are_played_once(sent: tuple[Header, list[Packet]]) -> None:
     assert heard == opus(20)
 
 
+def test_times_of_hostile_live_streams_are_written(
+    sent: tuple[Header, list[Packet]], tmp_path: Path
+) -> None:
+    """They stand still and jump."""
+    header, packets = sent
+    rng = random.Random(0)
+    times = [rng.choice((0, 7, p.sequence, 1 << 31)) for p in packets]
+    data = written(header, [replace(p, time=t) for p, t in zip(packets, times, strict=True)])
+    for suffix in ("mp4", "mkv"):
+        info = VideoInfo(tmp_path / f"o.{suffix}", 64, 48, Fraction(25))
+        with VideoWriter(info, audio=hdac.read_audio(data)) as writer:
+            for frame in hdac.decode(data):
+                writer.write(frame.picture, frame.time)
+        with av.open(str(info.path)) as container:
+            assert sum(1 for _ in container.decode(video=0)) == FRAMES
+
+
 # ---- loss in files
 
 
@@ -327,7 +347,7 @@ def test_samples_to_opus_and_back() -> None:
 
 @pytest.mark.parametrize("kbps", [5.9, 64.1])
 def test_rates_that_are_refused(kbps: float) -> None:
-    with pytest.raises(UsageError, match="allowed are 6 to 64"):
+    with pytest.raises(UsageError, match="allowed are 6k to 64k"):
         hdac.encode_audio(tone(0.1), kbps=kbps)
 
 

@@ -62,7 +62,7 @@ def remuxed(source: Path, path: Path, keep: Callable[[float], bool]) -> Path:
 )
 def test_kinds(tmp_path: Path, name: str, codec: str, rate: int, layout: str) -> None:
     path = flashes_and_clicks(tmp_path / name, 0.0, rate, layout, codec=codec)
-    reader = VideoReader(path, audio=True)
+    reader = VideoReader(path, audio=8)
     assert near(clicks(reader.audio)), clicks(reader.audio)
     assert "audio" not in said(reader)
     assert 2.9 < reader.audio[-1].end / 400 < 3.2
@@ -71,34 +71,34 @@ def test_kinds(tmp_path: Path, name: str, codec: str, rate: int, layout: str) ->
 def test_the_first_frames_only(tmp_path: Path) -> None:
     """The sound ends with the last of them."""
     path = flashes_and_clicks(tmp_path / "v.mkv", -0.3, seconds=5.0)
-    sound = VideoReader(path, frames=30, audio=True).audio
+    sound = VideoReader(path, frames=30, audio=8).audio
     assert near(clicks(sound), FLASHES[:2])
     assert 1.5 <= sound[-1].end / 400 < 1.5 + 0.07
     times = [0, *range(100, 100 * COUNT, 100)]
     path = flashes_and_clicks(tmp_path / "slow.mkv", times=times, seconds=7.0)
-    sound = VideoReader(path, frames=30, audio=True).audio
+    sound = VideoReader(path, frames=30, audio=8).audio
     assert 3.0 <= sound[-1].end / 400 < 3.0 + 0.07
-    whole = VideoReader(path, audio=True).audio
+    whole = VideoReader(path, audio=8).audio
     assert whole[-1].end / 400 >= 7, "longer than the pictures"
 
 
 def test_sound_that_begins_after_the_last_frame(tmp_path: Path) -> None:
     path = flashes_and_clicks(tmp_path / "v.mkv", 2.0)
-    assert VideoReader(path, frames=20, audio=True).audio == []
+    assert VideoReader(path, frames=20, audio=8).audio == []
 
 
 def test_another_rate_is_said(tmp_path: Path) -> None:
     path = flashes_and_clicks(tmp_path / "v.mkv")
-    reader = VideoReader(path, fps=Fraction(25), audio=True)
+    reader = VideoReader(path, fps=Fraction(25), audio=8)
     assert near(clicks(reader.audio))
     words = "at 25 frames per second the last picture is shown 0.59 s earlier, the sound as before"
     assert said(reader) == words
-    assert not VideoReader(path, fps=Fraction(FPS), audio=True).notes
+    assert not VideoReader(path, fps=Fraction(FPS), audio=8).notes
 
 
 def test_what_is_read_once_has_none(tmp_path: Path) -> None:
     path = flashes_and_clicks(tmp_path / "v.mkv")
-    reader = VideoReader(fed(tmp_path, path), audio=True)
+    reader = VideoReader(fed(tmp_path, path), audio=8)
     assert (reader.audio, said(reader)) == ([], "audio is not coded")
     assert len(list(reader)) == COUNT
 
@@ -109,7 +109,7 @@ def test_only_the_best_stream(tmp_path: Path) -> None:
         "sine=duration=0.4", "-map", "0", "-map", "1", "-map", "2", "-disposition:a:1", "default",
         "-disposition:a:0", "0", "-c:v", "libx264",
     )  # fmt: skip
-    reader = VideoReader(path, audio=True)
+    reader = VideoReader(path, audio=8)
     assert said(reader) == "audio stream 1 is left out"
     assert reader.audio
 
@@ -122,7 +122,7 @@ def test_gaps(tmp_path: Path) -> None:
         ("long.mkv", 0.9, 2.3, (10, 52), 1),
     ):
         keep = remuxed(source, tmp_path / name, lambda t, a=low, b=high: not a <= t < b)  # type: ignore[misc]
-        sound = VideoReader(keep, audio=True).audio
+        sound = VideoReader(keep, audio=8).audio
         assert near(clicks(sound), frames), name
         found = [b.time - a.end for a, b in pairwise(sound) if b.time != a.end]
         assert len(found) == gaps
@@ -132,7 +132,7 @@ def test_gaps(tmp_path: Path) -> None:
 def test_without_libopus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Builds of FFmpeg differ."""
     monkeypatch.setattr("av.codecs_available", {"aac"})
-    reader = VideoReader(flashes_and_clicks(tmp_path / "v.mkv"), audio=True)
+    reader = VideoReader(flashes_and_clicks(tmp_path / "v.mkv"), audio=8)
     assert (reader.audio, said(reader)) == ([], "audio is not coded: PyAV has no libopus here")
     with pytest.raises(ToolError, match="PyAV has no libopus here: install PyAV's wheel"):
         encode_audio(np.zeros(9, np.float32))
@@ -148,7 +148,7 @@ def test_damaged_sound(tmp_path: Path) -> None:
                 assert packet.pos is not None
                 data[packet.pos : packet.pos + packet.size] = rng.randbytes(packet.size)
     path.write_bytes(data)
-    reader = VideoReader(path, audio=True)
+    reader = VideoReader(path, audio=8)
     (damage,) = reader.damage
     assert damage.startswith("audio: ")
     assert damage.endswith(" packets could not be decoded: silent there")
