@@ -26,6 +26,12 @@ def _check(name: str, value: object, allowed: tuple[object, ...]) -> None:
         raise UsageError(f"{name} {value}; choose one of {known}")
 
 
+def check_kbps(kbps: float) -> None:
+    """Raises `UsageError`."""
+    if not 0.5 <= kbps <= 5000:
+        raise UsageError(f"--bitrate {kbps:g} kbps; allowed are 0.5k to 5000k")
+
+
 @dataclass(frozen=True)
 class EncoderConfig:
     """What an encoder is asked for. Raises `UsageError` for values out of range.
@@ -119,8 +125,7 @@ class EncoderConfig:
     def _check_rate(self) -> None:
         if self.kbps is None:
             return
-        if not 0.5 <= self.kbps <= 5000:
-            raise UsageError(f"--bitrate {self.kbps:g} kbps; allowed are 0.5k to 5000k")
+        check_kbps(self.kbps)
         both = {"--qp-base": self.qp_base}
         if self.mode == "animation":
             both["--qp-intra"] = self.qp_intra

@@ -45,11 +45,18 @@ class RateController:
         self.qp_base = qp_base
         #: Whether the next picture had better be the last one again.
         self.repeats = False
-        self._share, self._fps, self._framing = 1000 * kbps / fps, fps, framing
+        self._share, self._fps, self._framing = 1000 * kbps / fps, fps, framing  # share: bits
         self._period = len(cascade) * -(-_PICTURES // len(cascade))
         self._excess = self._debt = 0.0  # bits; a debt below 0 is what was saved
         self._gop_frames, self._left, self._saving = gop_frames, gop_frames, 0.0
         self._taken, self._count = 0.0, 0  # since `qp_base` was chosen
+        self._settling = False  # towards a higher target: what it leaves unused is not saved
+
+    def set_target(self, kbps: float) -> None:
+        """Another target from the next picture on."""
+        before, self._share = self._share, 1000 * kbps / self._fps
+        self._move(round(_GAIN * math.log2(before / self._share)))
+        self._settling = self._settling or self._share > before
 
     def report_first(self, bits: float) -> None:
         """The first picture of a GOP took so many bits."""
@@ -75,7 +82,12 @@ class RateController:
             wanted = due - self._excess / (_PAYBACK * self._fps)
             wanted = min(_MOST * self._share, max(_LEAST * self._share, wanted))
             steps = round(_GAIN * math.log2(self._taken / self._count / wanted))
-            self.qp_base = min(QP_MAX, max(0, self.qp_base + min(_UP, max(-_DOWN, steps))))
-            self._taken, self._count = 0.0, 0
+            self._move(min(_UP, max(-_UP if self._settling else -_DOWN, steps)))
+            if self._settling:
+                self._settling, self._excess = steps < -1, max(0.0, self._excess)
         late = self.qp_base == QP_MAX and self._excess > _LATE * self._share * self._fps
         self.repeats = late and not self.repeats
+
+    def _move(self, steps: int) -> None:
+        self.qp_base = min(QP_MAX, max(0, self.qp_base + steps))
+        self._taken, self._count = 0.0, 0

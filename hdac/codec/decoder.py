@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from typing import Literal, NamedTuple
 
@@ -70,7 +71,10 @@ class Decoder(Closing):
     reference + keypoints. max_pixels: of a picture, at most.
     Packets that are missing show as jumps of `Packet.sequence`: lost ENHANCEMENT degrades to the
     base layer (level `animation`: to the last picture) up to the next entry point, after other
-    losses decoding goes on there.
+    losses decoding goes on there. Of a live stream every frame is shown from the first entry point
+    on: those that are lost, and those that need them, as the last picture, "concealed", when the
+    next packet comes (not more at once than a packet of a file may have frames). AUDIO of a live
+    stream passes by: it does not count.
     Raises `StreamError` for damaged packets (the next entry point can be decoded again),
     `UsageError` for a level, a size or a model that is not here.
     """
@@ -96,6 +100,9 @@ class Decoder(Closing):
         self._expected: int | None = None  # sequence number
         self._awaited = False  # the last packet's enhancement
         self._lost = False  # until the next entry point
+        self._shown: Picture | None = None  # the last one
+        self._ticks = 0  # its time, in a live stream
+        self._unshown = 0  # packets since
 
     def _open(self, device: str) -> tuple[View, int]:
         header = self.header
@@ -114,9 +121,16 @@ class Decoder(Closing):
 
     def push(self, packet: Packet) -> list[Frame]:
         """Decodes one packet."""
+        if self.header.live and packet.type in (PacketType.AUDIO, PacketType.LAST):
+            return []
         missing = 0 if self._expected is None else packet.sequence - self._expected & 0xFFFF
         if missing >= 1 << 15:
             return []  # it comes late, or again
+        if self.header.live and self._shown is not None and packet.time <= self._ticks:
+            raise DamagedError(
+                f"a frame of time {packet.time} after one of time {self._ticks}; times of a live "
+                "stream grow: it is of another stream, or damaged"
+            )
         self._expected = packet.sequence + 1 & 0xFFFF
         frames: list[Frame] = []
         if missing:
@@ -124,15 +138,20 @@ class Decoder(Closing):
             first = packet.type in (PacketType.BASE, PacketType.REFERENCE, PacketType.TIMES)
             if not (missing == 1 and first and self._awaited):  # else enhancement alone is lost
                 self.lose()
+        if self.header.live:
+            self._unshown += missing
+            frames += self._fill(packet.time)
         picture = packet.type in (PacketType.BASE, PacketType.REFERENCE)
         self._awaited = picture and self.header.mode is not Mode.BASE
         try:
-            for part in packet.parts(self.header.mode):
-                frames += self._decode(part)
-            return frames
+            decoded = [f for part in packet.parts(self.header.mode) for f in self._decode(part)]
         except StreamError:
             self.lose()
+            self._unshown += 1
             raise
+        if self.header.live and not decoded and packet.type is not PacketType.RESERVED:
+            decoded = self._conceal(packet.time)
+        return frames + decoded
 
     def flush(self) -> list[Frame]:
         """Frames that waited for an enhancement packet that never came."""
@@ -224,6 +243,29 @@ class Decoder(Closing):
                 frames.append(self._frame(coming.popleft(), time))
         return frames + [self._frame(one, time) for one in coming]
 
+    def _fill(self, ticks: int) -> list[Frame]:
+        """The frames of a live stream that are lost between the last one and that of `ticks`."""
+        if self._shown is None:
+            return []
+        header, step = self.header, ticks - self._ticks
+        lost = step - 1
+        if header.clock:  # a sender may leave frames out, but none was sent sooner than the rate
+            lost = max(0, min(self._unshown, round(step * header.tick * header.fps) - 1))
+        filled = min(lost, replace(header, live=False).packet_frames)  # bounds their memory
+        self._number += lost - filled
+        start = ticks - step * (filled + 1) // (lost + 1)
+        return [
+            frame
+            for n in range(1, filled + 1)
+            for frame in self._conceal(start + (ticks - start) * n // (filled + 1))
+        ]
+
+    def _conceal(self, ticks: int) -> list[Frame]:
+        """The frame of a live stream at `ticks`, of which nothing is there."""
+        if self._shown is None:
+            return []
+        return [self._frame(Made(self._shown, "concealed"), ticks)]
+
     def _frame(self, made: Made, packet_time: int) -> Frame:
         header = self.header
         if header.live:
@@ -239,6 +281,7 @@ class Decoder(Closing):
         picture = made.picture if isinstance(made.picture, Picture) else made.picture.result()
         # a copy: the caller may draw on it, and what is held is shown again
         frame = Frame(self._number, picture.copy(), made.level, time, header)
-        self._time = time
+        self._time, self._shown = time, picture
+        self._ticks, self._unshown = packet_time, 0
         self._number += 1
         return frame

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import replace
+from fractions import Fraction
 from numbers import Integral
 from typing import NamedTuple
 
@@ -25,7 +26,7 @@ from hdac.bitstream.container import (
 from hdac.bitstream.stream import StreamWriter
 from hdac.closing import Closing, check_process
 from hdac.codec.audio import LATE, AudioWriter
-from hdac.codec.config import EncoderConfig
+from hdac.codec.config import EncoderConfig, check_kbps
 from hdac.codec.control import RateController
 from hdac.codec.modes import Frame, Shown, open_mode
 from hdac.codec.plan import make_plan
@@ -47,6 +48,8 @@ _FRAMING, _MOTION = (1, 96), (3, 34)
 _HEADROOM = 8
 #: What the first pictures of later GOPs have more than usual: a line has no room for bursts.
 _CALMER = 4
+#: Seconds between the start of a GOP and one by request, at least: first pictures are dear.
+_REQUEST = Fraction(1, 2)
 #: How far a picture's QP may be from what the header says.
 _OFFSETS = -25, 25
 
@@ -106,7 +109,8 @@ class Encoder(Closing):
             self._enhancement = EnhancementWriter(header.motion, header.mode is Mode.HYBRID)
         self._mode = open_mode(plan, synthesiser)
         self._on_shown = on_shown
-        self._policy = RefreshPolicy(plan.refresh, plan.gop_frames)
+        least = max(1, round(header.fps * _REQUEST))
+        self._policy = RefreshPolicy(plan.refresh, plan.gop_frames, least)
         # pictures and their times, not coded yet; how many may wait
         self._ahead: deque[tuple[Picture, int]] = deque()
         self._lookahead = FLASH if plan.refresh == "auto" and not header.live else 0
@@ -144,6 +148,22 @@ class Encoder(Closing):
         if self._base is not None:
             self._base.close()
             self._base = None
+
+    def request_refresh(self) -> None:
+        """The next picture starts a GOP: a receiver has lost what others need. However often it is
+        asked for, half a second passes between two starts; what was asked for before waits."""
+        self._policy.request()
+
+    def set_bitrate(self, bps: float) -> None:
+        """The target rate from the next picture on, 500 to 5,000,000 bit/s. Raises `UsageError`,
+        also where the encoder was opened without a rate."""
+        check_kbps(bps / 1000)
+        if self._control is None:
+            raise UsageError(
+                f"bit rate {bps:g}: this encoder holds none (QPs, or mode animation); open it with "
+                "kbps"
+            )
+        self._control.set_target(bps / 1000)
 
     def push(self, picture: Picture, time: int | None = None) -> list[Packet]:
         """Codes one picture, of which it takes a copy. `time`: when it is shown, in ticks of the

@@ -71,11 +71,13 @@ class RefreshPolicy:
     as much as there are cores.
 
     refresh: "auto" (scene cut and rate-distortion rule), "never", or a period in frames; gop_max:
-    frames of a GOP at most.
+    frames of a GOP at most; gop_min: frames of a GOP that ends by request, at least.
     """
 
     refresh: Refresh = "auto"
     gop_max: int = GOP_MAX
+    gop_min: int = 1
+    _requested: bool = False
     _recent: deque[Picture] = field(default_factory=lambda: deque(maxlen=FLASH + 1))
     _before: Picture | None = None  # the picture before a change that may be a flash
     _waited: int = 0  # frames since that change
@@ -88,9 +90,15 @@ class RefreshPolicy:
         """Whether `source` starts a new GOP. `following`: the next pictures, if they are known,
         up to `FLASH`: they tell a flash from a scene cut at once."""
         wanted = self._decide(source, following)
+        self._requested = self._requested and not wanted
         self._recent.append(source)
         self._since = 1 if wanted else self._since + 1
         return wanted
+
+    def request(self) -> None:
+        """Somebody who lost packets needs a GOP: the next picture starts one, `gop_min` pictures
+        after the last start at the earliest."""
+        self._requested = True
 
     def start(self) -> None:
         """A GOP starts: all base pictures of the one before were reported."""
@@ -98,6 +106,8 @@ class RefreshPolicy:
 
     def _decide(self, source: Picture, following: Sequence[Picture]) -> bool:
         if not self._recent or self._since >= self.gop_max:
+            return True
+        if self._requested and self._since >= self.gop_min:
             return True
         if isinstance(self.refresh, int):
             return self._since >= self.refresh

@@ -11,7 +11,9 @@ from hdac.bitstream.container import Packet, PacketType
 from hdac.codec.config import EncoderConfig
 from hdac.codec.decoder import Decoder, Frame, Level
 from hdac.codec.encoder import Encoder
+from hdac.errors import DamagedError, UsageError
 from hdac.video.picture import Picture
+from tests.codec.test_rate import scene
 from tests.conftest import synthetic
 
 FRAMES, REFRESH = 60, 12
@@ -102,19 +104,28 @@ def test_times_of_a_clock() -> None:
 @pytest.mark.parametrize("level", ["base", "fused"])
 @pytest.mark.parametrize("seed", range(3))
 def test_lost_packets(sent: tuple[Decoder, list[Packet]], level: Level, seed: int) -> None:
-    """5 % of them: nothing that is shown is wrong, and after the next entry point all is shown."""
+    """5 % of them: nothing that is shown as right is wrong, what cannot be right is the last
+    picture, and after the next entry point all is right."""
     packets, rng = sent[1], random.Random(seed)
     lost = {n for n in range(FRAMES) if rng.random() < 0.05}
     assert lost
     whole = received(sent, packets, level)
     frames = received(sent, [p for n, p in enumerate(packets) if n not in lost], level)
-    assert all(equal(frame, whole[frame.number]) for frame in frames)
-    expected, waiting = [], False
+    right, waiting = set[int](), False
     for n, packet in enumerate(packets):
         waiting = n in lost or (waiting and not packet.gop_start)
         if not waiting:
-            expected.append(n)
-    assert [frame.number for frame in frames] == expected
+            right.add(n)
+    last = max(set(range(FRAMES)) - lost)  # of what comes later nothing is known
+    assert [frame.number for frame in frames] == list(range(min(right), last + 1))
+    assert [frame.time for frame in frames] == [Fraction(frame.number, 25) for frame in frames]
+    for before, frame in zip([None, *frames], frames, strict=False):
+        if frame.number in right:
+            assert equal(frame, whole[frame.number])
+        else:
+            assert frame.level == "concealed"
+            assert before is not None
+            assert frame.picture.same(before.picture)
 
 
 def test_packets_that_come_late_or_twice(sent: tuple[Decoder, list[Packet]]) -> None:
@@ -124,8 +135,9 @@ def test_packets_that_come_late_or_twice(sent: tuple[Decoder, list[Packet]]) -> 
     assert [f.number for f in received(sent, twice, "base")] == list(range(2 * REFRESH))
     late = [*packets[:3], *packets[4:6], packets[3], *packets[6:]]  # number 3 after number 5
     frames = received(sent, late, "base")
-    assert [f.number for f in frames] == [0, 1, 2, *range(REFRESH, 2 * REFRESH)]
-    assert all(equal(frame, whole[frame.number]) for frame in frames)
+    assert [f.number for f in frames] == list(range(2 * REFRESH))
+    assert [f.number for f in frames if f.level == "concealed"] == list(range(3, REFRESH))
+    assert all(equal(f, whole[f.number]) for f in frames if f.level != "concealed")
 
 
 def test_sequence_numbers_go_round(sent: tuple[Decoder, list[Packet]]) -> None:
@@ -133,4 +145,96 @@ def test_sequence_numbers_go_round(sent: tuple[Decoder, list[Packet]]) -> None:
     packets = [replace(p, sequence=p.sequence + 65530 & 0xFFFF) for p in sent[1][:REFRESH]]
     assert len(received(sent, packets, "base")) == REFRESH
     frames = received(sent, packets[:5] + packets[6:], "base")
-    assert [f.number for f in frames] == list(range(5))
+    assert [f.number for f in frames if f.level == "base"] == list(range(5))
+
+
+def test_times_after_a_gap() -> None:
+    """With a clock too, where a sender may have left frames out: 4 and 5 never were, 7 is lost."""
+    asked = EncoderConfig(mode="base", refresh=5, live=True)
+    ticks = [0, 40, 80, 120, 240, 280, 320, 360]
+    with Encoder(64, 48, 25, asked, clock=1000) as encoder, Decoder(encoder.header) as decoder:
+        pictures = synthetic(len(ticks))
+        packets = [
+            p for picture, t in zip(pictures, ticks, strict=True) for p in encoder.push(picture, t)
+        ]
+        packets += encoder.flush()
+        frames = [f for n, p in enumerate(packets) if n not in (1, 7) for f in decoder.push(p)]
+    assert [int(1000 * f.time) for f in frames] == ticks[:-1]
+    assert [f.number for f in frames] == list(range(len(ticks) - 1))
+    assert [f.number for f in frames if f.level == "base"] == [0, 5, 6]
+
+
+def test_an_outage_is_not_filled_without_bounds(sent: tuple[Decoder, list[Packet]]) -> None:
+    """A packet of a few bytes asks for 4 billion frames."""
+    first, *_, last = sent[1][: REFRESH + 1]
+    far = replace(last, time=2**32 - 1, sequence=last.sequence + 1000)
+    frames = received(sent, [first, far], "base")
+    assert [f.number for f in frames] == [0, *range(2**32 - 1 - 256, 2**32)]
+    assert [f.level for f in frames] == ["base"] + 256 * ["concealed"] + ["base"]
+
+
+def test_times_that_do_not_grow(sent: tuple[Decoder, list[Packet]]) -> None:
+    with Decoder(sent[0].header, "base") as decoder:
+        for packet in sent[1][:3]:
+            decoder.push(packet)
+        with pytest.raises(DamagedError, match="time 1 after one of time 2"):
+            decoder.push(replace(sent[1][3], time=1))
+        (frame,) = decoder.push(sent[1][3])  # it is as if the other one never came
+    assert (frame.number, frame.level) == (3, "base")
+
+
+def test_audio_passes_by(sent: tuple[Decoder, list[Packet]]) -> None:
+    audio = Packet(PacketType.AUDIO, b"\0", sequence=40_000)
+    packets = [p for packet in sent[1][:5] for p in (audio, packet)]
+    assert [f.number for f in received(sent, packets, "base")] == list(range(5))
+
+
+def starts(config: EncoderConfig, frames: int, asked: set[int]) -> list[int]:
+    """Frames that start a GOP where a refresh is requested before frames `asked`."""
+    with Encoder(64, 48, 25, config) as encoder:
+        packets = list[Packet]()
+        for n, picture in enumerate(synthetic(frames)):
+            if n in asked:
+                encoder.request_refresh()
+            packets += encoder.push(picture)
+        packets += encoder.flush()
+    return [p.time for p in packets if p.gop_start]
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "base", "animation"])
+def test_a_refresh_on_request(mode: str) -> None:
+    asked = EncoderConfig(mode=mode, refresh="never", live=True, preset="fast")  # type: ignore[arg-type]
+    assert starts(asked, 24, {20}) == [0, 20]
+
+
+def test_a_storm_of_requests() -> None:
+    """Two GOPs a second at most; the last request is not forgotten."""
+    asked = EncoderConfig(mode="base", refresh="never", live=True, preset="fast")
+    assert starts(asked, 50, set(range(1, 27))) == [0, 12, 24, 36]
+    assert starts(asked, 20, {1}) == [0, 12]
+
+
+def test_a_bit_rate_that_changes() -> None:
+    asked = EncoderConfig(mode="base", preset="fast", kbps=20, live=True, refresh="never")
+    with Encoder(64, 48, 25, asked) as encoder:
+        sizes = list[int]()
+        for n, picture in enumerate(scene(2, 250, 1.5)):
+            if n in (75, 150):
+                encoder.set_bitrate(5000 if n == 75 else 20_000)
+            sizes += [8 * len(p.payload) for p in encoder.push(picture)]
+        for bps in (499, 5_000_001, float("nan")):
+            with pytest.raises(UsageError, match=r"allowed are 0\.5k to 5000k"):
+                encoder.set_bitrate(bps)
+    high, low, again = (sum(sizes[n : n + 50]) / 2000 for n in (25, 100, 200))
+    assert high == pytest.approx(20, rel=0.25)
+    assert low == pytest.approx(5, rel=0.25)
+    assert again == pytest.approx(20, rel=0.25)
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "animation"])
+def test_an_encoder_without_a_rate(mode: str) -> None:
+    with (
+        Encoder(64, 48, 25, EncoderConfig(mode=mode, live=True)) as encoder,  # type: ignore[arg-type]
+        pytest.raises(UsageError, match="open it with kbps"),
+    ):
+        encoder.set_bitrate(8000)

@@ -1,0 +1,1 @@
+"""Live streams over lossy lines: packets, loss, rates; WebRTC."""
