@@ -99,7 +99,7 @@ class Decoder(Closing):
         self._time: Fraction | None = None  # of the last frame
         self._expected: int | None = None  # sequence number
         self._awaited = False  # the last packet's enhancement
-        self._lost = False  # until the next entry point
+        self._lost = self.header.live  # until the next entry point: a live one is joined anywhere
         self._shown: Picture | None = None  # the last one
         self._ticks = 0  # its time, in a live stream
         self._unshown = 0  # packets since

@@ -282,7 +282,9 @@ def test_a_lost_frame_among_sound(sent: tuple[Header, list[Packet]], lost: int) 
         arrived = (p for p in packets if p.type is PacketType.AUDIO or p.sequence != lost)
         shown = [frame for packet in arrived for frame in decoder.push(packet)]
     end = lost // 10 * 10 + 10
-    assert [f.number for f in shown] == [n for n in range(FRAMES) if not lost <= n < end]
+    right = [f.number for f in shown if f.level != "concealed"]
+    assert right == [n for n in range(FRAMES) if not lost <= n < end]
+    assert [f.number for f in shown] == list(range(shown[0].number, shown[-1].number + 1))
 
 
 def test_duplicates_are_played_once(sent: tuple[Header, list[Packet]]) -> None:
@@ -300,13 +302,16 @@ def test_times_of_hostile_live_streams_are_written(
     rng = random.Random(0)
     times = [rng.choice((0, 7, p.sequence, 1 << 31)) for p in packets]
     data = written(header, [replace(p, time=t) for p, t in zip(packets, times, strict=True)])
+    frames = list[hdac.Frame]()
+    with pytest.raises(IncompleteError, match="times of a live stream grow"):
+        frames.extend(hdac.decode(data))
     for suffix in ("mp4", "mkv"):
         info = VideoInfo(tmp_path / f"o.{suffix}", 64, 48, Fraction(25))
         with VideoWriter(info, audio=hdac.read_audio(data)) as writer:
-            for frame in hdac.decode(data):
+            for frame in frames:
                 writer.write(frame.picture, frame.time)
         with av.open(str(info.path)) as container:
-            assert sum(1 for _ in container.decode(video=0)) == FRAMES
+            assert sum(1 for _ in container.decode(video=0)) == len(frames) > 0
 
 
 # ---- loss in files
