@@ -31,6 +31,11 @@ class Congestion:
         self._limit = ceiling  # what arrived when the line was full
         self._decreased, self._updated = -_MEMORY, 0.0
 
+    def set_ceiling(self, ceiling: float) -> None:
+        """Another highest rate. The line bore as much before, or congestion will show."""
+        self.bitrate = self.ceiling = ceiling
+        self._floor = min(self._floor, ceiling)
+
     def update(self, loss: float, queue: float, arriving: float, now: float) -> None:
         """loss: share of datagrams, recently; queue: seconds that they wait on the line; arriving:
         bit/s of pictures that come through."""

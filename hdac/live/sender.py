@@ -79,6 +79,10 @@ class Sender:
             return 0
         return next((count for loss, count in _COPIES if self.loss >= loss), 0)
 
+    def limit(self, bitrate: float) -> None:
+        """Another highest bit rate, bit/s."""
+        self._congestion.set_ceiling(bitrate)
+
     def take_refresh(self, now: float) -> bool:
         """Whether the next picture should start a GOP; says so once."""
         wanted = self._refresh or now - self._started > _REFRESH
