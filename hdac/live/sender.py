@@ -127,6 +127,8 @@ class Sender:
         except StreamError:
             self.foreign += 1
             return []
+        if not report.received:  # it is there, and has nothing yet
+            return []
         expected = report.highest - self._highest & 0xFFFF
         ahead = self._number - report.highest & 0xFFFF  # it cannot have what was not sent
         if self._reports > _REPORTS or expected >= 0x8000 or not 0 < ahead < 0x8000:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from hdac.bitstream.container import Packet
 from hdac.codec.config import EncoderConfig
 from hdac.codec.decoder import Decoder, Frame, Level
 from hdac.codec.encoder import Encoder
@@ -87,8 +88,8 @@ class Call:
         self._right: list[tuple[float, Fraction, Picture]] = []  # when, its time, the picture
 
     def run(self) -> Outcome:
-        """To the last frame; some may still be on their way then."""
-        outcome, count, taken = self.outcome, len(self._pictures), 0
+        """To the time of the last frame."""
+        outcome, count, taken, ended = self.outcome, len(self._pictures), 0, 0.0
         end = float(count / self._fps) + self.forward.config.delay + float(_ALLOWED)
         with self.encoder, self._decoder, self._known:
             for now in _looks(end):
@@ -98,6 +99,10 @@ class Call:
                     before = self.forward.sent_bytes
                     self._take(taken, now)
                     outcome.sent.append(8 * (self.forward.sent_bytes - before))
+                    taken += 1
+                    ended = now + float(1 / self._fps)
+                elif taken == count and now >= ended:
+                    self._give(self.encoder.flush(), now)
                     taken += 1
                 self._travel(now)
         self._see()
@@ -116,7 +121,12 @@ class Call:
         if self.sender.take_refresh(now):
             self.encoder.request_refresh()
         time = round(number / self._fps * CLOCK)
-        for packet in self.encoder.push(self._pictures[number], time):
+        self._give(self.encoder.push(self._pictures[number], time), now)
+
+    def _give(self, packets: list[Packet], now: float) -> None:
+        """Packets leave."""
+        outcome = self.outcome
+        for packet in packets:
             outcome.starts += packet.gop_start
             outcome.bits.append(8 * len(packet.tobytes()))
             for frame in self._known.push(packet):
