@@ -27,7 +27,7 @@ _REASONS = {200: "OK", 400: "Bad Request", 404: "Not Found", 503: "Service Unava
 
 
 class Request(NamedTuple):
-    """`path`: behind the token, from "/"; "" for the token alone."""
+    """`path`: what follows the token, "" or from "/" on."""
 
     method: str
     path: str
@@ -141,11 +141,11 @@ class Server:
         size = int(length[1]) if length else 0
         if line is None or size > BODY:
             return Response(b"this request cannot be read\n", status=400)
-        token, _, rest = line[2].partition("?")[0][1:].partition("/")
+        token, slash, rest = line[2].partition("?")[0][1:].partition("/")
         if not secrets.compare_digest(token.encode(), self.token.encode()):
             return Response(b"nothing is here: give the whole URL, with its token\n", status=404)
         body = await reader.readexactly(size)
-        return await self._handler(Request(line[1], f"/{rest}" if rest else "", body))
+        return await self._handler(Request(line[1], slash + rest, body))
 
 
 def check_url(url: str) -> str:
