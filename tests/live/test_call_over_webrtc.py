@@ -1,8 +1,11 @@
 """`hdac live` end to end, on loopback: a server in a thread, viewers of several kinds."""
 
 import asyncio
+import datetime
+import ipaddress
 import json
 import queue
+import random
 import shutil
 import socket
 import threading
@@ -17,6 +20,11 @@ import numpy as np
 import pytest
 
 pytest.importorskip("aiortc", reason="aiortc is not installed: pip install 'hdac[live]'")
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from hdac.codec.config import EncoderConfig
 from hdac.errors import StreamError, UsageError
@@ -80,6 +88,61 @@ def test_a_call(tmp_path: Path) -> None:
     assert meter.total["errors"] == 0
     assert meter.total["shown"] == meter.total["base"] + meter.total["concealed"] > 5
     assert look_alike(tmp_path / "out.mkv")
+
+
+def test_a_call_over_a_bad_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fifth of all datagrams is lost: pictures come, right ones, and the sender knows."""
+    rng, send = random.Random(2), Channel.send
+
+    def sometimes(self: Channel, data: bytes) -> None:
+        if rng.random() > 0.2:
+            send(self, data)
+
+    monkeypatch.setattr(Channel, "send", sometimes)
+    with server(100) as url:
+        meter = seen(url, tmp_path / "out.mkv")
+    assert meter.total["errors"] == 0
+    assert meter.total["base"] > 5
+    assert look_alike(tmp_path / "out.mkv")
+
+
+def certificate(folder: Path) -> Path:
+    """A key and its certificate for 127.0.0.1, which signs itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "hdac")])
+    now = datetime.datetime.now(datetime.UTC)
+    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = folder / "both.pem"
+    private = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    path.write_bytes(private + signed.public_bytes(serialization.Encoding.PEM))
+    return path
+
+
+def test_a_call_by_https(tmp_path: Path) -> None:
+    pem = certificate(tmp_path)
+    with server(options=ServeOptions(cert=pem)) as url:
+        assert url.startswith("https://")
+        with pytest.raises(UsageError, match="certificate verify failed"):
+            post_json(url, {})
+        asked = JoinOptions(str(tmp_path / "out.mkv"), trusted=pem)
+        meter, _ = join(url, asked, lambda told: None)
+    assert meter.total["shown"] > 5
 
 
 def test_the_command_line(hdac: Run, tmp_path: Path) -> None:
