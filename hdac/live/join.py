@@ -37,7 +37,7 @@ from hdac.live.receiver import Receiver
 from hdac.live.threads import Loop
 
 #: Packets that wait to be decoded, at most: a decoder that is too slow starts again at a GOP.
-_WAITING = 128
+_WAITING = 50
 #: Seconds between two looks for what is due, and without a datagram after which the stream is over.
 _LOOK, _SILENT = 0.005, 15.0
 
@@ -66,7 +66,7 @@ class Joined:
     def __init__(self, now: Callable[[], float]) -> None:
         self.receiver, self._now = Receiver(), now
         self.packets = queue.Queue[Packet](_WAITING)
-        self.closed = False
+        self.closed = self._slow = False
         self.heard = 0.0
         self._peer: RTCPeerConnection | None = None
         self._channel: Channel | None = None
@@ -114,6 +114,9 @@ class Joined:
                 self.packets.put_nowait(packet)
             except queue.Full:
                 self.receiver.lose()
+                if not self._slow:
+                    say("pictures come faster than they are decoded here: try --level base")
+                self._slow = True
 
     async def _report(self) -> None:
         assert self._channel is not None

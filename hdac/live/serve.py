@@ -55,7 +55,7 @@ class Viewer:
         self.peer, self.sender, self._now = peer, Sender(bitrate), now
         self.channel: Channel | None = None
         self.heard = now()  # when the last report came
-        self.closed = False
+        self.closed = self._strange = False
         peer.on("datachannel", self._on_channel)
         peer.on("connectionstatechange", self._on_state)
 
@@ -65,7 +65,9 @@ class Viewer:
 
     def _on_channel(self, channel: RTCDataChannel) -> None:
         if self.channel is not None or not is_ours(channel):
-            say(f"a viewer's channel {channel.label[:32]!r} is not one of hdac: closed")
+            if not self._strange:
+                say(f"a viewer's channel {channel.label[:32]!r} is not ours: closed (said once)")
+            self._strange = True
             channel.close()
             return
         self.channel = Channel(channel, self._on_report)

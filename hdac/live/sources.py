@@ -21,6 +21,8 @@ from hdac.video.picture import Picture, Rgb
 from hdac.video.reader import VideoReader
 
 TEST_SIZE, TEST_FPS = (256, 256), Fraction(25)
+#: Shares of a frame's time before which a camera's next picture is left out.
+_EVERY = 0.9
 #: libav's input and the usual device, by the system.
 _CAMERAS = {
     "linux": ("v4l2", "/dev/video0"),
@@ -88,7 +90,7 @@ class _Camera:
             ) from error
         rate = fps or self._stream.average_rate or TEST_FPS
         self.info = VideoInfo(Path(device), *size, rate, matrix=resolve_matrix(2, size[1]))
-        self._every = 0.9 / float(rate)
+        self._every = _EVERY / float(rate)
 
     def __iter__(self) -> Iterator[Taken]:
         start, last, info = time.monotonic(), -1.0, self.info
