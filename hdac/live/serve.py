@@ -187,37 +187,35 @@ def _code(
     now: Callable[[], float],
 ) -> None:
     """Codes pictures as they come, for whoever looks."""
-    newest, last = Newest[Taken](), -1
+    newest = Newest[Taken]()
     thread = threading.Thread(target=_fill, args=(source, newest), name="source", daemon=True)
     thread.start()
-    started, seen = now(), None
+    started, seen, last = now(), None, -1
+
+    def send(packets: list[Packet], viewer: Viewer) -> None:
+        for packet in packets:
+            _count(meter, packet, now() - started)
+            loop.soon(viewer.send, packet)
+
     while not newest.ended:
         taken, viewer = newest.get(0.2), serving.viewer
+        if meter.due(now()):
+            meter.row(now(), _gauges(viewer, newest))
         if viewer is not None and now() - viewer.heard > _GONE:
             say("the viewer has gone")
             loop.run(serving.end())
-        if meter.due(now()):
-            meter.row(now(), _gauges(viewer, newest))
-        if taken is None or viewer is None or not viewer.ready:
-            continue
-        sender, ticks = viewer.sender, round(CLOCK * taken.at)
-        if ticks <= last or sender.behind(now()):
-            meter.count("left out")
-            continue
-        if viewer is not seen:  # it has nothing of the GOP
-            seen = viewer
-            encoder.request_refresh()
-        if sender.take_refresh(now()):
-            encoder.request_refresh()
-        encoder.set_bitrate(sender.bitrate)
-        last = ticks
-        for packet in encoder.push(taken.picture, ticks):
-            _count(meter, packet, now() - started)
-            loop.soon(viewer.send, packet)
-    if (viewer := serving.viewer) is not None:
-        for packet in encoder.flush():
-            _count(meter, packet, now() - started)
-            loop.soon(viewer.send, packet)
+        elif taken is not None and viewer is not None and viewer.ready:
+            ticks = round(CLOCK * taken.at)
+            if ticks <= last or viewer.sender.behind(now()):
+                meter.count("left out")
+                continue
+            if viewer.sender.take_refresh(now()) or viewer is not seen:  # it has nothing of the GOP
+                encoder.request_refresh()
+            encoder.set_bitrate(viewer.sender.bitrate)
+            send(encoder.push(taken.picture, ticks), viewer)
+            seen, last = viewer, ticks
+    if serving.viewer is not None:
+        send(encoder.flush(), serving.viewer)
 
 
 def _fill(source: Source, newest: Newest[Taken]) -> None:
@@ -251,6 +249,7 @@ def _gauges(viewer: Viewer | None, newest: Newest[Taken]) -> dict[str, Any]:
 
 def _drain(serving: Serving, now: Callable[[], float]) -> None:
     """Leaves the last packets time to arrive, and to be sent again."""
-    end = now() + _DRAIN
-    while (viewer := serving.viewer) is not None and not viewer.closed and now() < end:
-        time.sleep(0.05)
+    end, idle = now() + _DRAIN, 0
+    while (viewer := serving.viewer) is not None and not viewer.closed and now() < end and idle < 3:
+        time.sleep(0.1)
+        idle = idle + 1 if viewer.sender.idle else 0
