@@ -20,7 +20,7 @@ PAGES = [README, *sorted((ROOT / "docs").rglob("*.md"))]
 #: Those that show commands as they are now; others tell of earlier ones.
 GUIDES = [
     README,
-    *(ROOT / "docs" / f"{name}.md" for name in ("bench", "cli", "library", "training")),
+    *(ROOT / "docs" / f"{name}.md" for name in ("bench", "cli", "library", "live", "training")),
 ]
 TEXT = "\n".join(page.read_text() for page in GUIDES)
 EXAMPLES = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)

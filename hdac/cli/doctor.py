@@ -54,9 +54,9 @@ def _codec(name: str, mode: Literal["r", "w"]) -> Check:
     return Check(f"PyAV {name}", True, f"in process, PyAV {av.__version__}")
 
 
-def _package(name: str, purpose: str) -> Check:
+def _package(name: str, purpose: str, extra: str = "bench") -> Check:
     present = importlib.util.find_spec(name) is not None
-    absent = f"not installed ({purpose}): pip install 'hdac[bench]'"
+    absent = f"not installed ({purpose}): pip install 'hdac[{extra}]'"
     return Check(name, present, purpose if present else absent)
 
 
@@ -136,6 +136,8 @@ def checks() -> list[Check]:
         _package("matplotlib", "figures"),
         _package("pandas", "tables"),
         _package("plotly", "players of reports"),
+        _package("aiortc", "hdac live", "live"),
+        _package("pyvirtualcam", "hdac live join -o virtual-camera", "live"),
         _folder("HDAC_DATA", "training and test clips"),
         _folder("HDAC_WEIGHTS", "networks of metrics and losses"),
     ]

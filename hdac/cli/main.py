@@ -24,7 +24,7 @@ from hdac.errors import HdacError, StreamError, UsageError
 #: Each is a module of this package.
 VERBS = (
     "encode", "decode", "info", "export", "compare", "measure", "batch", "bench", "datasets",
-    "experiment", "train", "models", "doctor", "demo",
+    "experiment", "train", "models", "doctor", "demo", "live",
 )  # fmt: skip
 #: Environment variable: print unforeseen errors with their traceback.
 TRACEBACK = "HDAC_TRACEBACK"
@@ -33,6 +33,7 @@ _KEEPING = ("batch", "datasets", "experiment", "train")
 #: Verbs that need more than the package's own dependencies: the extra that has it.
 _EXTRAS = {
     "train": "train", "measure": "bench", "experiment": "bench", "demo": "bench", "bench": "cuda",
+    "live": "live",
 }  # fmt: skip
 
 

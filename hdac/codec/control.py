@@ -55,7 +55,8 @@ class RateController:
     def set_target(self, kbps: float) -> None:
         """Another target from the next picture on."""
         before, self._share = self._share, 1000 * kbps / self._fps
-        self._move(round(_GAIN * math.log2(before / self._share)))
+        if steps := round(_GAIN * math.log2(before / self._share)):
+            self._move(steps)
         self._settling = self._settling or self._share > before
 
     def report_first(self, bits: float) -> None:

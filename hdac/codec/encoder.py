@@ -141,6 +141,11 @@ class Encoder(Closing):
     def header(self) -> Header:
         return self.plan.header
 
+    @property
+    def delay(self) -> int:
+        """How many later frames a live stream's packet waits for: 0 or 1."""
+        return self._mode.in_flight
+
     def close(self) -> None:
         """Ends the encoder's threads; frames that were not flushed are lost."""
         self._closed = True

@@ -14,6 +14,8 @@ _OVERUSE, _CALM = 0.1, 0.05
 #: Share of what arrives that is asked for after overuse; growth per second below it, and beyond
 #: for as many seconds: the line may have more room later.
 _DECREASE, _FAST, _SLOW, _MEMORY = 0.85, 1.5, 1.08, 8.0
+#: Share of the rate below which it does not fall at once.
+_LEAST = 0.5
 #: Shares of lost datagrams: above the first it is congestion, below the second the rate may grow.
 _HEAVY, _LIGHT = 0.3, 0.1
 #: Seconds between two decreases, and for which the line counts as crowded after one.
@@ -31,6 +33,11 @@ class Congestion:
         self._limit = ceiling  # what arrived when the line was full
         self._decreased, self._updated = -_MEMORY, 0.0
 
+    def set_ceiling(self, ceiling: float) -> None:
+        """Another highest rate. The line bore as much before, or congestion will show."""
+        self.bitrate = self.ceiling = ceiling
+        self._floor = min(self._floor, ceiling)
+
     def update(self, loss: float, queue: float, arriving: float, now: float) -> None:
         """loss: share of datagrams, recently; queue: seconds that they wait on the line; arriving:
         bit/s of pictures that come through."""
@@ -38,8 +45,8 @@ class Congestion:
         since = now - self._decreased
         if queue > _OVERUSE or loss > _HEAVY:
             if since >= _PAUSE:
-                # where nothing is known of what arrives, the target itself falls
-                self._limit = arriving if 0 < arriving < self.bitrate else self.bitrate
+                # where little is sent, what arrives says little
+                self._limit = min(self.bitrate, max(arriving, _LEAST * self.bitrate))
                 self.bitrate = max(self._floor, _DECREASE * self._limit)
                 self._decreased = now
         elif queue < _CALM and loss < _LIGHT:

@@ -133,8 +133,7 @@ class Receiver:
             return False
         following = min(self._early)
         if start is not None and waited >= _REORDERED:
-            following = start
-            self.given_up += sum(n < start for n in self._early)  # they need what is missing
+            following = start  # those before it need what is missing
             self._early = {n: packet for n, packet in self._early.items() if n >= start}
         self.given_up += following - self._next
         self._next, self._lost = following, True

@@ -47,7 +47,7 @@ class _Sent:
 
 class Sender:
     """`send` packets, `report` what the receiver says; both return datagrams for the line. Before
-    each picture ask `bitrate`, `take_refresh` and `behind`.
+    each picture ask `bitrate`, `take_refresh` and `behind`, from any thread.
 
     bitrate: the pictures' highest, bit/s; copies come on top of it.
     """
@@ -60,7 +60,8 @@ class Sender:
         self._number = 0  # of the next datagram
         self._recent = deque[bytes](maxlen=3)  # packets, the newest last
         self._history = OrderedDict[int, _Sent]()
-        self._unreported = deque[tuple[int, float]]()  # datagrams on their way
+        self._unreported = deque[tuple[int, float]]()  # datagrams on their way, when they left
+        self._oldest: float | None = None  # when the first of them did
         self._highest = self._received = 0  # of the last report
         self._refresh, self._last_start = False, 0  # sequence number of the last GOP's first packet
         self._started = self._pictured = 0.0  # when the last GOP started, the last picture was sent
@@ -79,6 +80,15 @@ class Sender:
             return 0
         return next((count for loss, count in _COPIES if self.loss >= loss), 0)
 
+    @property
+    def idle(self) -> bool:
+        """Whether the receiver has the last datagram."""
+        return self._oldest is None
+
+    def limit(self, bitrate: float) -> None:
+        """Another highest bit rate, bit/s."""
+        self._congestion.set_ceiling(bitrate)
+
     def take_refresh(self, now: float) -> bool:
         """Whether the next picture should start a GOP; says so once."""
         wanted = self._refresh or now - self._started > _REFRESH
@@ -88,7 +98,8 @@ class Sender:
     def behind(self, now: float) -> bool:
         """Whether to leave the next picture out: the line is full. Not for long, and not where
         datagrams do not come at all: that is loss."""
-        waiting = now - self._unreported[0][1] - self.round_trip if self._unreported else 0.0
+        oldest = self._oldest
+        waiting = 0.0 if oldest is None else now - oldest - self.round_trip
         behind = min(waiting, self.queue) > _BEHIND and now - self._pictured < _LEFT_OUT
         if behind:
             self._left_out = now
@@ -123,6 +134,8 @@ class Sender:
         except StreamError:
             self.foreign += 1
             return []
+        if not report.received:  # it is there, and has nothing yet
+            return []
         expected = report.highest - self._highest & 0xFFFF
         ahead = self._number - report.highest & 0xFFFF  # it cannot have what was not sent
         if self._reports > _REPORTS or expected >= 0x8000 or not 0 < ahead < 0x8000:
@@ -143,6 +156,7 @@ class Sender:
             self.loss += weight * (lost - self.loss)
         while self._unreported and report.highest - self._unreported[0][0] & 0xFFFF < 0x8000:
             self._unreported.popleft()
+        self._oldest = self._unreported[0][1] if self._unreported else None
         trip = (int(1000 * now) - report.echo - report.held & 0xFFFFFFFF) / 1000
         if trip < 10:
             self.round_trip = trip if not self.round_trip else min(trip, 1.01 * self.round_trip)
@@ -177,6 +191,7 @@ class Sender:
         self._unreported.append((self._number & 0xFFFF, now))
         if len(self._unreported) > 4 * _HISTORY:
             self._unreported.popleft()
+        self._oldest = self._unreported[0][1]
         self._number += 1
         self.datagrams += 1
         self.payload += len(data)

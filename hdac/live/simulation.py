@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from hdac.bitstream.container import Packet
 from hdac.codec.config import EncoderConfig
 from hdac.codec.decoder import Decoder, Frame, Level
 from hdac.codec.encoder import Encoder
@@ -23,9 +24,9 @@ from hdac.video.picture import Picture
 CLOCK = 1000
 #: Seconds between two looks at the line.
 _STEP = 0.004
-#: Seconds from a picture to when it is shown, beyond the line's delay: the frame that the encoder
-#: holds, and the one that `Playout` does, plus one look.
-_ALLOWED = 2 * Fraction(1, 25) + Fraction(1, 100)
+#: Seconds from a picture to when it is shown, beyond the line's delay and the frames that the
+#: encoder holds: what `Playout` does, and two looks.
+_ALLOWED = 0.05
 
 
 @dataclass
@@ -84,12 +85,14 @@ class Call:
         self._decoder = Decoder(self.encoder.header, level)
         self._known = Decoder(self.encoder.header, level)  # to which nothing is lost
         self._truth: dict[Fraction, Picture] = {}
+        #: From a picture to when it is shown.
+        self.allowed = forward.config.delay + self.encoder.delay / float(fps) + _ALLOWED
         self._right: list[tuple[float, Fraction, Picture]] = []  # when, its time, the picture
 
     def run(self) -> Outcome:
-        """To the last frame; some may still be on their way then."""
-        outcome, count, taken = self.outcome, len(self._pictures), 0
-        end = float(count / self._fps) + self.forward.config.delay + float(_ALLOWED)
+        """To the time of the last frame."""
+        outcome, count, taken, ended = self.outcome, len(self._pictures), 0, 0.0
+        end = float(count / self._fps) + self.allowed
         with self.encoder, self._decoder, self._known:
             for now in _looks(end):
                 if taken < count and now >= taken / self._fps:
@@ -98,6 +101,10 @@ class Call:
                     before = self.forward.sent_bytes
                     self._take(taken, now)
                     outcome.sent.append(8 * (self.forward.sent_bytes - before))
+                    taken += 1
+                    ended = now + float(1 / self._fps)
+                elif taken == count and now >= ended:
+                    self._give(self.encoder.flush(), now)
                     taken += 1
                 self._travel(now)
         self._see()
@@ -116,7 +123,12 @@ class Call:
         if self.sender.take_refresh(now):
             self.encoder.request_refresh()
         time = round(number / self._fps * CLOCK)
-        for packet in self.encoder.push(self._pictures[number], time):
+        self._give(self.encoder.push(self._pictures[number], time), now)
+
+    def _give(self, packets: list[Packet], now: float) -> None:
+        """Packets leave."""
+        outcome = self.outcome
+        for packet in packets:
             outcome.starts += packet.gop_start
             outcome.bits.append(8 * len(packet.tobytes()))
             for frame in self._known.push(packet):
@@ -155,11 +167,15 @@ class Call:
     def _see(self) -> None:
         """What is on the screen at each frame time."""
         shown: tuple[Fraction, Picture] | None = None
-        delay, coming = self.forward.config.delay + float(_ALLOWED), iter(self._right)
+        coming = iter(self._right)
         following = next(coming, None)
         for number, source in enumerate(self._pictures):
             time, new = number / self._fps, False
-            while following is not None and following[0] <= time + delay and following[1] <= time:
+            while (
+                following is not None
+                and following[0] <= time + self.allowed
+                and following[1] <= time
+            ):
                 shown, new = following[1:], True
                 following = next(coming, None)
             self.outcome.new.append(new)

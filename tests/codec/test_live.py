@@ -22,9 +22,10 @@ FRAMES, REFRESH = 60, 12
 def pushed(encoder: Encoder, pictures: list[Picture], step: int = 0) -> list[Packet]:
     """All packets, as they came; frame n's has to be there with frame n + 1 at the latest."""
     packets = list[Packet]()
+    assert encoder.delay in (0, 1)
     for n, picture in enumerate(pictures):
         packets += encoder.push(picture, n * step if step else None)
-        assert len(packets) in (n, n + 1), "a delay of at most one frame"
+        assert len(packets) == max(0, n + 1 - encoder.delay)
     return packets + encoder.flush()
 
 

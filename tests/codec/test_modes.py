@@ -308,7 +308,8 @@ def test_a_still_live_stream_with_losses(head: list[Picture]) -> None:
         for lost in (2, 4, 8):
             with Decoder(encoder.header) as decoder:
                 came = [p for n, p in enumerate(packets) if n != lost]
-                frames = [f for p in came for f in decoder.push(p)] + decoder.flush()
+                shown = [f for p in came for f in decoder.push(p)] + decoder.flush()
+            frames = [f for f in shown if f.level != "concealed"]
             assert len(frames) >= 6
             assert all(f.picture.same(whole[f.number].picture) for f in frames)
 

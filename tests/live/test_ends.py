@@ -225,7 +225,7 @@ def test_reports_of_what_was_not_sent_are_not_believed() -> None:
     sender = Sender(8000)
     for n in range(10):
         sender.send(packet(n, n == 0), n / 25)
-    sender.report(said(highest=500, received=0, lost=True, needed=5, rate=1), 1.0)
+    sender.report(said(highest=500, received=1, lost=True, needed=5, rate=1), 1.0)
     assert (sender.loss, sender.foreign, sender.take_refresh(1.0)) == (0.0, 1, False)
 
 

@@ -1,0 +1,148 @@
+"""Where decoded pictures of a call go: a file, a window, a virtual camera, the page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from hdac.bitstream.container import Header
+from hdac.codec.decoder import Frame
+from hdac.errors import UsageError
+from hdac.video.info import VideoInfo
+from hdac.video.writer import VideoWriter, check_output
+
+
+class Output(AbstractContextManager["Output"]):
+    """`paced`: it is shown at its time, and what is late is left out; else all is written."""
+
+    paced = True
+    notes: list[str]
+
+    def __init__(self) -> None:
+        self.notes = []
+
+    def show(self, frame: Frame) -> None:
+        raise NotImplementedError
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        pass
+
+    @property
+    def closed(self) -> bool:
+        """Whether nobody looks any more."""
+        return False
+
+
+class File(Output):
+    """Every frame, concealed ones too. Whole when the call ends, also by Ctrl-C."""
+
+    paced = False
+
+    def __init__(self, header: Header, path: Path, force: bool) -> None:
+        super().__init__()
+        info = VideoInfo(path, header.width, header.height, header.fps, None, *header.colour)
+        self._writer = VideoWriter(info, force, timed=bool(header.clock))
+        self.notes = self._writer.notes
+        self._start: Fraction | None = None
+
+    def show(self, frame: Frame) -> None:
+        self._start = frame.time if self._start is None else self._start
+        self._writer.write(frame.picture, frame.time - self._start)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._writer.__exit__(kind, error, trace)
+
+
+class Window(Output):
+    def __init__(self, title: str) -> None:
+        super().__init__()
+        try:
+            import tkinter
+        except ImportError as error:
+            raise UsageError(
+                "-o window: this Python has no tkinter (Debian: apt install python3-tk); use -o "
+                "page, or a file"
+            ) from error
+        try:
+            self._root = tkinter.Tk()
+        except tkinter.TclError as error:
+            raise UsageError(f"-o window: no display ({error}); use -o page, or a file") from error
+        self._root.title(title)
+        self._root.protocol("WM_DELETE_WINDOW", self._close)
+        self._label, self._closed = tkinter.Label(self._root, borderwidth=0), False
+        self._label.pack()
+        self._image: Any = None
+
+    def _close(self) -> None:
+        self._closed = True
+
+    def show(self, frame: Frame) -> None:
+        import tkinter
+
+        rgb = frame.to_rgb()
+        head = f"P6 {rgb.shape[1]} {rgb.shape[0]} 255 ".encode()
+        self._image = tkinter.PhotoImage(data=head + rgb.tobytes(), format="PPM")
+        self._label.configure(image=self._image)
+        self._root.update()
+
+    @property
+    def closed(self) -> bool:
+        if not self._closed:
+            self._root.update()
+        return self._closed
+
+    def __exit__(self, *_: object) -> None:
+        self._root.destroy()
+
+
+class VirtualCamera(Output):
+    def __init__(self, header: Header) -> None:
+        super().__init__()
+        import pyvirtualcam
+
+        try:
+            self._camera = pyvirtualcam.Camera(header.width, header.height, float(header.fps))
+        except (RuntimeError, ValueError) as error:
+            raise UsageError(
+                f"-o virtual-camera: this system has none ({str(error).strip()}); Linux: load the "
+                "module v4l2loopback (modprobe v4l2loopback), Windows and macOS: install OBS; or "
+                "use -o window, page or a file"
+            ) from error
+        self.notes.append(f"pictures go to {self._camera.device}")
+
+    def show(self, frame: Frame) -> None:
+        self._camera.send(frame.to_rgb())
+
+    def __exit__(self, *_: object) -> None:
+        self._camera.close()
+
+
+class Page(Output):
+    """`publish`: given each picture, to be served."""
+
+    def __init__(self, publish: Callable[[Frame], object]) -> None:
+        super().__init__()
+        self.show = publish  # type: ignore[method-assign,assignment]
+
+
+KINDS = ("window", "page", "virtual-camera")
+
+
+def check(name: str, force: bool) -> None:
+    """Raises `UsageError` for an output that cannot be, before anything is asked of the network."""
+    if name not in KINDS:
+        try:
+            check_output(Path(name), force)
+        except UsageError as error:
+            raise UsageError(f"{error} (or -o window, page or virtual-camera)") from error

@@ -1,0 +1,133 @@
+"""WebRTC by aiortc: one data channel, unordered and without retransmission, and its set-up."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import ipaddress
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import aioice.ice
+from aiortc import (
+    RTCConfiguration,
+    RTCDataChannel,
+    RTCIceServer,
+    RTCPeerConnection,
+    RTCSessionDescription,
+)
+
+from hdac.bitstream.container import Header, pack_header, read_header
+from hdac.bitstream.cursor import Cursor
+from hdac.errors import StreamError, UsageError
+
+LABEL = "hdac"
+#: Bytes that may wait in a channel: beyond, the other side does not keep up.
+_BUFFERED = 1 << 16
+#: Seconds for a connection to come about.
+CONNECT = 10.0
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def use_loopback(host: str) -> None:
+    """Where `host` is this machine, so are the connection's addresses: aioice offers all of a
+    machine's but those."""
+    if is_loopback(host):
+        aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: ["127.0.0.1"]
+
+
+def connection(stun: str | None) -> RTCPeerConnection:
+    """stun: the URL of a server that tells a machine behind a router its address; None: none is
+    asked (aiortc would ask one of Google's)."""
+    servers = [] if stun is None else [RTCIceServer(stun)]
+    try:
+        return RTCPeerConnection(RTCConfiguration(iceServers=servers))
+    except ValueError as error:
+        raise UsageError(f"--stun {stun}: {error}; expected stun:HOST:PORT") from error
+
+
+class Channel:
+    """A data channel, with what waits in it bounded."""
+
+    def __init__(self, channel: RTCDataChannel, on_message: Callable[[bytes], object]) -> None:
+        self._channel = channel
+        self.dropped = 0  # datagrams: the other side does not keep up
+        channel.on("message", lambda data: on_message(data) if isinstance(data, bytes) else None)
+
+    def send(self, data: bytes) -> None:
+        if self._channel.readyState != "open" or self._channel.bufferedAmount > _BUFFERED:
+            self.dropped += 1
+            return
+        self._channel.send(data)
+
+
+def is_ours(channel: RTCDataChannel) -> bool:
+    """Whether a channel that somebody opened is one for a stream."""
+    return channel.label == LABEL and not channel.ordered and channel.maxRetransmits == 0
+
+
+async def offer(peer: RTCPeerConnection) -> tuple[RTCDataChannel, dict[str, Any]]:
+    """A channel that opens once the offer is answered, and the offer."""
+    channel = peer.createDataChannel(LABEL, ordered=False, maxRetransmits=0)
+    await peer.setLocalDescription(await peer.createOffer())
+    return channel, {"type": "offer", "sdp": peer.localDescription.sdp}
+
+
+async def answer(peer: RTCPeerConnection, data: Any, header: Header) -> dict[str, Any]:
+    """The answer to an offer, with the stream's header. Raises `UsageError` for what is none."""
+    try:
+        described = RTCSessionDescription(str(data["sdp"]), str(data["type"]))
+        if described.type != "offer" or "m=application" not in described.sdp:
+            raise ValueError("no data channel is offered")
+        await peer.setRemoteDescription(described)
+        await peer.setLocalDescription(await peer.createAnswer())
+    except Exception as error:  # aiortc raises whatever its parser meets
+        raise UsageError(f"this is no offer of `hdac live join` ({error!r})") from error
+    return {
+        "type": "answer",
+        "sdp": peer.localDescription.sdp,
+        "header": base64.b64encode(pack_header(header)).decode(),
+    }
+
+
+async def accept(peer: RTCPeerConnection, data: dict[str, Any]) -> Header:
+    """Takes the answer to our offer; gives the stream's header. Raises `StreamError`."""
+    try:
+        header = read_header(Cursor(base64.b64decode(str(data["header"]), validate=True)))
+        await peer.setRemoteDescription(RTCSessionDescription(str(data["sdp"]), "answer"))
+    except StreamError:
+        raise
+    except (KeyError, binascii.Error) as error:
+        raise StreamError(f"the answer is not that of `hdac live serve` ({error!r})") from error
+    except Exception as error:  # aiortc raises whatever its parser meets
+        raise StreamError(f"the answer's description cannot be used ({error!r})") from error
+    if not header.live:
+        raise StreamError("the answer's header is that of a file; a live stream was expected")
+    return header
+
+
+async def opened(channel: RTCDataChannel) -> None:
+    """Waits until a channel is open. Raises `UsageError`."""
+    is_open = asyncio.Event()
+    channel.on("open", is_open.set)
+    if channel.readyState == "open":
+        is_open.set()
+    try:
+        await asyncio.wait_for(is_open.wait(), CONNECT)
+    except TimeoutError as error:
+        raise UsageError(
+            f"no connection within {CONNECT:g} s: no way between the two machines; behind routers "
+            "give --stun stun:HOST:PORT on both sides"
+        ) from error
+
+
+def host_of(url: str) -> str:
+    return urlsplit(url).hostname or ""

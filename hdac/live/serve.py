@@ -1,0 +1,255 @@
+"""`hdac live serve`: a source, coded while it comes, to one viewer at a time.
+
+Three threads: the source's, which holds the newest picture; the caller's, which codes; the
+network's, which answers offers and sends.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aiortc import RTCDataChannel, RTCPeerConnection
+
+from hdac.bitstream.container import Colour, Header, Packet
+from hdac.codec.config import EncoderConfig
+from hdac.codec.encoder import Encoder
+from hdac.errors import HdacError
+from hdac.live.http import Request, Response, Server, server_context
+from hdac.live.meter import Meter, say
+from hdac.live.peer import CONNECT, Channel, answer, connection, is_ours, use_loopback
+from hdac.live.sender import Sender
+from hdac.live.sources import Source, Taken
+from hdac.live.threads import Loop, Newest
+
+#: Ticks per second of the frames' times.
+CLOCK = 1000
+#: Seconds without a report after which a viewer has gone, and after which another may have its
+#: place; seconds that the last packets have to arrive.
+_GONE, _AWAY, _DRAIN = 10.0, 2.0, 1.5
+
+
+@dataclass(frozen=True)
+class ServeOptions:
+    """host, port: of the signalling; cert, key: for https (PEM). stun: URL of a STUN server.
+    as_json: statistics as JSON lines on stdout."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    cert: Path | None = None
+    key: Path | None = None
+    stun: str | None = None
+    as_json: bool = False
+
+
+class Viewer:
+    """One viewer's connection; lives in the network's thread."""
+
+    def __init__(self, peer: RTCPeerConnection, bitrate: float, now: Callable[[], float]) -> None:
+        self.peer, self.sender, self._now = peer, Sender(bitrate), now
+        self.channel: Channel | None = None
+        self.heard = now()  # when the last report came
+        self.closed = self._strange = False
+        peer.on("datachannel", self._on_channel)
+        peer.on("connectionstatechange", self._on_state)
+
+    @property
+    def ready(self) -> bool:
+        return self.channel is not None and not self.closed
+
+    def _on_channel(self, channel: RTCDataChannel) -> None:
+        if self.channel is not None or not is_ours(channel):
+            if not self._strange:
+                say(f"a viewer's channel {channel.label[:32]!r} is not ours: closed (said once)")
+            self._strange = True
+            channel.close()
+            return
+        self.channel = Channel(channel, self._on_report)
+        channel.on("close", self._on_close)
+
+    def _on_state(self) -> None:
+        self.closed |= self.peer.connectionState in ("failed", "closed")
+
+    def _on_close(self) -> None:
+        self.closed = True
+
+    def _on_report(self, data: bytes) -> None:
+        now = self._now()
+        before = self.sender.foreign
+        again = self.sender.report(data, now)
+        if self.sender.foreign == before:
+            self.heard = now
+        elif before == 0:
+            say("the viewer sends what is no report, or too many: left out (said once)")
+        self._put(again)
+
+    def send(self, packet: Packet) -> None:
+        self._put(self.sender.send(packet, self._now()))
+
+    def _put(self, datagrams: list[bytes]) -> None:
+        for data in datagrams:
+            if self.channel is not None:
+                self.channel.send(data)
+
+
+class Serving:
+    """The offer's handler and the present viewer."""
+
+    def __init__(
+        self, header: Header, bitrate: float, options: ServeOptions, now: Callable[[], float]
+    ) -> None:
+        self.header, self._bitrate, self._stun, self._now = header, bitrate, options.stun, now
+        self.viewer: Viewer | None = None
+        self.joined = threading.Event()
+
+    async def handle(self, request: Request) -> Response:
+        if (request.method, request.path) != ("POST", ""):
+            return Response(b"A live stream of hdac: hdac live join URL -o page (or -o window)\n")
+        if self.viewer is not None and not self.viewer.closed:
+            if self._now() - self.viewer.heard < (_AWAY if self.viewer.ready else CONNECT):
+                return Response(b"somebody is watching; one viewer at a time\n", status=503)
+            await self.end()
+        peer = connection(self._stun)
+        viewer = self.viewer = Viewer(peer, self._bitrate, self._now)
+        try:
+            told = await answer(peer, _parsed(request.body), self.header)
+        except HdacError as error:
+            say(f"an offer is refused: {str(error)[:200]}")
+            await self.end()
+            return Response(f"{error}\n".encode(), status=400)
+        peer.on("datachannel", lambda _: self.joined.set() if viewer.ready else None)
+        return Response(json.dumps(told).encode(), "application/json")
+
+    async def end(self) -> None:
+        """Lets the viewer go."""
+        viewer, self.viewer = self.viewer, None
+        if viewer is not None:
+            viewer.closed = True
+            await viewer.peer.close()
+
+
+def _parsed(body: bytes) -> Any:
+    with suppress(ValueError):
+        return json.loads(body)
+    return None
+
+
+def serve(
+    source: Source,
+    config: EncoderConfig,
+    options: ServeOptions,
+    on_url: Callable[[str], object],
+) -> Meter:
+    """Serves a source until it ends, or is interrupted. `on_url`: told where a viewer may join.
+    Raises `UsageError`."""
+    assert config.kbps is not None
+    info, start = source.info, time.monotonic()
+
+    def now() -> float:
+        return time.monotonic() - start
+
+    meter, context = Meter(options.as_json), server_context(options.cert, options.key)
+    use_loopback(options.host)
+    colour = Colour(info.matrix, info.primaries, info.transfer)
+    with (
+        Encoder(info.width, info.height, info.fps, config, colour, clock=CLOCK) as encoder,
+        Loop() as loop,
+    ):
+        serving = Serving(encoder.header, 1000 * config.kbps, options, now)
+        server = Server(serving.handle, options.host, options.port, context)
+        loop.run(server.start())
+        try:
+            on_url(server.url)
+            while not serving.joined.wait(0.5):
+                pass  # nothing is taken until somebody looks
+            _code(source, encoder, serving, loop, meter, now)
+            _drain(serving, now)
+        except KeyboardInterrupt:
+            say("interrupted: the stream ends")
+        finally:
+            loop.run(serving.end())
+            loop.run(server.close())
+    return meter
+
+
+def _code(
+    source: Source,
+    encoder: Encoder,
+    serving: Serving,
+    loop: Loop,
+    meter: Meter,
+    now: Callable[[], float],
+) -> None:
+    """Codes pictures as they come, for whoever looks."""
+    newest = Newest[Taken]()
+    thread = threading.Thread(target=_fill, args=(source, newest), name="source", daemon=True)
+    thread.start()
+    started, seen, last = now(), None, -1
+
+    def send(packets: list[Packet], viewer: Viewer) -> None:
+        for packet in packets:
+            _count(meter, packet, now() - started)
+            loop.soon(viewer.send, packet)
+
+    while not newest.ended:
+        taken, viewer = newest.get(0.2), serving.viewer
+        if meter.due(now()):
+            meter.row(now(), _gauges(viewer, newest))
+        if viewer is not None and now() - viewer.heard > _GONE:
+            say("the viewer has gone")
+            loop.run(serving.end())
+        elif taken is not None and viewer is not None and viewer.ready:
+            ticks = round(CLOCK * taken.at)
+            if ticks <= last or viewer.sender.behind(now()):
+                meter.count("left out")
+                continue
+            if viewer.sender.take_refresh(now()) or viewer is not seen:  # it has nothing of the GOP
+                encoder.request_refresh()
+            encoder.set_bitrate(viewer.sender.bitrate)
+            send(encoder.push(taken.picture, ticks), viewer)
+            seen, last = viewer, ticks
+    if serving.viewer is not None:
+        send(encoder.flush(), serving.viewer)
+
+
+def _fill(source: Source, newest: Newest[Taken]) -> None:
+    try:
+        for taken in source:
+            newest.put(taken)
+    except Exception as error:
+        say(f"the source ended: {error}")
+    finally:
+        newest.end()
+
+
+def _count(meter: Meter, packet: Packet, at: float) -> None:
+    meter.count("frames")
+    meter.count("bits", 8 * len(packet.tobytes()))
+    meter.count("refreshes", int(packet.gop_start))
+    meter.count("delay_ms", max(0, round(1000 * at - packet.time)))
+
+
+def _gauges(viewer: Viewer | None, newest: Newest[Taken]) -> dict[str, Any]:
+    if viewer is None:
+        return {"viewer": False, "skipped": newest.skipped}
+    sender = viewer.sender
+    return {
+        "viewer": viewer.ready, "skipped": newest.skipped, "target_kbps": sender.bitrate / 1000,
+        "loss": round(sender.loss, 4), "round_trip_ms": round(1000 * sender.round_trip),
+        "queue_ms": round(1000 * sender.queue), "copies": sender.copies, "resent": sender.resent,
+        "foreign": sender.foreign, "dropped": viewer.channel.dropped if viewer.channel else 0,
+    }  # fmt: skip
+
+
+def _drain(serving: Serving, now: Callable[[], float]) -> None:
+    """Leaves the last packets time to arrive, and to be sent again."""
+    end, idle = now() + _DRAIN, 0
+    while (viewer := serving.viewer) is not None and not viewer.closed and now() < end and idle < 3:
+        time.sleep(0.1)
+        idle = idle + 1 if viewer.sender.idle else 0
