@@ -1,9 +1,13 @@
-"""`hdac live` end to end, on loopback: a server in a thread, viewers of several kinds."""
+"""`hdac live` end to end, on loopback: a server in a thread, viewers of several kinds.
+
+In real time, so that a busy machine may fail them: they run where HDAC_TEST_LIVE is set.
+"""
 
 import asyncio
 import datetime
 import ipaddress
 import json
+import os
 import queue
 import random
 import shutil
@@ -41,6 +45,9 @@ from hdac.video.fidelity import luma_mse, psnr
 from hdac.video.reader import VideoReader
 from tests.conftest import Run
 
+pytestmark = pytest.mark.skipif(
+    not os.environ.get("HDAC_TEST_LIVE"), reason="in real time: set HDAC_TEST_LIVE=1 to run it"
+)
 CONFIG = EncoderConfig(mode="base", kbps=40, preset="fast", live=True)
 
 
