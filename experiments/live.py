@@ -26,11 +26,12 @@ from statistics import fmean
 from hdac.codec.config import EncoderConfig
 from hdac.codec.decoder import Decoder
 from hdac.codec.encoder import Encoder
+from hdac.codec.files import CLOCK
 from hdac.codec.files import encode, inspect
 from hdac.live.line import Line, LineConfig
 from hdac.live.receiver import Receiver
 from hdac.live.sender import Sender
-from hdac.live.simulation import CLOCK, Call, Outcome
+from hdac.live.simulation import Call, Outcome
 from hdac.video.picture import Picture
 from hdac.video.reader import VideoReader
 

@@ -31,8 +31,7 @@ def load(name: str) -> tuple[VideoInfo, list[Picture]]:
     """All pictures of a video or an .hdac file; says its notes."""
     from hdac.bitstream.container import SUFFIX, read_header
     from hdac.bitstream.cursor import Cursor
-    from hdac.cli.decode import video_info
-    from hdac.codec.files import decode
+    from hdac.codec.files import decode, video_info
     from hdac.video.reader import VideoReader
 
     path = Path(name)

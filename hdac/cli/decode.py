@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from hdac.bitstream.container import Header
     from hdac.codec.audio import Audio
     from hdac.codec.decoder import Frame
-    from hdac.video.info import VideoInfo
 
 
 def add_arguments(sub: argparse.ArgumentParser) -> None:
@@ -53,13 +52,6 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
     add_max_pixels(sub)
     add_device(sub)
     add_json(sub)
-
-
-def video_info(header: Header, path: Path, frames: int | None = None) -> VideoInfo:
-    """What a writer must know of a stream."""
-    from hdac.video.info import VideoInfo
-
-    return VideoInfo(path, header.width, header.height, header.fps, frames, *header.colour)
 
 
 class _Opened(NamedTuple):
@@ -94,6 +86,7 @@ def _open(options: argparse.Namespace, data: bytes, pixels: int) -> _Opened:
 
 
 def run(options: argparse.Namespace) -> int:
+    from hdac.codec.files import video_info
     from hdac.video.writer import VideoWriter, check_output
 
     pixels = parse_pixels(options.max_pixels)

@@ -81,9 +81,10 @@ class AudioWriter:
             raise UsageError(str(error)) from None
         self._waiting.append(packet)
 
-    def take(self, time: int, last: bool = False) -> list[Packet]:
+    def take(self, time: int, last: bool = False, number: int = 0) -> list[Packet]:
         """AUDIO packets of what is played before the frame at `time` (ticks of the stream's times)
-        ends. last: all that is left. Raises `UsageError` for what is too far from that frame."""
+        ends. last: all that is left. number: of that frame's packet. Raises `UsageError` for what
+        is too far from that frame."""
         header = self._header
         base = _base(time * header.tick)
         until = _base(time * header.tick + 1 / header.fps)
@@ -94,8 +95,8 @@ class AudioWriter:
             if not runs or len(runs[-1]) == most or packet.time != runs[-1][-1].end:
                 runs.append([])
             runs[-1].append(packet)
-        live_time = time if header.live else 0
-        return [Packet(PacketType.AUDIO, pack_audio(run, base), time=live_time) for run in runs]
+        kind, number, at = PacketType.AUDIO, number - LATE & 0xFFFF, time if header.live else 0
+        return [Packet(kind, pack_audio(run, base), False, number, at) for run in runs]
 
 
 def _base(time: Fraction) -> int:

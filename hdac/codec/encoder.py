@@ -25,7 +25,7 @@ from hdac.bitstream.container import (
 )
 from hdac.bitstream.stream import StreamWriter
 from hdac.closing import Closing, check_process
-from hdac.codec.audio import LATE, AudioWriter
+from hdac.codec.audio import AudioWriter
 from hdac.codec.config import EncoderConfig, check_kbps
 from hdac.codec.control import RateController
 from hdac.codec.modes import Frame, Shown, open_mode
@@ -134,7 +134,7 @@ class Encoder(Closing):
         self._ready: deque[Packet] = deque()  # of the base layer, whose frames are in the making
         self._packet_time, self._last_time = 0, -1
         self._finished = self._taken = 0  # times of the last frames that are coded, in packets
-        self._sound = AudioWriter(plan.header)
+        self._sound = AudioWriter(header)
         self._closed, self._process = False, os.getpid()
 
     @property
@@ -244,9 +244,8 @@ class Encoder(Closing):
     def _with_sound(self, packets: list[Packet], last: bool = False) -> list[Packet]:
         """Packets of frames and the sound up to their end, which is not counted: its loss is none
         of a frame."""
-        number = self._sequence - 1 - LATE & 0xFFFF
-        sound = self._sound.take(self._taken, last) if packets or last else []
-        return packets + [replace(packet, sequence=number) for packet in sound]
+        due = packets or last
+        return packets + (self._sound.take(self._taken, last, self._sequence - 1) if due else [])
 
     def _check_open(self) -> None:
         if self._closed:

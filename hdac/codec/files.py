@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, repeat
+from pathlib import Path
 
 from hdac.bitstream.container import (
     MAX_PIXELS,
@@ -27,6 +28,7 @@ from hdac.codec.spool import Spool
 from hdac.codec.syntax import BaseReader, EnhancementReader
 from hdac.errors import IncompleteError, StreamError
 from hdac.layers.mixed import PlainHevc
+from hdac.video.info import VideoInfo
 from hdac.video.opus import OpusPacket
 from hdac.video.picture import Picture
 from hdac.video.rate import Rate, parse_rate
@@ -199,6 +201,11 @@ def inspect(data: bytes, max_pixels: int = MAX_PIXELS) -> StreamInfo:
     whole = {name: round(bits) for name, bits in totals.items()}
     bits = Bits(header=8 * len(data) - sum(whole.values()), **whole)
     return StreamInfo(header, frames, len(data), bits, max(0, len(qps) - 1), tuple(qps))
+
+
+def video_info(header: Header, path: Path, frames: int | None = None) -> VideoInfo:
+    """What a writer must know of a stream."""
+    return VideoInfo(path, header.width, header.height, header.fps, frames, *header.colour)
 
 
 def frame_bits(data: bytes) -> dict[str, list[float]]:

@@ -19,6 +19,9 @@ from typing import NamedTuple
 from hdac.bitstream.cursor import Cursor, chunk
 from hdac.errors import DamagedError
 
+#: Bytes of a datagram that travel in one IP packet; larger ones travel in several, and are lost
+#: with any of them.
+FRAGMENT = 1150
 #: Bytes of a datagram, at most: what data channels carry.
 MAX_DATAGRAM = 60_000
 #: Packets of a datagram, and packets that a report may miss, at most.

@@ -117,8 +117,8 @@ class Server:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         async with asyncio.timeout(_SECONDS):
             response = await self._answer(reader)
-        whole = isinstance(response.body, bytes)
-        length = f"Content-Length: {len(response.body)}\r\n" if whole else ""  # type: ignore[arg-type]
+        body = response.body
+        length = f"Content-Length: {len(body)}\r\n" if isinstance(body, bytes) else ""
         head = (
             f"HTTP/1.1 {response.status} {_REASONS[response.status]}\r\n"
             f"Content-Type: {response.kind}\r\n{length}Cache-Control: no-store\r\n"
@@ -126,11 +126,11 @@ class Server:
             "Connection: close\r\n\r\n"
         )
         writer.write(head.encode())
-        if isinstance(response.body, bytes):
-            writer.write(response.body)
+        if isinstance(body, bytes):
+            writer.write(body)
             await asyncio.wait_for(writer.drain(), _SECONDS)
             return
-        async for piece in response.body:
+        async for piece in body:
             writer.write(piece)
             await asyncio.wait_for(writer.drain(), _SECONDS)  # who stops reading is left
 

@@ -31,6 +31,7 @@ from hdac.live.peer import (
     offer,
     opened,
     use_loopback,
+    watch,
 )
 from hdac.live.playout import Playout
 from hdac.live.receiver import Receiver
@@ -81,7 +82,7 @@ class Joined:
         check_size(header, options.max_pixels)
         self._channel = Channel(channel, self._on_datagram)
         channel.on("close", self._on_close)
-        peer.on("connectionstatechange", self._on_state)
+        watch(peer, self._on_close)
         await opened(channel)
         self.heard = self._now()
         self._reporting = asyncio.create_task(self._report())
@@ -96,10 +97,6 @@ class Joined:
 
     def _on_close(self) -> None:
         self.closed = True
-
-    def _on_state(self) -> None:
-        assert self._peer is not None
-        self.closed |= self._peer.connectionState in ("failed", "closed")
 
     def _on_datagram(self, data: bytes) -> None:
         self.heard = self._now()

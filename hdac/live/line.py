@@ -9,9 +9,7 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-#: Bytes of a datagram that travel in one IP packet; larger ones travel in several, and are lost
-#: with any of them.
-FRAGMENT = 1150
+from hdac.live.datagram import FRAGMENT
 
 
 @dataclass(frozen=True)

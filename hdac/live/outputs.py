@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from fractions import Fraction
@@ -11,12 +12,12 @@ from typing import Any
 
 from hdac.bitstream.container import Header
 from hdac.codec.decoder import Frame
+from hdac.codec.files import video_info
 from hdac.errors import UsageError
-from hdac.video.info import VideoInfo
 from hdac.video.writer import VideoWriter, check_output
 
 
-class Output(AbstractContextManager["Output"]):
+class Output(AbstractContextManager["Output"], ABC):
     """`paced`: it is shown at its time, and what is late is left out; else all is written."""
 
     paced = True
@@ -25,8 +26,8 @@ class Output(AbstractContextManager["Output"]):
     def __init__(self) -> None:
         self.notes = []
 
-    def show(self, frame: Frame) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def show(self, frame: Frame) -> None: ...
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
@@ -46,8 +47,7 @@ class File(Output):
 
     def __init__(self, header: Header, path: Path, force: bool) -> None:
         super().__init__()
-        info = VideoInfo(path, header.width, header.height, header.fps, None, *header.colour)
-        self._writer = VideoWriter(info, force, timed=bool(header.clock))
+        self._writer = VideoWriter(video_info(header, path), force, timed=bool(header.clock))
         self.notes = self._writer.notes
         self._start: Fraction | None = None
 
@@ -133,7 +133,10 @@ class Page(Output):
 
     def __init__(self, publish: Callable[[Frame], object]) -> None:
         super().__init__()
-        self.show = publish  # type: ignore[method-assign,assignment]
+        self._publish = publish
+
+    def show(self, frame: Frame) -> None:
+        self._publish(frame)
 
 
 KINDS = ("window", "page", "virtual-camera")

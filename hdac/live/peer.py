@@ -69,6 +69,16 @@ class Channel:
         self._channel.send(data)
 
 
+def watch(peer: RTCPeerConnection, ended: Callable[[], object]) -> None:
+    """Calls `ended` when a connection has failed or is closed."""
+
+    def changed() -> None:
+        if peer.connectionState in ("failed", "closed"):
+            ended()
+
+    peer.on("connectionstatechange", changed)
+
+
 def is_ours(channel: RTCDataChannel) -> bool:
     """Whether a channel that somebody opened is one for a stream."""
     return channel.label == LABEL and not channel.ordered and channel.maxRetransmits == 0

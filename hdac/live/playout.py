@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import deque
 from typing import Generic, TypeVar
 
+from hdac.live.least import Least
+
 T = TypeVar("T")
 
 #: Seconds after which the least delay is forgotten; pictures that wait, at most.
@@ -19,22 +21,18 @@ class Playout(Generic[T]):
 
     def __init__(self, delay: float = 0.04) -> None:
         self._delay = delay
-        self._least = deque[tuple[float, float]](maxlen=2)  # since when, the least now - time
+        self._least = Least(_LEAST)  # now - time
         self._waiting = deque[tuple[float, T]](maxlen=_WAITING)
 
     def push(self, picture: T, time: float, now: float) -> None:
         """`time`: when the picture was taken, by the sender's clock, in seconds."""
-        behind = now - time
-        if not self._least or now - self._least[-1][0] > _LEAST:
-            self._least.append((now, behind))
-        elif behind < self._least[-1][1]:
-            self._least[-1] = self._least[-1][0], behind
+        self._least.see(now - time, now)
         self._waiting.append((time, picture))
 
     def pop(self, now: float) -> T | None:
         """The newest picture that is due; older ones are too late. None: nothing new is due."""
         due: T | None = None
-        offset = min((behind for _, behind in self._least), default=0.0) + self._delay
+        offset = self._least.value + self._delay
         while self._waiting and self._waiting[0][0] + offset <= now:
             due = self._waiting.popleft()[1]
         return due

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from hdac.bitstream.container import Packet, PacketType
 from hdac.errors import StreamError
 from hdac.live.datagram import MAX_MISSING, Media, Numbers, Report
+from hdac.live.least import Least
 
 #: Seconds to wait for packets that come out of order where a GOP starts behind them, and for those
 #: that are sent again.
@@ -46,7 +47,7 @@ class Receiver:
         self._echo, self._echo_at = 0, 0.0
         self._recent = deque[tuple[float, int]](maxlen=_RECENT)  # when, bytes of new packets
         self._delay = 0.0
-        self._least = deque[tuple[float, float]](maxlen=2)  # since when, the least delay
+        self._least = Least(_LEAST)  # delay
         self._reported, self._told = -_REPORT, (False, set[int]())
 
     @property
@@ -150,11 +151,11 @@ class Receiver:
             return None
         self._reported, self._told = now, (self._lost, set(missing))
         needed = self._next if self._next is not None else (self._packets.highest or 0) + 1
-        least = min((delay for _, delay in self._least), default=self._delay)
         return Report(
             self._datagrams.highest or 0, self.datagrams, self._echo,
-            int(1000 * (now - self._echo_at)), max(0, int(1000 * (self._delay - least))),
-            self._rate(), self._lost and self.datagrams > 0, needed, missing,
+            int(1000 * (now - self._echo_at)),
+            max(0, int(1000 * (self._delay - self._least.value))), self._rate(),
+            self._lost and self.datagrams > 0, needed, missing,
         ).tobytes()  # fmt: skip
 
     def _rate(self) -> int:
@@ -172,7 +173,4 @@ class Receiver:
         """How long datagrams take, but for a constant: the clocks' difference."""
         self._echo, self._echo_at = media.sent, now
         self._delay = now - media.sent / 1000
-        if not self._least or now - self._least[-1][0] > _LEAST:
-            self._least.append((now, self._delay))
-        elif self._delay < self._least[-1][1]:
-            self._least[-1] = self._least[-1][0], self._delay
+        self._least.see(self._delay, now)

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from hdac.bitstream.container import Packet, PacketType
 from hdac.errors import StreamError
 from hdac.live.congestion import Congestion
-from hdac.live.datagram import MAX_DATAGRAM, Media, Report
-from hdac.live.line import FRAGMENT
+from hdac.live.datagram import FRAGMENT, MAX_DATAGRAM, Media, Report
 
 #: bit/s below which faces are not worth sending.
 FLOOR = 2000.0
@@ -111,7 +110,7 @@ class Sender:
         if len(wire) > MAX_DATAGRAM - 16:
             self.refused += 1  # the receiver will ask for another
             return []
-        if packet.type is PacketType.AUDIO:  # stands alone, and is numbered apart
+        if packet.type is PacketType.AUDIO:  # stands alone: nothing needs it
             return [self._datagram([wire], now)]
         if packet.gop_start:
             self._last_start, self._started = packet.sequence, now

@@ -20,16 +20,15 @@ from aiortc import RTCDataChannel, RTCPeerConnection
 from hdac.bitstream.container import Colour, Header, Packet
 from hdac.codec.config import EncoderConfig
 from hdac.codec.encoder import Encoder
+from hdac.codec.files import CLOCK
 from hdac.errors import HdacError
 from hdac.live.http import Request, Response, Server, server_context
 from hdac.live.meter import Meter, say
-from hdac.live.peer import CONNECT, Channel, answer, connection, is_ours, use_loopback
+from hdac.live.peer import CONNECT, Channel, answer, connection, is_ours, use_loopback, watch
 from hdac.live.sender import Sender
 from hdac.live.sources import Source, Taken
 from hdac.live.threads import Loop, Newest
 
-#: Ticks per second of the frames' times.
-CLOCK = 1000
 #: Seconds without a report after which a viewer has gone, and after which another may have its
 #: place; seconds that the last packets have to arrive.
 _GONE, _AWAY, _DRAIN = 10.0, 2.0, 1.5
@@ -57,7 +56,7 @@ class Viewer:
         self.heard = now()  # when the last report came
         self.closed = self._strange = False
         peer.on("datachannel", self._on_channel)
-        peer.on("connectionstatechange", self._on_state)
+        watch(peer, self._on_close)
 
     @property
     def ready(self) -> bool:
@@ -72,9 +71,6 @@ class Viewer:
             return
         self.channel = Channel(channel, self._on_report)
         channel.on("close", self._on_close)
-
-    def _on_state(self) -> None:
-        self.closed |= self.peer.connectionState in ("failed", "closed")
 
     def _on_close(self) -> None:
         self.closed = True

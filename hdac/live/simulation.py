@@ -13,6 +13,7 @@ from hdac.bitstream.container import Packet
 from hdac.codec.config import EncoderConfig
 from hdac.codec.decoder import Decoder, Frame, Level
 from hdac.codec.encoder import Encoder
+from hdac.codec.files import CLOCK
 from hdac.errors import StreamError
 from hdac.live.line import Line
 from hdac.live.receiver import Receiver
@@ -20,8 +21,6 @@ from hdac.live.sender import Sender
 from hdac.video.fidelity import luma_mse, psnr
 from hdac.video.picture import Picture
 
-#: Ticks of the streams' clock in a second.
-CLOCK = 1000
 #: Seconds between two looks at the line.
 _STEP = 0.004
 #: Seconds from a picture to when it is shown, beyond the line's delay and the frames that the

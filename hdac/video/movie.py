@@ -36,7 +36,8 @@ class Movie:
         frames: int | None, square: bool, once: bool, audio: float | None = None,
     ) -> None:  # fmt: skip
         self._name, self._target, self._limit = name, target, frames
-        opened = Opened(name, target, audio is not None and not once)
+        audio = None if once else audio
+        opened = Opened(name, target, audio is not None)
         source = islice(opened.frames(), frames)
         first = next(source, None)
         if first is None:
@@ -65,7 +66,7 @@ class Movie:
         )  # fmt: skip
         self._timed = fps is None
         self.audio, self._silent = list[OpusPacket](), list[str]()
-        if audio is not None and not once:
+        if audio is not None:
             self._read_sound(opened, fps, audio)
         if not once:
             opened.container.close()
