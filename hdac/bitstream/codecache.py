@@ -33,7 +33,7 @@ MODULES = (
     "vvc.filters", "vvc.split", "vvc.scans", "vvc.levels", "vvc.transform_skip", "vvc.residual",
     "vvc.transform", "vvc.motion", "vvc.unit", "vvc.tree",
 )  # fmt: skip
-_OTHERS = ("registers", "vvc.registers", "compiling")  # that decide what is compiled
+_OTHERS = ("registers", "vvc.registers", "compiling", "native")  # that decide what is compiled
 
 
 def folder() -> Path:
@@ -41,9 +41,7 @@ def folder() -> Path:
     binding: Any = import_module("llvmlite.binding")
     found = hashlib.sha256()
     for name in (*MODULES, *_OTHERS):
-        path = _PACKAGE / (name.replace(".", "/") + ".py")
-        # the compiler's own cache looks at times
-        found.update(f"{path} {path.stat().st_mtime_ns}".encode() + path.read_bytes())
+        found.update((_PACKAGE / (name.replace(".", "/") + ".py")).read_bytes())
     features = ",".join(name for name, on in sorted(binding.get_host_cpu_features().items()) if on)
     for part in (
         *(version(name) for name in ("numba", "llvmlite", "numpy")),
@@ -56,7 +54,7 @@ def folder() -> Path:
 def _files(folder: Path) -> dict[str, str]:
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*.nb[ic]"))
+        for path in sorted(folder.glob("*.code"))
     }
 
 

@@ -1,9 +1,10 @@
 """Which functions of slice data run: interpreted, or compiled where that pays.
 
-Importing Numba takes a second, and compiling the better part of a minute. So a process interprets
-until it has coded many bins; then it takes compiled code if there is a complete cache of it. If
-not, another process fills the cache in the background (`compiling`), and nobody waits: later this
-process looks again. Both give the same bytes. `HDAC_JIT=0` switches compiled code off.
+Compiled code is loaded in the time of some thousand bins, and compiled in the better part of a
+minute. So a process interprets its first bins; then it takes compiled code if there is a complete
+cache of it. If not, and it codes many, another process fills the cache in the background
+(`compiling`), and nobody waits: later this process looks again. Both give the same bytes.
+`HDAC_JIT=0` switches compiled code off.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from hdac.bitstream.vvc import bins as vvc_bins
 from hdac.bitstream.vvc import tree as vvc_tree
 
 VARIABLE = "HDAC_JIT"  # 0: interpreted code only
-_FIRST = 60_000  # bins that a process codes before it asks for compiled code
+_FIRST = 8_000  # bins that a process codes before it looks for compiled code
+_MANY = 60_000  # and before it has it made
 
 INTERPRETED = {
     "hevc": Code(hevc_tree.walk, hevc_bins.write),
@@ -59,10 +61,12 @@ class _Chooser:
         try:
             folder = codecache.folder()
             if codecache.complete(folder):
-                from hdac.bitstream.compiling import load
+                from hdac.bitstream.native import load
 
                 self.codes = load(folder)
                 return False
+            if self.bins < _MANY:
+                return True
             if codecache.hopeless(folder) and not codecache.locked(folder):
                 return False
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -3,16 +3,18 @@ hdac.bitstream.compiling FOLDER`.
 
 They are plain Python; over lists they run interpreted. Here the same source is compiled over
 arrays: a second set of each module's globals has its functions compiled and its tables of integers
-as arrays. What is cached are those that other code calls; all others are inside them.
+as arrays. What is kept is the machine code of those that other code calls; all others are inside
+them.
 """
 
 from __future__ import annotations
 
 import inspect
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from types import FunctionType
@@ -20,17 +22,21 @@ from typing import Any
 
 import numpy as np
 
-from hdac.bitstream import codecache, mixing, table
+from hdac.bitstream import codecache, mixing, native, table
 from hdac.bitstream.codecache import MODULES
 from hdac.bitstream.compiled import INTERPRETED
-from hdac.bitstream.running import Code
 
 numba: Any = import_module("numba")
 _INTS, _BYTES = numba.int64[::1], numba.uint8[::1]
 #: Of parameters by name; all others are integers.
 _TYPES = {"s": _INTS, "m": _INTS, "notes": _INTS, "tape": _BYTES}
-#: Divisors are never 0.
-_OPTIONS = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
+#: Divisors are never 0. Neither Python nor Numba is needed to call them: no wrapper, no objects.
+_OPTIONS = {
+    "error_model": "numpy",
+    "no_cfunc_wrapper": True,
+    "no_cpython_wrapper": True,
+    "_nrt": False,
+}
 
 
 def _signature(function: Any) -> tuple[Any, ...]:
@@ -42,28 +48,15 @@ def _copy(function: Any, space: dict[str, Any]) -> FunctionType:
     return FunctionType(function.__code__, space, function.__name__)
 
 
-@contextmanager
-def _cache_in(folder: Path) -> Iterator[None]:
-    before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(folder)
-    try:
-        yield
-    finally:
-        numba.config.CACHE_DIR = before
-
-
-def _dispatchers(entries: set[Any]) -> dict[Any, Any]:
-    """The functions of all modules -> those that will compile, in globals of their own. `entries`:
-    those that are cached."""
+def _dispatchers() -> dict[Any, Any]:
+    """The functions of all modules -> those that will compile, in globals of their own."""
     names = [f"hdac.bitstream.{name}" for name in MODULES]
     spaces = {name: dict(vars(import_module(name))) for name in names}
     made: dict[Any, Any] = {}
     for name, space in spaces.items():
         for value in list(space.values()):
             if isinstance(value, FunctionType) and value.__module__ == name:
-                entry = value in entries
-                made[value] = numba.njit(**_OPTIONS, no_cpython_wrapper=not entry, cache=entry)(
-                    _copy(value, space)
-                )
+                made[value] = numba.njit(**_OPTIONS)(_copy(value, space))
     made[mixing.find] = made[table.find]
     for space in spaces.values():
         for key, value in space.items():
@@ -103,50 +96,41 @@ def _part() -> Iterator[None]:
         del codegen.set_env
 
 
-def _compile(dispatcher: Any, entries: list[Any], done: set[Any]) -> None:
-    """Compiles a function behind those that it calls: each once, for its one signature."""
-    if dispatcher in done:
-        return
-    done.add(dispatcher)
+def _compile_called(dispatcher: Any, done: set[Any]) -> None:
+    """Compiles what a function calls, each function once, for its one signature."""
     plain = dispatcher.py_func
     for name in plain.__code__.co_names:
         called = plain.__globals__.get(name)
-        if hasattr(called, "py_func"):
-            _compile(called, entries, done)
-    with nullcontext() if dispatcher in entries else _part():
-        dispatcher.compile(_signature(plain))
+        if hasattr(called, "py_func") and called not in done:
+            done.add(called)
+            _compile_called(called, done)
+            with _part():
+                _finish(called)
+
+
+def _finish(dispatcher: Any) -> Any:
+    """Compiles a function behind those that it calls; returns what came of it."""
+    dispatcher.compile(_signature(dispatcher.py_func))
     dispatcher.disable_compile()
+    (compiled,) = dispatcher.overloads.values()
+    return compiled
 
 
 def fill(folder: Path) -> None:
     """Compiles everything into a cache."""
-    plain = {function for code in INTERPRETED.values() for function in (code.walk, code.write)}
-    with _cache_in(folder):
-        made = _dispatchers(plain)
-    entries = [made[function] for function in sorted(plain, key=lambda one: one.__module__)]
-    done: set[Any] = set()
-    for entry in entries:
-        _compile(entry, entries, done)
-    codecache.finish(folder)
-
-
-def load(folder: Path) -> dict[str, Code]:
-    """The functions of a complete cache, by syntax. Raises what Numba raises if they are not in it:
-    those that they call are no functions that it could compile."""
-    found = {}
-    with _cache_in(folder):
-        for syntax, code in INTERPRETED.items():
-            walk, write = (
-                numba.njit(**_OPTIONS, no_cpython_wrapper=False, cache=True)(
-                    _copy(function, dict(function.__globals__))
-                )
-                for function in (code.walk, code.write)
+    made, done = _dispatchers(), set[Any]()
+    for syntax, code in INTERPRETED.items():
+        for name in ("walk", "write"):
+            dispatcher = made[getattr(code, name)]
+            _compile_called(dispatcher, done)
+            compiled = _finish(dispatcher)
+            machine_code = compiled.library.serialize_using_object_code()[2][0]
+            native.path_of(folder, syntax, name).write_bytes(
+                compiled.fndesc.llvm_func_name.encode() + b"\0" + machine_code
             )
-            for dispatcher in (walk, write):
-                dispatcher.compile(_signature(dispatcher.py_func))
-                dispatcher.disable_compile()
-            found[syntax] = Code(walk, write, arrays=True)
-    return found
+    # LLVM ends a process whose code needs what is not there
+    subprocess.run([sys.executable, "-m", "hdac.bitstream.native", str(folder)], check=True)
+    codecache.finish(folder)
 
 
 def main(folder: Path) -> None:

@@ -16,7 +16,7 @@ class Code(NamedTuple):
     noted bins (state, memory, tape, bins)."""
 
     walk: Callable[[Ints, Memory, Ints], bool]
-    write: Callable[[Ints, Memory, Ints, Ints], None]
+    write: Callable[[Ints, Memory, Ints, Ints], object]
     arrays: bool = False
 
     def numbers(self, values: Any) -> Any:

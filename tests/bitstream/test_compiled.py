@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from hdac import cache
-from hdac.bitstream import codecache, compiled, table
+from hdac.bitstream import codecache, compiled, native, table
 from hdac.bitstream.compiled import INTERPRETED
 from hdac.bitstream.container import Packet, PacketType
 from hdac.bitstream.hevc.parameters import (
@@ -47,8 +47,6 @@ FILES = ["base-quarter", "base-x265", "base-vvc", "base-mixed", "hybrid-auto"]
 def codes() -> dict[str, Code]:
     """Compiled once, into the user's cache; other processes of the tests wait for it."""
     pytest.importorskip("numba")
-    from hdac.bitstream.compiling import load
-
     folder = codecache.folder()
     folder.mkdir(parents=True, exist_ok=True)
     while not codecache.complete(folder):
@@ -57,7 +55,7 @@ def codes() -> dict[str, Code]:
         else:
             command = [sys.executable, "-m", "hdac.bitstream.compiling", str(folder)]
             subprocess.run(command, check=True)
-    return load(folder)
+    return native.load(folder)
 
 
 @contextmanager
@@ -246,9 +244,12 @@ def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-def test_few_bins_ask_for_nothing(empty: Path) -> None:
+def test_few_bins_ask_for_nothing(empty: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     chooser = compiled._Chooser()
-    chooser.count(59_999)
+    chooser.count(7_999)
+    monkeypatch.setattr(codecache, "complete", lambda folder: False)
+    chooser.count(1)
+    chooser.count(51_999)
     assert not empty.exists()
     assert chooser.codes == INTERPRETED
 
@@ -265,7 +266,7 @@ def test_cache_is_looked_for_again(
     assert codecache.lock(asked[0])
     chooser.count(60_000)
     assert len(asked) == 1, "another process fills it"
-    monkeypatch.setattr("hdac.bitstream.compiling.load", lambda folder: codes)
+    monkeypatch.setattr(native, "load", lambda folder: codes)
     monkeypatch.setattr(codecache, "complete", lambda folder: True)
     chooser.count(1)
     assert chooser.codes == INTERPRETED
@@ -337,10 +338,10 @@ def test_complete_caches_are_known(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     folder = tmp_path / "one"
     folder.mkdir()
     assert not codecache.complete(folder)
-    (folder / "a.nbc").write_bytes(b"code")
+    (folder / "a.code").write_bytes(b"code")
     codecache.finish(folder)
     assert codecache.complete(folder)
-    (folder / "a.nbc").write_bytes(b"cods")
+    (folder / "a.code").write_bytes(b"cods")
     assert not codecache.complete(folder)
     if hasattr(os, "getuid"):
         codecache.finish(folder)
@@ -369,3 +370,12 @@ def test_caches_are_not_filled_for_ever(tmp_path: Path) -> None:
         assert codecache.lock(tmp_path)
         codecache.unlock(tmp_path)  # without a cache: the process has died
     assert codecache.hopeless(tmp_path)
+
+
+def test_compiled_code_needs_no_compiler(codes: dict[str, Code]) -> None:
+    """A process that codes with it imports no Numba."""
+    script = (
+        "import sys; from hdac.bitstream import codecache, native;"
+        "native.check(codecache.folder()); sys.exit('numba' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
