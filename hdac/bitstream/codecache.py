@@ -15,7 +15,6 @@ import shutil
 import sys
 import time
 from importlib import import_module
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +37,8 @@ _OTHERS = ("registers", "vvc.registers", "compiling", "native")  # that decide w
 
 def folder() -> Path:
     """Raises `OSError` where sources cannot be read, `ImportError` without the compiler."""
+    from importlib.metadata import version  # takes a while
+
     binding: Any = import_module("llvmlite.binding")
     found = hashlib.sha256()
     for name in (*MODULES, *_OTHERS):

@@ -1,8 +1,7 @@
 """Which functions of slice data run: interpreted, or compiled where that pays.
 
-Compiled code is loaded in the time of some thousand bins, and compiled in the better part of a
-minute. So a process interprets its first bins; then it takes compiled code if there is a complete
-cache of it. If not, and it codes many, another process fills the cache in the background
+Compiled code is loaded at the first slice, if there is a complete cache of it. If not, slices are
+interpreted; once a process has coded many bins, another one fills the cache in the background
 (`compiling`), and nobody waits: later this process looks again. Both give the same bytes.
 `HDAC_JIT=0` switches compiled code off.
 """
@@ -25,8 +24,7 @@ from hdac.bitstream.vvc import bins as vvc_bins
 from hdac.bitstream.vvc import tree as vvc_tree
 
 VARIABLE = "HDAC_JIT"  # 0: interpreted code only
-_FIRST = 8_000  # bins that a process codes before it looks for compiled code
-_MANY = 60_000  # and before it has it made
+_MANY = 60_000  # bins that a process codes before it has compiled code made
 
 INTERPRETED = {
     "hevc": Code(hevc_tree.walk, hevc_bins.write),
@@ -39,7 +37,7 @@ class _Chooser:
     """The codes that run, by syntax; how many bins were coded, and at how many to look again."""
 
     def __init__(self) -> None:
-        self.codes, self.bins, self.again = dict(INTERPRETED), 0, _FIRST
+        self.codes, self.bins, self.again = dict(INTERPRETED), 0, 0
         self.filling: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
 
@@ -48,7 +46,7 @@ class _Chooser:
         if self.bins < self.again or not self._lock.acquire(blocking=False):
             return
         try:
-            self.again = 2 * self.bins
+            self.again = _MANY if self.bins < _MANY else 2 * self.bins
             if not self._look():
                 self.again = sys.maxsize
         finally:
@@ -90,6 +88,7 @@ _chooser = _Chooser()
 
 def code(syntax: str) -> Code:
     """What runs for the slices of a codec."""
+    _chooser.count(0)
     return _chooser.codes[syntax]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeAlias
 from zipfile import BadZipFile
 
 import numpy as np
@@ -19,6 +19,7 @@ from hdac.bitstream.mixing import (
     ROOM,
     SET,
     STRIDE,
+    USED,
     VIEWS,
     WEIGHTS,
 )
@@ -69,32 +70,50 @@ class Priors(NamedTuple):
     weights: dict[int, list[int]]
 
 
-@cache
-def load_priors(path: Path) -> Priors:
+_Table: TypeAlias = npt.NDArray[np.int64]
+
+
+def _read(path: Path) -> tuple[_Table, _Table]:
+    """Rows of models: key, probability, count; rows of weights: kind, weights."""
     try:
         with np.load(path, allow_pickle=False) as tables:
-            models, weights = tables["models"].tolist(), tables["weights"].tolist()
+            return tables["models"].astype(np.int64), tables["weights"].astype(np.int64)
     except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
         raise ToolError(
             f"{path.name} is missing from hdac/bitstream/{path.parent.name}, or damaged ({error}): "
             "install hdac again"
         ) from error
-    return Priors(
-        {key: (p, count) for key, p, count in models}, {key: start for key, *start in weights}
-    )
+
+
+def _laid(keys: _Table, room: int) -> tuple[_Table, _Table]:
+    """Places of keys in an empty table with so much room, and the order that they are given in:
+    `table.insert` would find each there."""
+    homes = (keys * table.SPREAD >> 15 ^ keys) & room - 1
+    order = np.argsort(homes)
+    rank = np.arange(len(keys))
+    places = np.maximum.accumulate(homes[order] - rank) + rank
+    beyond = places >= room  # they go on at the start
+    free = np.ones(room, bool)
+    free[places[~beyond]] = False
+    places[beyond] = np.flatnonzero(free)[: beyond.sum()]
+    return places, order
 
 
 class _Start:
     """A mixer's memory at first: `listed` for interpreted code, `tabled` for compiled code, whose
     table has all first guesses."""
 
-    def __init__(self, priors: Priors, kinds: int) -> None:
+    def __init__(self, models: _Table, weights: dict[int, list[int]], kinds: int) -> None:
         self._weights = [0] * (3 * kinds * STRIDE)
-        for kind, start in priors.weights.items():
+        for kind, start in weights.items():
             at = kind * STRIDE
             self._weights[at : at + len(start)] = start
             self._weights[at + SET] = len(start)
-        self._guesses = {key: (p << 6, count) for key, (p, count) in priors.models.items()}
+        self._models = models
+
+    @cached_property
+    def _guesses(self) -> dict[int, tuple[int, int]]:
+        return {key: (p << 6, count) for key, p, count in self._models.tolist()}
 
     def listed(self) -> list[Any]:
         memory: list[Any] = [0] * WEIGHTS
@@ -102,19 +121,24 @@ class _Start:
         return memory + self._weights
 
     @cached_property
-    def tabled(self) -> npt.NDArray[np.int64]:
-        memory = [0] * WEIGHTS + self._weights
-        room = 1 << (4 * len(self._guesses) + 4096).bit_length()
-        memory[ROOM], memory[FIRST] = room, len(memory) - ENTRY * room
-        memory += [0] * (ENTRY * room)
-        for key, (probability, seen) in self._guesses.items():
-            table.insert(memory, key, probability, seen)
-        return np.array(memory, np.int64)
+    def tabled(self) -> _Table:
+        keys, probabilities, counts = self._models.T
+        head = WEIGHTS + len(self._weights)
+        room = 1 << (4 * len(keys) + 4096).bit_length()
+        memory = np.zeros(head + ENTRY * room, np.int64)
+        memory[WEIGHTS:head] = self._weights
+        memory[USED], memory[ROOM], memory[FIRST] = len(keys), room, head - ENTRY * room
+        places, order = _laid(keys, room)
+        at = head + ENTRY * places
+        memory[at] = keys[order] + 1
+        memory[at + 1], memory[at + 2] = probabilities[order] << 6, counts[order]
+        return memory
 
 
 @cache
 def _start(path: Path, kinds: int) -> _Start:
-    return _Start(load_priors(path), kinds)
+    models, weights = _read(path)
+    return _Start(models, {key: start for key, *start in weights.tolist()}, kinds)
 
 
 class Mixer:
@@ -140,7 +164,10 @@ class Mixer:
     @cached_property
     def _first(self) -> _Start:
         given = self._priors
-        return _start(self._path, self._kinds) if given is None else _Start(given, self._kinds)
+        if given is None:
+            return _start(self._path, self._kinds)
+        models = [(key, *guess) for key, guess in given.models.items()]
+        return _Start(np.array(models, np.int64).reshape(-1, 3), given.weights, self._kinds)
 
     def memory(self, code: Code, bins: int) -> Any:
         """Where models and weights are, for a slice of so many bins."""

@@ -11,6 +11,7 @@ from hdac.bitstream.mixing import FIRST, FRESH, ROOM, USED, VIEWS, key_of
 from hdac.bitstream.registers import QP_VIEW, VIEW, Ints
 
 ENTRY = 3  # numbers: 1 + key (0: empty), and a model
+SPREAD = 2654435769  # 2^32 times the golden section (Knuth, volume 3, 6.4)
 
 
 def place(m: Ints, key: int) -> int:
@@ -19,7 +20,7 @@ def place(m: Ints, key: int) -> int:
     There is an empty entry: the table is at most half full.
     """
     room = m[ROOM]
-    at = (key * 2654435769 >> 15 ^ key) & room - 1
+    at = (key * SPREAD >> 15 ^ key) & room - 1
     first = m[FIRST] + ENTRY * room
     while m[first + ENTRY * at] != key + 1 and m[first + ENTRY * at] != 0:
         at = at + 1 & room - 1

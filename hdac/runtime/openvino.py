@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import threading
 import warnings
+from concurrent.futures import Future
 from functools import lru_cache
 from typing import Any
 
@@ -21,7 +22,7 @@ from hdac.errors import UsageError
 from hdac.runtime.graphs import read_graphs
 from hdac.runtime.library import openvino
 from hdac.runtime.models import ModelFile
-from hdac.runtime.planes import Array
+from hdac.runtime.planes import Array, planes_shape
 from hdac.runtime.protocol import FAR, Reference
 
 #: Sizes of pictures for which a network stays compiled in this process.
@@ -48,13 +49,24 @@ class OpenVinoBackend:
     def enter(self) -> None:
         pass
 
+    def prepare(self, height: int, width: int) -> None:
+        planes, one = planes_shape(height, width), (1,)
+        if _is_large(planes):
+            return  # compiles with as many threads as it runs with
+        points = (1, self._keypoints, 2)
+        features = self._graphs.outputs("encode", [planes, one])
+        shapes = (planes, one, planes, *features, points, points, one)
+        self._graphs.compiled("fuse", shapes, self._streams, self._streams)
+
     def detect(self, planes: Array) -> Array:
         (found,) = self._infer("detect", planes, [planes])
         return found
 
     def encode(self, planes: Array, qp: int) -> list[Array]:
         features = self._infer("encode", planes, [planes, _one(qp)])
-        if _is_large(planes):  # used once a GOP: its memory costs more than to compile it again
+        if _is_large(
+            planes.shape
+        ):  # used once a GOP: its memory costs more than to compile it again
             del self._kept["encode", planes.shape]
             self._graphs.drop("encode")
         return features
@@ -90,7 +102,7 @@ class OpenVinoBackend:
         request = self._kept.get(key)
         if request is None:
             shapes = tuple(array.shape for array in inputs)
-            streams = 1 if _is_large(planes) else self._streams
+            streams = 1 if _is_large(planes.shape) else self._streams
             compiled = self._graphs.compiled(name, shapes, streams, self._streams)
             request = self._kept[key] = compiled.create_infer_request()
         results = request.infer(dict(enumerate(inputs)), share_inputs=True)
@@ -101,8 +113,8 @@ def _one(value: float) -> Array:
     return np.full(1, value, np.float32)
 
 
-def _is_large(planes: Array) -> bool:
-    return 4 * planes[0, 0].size >= _LARGE
+def _is_large(planes: tuple[int, ...]) -> bool:
+    return 4 * planes[2] * planes[3] >= _LARGE
 
 
 class _Graphs:
@@ -119,7 +131,7 @@ class _Graphs:
             )
         self._xml, self._constants = found.xml, weights + found.constants
         self._lock, self._path = threading.Lock(), model.graphs
-        self._compiled: dict[Any, Any] = {}
+        self._compiled: dict[Any, Future[Any]] = {}
 
     @staticmethod
     @lru_cache(maxsize=_KEPT)
@@ -130,15 +142,34 @@ class _Graphs:
     def compiled(
         self, name: str, shapes: tuple[tuple[int, ...], ...], streams: int, threads: int
     ) -> Any:
-        """A graph for inputs of these shapes; compiled at most once. `threads`: of all streams
-        together."""
+        """A graph for inputs of these shapes; compiled at most once, others beside it. `threads`:
+        of all streams together."""
         key = name, shapes, streams, threads
         with self._lock:
-            if key not in self._compiled:
+            found = self._compiled.get(key)
+            if found is None:
                 for old in [k for k in self._compiled if k[0] == name][: 1 - _KEPT]:
                     del self._compiled[old]
-                self._compiled[key] = self._compile(*key)
-            return self._compiled[key]
+                making = self._compiled[key] = Future[Any]()
+        if found is None:
+            try:
+                making.set_result(self._compile(*key))
+            except BaseException as error:
+                making.set_exception(error)
+                with self._lock:
+                    self._compiled.pop(key, None)
+                raise
+            found = making
+        return found.result()
+
+    def outputs(self, name: str, shapes: list[tuple[int, ...]]) -> list[tuple[int, ...]]:
+        """The shapes of a graph's outputs, for inputs of these shapes."""
+        return [tuple(node.shape) for node in self._read(name, tuple(shapes)).outputs]
+
+    def _read(self, name: str, shapes: tuple[tuple[int, ...], ...]) -> Any:
+        graph = _core().read_model(self._xml[name], self._constants)
+        graph.reshape({node: list(s) for node, s in zip(graph.inputs, shapes, strict=True)})
+        return graph
 
     def drop(self, name: str) -> None:
         """Forgets what a graph was compiled to."""
@@ -149,7 +180,6 @@ class _Graphs:
     def _compile(
         self, name: str, shapes: tuple[tuple[int, ...], ...], streams: int, threads: int
     ) -> Any:
-        core = _core()
         settings = {
             "INFERENCE_PRECISION_HINT": "f32",
             "NUM_STREAMS": streams,
@@ -157,9 +187,7 @@ class _Graphs:
             "ENABLE_CPU_PINNING": False,
         }
         try:
-            graph = core.read_model(self._xml[name], self._constants)
-            graph.reshape({node: list(s) for node, s in zip(graph.inputs, shapes, strict=True)})
-            return core.compile_model(graph, "CPU", settings)
+            return _core().compile_model(self._read(name, shapes), "CPU", settings)
         except RuntimeError as error:
             raise UsageError(
                 f"{self._path}: OpenVINO does not take its graph {name} ({str(error)[:300]}); "

@@ -17,7 +17,7 @@ from hdac.bitstream.hevc import bins as hevc_bins
 from hdac.bitstream.hevc import cabac
 from hdac.bitstream.hevc.parameters import P_SLICE, Slice
 from hdac.bitstream.mixing import _NODES, _SQUASH, _STRETCH, VIEWS
-from hdac.bitstream.models import ParsedSlice, load_priors
+from hdac.bitstream.models import Mixer, ParsedSlice
 from hdac.bitstream.nal import NalCompressor, Unit, is_slice, split
 from hdac.bitstream.noting import Bins
 from hdac.bitstream.rangecoder import Reader, Writer
@@ -356,8 +356,8 @@ def test_padding_makes_room_for_bins() -> None:
 
 @pytest.mark.parametrize("damage", [None, 0, 1000], ids=["missing", "empty", "cut short"])
 def test_missing_priors(damage: int | None, tmp_path: Path) -> None:
-    path = tmp_path / "priors.npz"
+    code, path = compiled.INTERPRETED["hevc"], tmp_path / "priors.npz"
     if damage is not None:
         path.write_bytes(PRIORS.read_bytes()[:damage])
     with pytest.raises(ToolError, match=r"priors.npz is missing .*install hdac again"):
-        load_priors(path)
+        Mixer("hevc", path, hevc_bins.MODELS, hevc_bins.EVEN, None).memory(code, 1)
