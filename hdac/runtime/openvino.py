@@ -7,10 +7,13 @@ the sake of memory, on all threads: measured, the bits are the same.
 
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
 import threading
 import warnings
 from concurrent.futures import Future
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
@@ -27,6 +30,7 @@ from hdac.runtime.protocol import FAR, Reference
 
 #: Sizes of pictures for which a network stays compiled in this process.
 _KEPT = 4
+_M_MMAP_THRESHOLD = -3  # malloc.h
 #: Pixels from which a picture is large.
 _LARGE = 1 << 20
 
@@ -45,6 +49,7 @@ class OpenVinoBackend:
         self._keypoints = model.most_keypoints
         self._streams = streams
         self._requests = threading.local()
+        self._alone, self._large = threading.Lock(), dict[Any, Any]()  # of large pictures
 
     def enter(self) -> None:
         pass
@@ -67,8 +72,9 @@ class OpenVinoBackend:
         if _is_large(
             planes.shape
         ):  # used once a GOP: its memory costs more than to compile it again
-            del self._kept["encode", planes.shape]
-            self._graphs.drop("encode")
+            with self._alone:
+                self._large.pop(("encode", planes.shape), None)
+                self._graphs.drop("encode")
         return features
 
     def fuse(self, planes: Array, qp: int, reference: Reference, keypoints: Array) -> Array:
@@ -97,16 +103,35 @@ class OpenVinoBackend:
         return np.pad(keypoints, ((0, 0), (0, missing), (0, 0)), constant_values=FAR)
 
     def _infer(self, name: str, planes: Array, inputs: list[Array]) -> list[Array]:
-        """A graph's outputs; this thread's memory is used again and again."""
+        """A graph's outputs; this thread's memory is used again and again, large pictures share
+        theirs."""
+        if not _is_large(planes.shape):
+            return self._run(self._kept, self._streams, name, planes, inputs)
+        _return_freed_memory()
+        with self._alone:
+            return self._run(self._large, 1, name, planes, inputs)
+
+    def _run(
+        self, kept: dict[Any, Any], streams: int, name: str, planes: Array, inputs: list[Array]
+    ) -> list[Array]:
+        """`kept`: requests, by graph and size."""
         key = name, planes.shape
-        request = self._kept.get(key)
+        request = kept.get(key)
         if request is None:
             shapes = tuple(array.shape for array in inputs)
-            streams = 1 if _is_large(planes.shape) else self._streams
             compiled = self._graphs.compiled(name, shapes, streams, self._streams)
-            request = self._kept[key] = compiled.create_infer_request()
+            request = kept[key] = compiled.create_infer_request()
         results = request.infer(dict(enumerate(inputs)), share_inputs=True)
         return [results[i].copy() for i in range(len(results))]
+
+
+@lru_cache(maxsize=1)
+def _return_freed_memory() -> None:
+    """Blocks of 1 MB and more get pages of their own, which go back when they are freed: otherwise
+    the GNU C library raises this limit up to 32 MB, and its heap keeps what large pictures took."""
+    if sys.platform == "linux":
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, 1 << 20)
 
 
 def _one(value: float) -> Array:
