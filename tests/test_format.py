@@ -43,7 +43,7 @@ from hdac.video.opus import CLOCK, MAX_BYTES, MAX_TICKS
 from hdac.video.picture import Picture
 
 DOCS = Path(__file__).parent.parent / "docs"
-TEXT = (DOCS / "format.md").read_text()
+TEXT = (DOCS / "format.md").read_text("utf-8")
 SECTIONS = dict(re.findall(r"^## \d+\. ([^\n]*)\n(.*?)(?=^## |\Z)", TEXT, re.M | re.S))
 
 
@@ -236,7 +236,7 @@ def test_sound_of_section_5() -> None:
 
 @pytest.mark.parametrize("name", ["format.md", "format-bitstream.md"])
 def test_links(name: str) -> None:
-    for target in re.findall(r"\]\(([^)#]+)\)", (DOCS / name).read_text()):
+    for target in re.findall(r"\]\(([^)#]+)\)", (DOCS / name).read_text("utf-8")):
         assert (DOCS / target).exists(), target
 
 

@@ -22,7 +22,7 @@ GUIDES = [
     README,
     *(ROOT / "docs" / f"{name}.md" for name in ("bench", "cli", "library", "live", "training")),
 ]
-TEXT = "\n".join(page.read_text() for page in GUIDES)
+TEXT = "\n".join(page.read_text("utf-8") for page in GUIDES)
 EXAMPLES = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
 
 
@@ -80,7 +80,7 @@ def test_there_are_commands() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links(page: Path) -> None:
-    targets = re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", page.read_text())
+    targets = re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", page.read_text("utf-8"))
     assert [t for t in targets if not (page.parent / t).exists()] == []
 
 
@@ -93,11 +93,11 @@ def test_the_package_page_has_no_dead_links() -> None:
 
 
 def test_readme_is_a_front_page() -> None:
-    assert len(README.read_text().split()) <= 900
+    assert len(README.read_text("utf-8").split()) <= 900
 
 
 def test_every_weights_file_has_a_card() -> None:
-    cards = (ROOT / "docs" / "models.md").read_text()
+    cards = (ROOT / "docs" / "models.md").read_text("utf-8")
     for folder in ("hdac/runtime/weights", "models"):
         for path in (ROOT / folder).glob("*.safetensors"):
             assert f"### {path.stem}\n" in cards

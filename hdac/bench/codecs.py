@@ -235,7 +235,7 @@ class HdacRecipe:
     model: str = "hdac-s"
     tune: Literal["psnr", "perceptual"] = "psnr"
     allow_loss: float | None = None
-    base_codec: Literal["hevc", "vvc", "mixed", "auto"] = "hevc"
+    base_codec: Literal["hevc", "vvc", "mixed", "auto"] | None = None
     base_encoder: Literal["auto", "x265", "kvazaar"] = "auto"
     base_scale: int = 1
     keypoints: int | None = None
@@ -288,7 +288,8 @@ class Hdac(BenchCodec):
                 _ = self.recipe.network
         except HdacError as error:
             return str(error)
-        return _lacking("libvvenc") if self.recipe.base_codec != "hevc" else None
+        needs = self.recipe.base_codec not in (None, "hevc")
+        return _lacking("libvvenc") if needs else None
 
     def encode_command(self, job: Job) -> list[str]:
         settings = self.recipe.settings()

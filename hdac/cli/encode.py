@@ -58,8 +58,8 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     add(
         "--base-codec",
-        help="hevc, vvc, mixed (first pictures VVC) or auto (fewest bits) (default hevc; of a "
-        ".266: vvc)",
+        help="hevc, vvc, mixed (first pictures VVC) or auto (fewest bits) (default mixed where "
+        "Kvazaar and libvvenc are there and can do what is asked for, else hevc; of a .266: vvc)",
     )  # fmt: skip
     add(
         "--base-encoder", default="auto",
@@ -110,8 +110,8 @@ def run(options: argparse.Namespace) -> None:
     from hdac.video.writer import check_output
 
     gfv = options.output.suffix.lower() == SUFFIX_GFV
-    if options.base_codec is None:
-        options.base_codec = "vvc" if gfv else "hevc"
+    if gfv and options.base_codec is None:
+        options.base_codec = "vvc"
     if gfv and (options.base_codec != "vvc" or options.mode == "base"):
         raise UsageError(
             f"{options.output}: --base-codec {options.base_codec} in --mode {options.mode}; a .266 "

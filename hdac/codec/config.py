@@ -45,7 +45,8 @@ class EncoderConfig:
     tune: "psnr" for fidelity, "perceptual" for what people see: other weights of the same network,
         another switch to the base layer.
     base_codec: "hevc", "vvc" (a GOP is coded when it is complete), "mixed" (the first picture of a
-        GOP VVC, 1 to 3 s each, the others HEVC) or "auto" (what takes fewest bits).
+        GOP VVC, 1 to 3 s each, the others HEVC) or "auto" (what takes fewest bits); None: "mixed"
+        where Kvazaar codes the HEVC pictures and FFmpeg has libvvenc, else "hevc".
     base_encoder: of HEVC pictures: "x265" (in process), "kvazaar" (fewer bits, two to three times
         the time, in an FFmpeg beside) or "auto", which is kvazaar where FFmpeg has it and it can do
         what is asked for: not live, nor in mode "animation", with a bit rate while pictures come,
@@ -79,7 +80,7 @@ class EncoderConfig:
     kbps: float | None = None
     model: str = "hdac-s"
     tune: Literal["psnr", "perceptual"] = "psnr"
-    base_codec: Literal["hevc", "vvc", "mixed", "auto"] = "hevc"
+    base_codec: Literal["hevc", "vvc", "mixed", "auto"] | None = None
     base_encoder: Literal["auto", "x265", "kvazaar"] = "auto"
     refresh: Refresh = "auto"
     base_scale: int = 1
@@ -96,7 +97,7 @@ class EncoderConfig:
     def __post_init__(self) -> None:
         _check("--mode", self.mode, MODES)
         _check("--tune", self.tune, TUNES)
-        _check("--base-codec", self.base_codec, BASE_CODECS)
+        _check("--base-codec", self.base_codec, (None, *BASE_CODECS))
         _check("--base-encoder", self.base_encoder, ("auto", *HEVC_ENCODERS))
         _check("--base-scale", self.base_scale, (1, 2, 4))
         _check("--precision", self.precision, PRECISIONS)
@@ -116,7 +117,7 @@ class EncoderConfig:
             raise UsageError(
                 f"cascade {self.cascade}; allowed are 1 to 64 offsets of -{QP_MAX} to {QP_MAX}"
             )
-        if self.live and self.base_codec != "hevc":
+        if self.live and self.base_codec not in (None, "hevc"):
             raise UsageError(f"--live with --base-codec {self.base_codec}; only hevc is live")
         if self.base_encoder == "kvazaar" and (lacking := kvazaar_lacks(self)):
             raise UsageError(f"--base-encoder kvazaar with {lacking}: use --base-encoder x265")

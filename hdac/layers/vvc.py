@@ -24,6 +24,14 @@ THREADS = 2
 EFFORT = {None: "medium", "fast": "fast", "medium": "medium", "slow": "slow", "slower": "slow"}
 
 
+def available(ffmpeg: str | None = None) -> bool:
+    """Whether the FFmpeg that would run has libvvenc."""
+    try:
+        return "libvvenc" in encoders(find_ffmpeg(ffmpeg))
+    except ToolError:
+        return False
+
+
 class VvcEncoder:
     """Collects a GOP; `flush` codes it and returns every coded picture.
 

@@ -13,8 +13,9 @@ from hdac.bitstream.rangecoder import Writer
 from hdac.codec.config import EncoderConfig
 from hdac.codec.encoder import Encoder
 from hdac.codec.files import decode, encode
-from hdac.codec.plan import hevc_encoder
+from hdac.codec.plan import choose_base, hevc_encoder
 from hdac.errors import ToolError, UsageError
+from hdac.layers import vvc
 from hdac.layers.base import BaseConfig
 from hdac.layers.base import kvazaar_cascade as cascade
 from hdac.layers.hevc import HevcEncoder
@@ -103,7 +104,7 @@ def test_a_closed_encoder_leaves_no_process(head: list[Picture]) -> None:
     coder.code(head[0])
     coder.close()
     assert coder._process.poll() is not None
-    with Encoder(176, 144, 30, EncoderConfig("base", 40)) as encoder:
+    with Encoder(176, 144, 30, EncoderConfig("base", 40, base_codec="hevc")) as encoder:
         encoder.push(head[0])
         for picture in head[1:6]:
             encoder.push(picture)
@@ -151,6 +152,21 @@ def test_auto_is_kvazaar_where_it_can() -> None:
         assert hevc_encoder(EncoderConfig(**settings)) == "x265"  # type: ignore[arg-type]
         with pytest.raises(UsageError, match=r"--base-encoder kvazaar with .*: use --base-enc"):
             EncoderConfig(base_encoder="kvazaar", **settings)  # type: ignore[arg-type]
+
+
+def test_first_pictures_are_vvc_where_kvazaar_codes_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if not vvc.available():
+        pytest.skip("this FFmpeg has no libvvenc")
+    assert choose_base(EncoderConfig()).codec == "mixed"
+    for settings in (
+        {"live": True}, {"preset": "fast"}, {"tune": "perceptual"}, {"base_encoder": "x265"},
+        {"base_codec": "hevc"},
+    ):  # fmt: skip
+        assert choose_base(EncoderConfig(**settings)).codec == "hevc"  # type: ignore[arg-type]
+    monkeypatch.setattr(vvc, "encoders", lambda _: frozenset())
+    assert choose_base(EncoderConfig()).codec == "hevc"
 
 
 def test_a_rate_while_pictures_come_is_for_x265(head: list[Picture]) -> None:
