@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw
 
 from hdac.atomic import write_atomically
 from hdac.errors import UsageError
+from hdac.metrics.contract import MS_SSIM_SIDE
 from hdac.metrics.psnr import mean_psnr_y
 from hdac.video.colour import picture_from_rgb, rgb_from_picture
 from hdac.video.picture import Picture
@@ -30,15 +31,20 @@ class Column:
 
 
 def scores(source: list[Picture], decoded: list[Picture]) -> dict[str, float]:
-    """PSNR-Y in dB, and MS-SSIM-Y of pictures of at least 161 pixels a side, where the extra
-    `bench` is installed."""
+    """PSNR-Y in dB, and MS-SSIM-Y unless `no_ms_ssim` says why not."""
     out = {"psnr-y": mean_psnr_y(source, decoded)}
-    if find_spec("pytorch_msssim"):
-        from hdac.metrics.ms_ssim import MIN_SIDE, ms_ssim_y
+    if no_ms_ssim(source[0]) is None:
+        from hdac.metrics.ms_ssim import ms_ssim_y
 
-        if min(source[0].y.shape) >= MIN_SIDE:
-            out["ms-ssim-y"] = ms_ssim_y(source, decoded)
+        out["ms-ssim-y"] = ms_ssim_y(source, decoded)
     return out
+
+
+def no_ms_ssim(picture: Picture) -> str | None:
+    """Why `scores` has no MS-SSIM-Y of such pictures; None where it has."""
+    if min(picture.y.shape) < MS_SSIM_SIDE:
+        return f"no MS-SSIM of pictures under {MS_SSIM_SIDE} pixels a side"
+    return None if find_spec("pytorch_msssim") else "MS-SSIM needs pip install 'hdac[bench]'"
 
 
 def captions(found: dict[str, float]) -> str:

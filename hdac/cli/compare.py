@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hdac.cli.common import add_json, progress, read_stream, result, say_notes
+from hdac.errors import StreamError
 
 if TYPE_CHECKING:
     from hdac.video.picture import Picture
@@ -37,8 +38,11 @@ def load(name: str) -> tuple[VideoInfo, list[Picture]]:
     path = Path(name)
     if path.suffix.lower() == SUFFIX:
         data = read_stream(path)
-        info = video_info(read_header(Cursor(data)), path)
-        return info, [frame.picture for frame in decode(data)]
+        try:
+            info = video_info(read_header(Cursor(data)), path)
+            return info, [frame.picture for frame in decode(data)]
+        except StreamError as error:
+            raise type(error)(f"{name}: {error}") from error
     reader = VideoReader(name)
     pictures = list(reader)
     say_notes(name, reader.notes)
@@ -47,7 +51,14 @@ def load(name: str) -> tuple[VideoInfo, list[Picture]]:
 
 def run(options: argparse.Namespace) -> None:
     from hdac.bench.raw import rate_note
-    from hdac.bench.sheets import Column, captions, check_same, scores, write_sheets
+    from hdac.bench.sheets import (
+        Column,
+        captions,
+        check_same,
+        no_ms_ssim,
+        scores,
+        write_sheets,
+    )
     from hdac.video.writer import check_output
 
     inputs = (options.source, *options.decoded)
@@ -64,6 +75,8 @@ def run(options: argparse.Namespace) -> None:
         rows.append({"file": name, **{k: round(v, 4) for k, v in found.items()}})
         lines.append(f"{name}: {captions(found)}")
         columns.append(Column(f"{Path(name).name}\n{captions(found)}", pictures))
+    if note := no_ms_ssim(source[0]):
+        say_notes(options.source, [note])
     with progress("writing", len(source)) as done:
         write_sheets(options.output, columns, info, options.force, options.frame, done)
     data: dict[str, object] = {"output": str(options.output), "scores": rows}

@@ -111,7 +111,7 @@ def run(options: argparse.Namespace) -> int:
         except IncompleteError as error:
             missing.append(str(error))
         if not levels:
-            raise DamagedError(f"{options.input}: 0 frames in the stream")
+            raise DamagedError("0 frames in the stream")
     missing += audio.damage if audio else []
     notes = [*opened.notes, *missing, *writer.notes]
     say_notes(options.input, missing)

@@ -102,9 +102,11 @@ def _prepare() -> None:
 
 
 def _run(arguments: Sequence[str]) -> int:
+    source = None
     try:
         options = parser([verb for verb in VERBS if verb in arguments[:1]]).parse_args(arguments)
         _prepare()
+        source = getattr(options, "input", None)
         code = int(options.run(options) or 0)
         sys.stdout.flush()
         return code
@@ -112,7 +114,8 @@ def _run(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 141
     except (UsageError, StreamError) as error:
-        print(f"hdac: {error}", file=sys.stderr)
+        of = f"{source}: " if source and isinstance(error, StreamError) else ""
+        print(f"hdac: {of}{error}", file=sys.stderr)
         return 2
     except ModuleNotFoundError as error:
         if (extra := _EXTRAS.get(arguments[0])) is None:

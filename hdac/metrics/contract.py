@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 LUMA, RGB8, RGB1 = "Y', 8 bit", "R'G'B', 8 bit", "R'G'B' in [0, 1]"
 MEAN = "mean over frames"
+#: Five scales of MS-SSIM's window of 11 taps need 16 * (11 - 1) + 1 pixels on the shorter side; a
+#: smaller window gives other numbers.
+MS_SSIM_SIDE = 161
 
 
 class UnavailableError(HdacError):

@@ -11,12 +11,9 @@ from pytorch_msssim import ms_ssim
 from torch import Tensor
 
 from hdac.errors import UsageError
-from hdac.metrics.contract import LUMA, MEAN, RGB1, Clip, Contract, Metric, Scores
+from hdac.metrics.contract import LUMA, MEAN, MS_SSIM_SIDE, RGB1, Clip, Contract, Metric, Scores
 from hdac.video.picture import Picture
 
-#: Five scales of the standard window of 11 taps need 16 * (11 - 1) + 1 pixels on the shorter side;
-#: a smaller window gives other numbers.
-MIN_SIDE = 161
 CAP_DB = 60.0
 
 
@@ -39,9 +36,9 @@ def ms_ssim_y(xs: Sequence[Picture], x_hats: Sequence[Picture]) -> float:
     """Mean over frames of MS-SSIM of Y' (linear, key `ms-ssim-y`). Raises `UsageError` below 161
     pixels a side."""
     width, height = xs[0].width, xs[0].height
-    if min(width, height) < MIN_SIDE:
+    if min(width, height) < MS_SSIM_SIDE:
         raise UsageError(
-            f"MS-SSIM of {width}x{height} pictures; both sides must be at least {MIN_SIDE}"
+            f"MS-SSIM of {width}x{height} pictures; both sides must be at least {MS_SSIM_SIDE}"
         )
     return _scores(_luma(xs), _luma(x_hats), 255).value
 
@@ -49,7 +46,7 @@ def ms_ssim_y(xs: Sequence[Picture], x_hats: Sequence[Picture]) -> float:
 class MsSsim(Metric):
     """`ms-ssim-y` and `ms-ssim-rgb`, linear."""
 
-    least = MIN_SIDE, "five scales need"
+    least = MS_SSIM_SIDE, "five scales need"
 
     def __init__(self, key: str) -> None:
         title, space = (

@@ -19,6 +19,9 @@ from torch import Tensor
 from hdac.training.pack import AnchorPoint, Version, load_index
 from hdac.training.reading import Frames, read_frames
 
+#: Code values of the six planes that gains leave where they are: luma's middle, no colour.
+CENTRES = torch.tensor([125.0] * 4 + [128.0] * 2)
+
 
 @dataclass(frozen=True)
 class Clip:
@@ -91,14 +94,15 @@ class Sampler:
     def _planes(self, clip: Clip, version: Version, coded: Frames, t: int, crop: int) -> Tensor:
         """Target, base, reference and its original, `(4, 6, h, w)`, with one crop, mirroring, gain,
         offset and tint."""
+        from kornia.enhance import denormalize
+
         rng, (height, width) = self.rng, coded.y.shape[1:]
         down, right = rng.randint(0, (height - crop) // 2), rng.randint(0, (width - crop) // 2)
         box, flip, start = (2 * down, 2 * right, crop), rng.random() < 0.5, version.start
         pictures = ((clip.original, start + t), (coded, t), (coded, 0), (clip.original, start))
         planes = torch.cat([planes_of(*picture, box, flip) for picture in pictures]).float()
-        y, uv = planes[:, :4], planes[:, 4:]
         gain, offset = rng.uniform(0.75, 1.2), rng.uniform(-20, 20)
-        tint = torch.tensor([rng.gauss(0, 6), rng.gauss(0, 6)]).view(2, 1, 1)
-        y = (y - 125) * gain + 125 + offset
-        uv = (uv - 128) * rng.uniform(0.7, 1.3) + 128 + tint
-        return torch.cat([y, uv], 1).clamp_(0, 255) / 255
+        tint, saturation = (rng.gauss(0, 6), rng.gauss(0, 6)), rng.uniform(0.7, 1.3)
+        gains = torch.tensor([gain] * 4 + [saturation] * 2)
+        centres = CENTRES + torch.tensor([offset] * 4 + [*tint])
+        return denormalize(planes - CENTRES[:, None, None], centres, gains).clamp_(0, 255) / 255

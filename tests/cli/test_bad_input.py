@@ -99,7 +99,7 @@ def test_not_hdac(hdac: Run, clip: Path, tmp_path: Path) -> None:
     ):
         code, out, err = hdac(*verb)
         assert (code, out) == (2, "")
-        assert "not an .hdac stream" in err
+        assert f"hdac: {clip}: not an .hdac stream" in err
 
 
 def test_newer_version(hdac: Run, stream: Path, tmp_path: Path) -> None:

@@ -92,6 +92,14 @@ def test_compare_says_what_was_odd_in_its_sources(hdac: Run, made: Path, tmp_pat
     raw = write_video(tmp_path / "v_64x48.yuv", synthetic(3))
     code, _, err = hdac("compare", made / "v.mkv", raw, "-o", tmp_path / "c.png")
     assert (code, "25 frames per second assumed" in err) == (0, True)
+    assert "v.mkv: no MS-SSIM of pictures under 161 pixels a side" in err
+
+
+def test_compare_names_the_stream_that_is_damaged(hdac: Run, made: Path, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.hdac"
+    bad.write_bytes((made / "s.hdac").read_bytes()[:40])
+    code, _, err = hdac("compare", made / "v.mkv", bad, "-o", tmp_path / "c.png")
+    assert (code, f"hdac: {bad}: " in err) == (2, True)
 
 
 # ---- places that cannot be written

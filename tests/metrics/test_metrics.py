@@ -232,6 +232,29 @@ def test_lpips_squeeze_against_the_package() -> None:
             assert torch.allclose(ours(x, x_hat), theirs(x, x_hat).flatten(), rtol=1e-4)
 
 
+@pytest.mark.parametrize("net", ["alex", "vgg"])
+def test_lpips_by_the_package(net: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The metric is the package's network on R'G'B' in [-1, 1]; with random weights, so that
+    nothing is downloaded."""
+    pytest.importorskip("torchvision", reason="lpips needs torchvision, which is not installed")
+    lpips = pytest.importorskip("lpips", reason="the package lpips is not installed")
+    torch.manual_seed(0)
+    network = lpips.LPIPS(net=net, pnet_rand=True, verbose=False).eval()
+    monkeypatch.setattr("hdac.metrics.lpips._package", {net: network}.__getitem__)
+    x = synthetic(2, 96, 80)
+    x_hat = noisy(x)
+    pairs = zip(
+        *(torch.from_numpy(np.stack([p.to_rgb() for p in c])) for c in (x, x_hat)), strict=True
+    )
+    with torch.inference_mode():
+        wanted = [
+            float(network(*(t.permute(2, 0, 1)[None] / 127.5 - 1 for t in pair))) for pair in pairs
+        ]
+    found = METRICS[f"lpips-{net}"].measure(Clip(x), Clip(x_hat))
+    assert found.frames == pytest.approx(wanted, rel=1e-4)
+    assert found.value > 0
+
+
 @pytest.mark.usefixtures("weights")
 def test_msvgg_lite(head: list[Picture]) -> None:
     sides = (
