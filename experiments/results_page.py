@@ -22,8 +22,8 @@ EXPERIMENT, ANCHOR, SOFTWARE = "reference_software", "hm-ldb", "HM (HEVC)"
 CODECS = {
     "x265-tuned": "x265 (HEVC), veryslow, tuned",
     "vtm-ldb": "VTM (VVC)",
-    "hdac-base-kvazaar": "hdac, default, base layer alone",
-    "hdac-hybrid-kvazaar": "hdac, default",
+    "hdac-base-mixed": "hdac, default, base layer alone",
+    "hdac-hybrid-mixed": "hdac, default",
     "hdac-hybrid-auto": "hdac, base codec auto, preset slower",
 }
 METRICS = ("psnr-y", "ms-ssim-y", "lpips-squeeze", "vmaf")
