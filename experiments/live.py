@@ -26,8 +26,7 @@ from statistics import fmean
 from hdac.codec.config import EncoderConfig
 from hdac.codec.decoder import Decoder
 from hdac.codec.encoder import Encoder
-from hdac.codec.files import CLOCK
-from hdac.codec.files import encode, inspect
+from hdac.codec.files import CLOCK, encode, inspect
 from hdac.live.line import Line, LineConfig
 from hdac.live.receiver import Receiver
 from hdac.live.sender import Sender
