@@ -16,6 +16,11 @@ _PAYBACK, _MEMORY = 1.5, 4.0
 #: Seconds of the rate that a first picture counts for in the excess; the rest of it is a debt that
 #: this share of the rate pays.
 _FIRST, _INTEREST = 0.25, 0.05
+#: Seconds of the rate that the first picture of a live GOP may take: a line has no room for more.
+_BOUND = 0.7
+#: QP steps for half the size of a first picture that is too large: rather one more trial than a
+#: picture that is coarser than need be.
+_TRIAL = 4.0
 #: Seconds before a GOP must end in which half of the next first picture's bits are saved.
 _SAVED = 3.0
 #: Of the rate, what pictures get at least and at most.
@@ -58,6 +63,13 @@ class RateController:
         if steps := round(_GAIN * math.log2(before / self._share)):
             self._move(steps)
         self._settling = self._settling or self._share > before
+
+    def coarser(self, qp_intra: int, bits: float) -> int:
+        """The QP to code a live GOP's first picture at again, which took so many bits at
+        `qp_intra`; the same where it fits, or where none is higher."""
+        ratio = bits / (_BOUND * self._share * self._fps)
+        steps = max(1, int(_TRIAL * math.log2(ratio))) if ratio > 1 else 0
+        return min(QP_MAX, qp_intra + steps)
 
     def report_first(self, bits: float) -> None:
         """The first picture of a GOP took so many bits."""

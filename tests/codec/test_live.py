@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from hdac.bitstream.container import Packet, PacketType
+from hdac.codec import control
 from hdac.codec.config import EncoderConfig
 from hdac.codec.decoder import Decoder, Frame, Level
 from hdac.codec.encoder import Encoder
@@ -239,3 +240,28 @@ def test_an_encoder_without_a_rate(mode: str) -> None:
         pytest.raises(UsageError, match="open it with kbps"),
     ):
         encoder.set_bitrate(8000)
+
+
+def firsts(kbps: float) -> list[int]:
+    """Bits of the first pictures of GOPs: at once, on request, and at a quarter of the rate."""
+    asked = EncoderConfig(mode="base", preset="fast", kbps=kbps, live=True, refresh="never")
+    packets = list[Packet]()
+    with Encoder(64, 48, 25, asked) as encoder:
+        for n, picture in enumerate(scene(2, 42, 1.5)):
+            if n in (20, 40):
+                encoder.request_refresh()
+            if n == 40:
+                encoder.set_bitrate(250 * kbps)
+            packets += encoder.push(picture)
+        packets += encoder.flush()
+    return [8 * len(p.payload) for p in packets if p.gop_start]
+
+
+def test_first_pictures_fit_on_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """0.7 s of the rate at most; where the rate has room they are as before."""
+    bounds = [700 * kbps + 64 for kbps in (4, 4, 1)]  # the packet has a head, too
+    bounded, free = firsts(4), firsts(100)
+    monkeypatch.setattr(control, "_BOUND", 1e6)
+    assert all(bits <= bound for bits, bound in zip(bounded, bounds, strict=True))
+    assert any(bits > bound for bits, bound in zip(firsts(4), bounds, strict=True))
+    assert firsts(100) == free

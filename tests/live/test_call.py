@@ -102,3 +102,14 @@ def test_a_narrow_line_lowers_the_rate() -> None:
     assert outcome.rates[-1] > 1.2 * min(outcome.rates)
     assert outcome.left_out > 0
     assert one.forward.queued <= 8000
+
+
+def test_a_flood_of_refresh_requests() -> None:
+    """A GOP is asked for at each picture: two a second start, the rate holds, pictures go on."""
+    one = call(LineConfig())
+    one.sender.take_refresh = lambda now: True  # type: ignore[method-assign]
+    outcome = one.run()
+    assert sound(outcome)
+    assert all(outcome.new)
+    assert 10 < outcome.starts <= 2 * FRAMES / 25 + 1
+    assert sum(outcome.bits) / (FRAMES / 25) < 1.5 * 12_000
