@@ -66,7 +66,7 @@ def settings(name: str) -> tuple[EncoderConfig, tuple[int, int], str, tuple[int,
     width, height = given.pop("size", SIZE)
     rate, times = given.pop("fps", "25"), given.pop("times", None)
     given.pop("audio", None)
-    return EncoderConfig(**given), (width, height), rate, times
+    return EncoderConfig(**{"base_codec": "hevc", **given}), (width, height), rate, times
 
 
 def made(name: str) -> bytes:
