@@ -20,6 +20,7 @@ from hdac.nets.fusion import FusionNet, Reference
 from hdac.nets.keypoints import thumbnail
 from hdac.nets.zoo import build, load_model
 from hdac.runtime.models import model_from_path, resolve_model
+from hdac.training import loop
 from hdac.training.clips import Sampler, load
 from hdac.training.loop import TrainConfig, Trainer, learning_rate, run_net, with_more_keypoints
 from hdac.training.pack import build as build_pack
@@ -352,3 +353,24 @@ def test_fused_rows_see_no_keypoints_of_the_source(pack: tuple[Path, Path]) -> N
     )
     assert torch.equal(fused[0], other[0])
     assert not torch.equal(fused[1], other[1])
+
+
+def test_bf16_has_the_gradients_of_fp32(
+    pack: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    net = build(SMALL)
+    torch.nn.init.normal_(net.out.weight, std=0.02)  # at zero nothing behind it has gradients
+    batch = Sampler(load(pack[1], pack[0]), 1).batch(2, 176)._replace(mask=torch.tensor([1.0, 0.0]))
+    found = []
+    for bf16 in (False, True):
+        monkeypatch.setattr(loop, "trains_in_bf16", lambda device, bf16=bf16: bf16)
+        net.zero_grad()
+        total = loop.losses(net, batch, CONFIG, torch.Generator().manual_seed(0))["total"]
+        total.backward()
+        grads = [p.grad.flatten() for p in net.parameters() if p.grad is not None]
+        found.append((float(total.detach()), torch.cat(grads)))
+    (wanted, exact), (value, rounded) = found
+    assert value == pytest.approx(wanted, rel=0.01)
+    assert exact.dtype == rounded.dtype == torch.float32
+    assert not torch.equal(exact, rounded)
+    assert float(torch.nn.functional.cosine_similarity(exact, rounded, 0)) > 0.9
