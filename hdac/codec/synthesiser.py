@@ -74,7 +74,6 @@ class Synthesiser(Closing):
             self.workers = 1
         self._animated: Reference | None = None  # with coded keypoints
         self._fused: Reference | None = None  # with those that the network wants
-        self._prepared: tuple[int, int] | None = None  # the size of pictures
         enter = self._backend.enter
         self._pool = _Pool(self.workers, "synthesise", enter)
         self._analysis = _Pool(1, "keypoints", enter)
@@ -90,12 +89,9 @@ class Synthesiser(Closing):
 
     def set_reference(self, picture: Picture, qp: int, parameters: Parameters) -> None:
         """The decoded picture, coded at `qp`, that is moved from now on, and its keypoints."""
-        encoded = self._pool.submit(self._encode, picture, qp, parameters)
-        size = picture.height, picture.width
-        if size != self._prepared:
-            self._prepared = size
-            self._pool.submit(self._backend.prepare, *size)
-        self._animated, self._fused = encoded.result()
+        self._animated, self._fused = self._pool.submit(
+            self._encode, picture, qp, parameters
+        ).result()
 
     def fuse(self, base: Picture, qp: int, parameters: Parameters) -> Future[Picture]:
         """Base picture (coded at `qp`) + reference -> fused picture. A network of ours finds the

@@ -12,7 +12,6 @@ import os
 import sys
 import threading
 import warnings
-from concurrent.futures import Future
 from contextlib import suppress
 from functools import lru_cache
 from typing import Any
@@ -25,7 +24,7 @@ from hdac.errors import UsageError
 from hdac.runtime.graphs import read_graphs
 from hdac.runtime.library import openvino
 from hdac.runtime.models import ModelFile
-from hdac.runtime.planes import Array, planes_shape
+from hdac.runtime.planes import Array
 from hdac.runtime.protocol import FAR, Reference
 
 #: Sizes of pictures for which a network stays compiled in this process.
@@ -54,24 +53,13 @@ class OpenVinoBackend:
     def enter(self) -> None:
         pass
 
-    def prepare(self, height: int, width: int) -> None:
-        planes, one = planes_shape(height, width), (1,)
-        if _is_large(planes):
-            return  # compiles with as many threads as it runs with
-        points = (1, self._keypoints, 2)
-        features = self._graphs.outputs("encode", [planes, one])
-        shapes = (planes, one, planes, *features, points, points, one)
-        self._graphs.compiled("fuse", shapes, self._streams, self._streams)
-
     def detect(self, planes: Array) -> Array:
         (found,) = self._infer("detect", planes, [planes])
         return found
 
     def encode(self, planes: Array, qp: int) -> list[Array]:
         features = self._infer("encode", planes, [planes, _one(qp)])
-        if _is_large(
-            planes.shape
-        ):  # used once a GOP: its memory costs more than to compile it again
+        if _is_large(planes):  # used once a GOP: its memory costs more than to compile it again
             with self._alone:
                 self._large.pop(("encode", planes.shape), None)
                 self._graphs.drop("encode")
@@ -105,7 +93,7 @@ class OpenVinoBackend:
     def _infer(self, name: str, planes: Array, inputs: list[Array]) -> list[Array]:
         """A graph's outputs; this thread's memory is used again and again, large pictures share
         theirs."""
-        if not _is_large(planes.shape):
+        if not _is_large(planes):
             return self._run(self._kept, self._streams, name, planes, inputs)
         _return_freed_memory()
         with self._alone:
@@ -138,8 +126,8 @@ def _one(value: float) -> Array:
     return np.full(1, value, np.float32)
 
 
-def _is_large(planes: tuple[int, ...]) -> bool:
-    return 4 * planes[2] * planes[3] >= _LARGE
+def _is_large(planes: Array) -> bool:
+    return 4 * planes[0, 0].size >= _LARGE
 
 
 class _Graphs:
@@ -156,7 +144,7 @@ class _Graphs:
             )
         self._xml, self._constants = found.xml, weights + found.constants
         self._lock, self._path = threading.Lock(), model.graphs
-        self._compiled: dict[Any, Future[Any]] = {}
+        self._compiled: dict[Any, Any] = {}
 
     @staticmethod
     @lru_cache(maxsize=_KEPT)
@@ -167,34 +155,15 @@ class _Graphs:
     def compiled(
         self, name: str, shapes: tuple[tuple[int, ...], ...], streams: int, threads: int
     ) -> Any:
-        """A graph for inputs of these shapes; compiled at most once, others beside it. `threads`:
-        of all streams together."""
+        """A graph for inputs of these shapes; compiled at most once. `threads`: of all streams
+        together."""
         key = name, shapes, streams, threads
         with self._lock:
-            found = self._compiled.get(key)
-            if found is None:
+            if key not in self._compiled:
                 for old in [k for k in self._compiled if k[0] == name][: 1 - _KEPT]:
                     del self._compiled[old]
-                making = self._compiled[key] = Future[Any]()
-        if found is None:
-            try:
-                making.set_result(self._compile(*key))
-            except BaseException as error:
-                making.set_exception(error)
-                with self._lock:
-                    self._compiled.pop(key, None)
-                raise
-            found = making
-        return found.result()
-
-    def outputs(self, name: str, shapes: list[tuple[int, ...]]) -> list[tuple[int, ...]]:
-        """The shapes of a graph's outputs, for inputs of these shapes."""
-        return [tuple(node.shape) for node in self._read(name, tuple(shapes)).outputs]
-
-    def _read(self, name: str, shapes: tuple[tuple[int, ...], ...]) -> Any:
-        graph = _core().read_model(self._xml[name], self._constants)
-        graph.reshape({node: list(s) for node, s in zip(graph.inputs, shapes, strict=True)})
-        return graph
+                self._compiled[key] = self._compile(*key)
+            return self._compiled[key]
 
     def drop(self, name: str) -> None:
         """Forgets what a graph was compiled to."""
@@ -205,6 +174,7 @@ class _Graphs:
     def _compile(
         self, name: str, shapes: tuple[tuple[int, ...], ...], streams: int, threads: int
     ) -> Any:
+        core = _core()
         settings = {
             "INFERENCE_PRECISION_HINT": "f32",
             "NUM_STREAMS": streams,
@@ -212,7 +182,9 @@ class _Graphs:
             "ENABLE_CPU_PINNING": False,
         }
         try:
-            return _core().compile_model(self._read(name, shapes), "CPU", settings)
+            graph = core.read_model(self._xml[name], self._constants)
+            graph.reshape({node: list(s) for node, s in zip(graph.inputs, shapes, strict=True)})
+            return core.compile_model(graph, "CPU", settings)
         except RuntimeError as error:
             raise UsageError(
                 f"{self._path}: OpenVINO does not take its graph {name} ({str(error)[:300]}); "

@@ -20,12 +20,6 @@ Array: TypeAlias = npt.NDArray[np.float32]
 MULTIPLE = 16
 
 
-def planes_shape(height: int, width: int) -> tuple[int, int, int, int]:
-    """Of the planes of a picture of even sides."""
-    down, right = -height % MULTIPLE, -width % MULTIPLE
-    return 1, 6, (height + down) // 2, (width + right) // 2
-
-
 def planes_from_picture(picture: Picture) -> Array:
     """Six planes `(1, 6, H'/2, W'/2)` in [0, 1] (code value / 255) of a picture of even sides,
     padded by edge replication to a multiple of 16."""
@@ -35,7 +29,7 @@ def planes_from_picture(picture: Picture) -> Array:
     if down or right:
         luma = np.pad(luma, ((0, down), (0, right)), mode="edge")
         chroma = np.pad(chroma, ((0, 0), (0, down // 2), (0, right // 2)), mode="edge")
-    planes = np.empty(planes_shape(*picture.y.shape), np.float32)
+    planes = np.empty((1, 6, *chroma.shape[1:]), np.float32)
     for i in range(4):
         planes[0, i] = luma[i // 2 :: 2, i % 2 :: 2]
     planes[0, 4:] = chroma

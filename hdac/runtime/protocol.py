@@ -31,9 +31,6 @@ class Backend(Protocol):
     def enter(self) -> None:
         """To be called once in every thread that calls the others."""
 
-    def prepare(self, height: int, width: int) -> None:
-        """Does beforehand what the first fused picture of this size would wait for."""
-
     def detect(self, planes: Array) -> Array:
         """Keypoints, as many as the network has."""
 

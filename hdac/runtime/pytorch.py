@@ -51,9 +51,6 @@ class TorchBackend:
     def enter(self) -> None:
         take_one_thread()
 
-    def prepare(self, height: int, width: int) -> None:
-        pass
-
     @torch.inference_mode()
     def detect(self, planes: Array) -> Array:
         found: Array = self._detector(thumbnail(self._tensor(planes))).cpu().numpy()

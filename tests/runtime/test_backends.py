@@ -93,20 +93,6 @@ def test_large_pictures_do_not_depend_on_threads(head: list[Picture]) -> None:
         assert np.array_equal(one[kind], two[kind]), kind
 
 
-def test_what_is_prepared_is_what_is_needed(head: list[Picture]) -> None:
-    """The first fused picture compiles nothing more."""
-    backend = open_backend(resolve_model("hdac-s", "auto"), "cpu", 1)
-    assert isinstance(backend, OpenVinoBackend)
-    small = [Picture(p.y[:80, :48], p.u[:40, :24], p.v[:40, :24]) for p in (head[0], head[9])]
-    planes = [planes_from_picture(picture) for picture in small]
-    points = [backend.detect(p) for p in planes]
-    reference = Reference(planes[0], backend.encode(planes[0], 34), points[0])
-    backend.prepare(80, 48)
-    before = dict(backend._graphs._compiled)
-    backend.fuse(planes[1], 40, reference, points[1])
-    assert backend._graphs._compiled == before
-
-
 def test_fewer_keypoints_than_the_graph_has(head: list[Picture]) -> None:
     model = find_model("hdac-s-animation")
     planes = [planes_from_picture(p) for p in (head[0], head[20])]
