@@ -37,8 +37,8 @@ from hdac.codec.syntax import (
     _Times,
 )
 from hdac.errors import DamagedError, StreamError
-from hdac.layers.motion import KeypointCoder
 from hdac.layers.resample import upsample
+from hdac.motion.keypoints import KeypointCoder
 from hdac.video.opus import CLOCK, MAX_BYTES, MAX_TICKS
 from hdac.video.picture import Picture
 

@@ -20,9 +20,9 @@ All integers are big-endian; *varint* is LEB128 (7 bits a byte, low bits first, 
                | varint cascade length | cascade offsets i8 * (length 0: the tune's usual one)
                | [chunk(model name, ASCII) | model hash 4 bytes | motion kind u8
                | chunk(its parameters), in all modes but `base`]
-    keypoints (motion kind 0) := varint K | varint levels per half side
 
-Payloads are read and written by `hdac.codec.syntax`.
+Motion kinds and their parameters: `hdac.bitstream.motions`. Payloads are read and written by
+`hdac.codec.syntax`.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ from fractions import Fraction
 from typing import NamedTuple, TypeVar
 
 from hdac.bitstream.cursor import Cursor, chunk, varint, with_checksum
+from hdac.bitstream.motions import Keypoints as Keypoints
+from hdac.bitstream.motions import MotionHeader, pack_motion, read_motion
 from hdac.errors import DamagedError, StreamError, TruncatedError, UsageError
 
 MAGIC = b"HDAC"
@@ -47,7 +49,6 @@ MIN_SIDE, MAX_SIDE = 16, 4096
 MAX_PIXELS = 1920 * 1088
 MAX_HEADER = 512
 MAX_PAYLOAD = 1 << 26
-MAX_KEYPOINTS = 64
 MAX_FRAMES = 256  # of a packet
 #: Pixels of all pictures of a packet together.
 MAX_PACKET_PIXELS = 1 << 25
@@ -119,13 +120,6 @@ class Colour(NamedTuple):
 UNSPECIFIED = Colour()
 
 
-class Keypoints(NamedTuple):
-    """Parameters of motion kind 0: keypoints of a frame, quantiser levels per half side."""
-
-    number: int
-    levels: int = 64
-
-
 @dataclass(frozen=True)
 class Header:
     """What a decoder must know before the first packet. Width and height are the source's (odd
@@ -138,7 +132,7 @@ class Header:
     fps: Fraction
     model: str = ""  # empty in mode `base`
     model_hash: str = "00000000"  # first 8 hexadecimal digits of the weights' SHA-256
-    motion: Keypoints | None = None
+    motion: MotionHeader | None = None
     base_scale: int = 1  # the base layer is 1, 1/2 or 1/4 of the frame's side
     cascade: tuple[int, ...] = (0,)
     colour: Colour = UNSPECIFIED
@@ -194,7 +188,7 @@ def pack_header(header: Header) -> bytes:
     body += varint(len(cascade)) + struct.pack(f">{len(cascade)}b", *cascade)
     if header.motion is not None:
         body += chunk(header.model.encode("ascii")) + bytes.fromhex(header.model_hash)
-        body += b"\0" + chunk(b"".join(map(varint, header.motion)))
+        body += pack_motion(header.motion)
     return with_checksum(_PREFIX.pack(MAGIC, VERSION) + chunk(body))
 
 
@@ -227,7 +221,7 @@ def _parse_header(body: memoryview) -> Header:
     name, digest, motion = b"", "00000000", None
     if mode is not Mode.BASE:
         name, digest = bytes(c.chunk("model name", 64)), bytes(c.take(4, "model hash")).hex()
-        motion = _parse_motion(c)
+        motion = read_motion(c)
         if not name.isascii():
             raise DamagedError(f"model name {name!r} is not ASCII: the stream is damaged")
     codec = _enum(BaseCodec, second & 15, "base codec")
@@ -236,20 +230,6 @@ def _parse_header(body: memoryview) -> Header:
         mode, codec, width, height, fps, name.decode(), digest, motion, 1 << scale, cascade,
         Colour(*colour), tune, number_format, bool(flags & _LIVE), clock,
     )  # fmt: skip
-
-
-def _parse_motion(c: Cursor) -> Keypoints:
-    kind = c.byte("motion model")
-    parameters = Cursor(c.chunk("parameters of the motion model", 255))
-    if kind:
-        raise DamagedError(
-            f"motion model is {kind}; known is 0 (keypoints): the stream is damaged or from a "
-            "newer hdac"
-        )
-    return Keypoints(
-        parameters.varint("keypoints", 1, MAX_KEYPOINTS),
-        parameters.varint("keypoint levels", 1, 512),
-    )
 
 
 def read_header(cursor: Cursor) -> Header:

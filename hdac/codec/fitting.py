@@ -19,9 +19,9 @@ from hdac.codec.spool import Spool
 from hdac.codec.syntax import BaseWriter, EnhancementWriter
 from hdac.layers.base import QP_MAX
 from hdac.layers.codecs import open_base
-from hdac.layers.motion import quantise
 from hdac.layers.reference import quality
 from hdac.layers.resample import downsample, pad_to
+from hdac.motion.keypoints import HYSTERESIS
 from hdac.video.picture import Picture
 
 #: The search starts in stretches of a source that is longer than twice this.
@@ -207,7 +207,7 @@ def _motion_kbps(config: EncoderConfig, source: Source) -> float:
     with Synthesiser(network, header.motion, config.device) as synthesiser:
         for picture in source.pictures:
             found = synthesiser.analyse(pad_to(picture, 2 * header.base_scale))
-            last = quantise(found.result(), last)
+            last = synthesiser.quantise(found.result(), last, HYSTERESIS)
             writer.add(last, True)
     return source.rate(sum(len(p.framed()) for p in writer.take()))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
-from hdac.layers.motion import Parameters
+from hdac.motion.protocol import Parameters
 from hdac.video.picture import Picture
 
 if TYPE_CHECKING:

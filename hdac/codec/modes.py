@@ -15,8 +15,8 @@ from hdac.bitstream.container import Mode
 from hdac.codec.config import MAX_LOSS
 from hdac.codec.fusions import Fusions
 from hdac.codec.plan import Plan
-from hdac.layers.motion import Parameters, Points, quantise
 from hdac.layers.reference import CUT, change
+from hdac.motion.protocol import Found, Parameters
 from hdac.video.fidelity import plane_mse
 from hdac.video.picture import Picture
 
@@ -51,7 +51,7 @@ def loss_of(picture: Picture, base: Picture, source: Picture) -> float:
 
 
 class Frame(NamedTuple):
-    """A frame on its way: its number in the GOP, its source (padded), keypoints, time in ticks."""
+    """A frame on its way: its number in the GOP, its source (padded), parameters, time in ticks."""
 
     number: int
     source: Picture
@@ -67,10 +67,10 @@ class Strategy(Protocol):
     def start(self) -> None:
         """A GOP starts."""
 
-    def analyse(self, source: Picture) -> Future[Points] | None:
+    def analyse(self, source: Picture) -> Future[Found] | None:
         """Begins to look for what is sent in place of pixels."""
 
-    def parameters(self, found: Future[Points] | None) -> Parameters | None:
+    def parameters(self, found: Future[Found] | None) -> Parameters | None:
         """What is sent."""
 
     def has_base(self, index: int) -> bool:
@@ -94,10 +94,10 @@ class BaseOnly:
     def start(self) -> None:
         pass
 
-    def analyse(self, source: Picture) -> Future[Points] | None:
+    def analyse(self, source: Picture) -> Future[Found] | None:
         return None
 
-    def parameters(self, found: Future[Points] | None) -> Parameters | None:
+    def parameters(self, found: Future[Found] | None) -> Parameters | None:
         return None
 
     def has_base(self, index: int) -> bool:
@@ -125,12 +125,14 @@ class _Synthesised(ABC):
     def start(self) -> None:
         self._tracked = None
 
-    def analyse(self, source: Picture) -> Future[Points] | None:
+    def analyse(self, source: Picture) -> Future[Found] | None:
         return self._synthesiser.analyse(source)
 
-    def parameters(self, found: Future[Points] | None) -> Parameters | None:
+    def parameters(self, found: Future[Found] | None) -> Parameters | None:
         assert found is not None
-        self._tracked = quantise(found.result(), self._tracked, hysteresis=self._plan.hysteresis)
+        self._tracked = self._synthesiser.quantise(
+            found.result(), self._tracked, self._plan.hysteresis
+        )
         return self._tracked
 
     def synthesise(self, frame: Frame, base: Picture, qp: int) -> Future[Picture] | None:
@@ -210,7 +212,7 @@ class Animation(_Synthesised):
     def _make(
         self, frame: Frame, base: Picture, qp: int, parameters: Parameters
     ) -> Future[Picture] | None:
-        return self._synthesiser.animate(base, parameters)
+        return self._synthesiser.animate(parameters)
 
     def decide(self, frame: Frame, base: Picture, made: Future[Picture] | None) -> Shown:
         return Shown(base, "base") if made is None else Shown(made.result(), "animation")

@@ -31,13 +31,13 @@ from hdac.layers.base import (
     kvazaar_cascade,
 )
 from hdac.layers.codecs import header_cascade
-from hdac.layers.motion import (
+from hdac.layers.reference import Refresh
+from hdac.motion.keypoints import (
     ANIMATION_HYSTERESIS,
     HYBRID_HYSTERESIS,
     HYSTERESIS,
     KEYPOINT_LEVELS,
 )
-from hdac.layers.reference import Refresh
 
 if TYPE_CHECKING:
     from hdac.runtime.models import ModelFile

@@ -22,17 +22,18 @@ from typing import NamedTuple
 from hdac.bitstream.container import (
     MAX_PAYLOAD,
     Header,
-    Keypoints,
     Packet,
     PacketType,
 )
 from hdac.bitstream.cursor import Cursor, chunk, varint
+from hdac.bitstream.motions import MotionHeader
 from hdac.bitstream.nal import NalCompressor
 from hdac.bitstream.rangecoder import Adaptive, Coder, Integer, Reader, Writer
 from hdac.bitstream.recoding import bin_limit, least_size
 from hdac.errors import DamagedError
 from hdac.layers.base import QP_MAX
-from hdac.layers.motion import KeypointCoder, Parameters
+from hdac.motion.kinds import parameter_coder
+from hdac.motion.protocol import ParameterCoder, Parameters
 
 _GOP_START, _SWITCHED = 1, 2
 #: Ticks between two frames, at most.
@@ -201,19 +202,19 @@ class BaseReader:
 
 @dataclass
 class _EnhancementState:
-    keypoints: KeypointCoder
+    motion: ParameterCoder
     switch: list[Adaptive]
     before: int = 1
 
     @classmethod
-    def fresh(cls, motion: Keypoints) -> _EnhancementState:
-        return cls(KeypointCoder(motion), [Adaptive(2, (4, 4)), Adaptive(2, (1, 15))])
+    def fresh(cls, motion: MotionHeader) -> _EnhancementState:
+        return cls(parameter_coder(motion), [Adaptive(2, (4, 4)), Adaptive(2, (1, 15))])
 
 
 class EnhancementWriter:
-    """Collects keypoints and switch flags (`switched` False: no flags, as in mode `animation`)."""
+    """Collects parameters and switch flags (`switched` False: no flags, as in mode `animation`)."""
 
-    def __init__(self, motion: Keypoints, switched: bool) -> None:
+    def __init__(self, motion: MotionHeader, switched: bool) -> None:
         self._motion, self._switched = motion, switched
         self.start()
 
@@ -226,7 +227,7 @@ class EnhancementWriter:
 
     def add(self, parameters: Parameters, fused: bool) -> None:
         state = self._state
-        state.keypoints.code(self._coder, parameters)
+        state.motion.code(self._coder, parameters)
         if self._switched:
             state.before = self._coder.symbol(state.switch[state.before], int(fused))
         self.frames += 1
@@ -266,7 +267,7 @@ class EnhancementReader:
         bits: list[float] = []
         for _ in range(frames):
             first = coder.spent
-            parameters = state.keypoints.code(coder, None)
+            parameters = state.motion.code(coder, None)
             middle = coder.spent
             if flags & _SWITCHED:
                 state.before = coder.symbol(state.switch[state.before], None)

@@ -8,14 +8,14 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from hdac.bitstream.container import Header, Keypoints
+from hdac.bitstream.container import Header
+from hdac.bitstream.motions import MotionHeader
 from hdac.closing import Closing, check_process
 from hdac.errors import DamagedError
-from hdac.layers.motion import Parameters, Points, dequantise
+from hdac.motion.kinds import network_misfit, open_motion
+from hdac.motion.protocol import Base, Found, Parameters
 from hdac.runtime.backends import cores, open_backend
 from hdac.runtime.models import ModelFile, find_model, resolve_model, serving
-from hdac.runtime.planes import Array, picture_from_planes, planes_from_picture
-from hdac.runtime.protocol import Reference
 from hdac.video.picture import Picture
 
 T = TypeVar("T")
@@ -28,11 +28,8 @@ def network_of(header: Header) -> ModelFile:
     """The network that a stream names. Raises `UsageError`, `DamagedError`."""
     network = find_model(header.model, header.model_hash, header.number_format)
     assert header.motion is not None
-    if not network.takes(header.motion.number):
-        raise DamagedError(
-            f"the header says {header.motion.number} keypoints, which {header.model} does not "
-            "take: it is damaged"
-        )
+    if reason := network_misfit(header.motion, network):
+        raise DamagedError(f"the header says {reason}: it is damaged")
     return network
 
 
@@ -59,82 +56,53 @@ class _Pool(ThreadPoolExecutor):
 
 
 class Synthesiser(Closing):
-    """Keypoints of pictures, and fused or animated pictures from the present reference. A context
-    manager: `close` ends its threads. `workers`: pictures that are made side by side (they do not
-    depend on each other)."""
+    """A motion model on its network, in threads: parameters of pictures, and fused or animated
+    pictures from the present reference. A context manager: `close` ends its threads. `workers`:
+    pictures that are made side by side (they do not depend on each other)."""
 
     def __init__(
-        self, network: ModelFile, motion: Keypoints, device: str = "cpu", workers: int | None = None
+        self,
+        network: ModelFile,
+        motion: MotionHeader,
+        device: str = "cpu",
+        workers: int | None = None,
     ) -> None:
-        self._motion = motion
-        self._derives = network.derives_keypoints
         self.workers = CORES if workers is None else workers
-        self._backend = open_backend(network, device, self.workers)
-        if not self._backend.parallel:
+        backend = open_backend(network, device, self.workers)
+        if not backend.parallel:
             self.workers = 1
-        self._animated: Reference | None = None  # with coded keypoints
-        self._fused: Reference | None = None  # with those that the network wants
-        enter = self._backend.enter
-        self._pool = _Pool(self.workers, "synthesise", enter)
-        self._analysis = _Pool(1, "keypoints", enter)
+        self._model = open_motion(motion, network, backend)
+        self._reference: Any = None
+        self._pool = _Pool(self.workers, "synthesise", backend.enter)
+        self._analysis = _Pool(1, "analyse", backend.enter)
 
     def close(self) -> None:
         """Ends the threads; frames that nobody waited for are dropped."""
         for pool in (self._pool, self._analysis):
             pool.shutdown(cancel_futures=True)
 
-    def analyse(self, picture: Picture) -> Future[Points]:
-        """Keypoints of a source picture."""
-        return self._analysis.submit(self._analyse, picture)
+    def analyse(self, picture: Picture) -> Future[Found]:
+        """What a source picture says; `quantise` makes parameters of it."""
+        return self._analysis.submit(self._model.analyse, picture)
+
+    def quantise(self, found: Found, last: Parameters | None, hysteresis: float) -> Parameters:
+        """The parameters of a frame after one with `last` (None: a GOP starts), which stay where
+        `found` is within so many quantiser steps."""
+        return self._model.quantise(found, last, hysteresis)
 
     def set_reference(self, picture: Picture, qp: int, parameters: Parameters) -> None:
-        """The decoded picture, coded at `qp`, that is moved from now on, and its keypoints."""
-        self._animated, self._fused = self._pool.submit(
-            self._encode, picture, qp, parameters
-        ).result()
+        """The decoded picture, coded at `qp`, that is moved from now on, and its parameters."""
+        made = self._pool.submit(self._model.refer, picture, qp, parameters)
+        self._reference = made.result()
 
     def fuse(self, base: Picture, qp: int, parameters: Parameters) -> Future[Picture]:
-        """Base picture (coded at `qp`) + reference -> fused picture. A network of ours finds the
-        keypoints in the base picture; the published ones take `parameters`."""
-        assert self._fused is not None, "a reference comes first"
-        return self._pool.submit(self._fuse, self._fused, base, qp, parameters)
+        """Reference + parameters + base picture (coded at `qp`) -> fused picture."""
+        return self._make(parameters, Base(base, qp))
 
-    def animate(self, like: Picture, parameters: Parameters) -> Future[Picture]:
-        """Reference + parameters -> picture; `like` gives only the size."""
-        assert self._animated is not None, "a reference comes first"
-        return self._pool.submit(self._animate, self._animated, like, parameters)
+    def animate(self, parameters: Parameters) -> Future[Picture]:
+        """Reference + parameters -> picture."""
+        return self._make(parameters, None)
 
-    # ---- in the threads
-
-    def _analyse(self, picture: Picture) -> Points:
-        found: Points = self._detect(planes_from_picture(picture))[0]
-        return found
-
-    def _encode(
-        self, picture: Picture, qp: int, parameters: Parameters
-    ) -> tuple[Reference, Reference]:
-        planes = planes_from_picture(picture)
-        features = self._backend.encode(planes, qp)
-        animated = Reference(planes, features, self._coded(parameters))
-        if not self._derives:
-            return animated, animated
-        return animated, animated._replace(keypoints=self._detect(planes))
-
-    def _fuse(
-        self, reference: Reference, base: Picture, qp: int, parameters: Parameters
-    ) -> Picture:
-        planes = planes_from_picture(base)
-        keypoints = self._detect(planes) if self._derives else self._coded(parameters)
-        made = self._backend.fuse(planes, qp, reference, keypoints)
-        return picture_from_planes(made, base.height, base.width)
-
-    def _animate(self, reference: Reference, like: Picture, parameters: Parameters) -> Picture:
-        made = self._backend.animate(reference, self._coded(parameters))
-        return picture_from_planes(made, like.height, like.width)
-
-    def _detect(self, planes: Array) -> Array:
-        """Keypoints `(1, k, 2)` of a picture, as many as are coded."""
-        return self._backend.detect(planes)[:, : self._motion.number]
-
-    def _coded(self, parameters: Parameters) -> Array:
-        return dequantise(parameters, self._motion.levels)[None]
+    def _make(self, parameters: Parameters, base: Base | None) -> Future[Picture]:
+        assert self._reference is not None, "a reference comes first"
+        return self._pool.submit(self._model.synthesise, self._reference, parameters, base)

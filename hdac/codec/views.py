@@ -173,7 +173,7 @@ class AnimatedView(_SynthesisedView):
         if self._base.index == 0:
             made = self._refer(held, frame)
         elif self._referenced:
-            made = Made(self._synthesiser.animate(held, frame.parameters), "animation")
+            made = Made(self._synthesiser.animate(frame.parameters), "animation")
         else:
             made = Made(self._last or held, "concealed")
         self._base.index += 1

@@ -1,2 +1,2 @@
-"""The layers of a stream, each with its two halves side by side: base, reference (refresh policy),
-motion (keypoints)."""
+"""The layers of a stream, each with its two halves side by side: base, and reference (refresh
+policy)."""

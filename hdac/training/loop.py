@@ -24,7 +24,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from hdac.errors import UsageError
-from hdac.layers.motion import STEP
+from hdac.motion.keypoints import STEP
 from hdac.nets.fusion import Fused, Reference
 from hdac.nets.keypoints import thumbnail
 from hdac.nets.zoo import CodecNet, build, half

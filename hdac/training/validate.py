@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from hdac.codec.operating import ENHANCEMENT_KBPS
-from hdac.layers.motion import dequantise, quantise
+from hdac.motion.keypoints import dequantise, quantise
 from hdac.nets.fusion import Reference
 from hdac.nets.keypoints import thumbnail
 from hdac.nets.zoo import CodecNet

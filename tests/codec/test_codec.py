@@ -289,7 +289,7 @@ def test_fused_pictures_need_no_coded_keypoints(head: list[Picture]) -> None:
     with open_synthesiser("hdac-s") as fuser:
         fuser.set_reference(head[0], 30, still)
         fused = [fuser.fuse(head[6], 44, p).result() for p in (still, moved)]
-        animated = [fuser.animate(head[6], p).result() for p in (still, moved)]
+        animated = [fuser.animate(p).result() for p in (still, moved)]
     assert equal(*fused)
     assert not equal(*animated)
 

@@ -103,15 +103,15 @@ class _StandIn:
         return cls()
 
     def set_reference(self, picture: object, qp: int, parameters: object) -> None:
-        pass
+        self._reference = picture
 
     def fuse(self, picture: object, qp: int, parameters: object) -> Future[Any]:
         made: Future[Any] = Future()
         made.set_result(picture)
         return made
 
-    def animate(self, picture: object, parameters: object) -> Future[Any]:
-        return self.fuse(picture, 0, parameters)
+    def animate(self, parameters: object) -> Future[Any]:
+        return self.fuse(self._reference, 0, parameters)
 
     def close(self) -> None:
         pass

@@ -27,7 +27,7 @@ from hdac.bitstream.vvc.sei import insert
 from hdac.codec.gfv.uri import NetworkName
 from hdac.codec.syntax import BaseReader, EnhancedFrame, EnhancementReader
 from hdac.errors import UsageError
-from hdac.layers.motion import Parameters
+from hdac.motion.protocol import Parameters
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from hdac.codec.gfv.uri import NetworkName
 from hdac.codec.synthesiser import Synthesiser
 from hdac.codec.views import Made
 from hdac.errors import DamagedError
-from hdac.layers.motion import Parameters
+from hdac.motion.protocol import Parameters
 from hdac.video.picture import Picture
 
 #: What a network is told of coded pictures whose QP nobody says.
@@ -76,7 +76,7 @@ class GfvPlayer:
             if message.low_confidence:
                 return Made(picture, "base")
             return Made(self._fusions.fuse(), "fused")
-        return Made(self._synthesiser.animate(self._held, parameters), "animation")
+        return Made(self._synthesiser.animate(parameters), "animation")
 
     def _rename(self, message: GfvMessage) -> None:
         """A base picture may say other QPs of the same network."""

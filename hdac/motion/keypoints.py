@@ -1,4 +1,5 @@
-"""The motion layer: keypoints as integers, predicted from the last coded ones and range coded.
+"""Motion model `keypoints`, ours: points that a network has learned to find, as integers, predicted
+from the last coded ones and range coded.
 
 Encoder and decoder hold the same integers on every machine; floats appear only after
 dequantisation.
@@ -6,17 +7,22 @@ dequantisation.
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from hdac.bitstream.container import Keypoints
+from hdac.bitstream.motions import Keypoints
 from hdac.bitstream.rangecoder import Adaptive, Coder, Signed
+from hdac.motion.protocol import Base, Found, Parameters
+from hdac.runtime.planes import Array, picture_from_planes, planes_from_picture
+from hdac.runtime.protocol import Backend, Reference
+from hdac.video.picture import Picture
 
-#: Keypoints `(K, 2)` as integers in -levels .. levels; int64.
-Parameters: TypeAlias = npt.NDArray[np.int64]
-#: Keypoints `(K, 2)`, (x, y) in [-1, 1], float32.
+if TYPE_CHECKING:
+    from hdac.runtime.models import ModelFile
+
+#: Keypoints `(K, 2)`, (x, y) in [-1, 1], float32; as parameters, integers in -levels .. levels.
 Points: TypeAlias = npt.NDArray[np.float32]
 
 #: Quantiser levels per half side: a step is 1/128 of the frame's side (2 pixels of 256).
@@ -102,3 +108,60 @@ class KeypointCoder:
                 row.append(max(-levels, min(levels, old[axis] + delta)))
             rows.append(row)
         return rows
+
+
+def misfit(motion: Keypoints, network: ModelFile) -> str | None:
+    """Why a network cannot serve; None if it can."""
+    if network.takes(motion.number):
+        return None
+    return f"{motion.number} keypoints, which {network.name} does not take"
+
+
+class KeypointReference(NamedTuple):
+    """`animated` with coded keypoints, `fused` with those that the network wants; `size`: height
+    and width."""
+
+    animated: Reference
+    fused: Reference
+    size: tuple[int, int]
+
+
+class KeypointMotion:
+    """`MotionModel` of the fusion networks. derives: with a base picture it takes the keypoints
+    that it finds in that, not coded ones."""
+
+    def __init__(self, motion: Keypoints, backend: Backend, derives: bool) -> None:
+        self._motion, self._backend, self._derives = motion, backend, derives
+
+    def analyse(self, picture: Picture) -> Found:
+        found: Found = self._detect(planes_from_picture(picture))[0]
+        return found
+
+    def quantise(self, found: Found, last: Parameters | None, hysteresis: float) -> Parameters:
+        return quantise(found, last, self._motion.levels, hysteresis)
+
+    def refer(self, picture: Picture, qp: int, parameters: Parameters) -> KeypointReference:
+        planes = planes_from_picture(picture)
+        features = self._backend.encode(planes, qp)
+        animated = fused = Reference(planes, features, self._coded(parameters))
+        if self._derives:
+            fused = animated._replace(keypoints=self._detect(planes))
+        return KeypointReference(animated, fused, (picture.height, picture.width))
+
+    def synthesise(
+        self, reference: KeypointReference, parameters: Parameters, base: Base | None
+    ) -> Picture:
+        if base is None:
+            made = self._backend.animate(reference.animated, self._coded(parameters))
+            return picture_from_planes(made, *reference.size)
+        planes = planes_from_picture(base.picture)
+        keypoints = self._detect(planes) if self._derives else self._coded(parameters)
+        made = self._backend.fuse(planes, base.qp, reference.fused, keypoints)
+        return picture_from_planes(made, *reference.size)
+
+    def _detect(self, planes: Array) -> Array:
+        """Keypoints `(1, k, 2)` of a picture, as many as are coded."""
+        return self._backend.detect(planes)[:, : self._motion.number]
+
+    def _coded(self, parameters: Parameters) -> Array:
+        return dequantise(parameters, self._motion.levels)[None]

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from hdac.bitstream.container import Keypoints
 from hdac.bitstream.rangecoder import Reader, Writer
 from hdac.errors import DamagedError
-from hdac.layers.motion import (
+from hdac.motion.keypoints import (
     KEYPOINT_LEVELS,
     KeypointCoder,
-    Parameters,
     dequantise,
     quantise,
 )
+from hdac.motion.protocol import Parameters
 
 
 def walk(frames: int, keypoints: int, jump: int, seed: int) -> list[Parameters]:

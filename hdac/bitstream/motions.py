@@ -1,0 +1,64 @@
+"""Motion models as headers say them: `kind u8 | chunk(its parameters)`, one record a kind.
+
+keypoints (kind 0) := varint K | varint levels per half side
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, TypeAlias
+
+from hdac.bitstream.cursor import Cursor, chunk, varint
+from hdac.errors import StreamError
+
+MAX_KEYPOINTS = 64
+#: Bytes that the parameters of a motion model may have.
+_ROOM = 255
+
+
+class Keypoints(NamedTuple):
+    """Keypoints of a frame, and quantiser levels per half side."""
+
+    number: int
+    levels: int = 64
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Of a frame's parameters."""
+        return self.number, 2
+
+
+#: What a header says of its motion model.
+MotionHeader: TypeAlias = Keypoints
+
+
+class _Kind(NamedTuple):
+    name: str
+    record: type[MotionHeader]
+    #: Of each number of the record: what it is, its least and its largest value.
+    numbers: tuple[tuple[str, int, int], ...]
+
+
+_KINDS = {
+    0: _Kind("keypoints", Keypoints, (("keypoints", 1, MAX_KEYPOINTS), ("keypoint levels", 1, 512)))
+}
+_NUMBERS = {kind.record: number for number, kind in _KINDS.items()}
+
+
+def pack_motion(motion: MotionHeader) -> bytes:
+    """The inverse of `read_motion`."""
+    return bytes([_NUMBERS[type(motion)]]) + chunk(b"".join(map(varint, motion)))
+
+
+def read_motion(cursor: Cursor) -> MotionHeader:
+    """The motion model of a header; numbers that a later version may add are passed over. Raises
+    `StreamError` (a kind that is unknown here), `TruncatedError`, `DamagedError`."""
+    number = cursor.byte("motion model")
+    parameters = Cursor(cursor.chunk("parameters of the motion model", _ROOM))
+    if number not in _KINDS:
+        known = ", ".join(f"{n} ({kind.name})" for n, kind in _KINDS.items())
+        raise StreamError(
+            f"motion model is {number}; known here: {known}; the stream was made by a newer "
+            "hdac, or is damaged; install a newer hdac"
+        )
+    kind = _KINDS[number]
+    return kind.record(*(parameters.varint(*field) for field in kind.numbers))
