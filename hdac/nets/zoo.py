@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from io import BytesIO
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import safetensors.torch
 import torch
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from hdac.errors import UsageError
 from hdac.nets.fusion import FusionConfig, FusionNet
+from hdac.nets.landmarks import LandmarkConfig, LandmarkNet
 from hdac.nets.published import PublishedConfig, PublishedNet
 from hdac.runtime.models import ModelFile, metadata
 
@@ -25,14 +27,13 @@ RETIRED = {"recurrent": False, "coarsest": 8}
 
 #: What the codec runs: ours, or a published architecture behind the same interface.
 CodecNet: TypeAlias = FusionNet | PublishedNet
+_Net = TypeVar("_Net", FusionNet | PublishedNet, LandmarkNet)
 
 
 def build(settings: dict[str, Any]) -> CodecNet:
     """An untrained network of a configuration: that of a published one has a `width`. Raises
     `TypeError` for unknown keys and `ValueError` for values that no network has."""
-    if not isinstance(settings, dict):
-        raise TypeError(f"a configuration is a table, not {settings!r:.40}")
-    plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
+    plain = _plain(settings)
     for key, value in RETIRED.items():
         if plain.pop(key, value) != value:
             raise ValueError(f"{key} = {settings[key]}: hdac no longer has such networks")
@@ -41,9 +42,29 @@ def build(settings: dict[str, Any]) -> CodecNet:
     return FusionNet(FusionConfig(**plain))
 
 
+def _build_landmarks(settings: dict[str, Any]) -> LandmarkNet:
+    return LandmarkNet(LandmarkConfig(**_plain(settings)))
+
+
+def _plain(settings: dict[str, Any]) -> dict[str, Any]:
+    """As a configuration has them: tuples for lists."""
+    if not isinstance(settings, dict):
+        raise TypeError(f"a configuration is a table, not {settings!r:.40}")
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
+
+
 def load_model(model: ModelFile) -> CodecNet:
     """The network in float32, in evaluation mode. Raises `UsageError` if the file is not what its
     name says."""
+    return _load(model, build)
+
+
+def load_landmarks(model: ModelFile) -> LandmarkNet:
+    """The same of a network that finds landmarks."""
+    return _load(model, _build_landmarks)
+
+
+def _load(model: ModelFile, build: Callable[[dict[str, Any]], _Net]) -> _Net:
     data = model.read()
     try:
         settings = json.loads(metadata(BytesIO(data))["config"])
@@ -59,7 +80,7 @@ def load_model(model: ModelFile) -> CodecNet:
     return net.eval().requires_grad_(False)
 
 
-def export_model(net: CodecNet, name: str, folder: Path, note: str) -> Path:
+def export_model(net: CodecNet | LandmarkNet, name: str, folder: Path, note: str) -> Path:
     """Writes a network in fp16 under its hashed name; `note` says how it was trained."""
     metadata = {"config": json.dumps(asdict(net.config)), "licence": LICENCE, "note": note}
     data = safetensors.torch.save(half(net), metadata)

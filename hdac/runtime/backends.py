@@ -8,7 +8,7 @@ import os
 from hdac.bitstream.container import NumberFormat
 from hdac.errors import UsageError
 from hdac.runtime.models import ModelFile
-from hdac.runtime.protocol import Backend
+from hdac.runtime.protocol import Backend, Landmarker
 
 DEVICES = ("cpu", "torch", "cuda")
 
@@ -58,3 +58,18 @@ def _lacking(model: ModelFile, device: str, graphs: bool) -> str:
         return f"OpenVINO is not installed: pip install openvino, or {torch}"
     why = "computes in bf16" if model.number_format is NumberFormat.BF16 else "has no graphs"
     return f"{model.name} ({model.digest}) {why}, which OpenVINO needs otherwise; {torch}"
+
+
+def open_landmarks(model: ModelFile) -> Landmarker:
+    """What finds landmarks: OpenVINO, or PyTorch where it is missing or the model has no graphs.
+    Raises `UsageError` where nothing here can run the model."""
+    graphs = model.graphs.is_file()
+    if graphs and _installed("openvino"):
+        from hdac.runtime.openvino import OpenVinoLandmarks
+
+        return OpenVinoLandmarks(model)
+    if not _installed("torch") or model.number_format is NumberFormat.INT8:
+        raise UsageError(f"landmarks: {_lacking(model, 'cpu', graphs)}")
+    from hdac.runtime.pytorch import TorchLandmarks
+
+    return TorchLandmarks(model)

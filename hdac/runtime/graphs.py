@@ -1,11 +1,13 @@
 """Graph files: what a network computes, as OpenVINO's intermediate representation.
 
 A zip file of `about.json`, the graphs `detect.xml`, `encode.xml` and `fuse.xml` (sizes of pictures
-open), and `constants.bin`, what they need besides the weights file that `about.json` names; offsets
-of constants go through the weights file, if any, and on through `constants.bin`.
+open), or `points.xml` alone, and `constants.bin`, what they need besides the weights file that
+`about.json` names; offsets of constants go through the weights file, if any, and on through
+`constants.bin`.
 
 `detect`: planes -> keypoints; `encode`: planes, qp -> features; `fuse`: planes, qp, the reference's
 planes, features and keypoints, keypoints, mask -> planes (`protocol` says what these are).
+`points`: thumbnail -> landmarks (`motion.landmarks`).
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile, ZipInfo
 from hdac.errors import UsageError
 
 SCHEMA = "hdac-graphs/1"
-NAMES = ("detect", "encode", "fuse")
+#: Of a network that makes pictures, and of one that finds landmarks.
+NAMES, LANDMARK_NAMES = ("detect", "encode", "fuse"), ("points",)
 #: Bytes that a member may have, unpacked.
 _MOST = {"about.json": 1 << 20, "constants.bin": 1 << 29}
 _MOST_GRAPH = 1 << 24
@@ -61,9 +64,9 @@ def _open(path: Path, names: tuple[str, ...]) -> Graphs:
         ) from error
 
 
-def read_graphs(path: Path) -> Graphs:
-    """All of a graph file. Raises `UsageError`."""
-    return _open(path, NAMES)
+def read_graphs(path: Path, names: tuple[str, ...] = NAMES) -> Graphs:
+    """All of a graph file with graphs of these names. Raises `UsageError`."""
+    return _open(path, names)
 
 
 def read_about(path: Path) -> dict[str, Any]:
@@ -74,7 +77,7 @@ def read_about(path: Path) -> dict[str, Any]:
 def write_graphs(path: Path, graphs: Graphs) -> None:
     """The same content gives the same bytes."""
     members = {"about.json": json.dumps({"schema": SCHEMA, **graphs.about}, indent=1).encode()}
-    members |= {f"{name}.xml": graphs.xml[name] for name in NAMES}
+    members |= {f"{name}.xml": xml for name, xml in graphs.xml.items()}
     members["constants.bin"] = graphs.constants
     with ZipFile(path, "w", ZIP_DEFLATED, compresslevel=9) as archive:
         for name, data in members.items():

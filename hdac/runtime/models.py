@@ -110,6 +110,8 @@ class ModelFile:
     @property
     def most_keypoints(self) -> int:
         """As many as it takes. Raises `UsageError`."""
+        if "points" in self.config:
+            raise UsageError(f"{self.path}: it finds landmarks and makes no pictures")
         count = self.config.get("keypoints", USUAL_KEYPOINTS)
         if not isinstance(count, int) or not MIN_KEYPOINTS <= count <= MAX_KEYPOINTS:
             raise UsageError(

@@ -21,11 +21,11 @@ import numpy as np
 from hdac.bitstream.container import NumberFormat
 from hdac.cache import cache_folder
 from hdac.errors import UsageError
-from hdac.runtime.graphs import read_graphs
+from hdac.runtime.graphs import LANDMARK_NAMES, NAMES, read_graphs
 from hdac.runtime.library import openvino
 from hdac.runtime.models import ModelFile
 from hdac.runtime.planes import Array
-from hdac.runtime.protocol import FAR, Reference
+from hdac.runtime.protocol import FAR, THUMBNAIL, Reference
 
 #: Sizes of pictures for which a network stays compiled in this process.
 _KEPT = 4
@@ -113,6 +113,21 @@ class OpenVinoBackend:
         return [results[i].copy() for i in range(len(results))]
 
 
+class OpenVinoLandmarks:
+    """Landmarks `(1, P, 2)` of thumbnails `(1, 3, 128, 128)`, by a model with graphs: one thread,
+    one picture at a time. Raises `UsageError` for a file that is damaged."""
+
+    def __init__(self, model: ModelFile) -> None:
+        _check_process()
+        graphs = _Graphs(model, LANDMARK_NAMES)
+        shape = 1, 3, THUMBNAIL, THUMBNAIL
+        self._request = graphs.compiled("points", (shape,), 1, 1).create_infer_request()
+
+    def __call__(self, thumbnail: Array) -> Array:
+        found: Array = self._request.infer({0: thumbnail}, share_inputs=True)[0].copy()
+        return found
+
+
 @lru_cache(maxsize=1)
 def _return_freed_memory() -> None:
     """Blocks of 1 MB and more get pages of their own, which go back when they are freed: otherwise
@@ -133,10 +148,10 @@ def _is_large(planes: Array) -> bool:
 class _Graphs:
     """The graphs of a model, compiled for the sizes of pictures that come."""
 
-    def __init__(self, model: ModelFile) -> None:
+    def __init__(self, model: ModelFile, names: tuple[str, ...] = NAMES) -> None:
         data = model.read()  # checks the hash
         weights = b"" if model.number_format is NumberFormat.INT8 else data
-        found = read_graphs(model.graphs)
+        found = read_graphs(model.graphs, names)
         if weights and found.about.get("weights") != model.digest:
             raise UsageError(
                 f"{model.graphs}: the graphs of other weights ({found.about.get('weights')}); "

@@ -8,6 +8,8 @@ from hdac.runtime.planes import Array
 
 #: Where keypoints lie that are not there (pictures end at 1): their heat maps are zero.
 FAR = 1e3
+#: Side of the thumbnail that landmarks are found in, whatever the frame's size.
+THUMBNAIL = 128
 
 
 class Reference(NamedTuple):
@@ -42,3 +44,11 @@ class Backend(Protocol):
 
     def animate(self, reference: Reference, keypoints: Array) -> Array:
         """Reference and keypoints -> planes before clipping."""
+
+
+class Landmarker(Protocol):
+    """Finds landmarks."""
+
+    def __call__(self, thumbnail: Array) -> Array:
+        """Thumbnail `(1, 3, 128, 128)` (Y, U, V in [0, 1]) -> points `(1, P, 2)`, (x, y) in [-1, 1]
+        (-1 and 1 are its borders)."""

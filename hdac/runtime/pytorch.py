@@ -17,7 +17,7 @@ from hdac.nets.device import pick_device
 from hdac.nets.fusion import Reference as Moved
 from hdac.nets.keypoints import thumbnail
 from hdac.nets.threads import on_one_thread, take_one_thread
-from hdac.nets.zoo import CodecNet, load_model
+from hdac.nets.zoo import CodecNet, load_landmarks, load_model
 from hdac.runtime.models import ModelFile
 from hdac.runtime.planes import Array
 from hdac.runtime.protocol import Reference
@@ -84,3 +84,16 @@ class TorchBackend:
 
     def _one(self, value: float) -> Tensor:
         return torch.full((1,), float(value), device=self._device)
+
+
+class TorchLandmarks:
+    """Landmarks `(1, P, 2)` of thumbnails `(1, 3, 128, 128)`, by any model that is not quantised,
+    on the CPU. Raises `UsageError`."""
+
+    def __init__(self, model: ModelFile) -> None:
+        self._net = on_one_thread(load_landmarks, model)
+
+    @torch.inference_mode()
+    def __call__(self, thumbnail: Array) -> Array:
+        found: Array = self._net(torch.from_numpy(thumbnail)).points.numpy()
+        return found

@@ -15,7 +15,7 @@ import sys
 import tempfile
 import warnings
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,15 +24,17 @@ import torch
 from torch import Tensor, nn
 
 from hdac.errors import UsageError
-from hdac.nets.cost import decoder_gmac
+from hdac.nets.cost import decoder_gmac, gmac_of
 from hdac.nets.fusion import Features, FusionNet, Reference
 from hdac.nets.keypoints import thumbnail
+from hdac.nets.landmarks import LandmarkNet, Located
 from hdac.nets.motion import Matching
-from hdac.nets.zoo import load_model
+from hdac.nets.zoo import load_landmarks, load_model
 from hdac.runtime.graphs import NAMES, Graphs, write_graphs
 from hdac.runtime.library import openvino
 from hdac.runtime.models import ModelFile
 from hdac.runtime.planes import MULTIPLE, Array
+from hdac.runtime.protocol import THUMBNAIL
 from hdac.training.clips import Clip, Sampler
 
 #: Constants of fewer bytes are not looked for in the weights file.
@@ -64,6 +66,16 @@ def calibration(clips: list[Clip], name: str) -> list[Sample]:
             batch.base, batch.reference, batch.qp, batch.qp_intra, batch.mask, strict=True
         )
     ]
+
+
+class _Points(nn.Module):
+    def __init__(self, net: LandmarkNet) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, thumbnail: Tensor) -> Tensor:
+        located: Located = self.net(thumbnail)
+        return located.points
 
 
 class _Detect(nn.Module):
@@ -134,49 +146,56 @@ def _traced(net: FusionNet) -> dict[str, Any]:
     """The graphs, for pictures of any size."""
     noise = np.random.default_rng(0).random((2, 1, 6, _SIDE // 2, _SIDE // 2), np.float32)
     examples = _inputs(net, Sample(noise[0], 40, noise[1], 36, 1))
-    graphs = {}
-    for name, part in _PARTS.items():
-        with torch.no_grad(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about sizes, which become shapes of the graph
-            given = tuple(tensor.clone() for tensor in examples[name])
-            traced = torch.jit.trace(part(net).eval(), given, check_trace=False)
-            graphs[name] = openvino.convert_model(traced, example_input=given)
-    return graphs
+    return {name: _graph(part(net), examples[name]) for name, part in _PARTS.items()}
+
+
+def _graph(part: nn.Module, example: tuple[Tensor, ...]) -> Any:
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about sizes, which become shapes of the graph
+        given = tuple(tensor.clone() for tensor in example)
+        traced = torch.jit.trace(part.eval(), given, check_trace=False)
+        return openvino.convert_model(traced, example_input=given)
+
+
+#: Every kind of operation that might be quantised and is neither a convolution nor a product.
+_OTHERS = [
+    "Add", "Multiply", "Subtract", "Concat", "AvgPool", "ReduceMean", "ReduceSum", "Interpolate",
+    "GridSample", "Divide", "NormalizeL2", "MVN", "Softmax", "Einsum",
+]  # fmt: skip
 
 
 def _quantised(net: FusionNet, graphs: dict[str, Any], samples: Iterable[Sample]) -> dict[str, Any]:
+    given = [_inputs(net, sample) for sample in samples]
+    made = {
+        # the last layers say what pictures and flows are: grey stays grey
+        name: _quantise(graphs[name], [g[name] for g in given], ["MatMul", *_OTHERS], r".*\.out/.*")
+        for name in NAMES
+        if name != "detect"
+    }
+    return {"detect": graphs["detect"], **made}  # keypoints decide what is coded: they stay exact
+
+
+def _quantise(
+    graph: Any, given: Sequence[tuple[Tensor, ...]], types: list[str], pattern: str
+) -> Any:
+    """A graph in int8, calibrated on what it was `given`; operations of these types and names stay
+    as they are."""
     import nncf
 
     nncf.set_log_level(logging.ERROR)
-
-    given = [_inputs(net, sample) for sample in samples]
-    others = [  # every kind of operation that might be quantised and is no convolution
-        "MatMul", "Add", "Multiply", "Subtract", "Concat", "AvgPool", "ReduceMean", "ReduceSum",
-        "Interpolate", "GridSample", "Divide", "NormalizeL2", "MVN", "Softmax", "Einsum",
-    ]  # fmt: skip
-
-    def made(name: str) -> Any:
-        data = nncf.Dataset([{i: t.numpy() for i, t in enumerate(g[name])} for g in given])
+    data = nncf.Dataset([{i: t.numpy() for i, t in enumerate(inputs)} for inputs in given])
+    with contextlib.redirect_stdout(sys.stderr):  # its progress
         return nncf.quantize(
-            graphs[name],
+            graph,
             data,
             preset=nncf.QuantizationPreset.PERFORMANCE,
             subset_size=len(given),
-            ignored_scope=nncf.IgnoredScope(
-                # the last layers say what pictures and flows are: grey stays grey
-                types=others,
-                patterns=[r".*\.out/.*"],
-                validate=False,
-            ),
+            ignored_scope=nncf.IgnoredScope(types=types, patterns=[pattern], validate=False),
             advanced_parameters=nncf.AdvancedQuantizationParameters(
                 # sums of products stay within 16 bits where a CPU has no VNNI
                 overflow_fix=nncf.OverflowFix.ENABLE
             ),
         )
-
-    with contextlib.redirect_stdout(sys.stderr):  # its progress
-        # keypoints decide what is coded: they stay exact
-        return {name: graphs[name] if name == "detect" else made(name) for name in NAMES}
 
 
 def _tensors(weights: bytes) -> dict[bytes, int]:
@@ -231,19 +250,38 @@ def export_graphs(model: ModelFile, folder: Path, samples: Iterable[Sample] = ()
     graphs = _traced(net)
     if given:
         graphs = _quantised(net, graphs, given)
+    return _write(model, net, decoder_gmac(net, _SIDE, _SIDE), graphs, bool(given), folder)
+
+
+def export_landmarks(model: ModelFile, folder: Path, thumbnails: Iterable[Array] = ()) -> Path:
+    """The same of a network that finds landmarks; `thumbnails` `(1, 3, 128, 128)` calibrate."""
+    net = load_landmarks(model)
+    given = [(torch.from_numpy(thumbnail),) for thumbnail in thumbnails]
+    example = torch.rand(1, 3, THUMBNAIL, THUMBNAIL, generator=torch.Generator().manual_seed(0))
+    graph = _graph(_Points(net), (example,))
+    if given:
+        # the layers that say where the crop and the points are stay as they are
+        graph = _quantise(graph, given, _OTHERS, r".*(\.shape|finder\.7)/.*")
+    gmac = gmac_of(lambda: net(example))
+    return _write(model, net, gmac, {"points": graph}, bool(given), folder)
+
+
+def _write(
+    model: ModelFile, net: nn.Module, gmac: float, graphs: dict[str, Any], int8: bool, folder: Path
+) -> Path:
     about = {
         "name": model.name,
         "weights": model.digest,
-        "number_format": "int8" if given else "fp32",
+        "number_format": "int8" if int8 else "fp32",
         **{key: model.about[key] for key in ("config", "licence", "note")},
         "parameters": sum(p.numel() for p in net.parameters()),
-        "gmac_256": round(decoder_gmac(net, _SIDE, _SIDE), 3),
+        "gmac_256": round(gmac, 3),
     }
     with tempfile.TemporaryDirectory() as work:
-        weights = b"" if given else model.read()
+        weights = b"" if int8 else model.read()
         packed = Graphs(about, *_packed(graphs, weights, Path(work)))
     folder.mkdir(parents=True, exist_ok=True)
-    if not given:
+    if not int8:
         path = folder / f"{model.path.stem}.fp32"
         write_graphs(path, packed)
         return path
