@@ -42,7 +42,7 @@ from hdac.motion.landmarks import (
     in_frame,
     thumbnail,
 )
-from hdac.nets.landmarks import LandmarkNet
+from hdac.nets.landmarks import LandmarkConfig, LandmarkNet, crop_around, similarity
 from hdac.nets.zoo import export_model
 from hdac.runtime.backends import open_landmarks
 from hdac.runtime.models import model_from_path, resolve_model
@@ -61,7 +61,6 @@ MOST = 0.12
 BATCH, RATE = 48, 1.5e-3
 MOUTH = np.concatenate([LIPS, INSIDE])
 EYES = np.concatenate([RIGHT_EYE, LEFT_EYE, RIGHT_IRIS, LEFT_IRIS])
-FOREHEAD, CHIN = 10, 152
 
 
 # ---- the teacher
@@ -202,7 +201,7 @@ class Sampler:
 
     def _moved(self, picture: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         rng = self._rng
-        usual = rng.random(3) < (0.7, 0.8, 0.7)
+        usual = rng.random(3) < (0.85, 0.9, 0.85)
         scale = math.exp(
             rng.normal(0, 0.12) if usual[0] else rng.uniform(math.log(0.55), math.log(1.35))
         )
@@ -231,23 +230,6 @@ class Sampler:
 
 
 # ---- training
-
-
-def wanted_crop(points: Tensor) -> Tensor:
-    """The crop `(N, 2, 3)` of faces `(N, 478, 2)`: upright from chin to forehead, 1.25 times the
-    longer side of their box."""
-    up = points[:, FOREHEAD] - points[:, CHIN]
-    right = F.normalize(torch.stack([-up[:, 1], up[:, 0]], 1))
-    turn = torch.stack([right, torch.stack([-right[:, 1], right[:, 0]], 1)], 1)
-    level = points @ turn.transpose(1, 2)
-    low, high = level.amin(1), level.amax(1)
-    x, y = torch.einsum("nij,ni->jn", turn, (low + high) / 2)
-    a, b = ((0.625 * (high - low).amax(1))[:, None] * right).unbind(1)
-    return similarity(a, b, x, y)
-
-
-def similarity(a: Tensor, b: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    return torch.stack([torch.stack([a, -b, x], 1), torch.stack([b, a, y], 1)], 1)
 
 
 def train(folder: Path, out: Path, minutes: float) -> None:
@@ -300,7 +282,7 @@ def train(folder: Path, out: Path, minutes: float) -> None:
 @torch.no_grad()
 def _start(net: LandmarkNet, _: Tensor, points: Tensor) -> None:
     """The untrained network shows the mean face."""
-    crop = wanted_crop(points)
+    crop = crop_around(points)
     inverse = torch.linalg.inv(crop[:, :, :2]).transpose(1, 2)
     net.shape.bias.copy_(((points - crop[:, None, :, 2]) @ inverse).mean(0).flatten())
     net.shape.weight.mul_(0.1)
@@ -309,7 +291,7 @@ def _start(net: LandmarkNet, _: Tensor, points: Tensor) -> None:
 def _step(
     net: LandmarkNet, optimizer: Any, x: Tensor, points: Tensor, step: int, weights: Tensor
 ) -> float:
-    wanted = wanted_crop(points)
+    wanted = crop_around(points)
     with torch.autocast("cpu", torch.bfloat16):
         crop = net.locate(x)
         noise = torch.randn(len(x), 4) * torch.tensor([0.04, 0.03, 0.04, 0.04])
@@ -327,11 +309,11 @@ def _step(
     return loss.item()
 
 
-def export(run: Path, data: Path, note: str, folder: Path) -> None:
-    net = LandmarkNet()
+def export(run: Path, data: Path, note: str, folder: Path, passes: int) -> None:
+    net = LandmarkNet(LandmarkConfig(passes=passes))
     net.load_state_dict(torch.load(run / "checkpoint.pt", weights_only=True)["ema"])
     model = model_from_path(export_model(net, NAME, folder, note))
-    x, _ = Sampler(load(data), 0).batch(200)
+    x, _ = Sampler(load(data), 0).batch(100)
     samples = [one[None].contiguous().numpy() for one in x]
     for path in (model.path, export_landmarks(model, folder),
                  export_landmarks(model, folder, samples)):  # fmt: skip
@@ -376,7 +358,8 @@ def found(clips: list[Path], folder: Path, model: str) -> Iterator[tuple[Any, ..
     teacher has a face)."""
     find = open_landmarks(resolve_model(model, "auto"))
     for clip in clips:
-        taught, reader = np.load(folder / f"{clip.stem}.npz"), VideoReader(clip)
+        taught = np.load(folder / f"{clip.stem}.npz")
+        reader = VideoReader(clip, frames=int(taught["number"].max()) + 1)
         points = np.concatenate([in_frame(find(thumbnail(p)), p.width, p.height) for p in reader])
         good = taught["gap"] < MOST
         numbers = taught["number"][good]
@@ -411,6 +394,7 @@ def main() -> None:
     write.add_argument("--data", type=Path, required=True)
     write.add_argument("--note", required=True)
     write.add_argument("--folder", type=Path, default=MODELS)
+    write.add_argument("--passes", type=int, default=1)
     test = verbs.add_parser("judge")
     test.add_argument("model")
     test.add_argument("folders", nargs="+", type=Path)
@@ -422,7 +406,7 @@ def main() -> None:
         train(options.data, options.out, options.minutes)
         return
     if options.verb == "export":
-        export(options.run, options.data, options.note, options.folder)
+        export(options.run, options.data, options.note, options.folder, options.passes)
         return
     clips = [clip for folder in options.folders for clip in sorted(folder.glob("*.mp4"))]
     if options.verb == "points":

@@ -21,6 +21,8 @@ from hdac.nets.keypoints import axis
 
 #: Side of the crop of the thumbnail, in samples.
 CROP = 96
+#: MediaPipe's points at the middle of the hairline, and of the chin.
+_FOREHEAD, _CHIN = 10, 152
 #: Side of the crop over that of the thumbnail for an untrained network.
 _USUAL = 0.75
 _LARGEST = 1024
@@ -35,9 +37,10 @@ class LandmarkConfig:
     widths: tuple[int, int, int, int] = (16, 32, 64, 128)  # at 1/2, 1/4, 1/8, 1/16 of the crop
     blocks: tuple[int, int, int] = (1, 2, 1)  # residual blocks at 1/4, 1/8, 1/16
     bottleneck: int = 128
+    passes: int = 1  # through the crop: those after the first crop around the points so far
 
     def __post_init__(self) -> None:
-        numbers = (self.points, *self.widths, *self.blocks, self.bottleneck)
+        numbers = (self.points, *self.widths, *self.blocks, self.bottleneck, self.passes)
         if not all(isinstance(n, int) and 0 <= n <= _LARGEST for n in numbers):
             raise UsageError(f"{self}: numbers from 0 to {_LARGEST} are needed")
 
@@ -83,7 +86,7 @@ class LandmarkNet(nn.Module):
         found = self.finder(small.to(dtype, memory_format=torch.channels_last)).float()
         a, b, x, y = found.unbind(1)
         a = a + _USUAL
-        return torch.stack([torch.stack([a, -b, x], 1), torch.stack([b, a, y], 1)], 1)
+        return similarity(a, b, x, y)
 
     def points_in(self, thumbnail: Tensor, crop: Tensor) -> Tensor:
         """Points `(N, P, 2)` in the thumbnail, of the face that is in a crop."""
@@ -98,9 +101,31 @@ class LandmarkNet(nn.Module):
 
     def forward(self, thumbnail: Tensor) -> Located:
         crop = self.locate(thumbnail)
-        return Located(self.points_in(thumbnail, crop), crop)
+        points = self.points_in(thumbnail, crop)
+        for _ in range(1, self.config.passes):
+            crop = crop_around(points)
+            points = self.points_in(thumbnail, crop)
+        return Located(points, crop)
 
 
 def moved(points: Tensor, crop: Tensor) -> Tensor:
     """Places `(N, P, 2)` in crops `(N, 2, 3)` -> in the thumbnail."""
     return points @ crop[:, :, :2].transpose(1, 2) + crop[:, :, 2].unsqueeze(1)
+
+
+def similarity(a: Tensor, b: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """Crops `(N, 2, 3)`: (1, 0) goes (a, b) away from their middle (x, y); each `(N,)`."""
+    return torch.stack([torch.stack([a, -b, x], 1), torch.stack([b, a, y], 1)], 1)
+
+
+def crop_around(points: Tensor) -> Tensor:
+    """The crop `(N, 2, 3)` of faces `(N, 478, 2)`: upright from chin to forehead, 1.25 times the
+    longer side of their box."""
+    up = points[:, _FOREHEAD] - points[:, _CHIN]
+    right = F.normalize(torch.stack([-up[:, 1], up[:, 0]], 1))
+    turn = torch.stack([right, torch.stack([-right[:, 1], right[:, 0]], 1)], 1)
+    level = points @ turn.transpose(1, 2)
+    low, high = level.amin(1), level.amax(1)
+    middle = ((low + high) / 2).unsqueeze(1) @ turn
+    axes = 0.625 * (high - low).amax(1, keepdim=True) * right
+    return similarity(axes[:, 0], axes[:, 1], middle[:, 0, 0], middle[:, 0, 1])

@@ -1,5 +1,6 @@
 """The network of landmarks: its crop, its size, its files, and its graphs."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import torch
 
 from hdac.errors import UsageError
 from hdac.nets.fusion import FusionConfig, FusionNet
-from hdac.nets.landmarks import LandmarkConfig, LandmarkNet
+from hdac.nets.landmarks import LandmarkConfig, LandmarkNet, crop_around
 from hdac.nets.zoo import export_model, load_landmarks, load_model
 from hdac.runtime.backends import open_landmarks
 from hdac.runtime.models import ModelFile, model_from_path
@@ -19,14 +20,18 @@ from hdac.training.graphs import export_landmarks
 SMALL = LandmarkConfig(points=6, widths=(4, 8, 8, 16), blocks=(1, 1, 1), bottleneck=8)
 
 
-@pytest.fixture
-def net() -> LandmarkNet:
+def made(config: LandmarkConfig) -> LandmarkNet:
     """Weights that depend on the picture, also in the layers that start at zero."""
     torch.manual_seed(0)
-    net = LandmarkNet(SMALL).eval()
+    net = LandmarkNet(config).eval()
     for parameter in net.parameters():
         torch.nn.init.normal_(parameter, 0, 0.1)
     return net
+
+
+@pytest.fixture
+def net() -> LandmarkNet:
+    return made(SMALL)
 
 
 @pytest.fixture
@@ -77,13 +82,25 @@ def test_files(net: LandmarkNet, model: ModelFile, tmp_path: Path) -> None:
         load_landmarks(model_from_path(export_model(small, "small", tmp_path, "not trained")))
 
 
+def test_a_second_pass_crops_around_the_points_of_the_first() -> None:
+    once, twice = (made(replace(SMALL, points=160, passes=n)) for n in (1, 2))
+    x = torch.rand(1, 3, 128, 128)
+    with torch.inference_mode():
+        first, second = once(x), twice(x)
+        assert torch.equal(second.crop, crop_around(first.points))
+        assert torch.equal(second.points, once.points_in(x, second.crop))
+        assert not torch.equal(second.points, first.points)
+
+
 def test_configurations_are_bounded() -> None:
     with pytest.raises(UsageError, match="numbers from 0 to 1024 are needed"):
         LandmarkConfig(points=1025)
 
 
-def test_graphs(model: ModelFile, tmp_path: Path) -> None:
+def test_graphs(tmp_path: Path) -> None:
     """OpenVINO finds what PyTorch finds; in int8 nearly."""
+    net = made(replace(SMALL, points=160, passes=2))
+    model = model_from_path(export_model(net, "points", tmp_path, "not trained"))
     assert isinstance(open_landmarks(model), TorchLandmarks), "no graphs yet"
     export_landmarks(model, tmp_path)
     samples = list(np.random.default_rng(0).random((8, 1, 3, 128, 128), np.float32))
@@ -91,7 +108,7 @@ def test_graphs(model: ModelFile, tmp_path: Path) -> None:
     fast, slow = open_landmarks(model), TorchLandmarks(model)
     assert isinstance(fast, OpenVinoLandmarks)
     found, exact = fast(samples[0]), slow(samples[0])
-    assert found.shape == (1, 6, 2)
+    assert found.shape == (1, 160, 2)
     assert np.abs(found - exact).max() < 1e-4
     quantised = open_landmarks(int8)(samples[0])
     assert 0 < np.abs(quantised - exact).max() < 0.1 * np.ptp(exact)
