@@ -34,7 +34,7 @@ from hdac.nets.published import PublishedConfig, PublishedNet
 from hdac.nets.zoo import export_model, load_model
 from hdac.runtime.models import find_model
 from hdac.training.loop import with_more_keypoints
-from hdac.video.ffmpeg import encoders, find_ffmpeg
+from hdac.video.ffmpeg import has_encoder
 from hdac.video.fidelity import luma_mse
 from hdac.video.picture import Picture
 from tests.conftest import synthetic
@@ -141,7 +141,7 @@ def test_base_layer_is_ordinary_hevc(head: list[Picture]) -> None:
 
 
 def test_vvc(head: list[Picture]) -> None:
-    if "libvvenc" not in encoders(find_ffmpeg()):
+    if not has_encoder("libvvenc"):
         pytest.skip("this FFmpeg has no libvvenc")
     data, shown = coded(head[:9], qp_base=38, base_codec="vvc", refresh=6)
     assert all(equal(f.picture, s) for f, s in zip(decode(data), shown, strict=True))
@@ -150,7 +150,7 @@ def test_vvc(head: list[Picture]) -> None:
 
 @pytest.mark.parametrize(("qp_base", "codec"), [(VVC_TO, "VVC"), (VVC_TO + 1, "MIXED")])
 def test_auto(head: list[Picture], qp_base: int, codec: str) -> None:
-    if "libvvenc" not in encoders(find_ffmpeg()):
+    if not has_encoder("libvvenc"):
         pytest.skip("this FFmpeg has no libvvenc")
     data, shown = coded(head[:4], qp_base=qp_base, base_codec="auto", preset="fast")
     assert inspect(data).header.base_codec.name == codec
@@ -160,7 +160,7 @@ def test_auto(head: list[Picture], qp_base: int, codec: str) -> None:
 def test_mixed(head: list[Picture]) -> None:
     """Two GOPs of VVC and HEVC; the base layer is exported as plain HEVC. In mode animation there
     is nothing but VVC."""
-    if "libvvenc" not in encoders(find_ffmpeg()):
+    if not has_encoder("libvvenc"):
         pytest.skip("this FFmpeg has no libvvenc")
     data, shown = coded(head[:9], qp_base=38, base_codec="mixed", preset="medium", refresh=6)
     assert all(equal(f.picture, s) for f, s in zip(decode(data), shown, strict=True))
