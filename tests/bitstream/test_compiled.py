@@ -231,7 +231,7 @@ def test_tables_start_with_first_guesses(make: Callable[[], Mixer]) -> None:
     keys = np.arange(1 << 12)
     places, order = models._laid(keys, 1 << 12)
     assert sorted(places) == list(keys), "a full table: each place once"
-    homes = (keys * table.SPREAD >> 15 ^ keys) & (1 << 12) - 1
+    homes = table.home(keys, 1 << 12)
     assert (places < homes[order]).any(), "some went round"
 
 
