@@ -352,10 +352,10 @@ def test_complete_caches_are_known(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     folder = tmp_path / "one"
     folder.mkdir()
     assert not codecache.complete(folder)
-    (folder / "a.code").write_bytes(b"code")
+    (folder / f"a{codecache.SUFFIX}").write_bytes(b"code")
     codecache.finish(folder)
     assert codecache.complete(folder)
-    (folder / "a.code").write_bytes(b"cods")
+    (folder / f"a{codecache.SUFFIX}").write_bytes(b"cods")
     assert not codecache.complete(folder)
     if hasattr(os, "getuid"):
         codecache.finish(folder)
