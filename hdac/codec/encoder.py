@@ -29,8 +29,9 @@ from hdac.codec.audio import AudioWriter
 from hdac.codec.config import EncoderConfig, check_kbps
 from hdac.codec.control import RateController
 from hdac.codec.modes import Frame, Shown, open_mode
-from hdac.codec.plan import BaseChoice, make_plan
+from hdac.codec.plan import make_plan
 from hdac.codec.syntax import MAX_STEP, BaseWriter, EnhancementWriter, TimesWriter
+from hdac.codec.trial import trial_coded
 from hdac.errors import UsageError
 from hdac.layers.base import GOP_MAX, QP_MAX, BaseConfig, BaseEncoder, CodedPicture
 from hdac.layers.codecs import open_base
@@ -292,7 +293,7 @@ class Encoder(Closing):
             if adaptive := choice.codec != "vvc" and choice.encoder == "x265":
                 choice = choice._replace(qp_base=max(0, choice.qp_base - _HEADROOM))
             if header.live:
-                choice = choice._replace(qp_intra=self._fitting(first, choice))
+                choice = trial_coded(first, self.plan, choice, self._control)
         self._config = replace(choice.config(header), adaptive=adaptive)
         pictures = 1 if header.mode is Mode.ANIMATION else self.plan.gop_frames
         self._base = open_base(choice.codec, self._config, self.plan.ffmpeg, pictures)
@@ -303,23 +304,6 @@ class Encoder(Closing):
         self._mode.start()
         self._policy.start()
         self._index = self._coded = 0
-
-    def _fitting(self, picture: Picture, choice: BaseChoice) -> int:
-        """The QP of a GOP's first picture, that of `choice` or so much higher that it takes no more
-        than the rate controller allows, found by trial."""
-        assert self._control is not None
-        small = downsample(pad_to(picture, 2 * self.header.base_scale), self.header.base_scale)
-        while True:
-            config = choice.config(self.header)
-            coder = open_base(choice.codec, config, self.plan.ffmpeg, 1)
-            try:
-                coded = coder.push(small) + coder.flush()
-            finally:
-                coder.close()
-            coarser = self._control.coarser(choice.qp_intra, 8 * len(coded[0].data))
-            if coarser == choice.qp_intra:
-                return coarser
-            choice = choice._replace(qp_intra=coarser)
 
     def _end_gop(self) -> list[Packet]:
         packets: list[Packet] = []
