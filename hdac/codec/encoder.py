@@ -27,7 +27,7 @@ from hdac.bitstream.stream import StreamWriter
 from hdac.closing import Closing, check_process
 from hdac.codec.audio import AudioWriter
 from hdac.codec.config import EncoderConfig, check_kbps
-from hdac.codec.control import RateController
+from hdac.codec.control import RateController, framing
 from hdac.codec.modes import Frame, Shown, open_mode
 from hdac.codec.plan import make_plan
 from hdac.codec.syntax import MAX_STEP, BaseWriter, EnhancementWriter, TimesWriter
@@ -41,9 +41,6 @@ from hdac.video.opus import OpusPacket
 from hdac.video.picture import Picture
 from hdac.video.rate import Rate, parse_rate
 
-#: Bits of a frame around its base picture, in files and live: packet head and checksum; motion and
-#: switch flag.
-_FRAMING, _MOTION = (1, 96), (3, 34)
 #: A GOP whose QPs may change says in its header that they are so much lower than what is expected
 #: to do: networks bear to be told too low a QP, not too high a one (docs/measured/layers.md).
 _HEADROOM = 8
@@ -120,10 +117,9 @@ class Encoder(Closing):
         self._times = TimesWriter() if header.clock and not header.live else None
         self._control: RateController | None = None
         if plan.kbps is not None:
-            framing = _FRAMING[header.live] + _MOTION[header.live] * (network is not None)
             self._control = RateController(
-                plan.kbps, float(header.fps), plan.base.qp_base, header.cascade, framing,
-                MAX_LIVE_GOP if header.live else GOP_MAX,
+                plan.kbps, float(header.fps), plan.base.qp_base, header.cascade,
+                framing(header.live, network is not None), MAX_LIVE_GOP if header.live else GOP_MAX,
             )  # fmt: skip
         self._config: BaseConfig | None = None  # of the present GOP
         self._base: BaseEncoder | None = None
