@@ -101,8 +101,9 @@ def choose_base(config: EncoderConfig, qp_base: int | None = None) -> BaseChoice
 
 
 def _usual_codec(config: EncoderConfig) -> str:
-    """The base codec where none is asked for: VVC takes an eighth less for first pictures, and a
-    second."""
+    """The base codec where none is asked for: "mixed" where Kvazaar codes the HEVC pictures and
+    FFmpeg has libvvenc, else "hevc". A first picture in VVC is an eighth smaller than in HEVC, but
+    takes a second to code: only for encodings that are slow already."""
     slow = hevc_encoder(config) == "kvazaar"
     return "mixed" if slow and has_encoder("libvvenc", config.ffmpeg) else "hevc"
 
