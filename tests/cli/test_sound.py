@@ -183,8 +183,13 @@ def test_a_rate_of_the_sound(source: Path, tmp_path: Path, hdac: Run, rate: str)
 def test_rates_of_the_sound_that_are_refused(
     source: Path, tmp_path: Path, hdac: Run, rate: str, words: str
 ) -> None:
-    code, _, err = hdac("encode", source, "-o", tmp_path / "s.hdac", "--audio-bitrate", rate)
-    assert (code, words in err) == (2, True)
+    out = tmp_path / "out"
+    for command in (
+        ("encode", source, "-o", f"{out}.hdac"),
+        ("batch", "encode", source, "--out", out),
+    ):
+        code, _, err = hdac(*command, "--audio-bitrate", rate)
+        assert (code, words in err, out.exists()) == (2, True, False)
 
 
 def test_a_target_rate_is_the_videos(source: Path, tmp_path: Path, hdac: Run) -> None:
@@ -195,6 +200,23 @@ def test_a_target_rate_is_the_videos(source: Path, tmp_path: Path, hdac: Run) ->
     header, packets = taken((tmp_path / "a.hdac").read_bytes())
     video = written(header, [p for p in packets if p.type is not PacketType.AUDIO])
     assert video == (tmp_path / "b.hdac").read_bytes()
+
+
+def test_batches(source: Path, tmp_path: Path, hdac: Run) -> None:
+    """The same options, and the same bytes as of `hdac encode`."""
+    for name, options in (("b", ()), ("n", ("--no-audio",)), ("r", ("--audio-bitrate", "24k"))):
+        one, many = tmp_path / f"{name}.hdac", tmp_path / name
+        asked = (*BASE, *options)
+        assert hdac("encode", source, "-o", one, *asked)[0] == 0
+        assert hdac("batch", "encode", source, "--out", many, "-j", 1, *asked)[0] == 0
+        assert (many / "source.hdac").read_bytes() == one.read_bytes()
+    kinds = {p.type for p in read_stream((tmp_path / "n.hdac").read_bytes())[1]}
+    assert PacketType.AUDIO not in kinds
+    for options, wanted in (((), ["audio", "video"]), (("--no-audio",), ["video"])):
+        command = ("batch", "decode", tmp_path / "b.hdac", "--out", tmp_path, "--format", "mkv")
+        assert hdac(*command, "-j", 1, "-f", *options)[0] == 0
+        with av.open(str(tmp_path / "b.mkv")) as container:
+            assert sorted(s.type for s in container.streams) == wanted
 
 
 # ---- damage
