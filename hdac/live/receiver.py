@@ -29,7 +29,7 @@ class Receiver:
     """`receive` datagrams and `poll` between them; both return packets in order, from the first
     entry point on. Ask for a `report` after each.
 
-    on_audio: given AUDIO packets as they come.
+    on_audio: given AUDIO packets as they come: some twice, or out of order.
     """
 
     def __init__(self, on_audio: Callable[[Packet], object] | None = None) -> None:
@@ -85,11 +85,10 @@ class Receiver:
         self.payload += len(data)
         self._measure(media, now)
         for place, packet in enumerate(packets):
-            if packet.type is PacketType.AUDIO:
-                if self._on_audio is not None:
-                    self._on_audio(packet)
-            else:
+            if packet.type is not PacketType.AUDIO:
                 self._keep(packet, place, now)
+            elif self._on_audio is not None:
+                self._on_audio(packet)
         return self.poll(now)
 
     def _keep(self, packet: Packet, place: int, now: float) -> None:
