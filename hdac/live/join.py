@@ -42,6 +42,8 @@ from hdac.video.opus import CLOCK
 
 #: Packets that wait to be decoded, at most: a decoder that is too slow starts again at a GOP.
 _WAITING = 50
+#: Packets that wait from which on base pictures are shown, until none waits.
+_BEHIND = 6
 #: Seconds between two looks for what is due, and without a datagram after which the stream is over.
 _LOOK, _SILENT = 0.005, 15.0
 #: Seconds behind the last picture at which a file's sound is whole: what was lost came in a copy.
@@ -243,6 +245,9 @@ class _Player:
             self._output.play(opus, opus.time / CLOCK + self._playout.offset)
 
     def _decode(self, packet: Packet) -> list[Frame]:
+        waiting = self._joined.packets.qsize()
+        if waiting in (0, _BEHIND):
+            self._decoder.hurry(waiting > 0)
         try:
             return self._decoder.push(packet)
         except StreamError as error:
