@@ -11,9 +11,13 @@ import os
 import queue
 import random
 import shutil
+import signal
 import socket
 import struct
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -81,7 +85,7 @@ def seen(url: str, path: Path) -> Meter:
 def look_alike(path: Path) -> bool:
     """Whether a file's pictures are the test picture's, in order."""
     numbers = []
-    originals = [disc_picture(n, 64, 48) for n in range(150)]
+    originals = [disc_picture(n, 64, 48) for n in range(600)]
     for picture in VideoReader(path):
         errors = [luma_mse(picture, original) for original in originals]
         numbers.append(int(np.argmin(errors)))
@@ -214,6 +218,32 @@ def test_a_viewer_that_misbehaves_harms_nobody(
     assert meter.total["errors"] == 0
     assert look_alike(tmp_path / "out.mkv")
     assert capsys.readouterr().err.count("is no report") == 1
+
+
+def test_a_viewer_that_stops_reading_is_let_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A process that is stopped: the next one sees the stream, whole."""
+    monkeypatch.setattr(serving, "_GONE", 2.0)
+    monkeypatch.setattr(serving, "_AWAY", 1.0)
+    with server(500) as url:
+        command = [sys.executable, "-m", "hdac", "live", "join", url, "-o", tmp_path / "a.mkv"]
+        stopped = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        assert stopped.stderr is not None
+        for line in stopped.stderr:
+            if "kbps" in line:  # it has been seeing the stream for seconds
+                break
+        stopped.send_signal(signal.SIGSTOP)
+        until = time.monotonic() + 10
+        while "the viewer has gone" not in capfd.readouterr().err:
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        meter = seen(url, tmp_path / "b.mkv")
+        stopped.kill()
+        stopped.wait()
+    assert meter.total["errors"] == 0
+    assert meter.total["shown"] > 25
+    assert look_alike(tmp_path / "b.mkv")
 
 
 def test_one_viewer_at_a_time(tmp_path: Path) -> None:
