@@ -45,6 +45,11 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
     serving.add_argument("--size", metavar="WxH", help=text)
     serving.add_argument("--fps", metavar="RATE", help="frames per second (default the source's)")
     serving.add_argument("--frames", type=int, metavar="N", help="end after N frames")
+    text = "rate of the sound, on top of the pictures', 6k to 64k (Opus) (default 8k)"
+    serving.add_argument("--audio-bitrate", default="8k", metavar="8k", help=text)
+    serving.add_argument("--no-audio", action="store_true", help="leave the sound out")
+    text = "of --source camera (libav's name of a device; default the system's)"
+    serving.add_argument("--microphone", metavar="DEVICE", help=text)
     text = "address for viewers to join at (default 127.0.0.1: this machine alone)"
     serving.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help=text)
     serving.add_argument(
@@ -90,6 +95,7 @@ def _serve(options: argparse.Namespace) -> None:
     from hdac.codec.config import EncoderConfig
     from hdac.live.serve import ServeOptions, serve
     from hdac.live.sources import open_source
+    from hdac.video.opus import check_kbps
     from hdac.video.reader import parse_size
 
     config = EncoderConfig(
@@ -100,7 +106,11 @@ def _serve(options: argparse.Namespace) -> None:
         raise UsageError("--mode animation; it holds no bit rate: choose hybrid or base")
     size = parse_size(options.size) if options.size else None
     fps = parse_fps(options.fps) if options.fps else None
-    source, notes = open_source(options.source, size, fps, options.frames)
+    kbps = check_kbps(parse_bitrate(options.audio_bitrate, "--audio-bitrate"))
+    source, notes = open_source(
+        options.source, size, fps, options.frames, None if options.no_audio else kbps,
+        options.microphone,
+    )  # fmt: skip
     say_notes(options.source, notes)
 
     def on_url(url: str) -> None:
@@ -138,7 +148,8 @@ def _tell(options: argparse.Namespace, data: dict[str, Any], text: str) -> None:
 
 
 def _end(options: argparse.Namespace, meter: Meter, more: dict[str, Any]) -> None:
-    total = {key: value for key, value in meter.total.items() if key not in ("bits", "delay_ms")}
+    left = ("bits", "sound_bits", "delay_ms")
+    total = {key: value for key, value in meter.total.items() if key not in left}
     counts = {**total, **more}
     text = ", ".join(f"{value} {key}" for key, value in counts.items())
     result(options, {"total": counts}, text or "nothing was sent")

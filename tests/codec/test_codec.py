@@ -19,7 +19,7 @@ from hdac.bitstream.container import Keypoints, PacketType
 from hdac.bitstream.stream import read_stream
 from hdac.codec import synthesiser
 from hdac.codec.config import EncoderConfig
-from hdac.codec.decoder import Decoder
+from hdac.codec.decoder import Decoder, Frame
 from hdac.codec.encoder import Encoder
 from hdac.codec.files import base_units, decode, encode, inspect
 from hdac.codec.modes import Shown
@@ -104,6 +104,28 @@ def test_levels_of_a_hybrid_stream(head: list[Picture]) -> None:
         assert mean_psnr_y([source], [f.picture]) >= mean_psnr_y([source], [b.picture]) - 1e-9
     # the animation is no copy of its reference
     assert not equal(animated[-1].picture, animated[0].picture)
+
+
+def test_a_hurried_decoder_shows_base_pictures(head: list[Picture]) -> None:
+    """While it is in a hurry; what it shows afterwards is what it would have shown anyway."""
+    config = EncoderConfig(mode="hybrid", preset="slow", qp_base=44, base_encoder="x265", live=True)
+    with Encoder(176, 144, 30, config) as encoder:
+        packets = [p for picture in head[:12] for p in encoder.push(picture)] + encoder.flush()
+        header = encoder.header
+    shown = list[list[Frame]]()
+    for hurries in ((), (4, 5, 6, 7)):
+        with Decoder(header) as decoder:
+            frames = list[Frame]()
+            for n, packet in enumerate(packets):
+                decoder.hurry(n in hurries)
+                frames += decoder.push(packet)
+            shown.append(frames)
+    calm, hurried = shown
+    assert "fused" in {frame.level for frame in calm[4:8]}
+    assert "fused" in {frame.level for frame in calm[8:]}
+    assert {frame.level for frame in hurried[4:8]} == {"base"}
+    for a, b in zip(calm[:4] + calm[8:], hurried[:4] + hurried[8:], strict=True):
+        assert (a.level, equal(a.picture, b.picture)) == (b.level, True)
 
 
 def test_scalable(head: list[Picture]) -> None:
