@@ -133,7 +133,7 @@ def to_mp4(
         tick = min(b - a for a, b in pairwise(times))
         tick = tick if all(t % tick == 0 for t in times) else Fraction(1, 1000)
         stream.time_base = tick
-        track = OpusTrack(container, audio, tick) if audio else None
+        track = OpusTrack(container, audio[0], iter(audio[1:]), tick) if audio else None
         shift = track.shift if track else 0
         packets = (p for p in source.demux(video=0) if p.size)
         for packet, (start, end) in zip(packets, pairwise(times), strict=False):

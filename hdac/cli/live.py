@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hdac.cli.common import (
+    add_audio,
     add_device,
     add_max_pixels,
+    parse_audio,
     parse_bitrate,
     parse_fps,
     parse_pixels,
@@ -45,9 +47,7 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
     serving.add_argument("--size", metavar="WxH", help=text)
     serving.add_argument("--fps", metavar="RATE", help="frames per second (default the source's)")
     serving.add_argument("--frames", type=int, metavar="N", help="end after N frames")
-    text = "rate of the sound, on top of the pictures', 6k to 64k (Opus) (default 8k)"
-    serving.add_argument("--audio-bitrate", default="8k", metavar="8k", help=text)
-    serving.add_argument("--no-audio", action="store_true", help="leave the sound out")
+    add_audio(serving)
     text = "of --source camera (libav's name of a device; default the system's)"
     serving.add_argument("--microphone", metavar="DEVICE", help=text)
     text = "address for viewers to join at (default 127.0.0.1: this machine alone)"
@@ -95,7 +95,6 @@ def _serve(options: argparse.Namespace) -> None:
     from hdac.codec.config import EncoderConfig
     from hdac.live.serve import ServeOptions, serve
     from hdac.live.sources import open_source
-    from hdac.video.opus import check_kbps
     from hdac.video.reader import parse_size
 
     config = EncoderConfig(
@@ -106,11 +105,9 @@ def _serve(options: argparse.Namespace) -> None:
         raise UsageError("--mode animation; it holds no bit rate: choose hybrid or base")
     size = parse_size(options.size) if options.size else None
     fps = parse_fps(options.fps) if options.fps else None
-    kbps = check_kbps(parse_bitrate(options.audio_bitrate, "--audio-bitrate"))
     source, notes = open_source(
-        options.source, size, fps, options.frames, None if options.no_audio else kbps,
-        options.microphone,
-    )  # fmt: skip
+        options.source, size, fps, options.frames, parse_audio(options), options.microphone
+    )
     say_notes(options.source, notes)
 
     def on_url(url: str) -> None:
