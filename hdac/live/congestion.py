@@ -18,7 +18,7 @@ _DECREASE, _AGAIN, _LEAST = 0.85, 0.95, 0.5
 _GROWTH, _NEAR = 1.5, 0.85
 #: Seconds until more is tried, at first and at most: each try that ends where the last one did
 #: doubles them.
-_MEMORY, _LONGEST, _SAME = 3.0, 24.0, 1.25
+_MEMORY, _LONGEST, _SAME = 3.0, 12.0, 1.25
 #: Shares of lost datagrams: above the first it is congestion, below the second the rate may grow.
 _HEAVY, _LIGHT = 0.3, 0.1
 #: Seconds between two decreases, and for which the line counts as crowded after one.
