@@ -30,7 +30,7 @@ _LEAST, _MOST = 0.4, 1.6
 _LATE = 0.3
 
 #: Bits of a frame in files and live: packet head and checksum; motion and switch flag.
-_HEAD, _MOTION = (1, 96), (3, 34)
+_HEAD, _MOTION = (1, 66), (3, 3)
 
 
 def framing(live: bool, network: bool) -> int:

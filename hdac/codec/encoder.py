@@ -104,7 +104,7 @@ class Encoder(Closing):
         self._enhancement: EnhancementWriter | None = None
         if network is not None and header.motion is not None:
             synthesiser = Synthesiser(network, header.motion, config.device)
-            self._enhancement = EnhancementWriter(header.motion, header.mode is Mode.HYBRID)
+            self._enhancement = EnhancementWriter(header)
         self._mode = open_mode(plan, synthesiser)
         self._on_shown = on_shown
         least = max(1, round(header.fps * _REQUEST))
