@@ -40,7 +40,7 @@ from hdac.live.join import JoinOptions, join
 from hdac.live.microphone import Recorded, beeps
 from hdac.live.peer import Channel
 from hdac.live.serve import ServeOptions, serve
-from hdac.live.sources import _Paced
+from hdac.live.sources import Paced
 from hdac.video.info import VideoInfo
 from hdac.video.opus import OpusPacket
 from hdac.video.picture import Picture
@@ -101,7 +101,7 @@ def server(options: argparse.Namespace, told: Any) -> None:
     prepare(options.loss, 1)
     frames = round(60 * options.minutes * FPS)
     info = VideoInfo(Path("soak"), 256, 256, FPS, frames)
-    source = _Paced(info, marked(CLIP, frames), Recorded(beeps(60 * options.minutes, 8)))
+    source = Paced(info, marked(CLIP, frames), Recorded(beeps(60 * options.minutes, 8)))
     config = EncoderConfig(mode=options.mode, preset="fast", kbps=8, live=True)
     with redirect_stdout(Path(os.devnull).open("w")):
         told.put(

@@ -66,7 +66,7 @@ def disc_picture(n: int, width: int, height: int) -> Picture:
     )
 
 
-class _Paced:
+class Paced:
     """Pictures that are there, at a constant rate."""
 
     def __init__(
@@ -148,13 +148,13 @@ def open_source(
         pictures = (disc_picture(n, width, height) for n in count())
         seconds = None if frames is None else float(frames / info.fps)
         sound = None if audio is None else Recorded(beeps(seconds, audio))
-        return _Paced(info, islice(pictures, frames), sound), ()
+        return Paced(info, islice(pictures, frames), sound), ()
     if name == "camera" or name.startswith("camera:"):
         size = _even(size or TEST_SIZE)
         return _Camera(name[7:] or None, size, fps, _listen(audio, microphone)), ()
     reader = VideoReader(name, size, fps, frames, audio=audio)
     heard = Recorded(reader.audio) if reader.audio else None
-    return _Paced(reader.info, iter(reader), heard), reader.notes
+    return Paced(reader.info, iter(reader), heard), reader.notes
 
 
 def _listen(kbps: float | None, device: str | None) -> SoundSource | None:
