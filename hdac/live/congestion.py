@@ -16,9 +16,8 @@ _OVERUSE, _CALM = 0.1, 0.05
 _DECREASE, _AGAIN, _LEAST = 0.85, 0.95, 0.5
 #: Growth per second; share of what the line bore beyond which nothing is tried at first.
 _GROWTH, _NEAR = 1.5, 0.85
-#: Seconds until more is tried, at first and at most: each try that ends where the last one did
-#: doubles them.
-_MEMORY, _LONGEST, _SAME = 3.0, 12.0, 1.25
+#: Seconds until more is tried.
+_MEMORY = 3.0
 #: Shares of lost datagrams: above the first it is congestion, below the second the rate may grow.
 _HEAVY, _LIGHT = 0.3, 0.1
 #: Seconds between two decreases, and for which the line counts as crowded after one.
@@ -34,7 +33,6 @@ class Congestion:
         self.crowded = False
         self._floor = min(floor, ceiling)
         self._limit = ceiling  # what arrived when the line was full
-        self._memory = _MEMORY
         self._decreased, self._updated = -_MEMORY, 0.0
 
     def set_ceiling(self, ceiling: float) -> None:
@@ -50,17 +48,13 @@ class Congestion:
         if queue > _OVERUSE or loss > _HEAVY:
             if since >= _PAUSE:
                 # where little is sent, what arrives says little
-                limit = max(arriving, _LEAST * self.bitrate)
-                if since > self._memory:  # more was tried
-                    same = 1 / _SAME < limit / self._limit < _SAME
-                    self._memory = min(_LONGEST, 2 * self._memory) if same else _MEMORY
-                self._limit = limit
+                self._limit = max(arriving, _LEAST * self.bitrate)
                 least = max(self._floor, _LEAST * self._limit)
                 wanted = min(_AGAIN * self.bitrate, _DECREASE * self._limit)
                 self.bitrate = min(self.bitrate, max(least, wanted))
                 self._decreased = now
         elif queue < _CALM and loss < _LIGHT:
-            most = self.ceiling if since > self._memory else _NEAR * self._limit
+            most = self.ceiling if since > _MEMORY else _NEAR * self._limit
             grown = min(most, self.bitrate * _GROWTH**step)
             self.bitrate = min(self.ceiling, max(self.bitrate, grown))
         self.crowded = now - self._decreased < _CROWDED
