@@ -1,21 +1,19 @@
 """Live streams over simulated lines, in virtual time: what is seen at each frame time, what loss
-costs, how soon the rate follows the line; and, in real time, memory and delay.
+costs, how soon the rate follows the line; and, in real time, delay. (An hour of a call: soak.py.)
 
     python experiments/live.py loss      # 0 to 20 %, independent and in bursts, round trip 100 ms
     python experiments/live.py rates     # 20, 5 and 20 kbps: asked for, and of the line
-    python experiments/live.py soak --minutes 60
     python experiments/live.py delay     # from capture to show, without a network
 
 Clips: three of `test` of HDAC_DATA/talking_heads, 256x256, forwards and backwards. Figures of
-`loss` and `rates` do not depend on the machine; those of `delay` and `soak` do. Tables go to
-stdout (docs/measured/live.md keeps them).
+`loss` and `rates` do not depend on the machine; those of `delay` do. Tables go to stdout
+(docs/measured/live.md keeps them).
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import resource
 import sys
 import time
 from fractions import Fraction
@@ -28,8 +26,6 @@ from hdac.codec.decoder import Decoder
 from hdac.codec.encoder import Encoder
 from hdac.codec.files import CLOCK, encode, inspect
 from hdac.live.line import Line, LineConfig
-from hdac.live.receiver import Receiver
-from hdac.live.sender import Sender
 from hdac.live.simulation import Call, Outcome
 from hdac.video.picture import Picture
 from hdac.video.reader import VideoReader
@@ -156,57 +152,6 @@ def until(outcome: Outcome, start: int, kbps: float, most: bool) -> float:
     return float("nan")
 
 
-def soak(options: argparse.Namespace) -> None:
-    """A call as fast as the machine runs it, on a bad line: memory and queues at ten places."""
-    source, rows = pictures(CLIPS[0], 250), []
-    config = settings(options, 8.0)
-    line = LineConfig(loss=0.05, burst=2, delay=0.05, jitter=0.01, reordered=0.02, doubled=0.02)
-    forward, back = Line(line, 1), Line(line, 2)
-    sender, receiver = Sender(8000.0), Receiver()
-    end, count, frames, errors = time.monotonic() + 60 * options.minutes, 0, 0, 0
-    marks = [end - 60 * options.minutes * n / 10 for n in range(9, -1, -1)]
-    with Encoder(256, 256, FPS, config, clock=CLOCK) as encoder, Decoder(encoder.header) as decoder:
-        while marks:
-            now = count / 25
-            encoder.set_bitrate(sender.bitrate)
-            if sender.take_refresh(now):
-                encoder.request_refresh()
-            for packet in encoder.push(source[count % len(source)], 40 * count):
-                for data in sender.send(packet, now):
-                    forward.send(data, now)
-            for data in forward.receive(now):
-                for packet in receiver.receive(data, now):
-                    try:
-                        frames += len(decoder.push(packet))
-                    except Exception:
-                        errors += 1
-            if (report := receiver.report(now)) is not None:
-                back.send(report, now)
-            for data in back.receive(now):
-                for again in sender.report(data, now):
-                    forward.send(again, now)
-            count += 1
-            if time.monotonic() >= marks[0]:
-                marks.pop(0)
-                peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-                rows.append([
-                    str(count), str(frames), str(errors), f"{resident():.0f}", f"{peak:.0f}",
-                    str(receiver.waiting), str(sender.resent), str(receiver.given_up),
-                ])  # fmt: skip
-                print(rows[-1], file=sys.stderr)
-    table(
-        "frames sent | frames shown | errors | memory (MiB) | at most | packets that wait | "
-        "sent again | given up",
-        rows,
-    )
-
-
-def resident() -> float:
-    """MiB of memory of this process now."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize() / 2**20
-
-
 def delay(options: argparse.Namespace) -> None:
     """A picture each 40 ms, coded and decoded in this process; without what a line, a camera and a
     screen add. Where the machine is too slow the newest picture is coded, as `hdac live` does."""
@@ -243,12 +188,11 @@ def delay(options: argparse.Namespace) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("what", choices=("loss", "rates", "soak", "delay"))
+    parser.add_argument("what", choices=("loss", "rates", "delay"))
     parser.add_argument("--frames", type=int, default=240, help="of a clip (default 240)")
-    parser.add_argument("--minutes", type=float, default=10.0, help="of soak (default 10)")
     parser.add_argument("--mode", default="hybrid", help="hybrid or base (default hybrid)")
     options = parser.parse_args()
-    {"loss": loss, "rates": rates, "soak": soak, "delay": delay}[options.what](options)
+    {"loss": loss, "rates": rates, "delay": delay}[options.what](options)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from hdac.errors import HdacError, UsageError
 from hdac.layers.base import CASCADE, BaseConfig
 from hdac.layers.x265 import x265_params
 from hdac.runtime.models import ModelFile
-from hdac.video.ffmpeg import encoders, find_ffmpeg, raw_input
+from hdac.video.ffmpeg import find_ffmpeg, has_encoder, raw_input
 
 SCHEMA = "hdac-anchor/1"
 #: What may stand before and after the name of a file in a word of a command.
@@ -204,10 +204,10 @@ def named_files(words: tuple[str, ...], folder: Path) -> dict[str, str]:
 def _lacking(encoder: str) -> str | None:
     """Why FFmpeg's encoder of that name cannot be had here; None if it can."""
     try:
-        present = encoder in encoders(find_ffmpeg())
+        present = has_encoder(encoder)
     except HdacError as error:
         return str(error)
-    return None if present else f"this FFmpeg has no {encoder}; set HDAC_FFMPEG to one that has it"
+    return None if present else f"FFmpeg has no {encoder}; set HDAC_FFMPEG to one that has it"
 
 
 def _cascade(job: Job) -> str:

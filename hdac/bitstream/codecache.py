@@ -21,6 +21,7 @@ from typing import Any
 from hdac.cache import cache_root
 
 COMPLETE, LOCK, FAILED, TRIED = "complete.json", "lock", "failed.txt", "tried"
+SUFFIX = ".code"  # of a file of compiled code
 _TRIES = 5  # processes that may die while they fill a cache
 _STALE = 900  # seconds after which a lock is nobody's
 _KEPT = 4  # folders
@@ -55,7 +56,7 @@ def folder() -> Path:
 def _files(folder: Path) -> dict[str, str]:
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.glob("*.code"))
+        for path in sorted(folder.glob(f"*{SUFFIX}"))
     }
 
 

@@ -38,6 +38,7 @@ from typing import NamedTuple, TypeVar
 from hdac.bitstream.cursor import Cursor, chunk, varint, with_checksum
 from hdac.bitstream.motions import Keypoints as Keypoints
 from hdac.bitstream.motions import MotionHeader, pack_motion, read_motion
+from hdac.bitstream.short import SHORT, lengthen, shorten
 from hdac.errors import DamagedError, StreamError, TruncatedError, UsageError
 
 MAGIC = b"HDAC"
@@ -304,8 +305,13 @@ class Packet:
         return bytes([self.type]) + chunk(self.payload)
 
     def tobytes(self) -> bytes:
-        """As it travels alone, with its own check (`wire` of the format)."""
-        data = _WIRE.pack(self.type, self.sequence) + varint(self.time) + self.payload
+        """As it travels alone, with its own check (`wire` of the format), short if that is
+        possible."""
+        kind, payload = int(self.type), self.payload
+        if self.type in (PacketType.BASE, PacketType.FRAME) and not self.gop_start:
+            short = shorten(self.type is PacketType.FRAME, payload)
+            kind, payload = (SHORT | short[0] << 4, short[1]) if short else (kind, payload)
+        data = _WIRE.pack(kind, self.sequence) + varint(self.time) + payload
         return data + _CHECK.pack(zlib.crc32(data) & 0xFFFF)
 
     @classmethod
@@ -316,7 +322,11 @@ class Packet:
             raise DamagedError(f"the check of a packet of {len(data)} bytes does not match")
         cursor = Cursor(body)
         kind, sequence = _WIRE.unpack(cursor.take(_WIRE.size, "packet"))
-        return cls._of(kind, cursor, sequence, cursor.varint("time"))
+        time = cursor.varint("time")
+        if kind & 15 == SHORT:
+            frame, payload = lengthen(kind >> 4, bytes(cursor.take(cursor.left, "payload")))
+            kind, cursor = PacketType.FRAME if frame else PacketType.BASE, Cursor(payload)
+        return cls._of(kind, cursor, sequence, time)
 
     @classmethod
     def read_framed(cls, cursor: Cursor) -> Packet:

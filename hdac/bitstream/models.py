@@ -88,7 +88,7 @@ def _read(path: Path) -> tuple[_Table, _Table]:
 def _laid(keys: _Table, room: int) -> tuple[_Table, _Table]:
     """Places of keys in an empty table with so much room, and the order that they are given in:
     `table.insert` would find each there."""
-    homes = (keys * table.SPREAD >> 15 ^ keys) & room - 1
+    homes = table.home(keys, room)
     order = np.argsort(homes)
     rank = np.arange(len(keys))
     places = np.maximum.accumulate(homes[order] - rank) + rank

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from hdac.bitstream.codecache import SUFFIX
 from hdac.bitstream.registers import IN_END, STATE
 from hdac.bitstream.running import Code
 from hdac.errors import DamagedError
@@ -24,7 +25,6 @@ from hdac.errors import DamagedError
 SYNTAXES = ("hevc", "vvc")
 #: Functions of a `Code`, and how many arrays they take.
 ARRAYS = {"walk": 3, "write": 4}
-SUFFIX = ".code"
 _PLAIN = (0, -2)  # the statuses of a result, and of none
 
 

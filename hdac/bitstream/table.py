@@ -7,11 +7,19 @@ in one array, of which only what is used takes memory. First guesses are in it f
 
 from __future__ import annotations
 
+from typing import Any
+
 from hdac.bitstream.mixing import FIRST, FRESH, ROOM, USED, VIEWS, key_of
 from hdac.bitstream.registers import QP_VIEW, VIEW, Ints
 
 ENTRY = 3  # numbers: 1 + key (0: empty), and a model
 SPREAD = 2654435769  # 2^32 times the golden section (Knuth, volume 3, 6.4)
+
+
+def home(key: Any, room: int) -> Any:
+    """Where a key would be in an empty table with so much room (a power of 2); of an array: where
+    each of its keys would be."""
+    return (key * SPREAD >> 15 ^ key) & room - 1
 
 
 def place(m: Ints, key: int) -> int:
@@ -20,7 +28,7 @@ def place(m: Ints, key: int) -> int:
     There is an empty entry: the table is at most half full.
     """
     room = m[ROOM]
-    at = (key * SPREAD >> 15 ^ key) & room - 1
+    at = home(key, room)
     first = m[FIRST] + ENTRY * room
     while m[first + ENTRY * at] != key + 1 and m[first + ENTRY * at] != 0:
         at = at + 1 & room - 1

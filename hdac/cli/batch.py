@@ -11,7 +11,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hdac.cli.common import add_json, parse_bitrate, result, say
+from hdac.cli.common import (
+    add_audio,
+    add_json,
+    add_no_audio,
+    parse_audio,
+    parse_bitrate,
+    result,
+    say,
+)
 from hdac.cli.experiment import add_work
 from hdac.errors import UsageError
 
@@ -28,10 +36,12 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
     encode.add_argument("--bitrate", metavar="5k,10k", help="one file for each target rate")
     for option in _PASSED:
         encode.add_argument(option, help="as for `hdac encode`")
+    add_audio(encode)
     decode = actions.add_parser("decode", help=".hdac files to videos")
     decode.add_argument("--level", default="fused", help="as for `hdac decode` (default fused)")
     text = f"{', '.join(FORMATS)} (default mp4; mkv, y4m and yuv are lossless)"
     decode.add_argument("--format", default="mp4", help=text)
+    add_no_audio(decode)
     for action in (encode, decode):
         text = "files, folders, or patterns such as 'clips/**/*.mp4'"
         action.add_argument("inputs", nargs="+", metavar="PATTERN", help=text)
@@ -81,19 +91,22 @@ def run(options: argparse.Namespace) -> int:
 
     jobs = check_jobs(options.jobs)
     inputs = batch.find_inputs(options.inputs, batch.INPUT_SUFFIXES[options.action])
+    sound: tuple[str, ...] = ("--no-audio",) if options.no_audio else ()
     if options.action == "encode":
         values = {option: getattr(options, _field(option)) for option in _PASSED}
         words = {option: value for option, value in values.items() if value is not None}
         points = _points(options, {_field(option): value for option, value in words.items()})
-        common = tuple(word for pair in words.items() for word in pair)
+        if parse_audio(options) is not None:
+            sound = ("--audio-bitrate", options.audio_bitrate)
+        common = tuple(word for pair in words.items() for word in pair) + sound
         tasks = batch.encode_tasks(inputs, options.out, points, common)
     else:
         if options.format not in FORMATS:
             raise UsageError(f"--format {options.format}; choose one of {', '.join(FORMATS)}")
         if options.level not in LEVELS:
             raise UsageError(f"--level {options.level}; choose one of {', '.join(LEVELS)}")
-        level = ("--level", options.level)
-        tasks = batch.decode_tasks(inputs, options.out, f".{options.format}", level)
+        common = ("--level", options.level, *sound)
+        tasks = batch.decode_tasks(inputs, options.out, f".{options.format}", common)
     batch.check_out(options.out)
     summary = batch.run_batch(tasks, jobs, options.scheduler, options.force, progress_lines())
     table = options.out / "batch.csv"

@@ -72,6 +72,14 @@ def parse_bitrate(text: str, name: str = "--bitrate") -> float:
     return float(match[1]) if match[2] else float(match[1]) / 1000
 
 
+def parse_audio(options: Namespace) -> float | None:
+    """The rate of the sound, kbps; None: it is left out. Raises `UsageError`."""
+    from hdac.video.opus import check_kbps
+
+    kbps = check_kbps(parse_bitrate(options.audio_bitrate, "--audio-bitrate"))
+    return None if options.no_audio else kbps
+
+
 def parse_fps(text: str) -> Fraction:
     """`25`, `29.97` or `30000/1001`. Raises `UsageError`."""
     from hdac.video.rate import parse_rate
@@ -121,6 +129,17 @@ def add_max_pixels(sub: ArgumentParser) -> None:
         metavar="WxH",
         help="refuse larger pictures: WIDTHxHEIGHT or a number (default 1920x1088)",
     )
+
+
+def add_no_audio(sub: ArgumentParser) -> None:
+    sub.add_argument("--no-audio", action="store_true", help="leave the sound out")
+
+
+def add_audio(sub: ArgumentParser) -> None:
+    """What an encoder does with the sound; `parse_audio` reads it."""
+    text = "rate of the sound, 6k to 64k (Opus)"
+    sub.add_argument("--audio-bitrate", default="8k", metavar="8k", help=text)
+    add_no_audio(sub)
 
 
 def add_device(sub: ArgumentParser) -> None:

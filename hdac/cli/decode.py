@@ -19,6 +19,7 @@ from hdac.cli.common import (
     add_input,
     add_json,
     add_max_pixels,
+    add_no_audio,
     parse_pixels,
     progress,
     read_stream,
@@ -46,7 +47,7 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
         metavar="NAME|FILE",
         help="network for a .266 whose own is not here (an .hdac file names its own)",
     )
-    sub.add_argument("--no-audio", action="store_true", help="leave the sound out")
+    add_no_audio(sub)
     sub.add_argument("--strict", action="store_true", help="write nothing of a damaged file")
     sub.add_argument("-f", "--force", action="store_true", help="overwrite OUT")
     add_max_pixels(sub)

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 from hdac.cli.common import add_json, result
 from hdac.errors import HdacError
-from hdac.video.ffmpeg import encoders, find_ffmpeg
+from hdac.video.ffmpeg import find_ffmpeg, has_encoder
 
 #: What the codec itself cannot do without.
 ESSENTIAL = ("PyAV libx265", "PyAV hevc", "OpenVINO", "weights")
@@ -37,7 +37,7 @@ def _try(name: str, test: Callable[[], str]) -> Check:
 
 def _encoder(name: str, purpose: str) -> Check:
     try:
-        present = name in encoders(find_ffmpeg())
+        present = has_encoder(name)
     except HdacError as error:
         return Check(name, False, str(error))
     absent = f"this FFmpeg lacks it ({purpose}): set HDAC_FFMPEG to one that has it"

@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hdac.cli.common import (
+    add_audio,
     add_device,
     add_json,
+    parse_audio,
     parse_bitrate,
     parse_fps,
     parse_refresh,
@@ -78,8 +80,7 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
     add("--square", action="store_true", help="resample pixels that are not square")
     add("--fps", metavar="RATE", help="constant frame rate instead of the source's times")
     add("--frames", type=int, metavar="N", help="code only the first N frames")
-    add("--audio-bitrate", default="8k", metavar="8k", help="rate of the sound, 6k to 64k (Opus)")
-    add("--no-audio", action="store_true", help="leave the sound out")
+    add_audio(sub)
     add("--ffmpeg", metavar="PATH", help="FFmpeg executable, for Kvazaar and VVC")
     text = "what networks compute in: int8, fp32, bf16 (default auto: int8 where there is one)"
     add("--precision", default="auto", help=text)
@@ -105,7 +106,6 @@ def run(options: argparse.Namespace) -> None:
     from hdac.codec.files import encode, inspect
     from hdac.codec.gfv.export import export_gfv
     from hdac.codec.gfv.stream import SUFFIX as SUFFIX_GFV
-    from hdac.video.opus import check_kbps
     from hdac.video.reader import VideoReader, parse_size
     from hdac.video.writer import check_output
 
@@ -132,8 +132,8 @@ def run(options: argparse.Namespace) -> None:
     check_output(options.output, options.force, (SUFFIX, SUFFIX_GFV), (options.input,))
     fps = parse_fps(options.fps) if options.fps else None
     size = parse_size(options.size) if options.size else None
-    kbps = check_kbps(parse_bitrate(options.audio_bitrate, "--audio-bitrate"))
-    audio = None if options.no_audio or gfv else kbps
+    kbps = parse_audio(options)
+    audio = None if gfv else kbps
     source = VideoReader(options.input, size, fps, options.frames, options.square, audio)
     if options.strict:
         check_whole(source)

@@ -1,5 +1,6 @@
 """Export the base layer of an .hdac file for any player: .hevc or .vvc (Annex B, the exact bytes)
-or .mp4; with --gfv, the whole file as a standard stream: .266, VVC with face parameters.
+or .mp4, which keeps the sound; with --gfv, the whole file as a standard stream: .266, VVC with face
+parameters.
 
 A mixed base layer comes out as plain HEVC whose first pictures are not compressed: any software
 player shows it, a hardware decoder may find such pictures too large for its level.
@@ -13,17 +14,22 @@ from collections.abc import Sequence
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hdac.cli.common import (
     add_input,
     add_json,
     add_max_pixels,
+    add_no_audio,
     parse_pixels,
     read_stream,
     result,
     say_notes,
 )
 from hdac.errors import UsageError
+
+if TYPE_CHECKING:
+    from hdac.video.opus import OpusPacket
 
 
 def add_arguments(sub: argparse.ArgumentParser) -> None:
@@ -36,6 +42,7 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
         action="store_true",
         help="with generative face video messages (H.274), of files with --base-codec vvc: .266",
     )
+    add_no_audio(sub)
     sub.add_argument("-f", "--force", action="store_true", help="overwrite the output")
     add_max_pixels(sub)
     add_json(sub)
@@ -60,18 +67,25 @@ def run(options: argparse.Namespace) -> None:
         raise UsageError(f"-: give a file name, .{codec} or .mp4")
     check_output(options.output, options.force, (f".{codec}", ".mp4"), (options.input,))
     units, notes = list(base_units(data, pixels)), list[str]()
-    if any(Audio(data)):
+    mp4 = options.output.suffix.lower() == ".mp4"
+    timed = mp4 and header.mode is not Mode.ANIMATION  # which has pictures for few frames
+    audio = Audio(data)
+    sound = [] if options.no_audio else list(audio)
+    if sound and not timed:
         notes.append("the sound is left out (hdac decode keeps it)")
+        sound = []
+    notes += audio.damage if timed else []
     times = [index / header.fps for index in range(len(units) + 1)]
-    if header.clock and options.output.suffix.lower() != ".mp4":
+    if header.clock and not mp4:
         notes.append(f"{options.output.suffix} has no frame times (.mp4 keeps them)")
-    elif header.clock and header.mode is not Mode.ANIMATION:
-        shown = [frame.time for frame in decode(data, "base", max_pixels=pixels)]
+    elif timed and (header.clock or header.live):
+        frames = decode(data, "base", max_pixels=pixels)
+        shown = [frame.time for frame in frames if frame.level != "concealed"]
         times = [*shown, max(shown[-1] + 1 / header.fps, len(shown) / header.fps)]
-    if options.output.suffix.lower() == ".mp4":
+    if mp4:
         if codec != "hevc":
             raise UsageError(f"{options.output}: VVC in MP4 is not written; export to .vvc")
-        out = to_mp4(units, times)
+        out = to_mp4(units, times, sound)
     else:
         out = b"".join(units)
     write_atomically(options.output, out)
@@ -101,9 +115,14 @@ def _export_gfv(options: argparse.Namespace, data: bytes, pixels: int) -> None:
     result(options, {"output": str(options.output), **made.to_json()}, text)
 
 
-def to_mp4(units: list[bytes], times: Sequence[Fraction]) -> bytes:
-    """HEVC access units -> MP4 bytes; times: seconds at which each picture and the end is shown."""
+def to_mp4(
+    units: list[bytes], times: Sequence[Fraction], audio: Sequence[OpusPacket] = ()
+) -> bytes:
+    """HEVC access units -> MP4 bytes; times: seconds at which each picture and the end is shown;
+    audio: the sound, in the order of time."""
     import av
+
+    from hdac.video.remux import OpusTrack
 
     out = io.BytesIO()
     with (
@@ -114,10 +133,16 @@ def to_mp4(units: list[bytes], times: Sequence[Fraction]) -> bytes:
         tick = min(b - a for a, b in pairwise(times))
         tick = tick if all(t % tick == 0 for t in times) else Fraction(1, 1000)
         stream.time_base = tick
+        track = OpusTrack(container, audio[0], iter(audio[1:]), tick) if audio else None
+        shift = track.shift if track else 0
         packets = (p for p in source.demux(video=0) if p.size)
         for packet, (start, end) in zip(packets, pairwise(times), strict=False):
             packet.stream, packet.time_base = stream, tick
-            packet.pts = packet.dts = round(start / tick)
+            packet.pts = packet.dts = round(start / tick) + shift
             packet.duration = round((end - start) / tick)
+            if track:
+                track.write(packet.pts)
             container.mux(packet)
+        if track:
+            track.write()
     return out.getvalue()

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hdac.cli.common import (
+    add_audio,
     add_device,
     add_max_pixels,
+    parse_audio,
     parse_bitrate,
     parse_fps,
     parse_pixels,
@@ -45,6 +47,9 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
     serving.add_argument("--size", metavar="WxH", help=text)
     serving.add_argument("--fps", metavar="RATE", help="frames per second (default the source's)")
     serving.add_argument("--frames", type=int, metavar="N", help="end after N frames")
+    add_audio(serving)
+    text = "of --source camera (libav's name of a device; default the system's)"
+    serving.add_argument("--microphone", metavar="DEVICE", help=text)
     text = "address for viewers to join at (default 127.0.0.1: this machine alone)"
     serving.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help=text)
     serving.add_argument(
@@ -100,7 +105,9 @@ def _serve(options: argparse.Namespace) -> None:
         raise UsageError("--mode animation; it holds no bit rate: choose hybrid or base")
     size = parse_size(options.size) if options.size else None
     fps = parse_fps(options.fps) if options.fps else None
-    source, notes = open_source(options.source, size, fps, options.frames)
+    source, notes = open_source(
+        options.source, size, fps, options.frames, parse_audio(options), options.microphone
+    )
     say_notes(options.source, notes)
 
     def on_url(url: str) -> None:
@@ -138,7 +145,8 @@ def _tell(options: argparse.Namespace, data: dict[str, Any], text: str) -> None:
 
 
 def _end(options: argparse.Namespace, meter: Meter, more: dict[str, Any]) -> None:
-    total = {key: value for key, value in meter.total.items() if key not in ("bits", "delay_ms")}
+    left = ("bits", "sound_bits", "delay_ms")
+    total = {key: value for key, value in meter.total.items() if key not in left}
     counts = {**total, **more}
     text = ", ".join(f"{value} {key}" for key, value in counts.items())
     result(options, {"total": counts}, text or "nothing was sent")

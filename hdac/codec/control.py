@@ -29,6 +29,14 @@ _LEAST, _MOST = 0.4, 1.6
 #: enough.
 _LATE = 0.3
 
+#: Bits of a frame in files and live: packet head and checksum; motion and switch flag.
+_HEAD, _MOTION = (1, 66), (3, 3)
+
+
+def framing(live: bool, network: bool) -> int:
+    """Bits of a frame around its base picture. network: whether one serves the stream."""
+    return _HEAD[live] + _MOTION[live] * network
+
 
 class RateController:
     """`qp_base` moves by the logarithm of what the last pictures took to what they were due, less

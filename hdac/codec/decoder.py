@@ -115,6 +115,11 @@ class Decoder(Closing):
         view = (AnimatedView if moves else FusedView)(self._base, synthesiser)
         return view, synthesiser.workers
 
+    def hurry(self, hurried: bool) -> None:
+        """Whether pictures come faster than level "fused" can be made: their base pictures are
+        shown from now on, at a fraction of the time."""
+        self._view.hurried = hurried
+
     def close(self) -> None:
         """Ends the decoder's threads."""
         self._view.close()

@@ -27,10 +27,11 @@ from hdac.bitstream.stream import StreamWriter
 from hdac.closing import Closing, check_process
 from hdac.codec.audio import AudioWriter
 from hdac.codec.config import EncoderConfig, check_kbps
-from hdac.codec.control import RateController
+from hdac.codec.control import RateController, framing
 from hdac.codec.modes import Frame, Shown, open_mode
-from hdac.codec.plan import BaseChoice, make_plan
+from hdac.codec.plan import make_plan
 from hdac.codec.syntax import MAX_STEP, BaseWriter, EnhancementWriter, TimesWriter
+from hdac.codec.trial import trial_coded
 from hdac.errors import UsageError
 from hdac.layers.base import GOP_MAX, QP_MAX, BaseConfig, BaseEncoder, CodedPicture
 from hdac.layers.codecs import open_base
@@ -40,9 +41,6 @@ from hdac.video.opus import OpusPacket
 from hdac.video.picture import Picture
 from hdac.video.rate import Rate, parse_rate
 
-#: Bits of a frame around its base picture, in files and live: packet head and checksum; motion and
-#: switch flag.
-_FRAMING, _MOTION = (1, 96), (3, 34)
 #: A GOP whose QPs may change says in its header that they are so much lower than what is expected
 #: to do: networks bear to be told too low a QP, not too high a one (docs/measured/layers.md).
 _HEADROOM = 8
@@ -106,7 +104,7 @@ class Encoder(Closing):
         self._enhancement: EnhancementWriter | None = None
         if network is not None and header.motion is not None:
             synthesiser = Synthesiser(network, header.motion, config.device)
-            self._enhancement = EnhancementWriter(header.motion, header.mode is Mode.HYBRID)
+            self._enhancement = EnhancementWriter(header)
         self._mode = open_mode(plan, synthesiser)
         self._on_shown = on_shown
         least = max(1, round(header.fps * _REQUEST))
@@ -119,10 +117,9 @@ class Encoder(Closing):
         self._times = TimesWriter() if header.clock and not header.live else None
         self._control: RateController | None = None
         if plan.kbps is not None:
-            framing = _FRAMING[header.live] + _MOTION[header.live] * (network is not None)
             self._control = RateController(
-                plan.kbps, float(header.fps), plan.base.qp_base, header.cascade, framing,
-                MAX_LIVE_GOP if header.live else GOP_MAX,
+                plan.kbps, float(header.fps), plan.base.qp_base, header.cascade,
+                framing(header.live, network is not None), MAX_LIVE_GOP if header.live else GOP_MAX,
             )  # fmt: skip
         self._config: BaseConfig | None = None  # of the present GOP
         self._base: BaseEncoder | None = None
@@ -292,7 +289,7 @@ class Encoder(Closing):
             if adaptive := choice.codec != "vvc" and choice.encoder == "x265":
                 choice = choice._replace(qp_base=max(0, choice.qp_base - _HEADROOM))
             if header.live:
-                choice = choice._replace(qp_intra=self._fitting(first, choice))
+                choice = trial_coded(first, self.plan, choice, self._control)
         self._config = replace(choice.config(header), adaptive=adaptive)
         pictures = 1 if header.mode is Mode.ANIMATION else self.plan.gop_frames
         self._base = open_base(choice.codec, self._config, self.plan.ffmpeg, pictures)
@@ -303,23 +300,6 @@ class Encoder(Closing):
         self._mode.start()
         self._policy.start()
         self._index = self._coded = 0
-
-    def _fitting(self, picture: Picture, choice: BaseChoice) -> int:
-        """The QP of a GOP's first picture, that of `choice` or so much higher that it takes no more
-        than the rate controller allows, found by trial."""
-        assert self._control is not None
-        small = downsample(pad_to(picture, 2 * self.header.base_scale), self.header.base_scale)
-        while True:
-            config = choice.config(self.header)
-            coder = open_base(choice.codec, config, self.plan.ffmpeg, 1)
-            try:
-                coded = coder.push(small) + coder.flush()
-            finally:
-                coder.close()
-            coarser = self._control.coarser(choice.qp_intra, 8 * len(coded[0].data))
-            if coarser == choice.qp_intra:
-                return coarser
-            choice = choice._replace(qp_intra=coarser)
 
     def _end_gop(self) -> list[Packet]:
         packets: list[Packet] = []

@@ -203,7 +203,7 @@ def _motion_kbps(config: EncoderConfig, source: Source) -> float:
     network = network_for(config.model, config.mode, config.tune, config.precision, config.device)
     header = make_plan(config, source.width, source.height, source.fps, network=network).header
     assert header.motion is not None
-    writer, last = EnhancementWriter(header.motion, switched=False), None
+    writer, last = EnhancementWriter(header), None
     with Synthesiser(network, header.motion, config.device) as synthesiser:
         for picture in source.pictures:
             found = synthesiser.analyse(pad_to(picture, 2 * header.base_scale))

@@ -20,7 +20,6 @@ from hdac.bitstream.container import (
 from hdac.codec.config import DEFAULT_QP_BASE, EncoderConfig, kvazaar_lacks
 from hdac.codec.operating import VVC_TO, default_qp_intra, point_for
 from hdac.errors import UsageError
-from hdac.layers import kvazaar, vvc
 from hdac.layers.base import (
     CALM_CASCADE,
     CASCADE,
@@ -38,6 +37,7 @@ from hdac.motion.keypoints import (
     HYSTERESIS,
     KEYPOINT_LEVELS,
 )
+from hdac.video.ffmpeg import has_encoder
 
 if TYPE_CHECKING:
     from hdac.runtime.models import ModelFile
@@ -101,17 +101,19 @@ def choose_base(config: EncoderConfig, qp_base: int | None = None) -> BaseChoice
 
 
 def _usual_codec(config: EncoderConfig) -> str:
-    """The base codec where none is asked for: VVC takes an eighth less for first pictures, and a
-    second."""
+    """The base codec where none is asked for: "mixed" where Kvazaar codes the HEVC pictures and
+    FFmpeg has libvvenc, else "hevc". A first picture in VVC is an eighth smaller than in HEVC, but
+    takes a second to code: only for encodings that are slow already."""
     slow = hevc_encoder(config) == "kvazaar"
-    return "mixed" if slow and vvc.available(config.ffmpeg) else "hevc"
+    return "mixed" if slow and has_encoder("libvvenc", config.ffmpeg) else "hevc"
 
 
 def hevc_encoder(config: EncoderConfig) -> str:
     """The encoder of HEVC pictures: Kvazaar where it is there and can do what is asked for."""
     if config.base_encoder != "auto":
         return config.base_encoder
-    return "x265" if kvazaar_lacks(config) or not kvazaar.available(config.ffmpeg) else "kvazaar"
+    able = not kvazaar_lacks(config) and has_encoder("libkvazaar", config.ffmpeg)
+    return "kvazaar" if able else "x265"
 
 
 @dataclass(frozen=True)

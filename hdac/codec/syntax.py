@@ -5,7 +5,8 @@
            starts] | chunk(NAL units, range coded) | chunk(rest of the NAL units)
            | recoded slices, range coded
     payload of ENHANCEMENT
-        := flags u8 (bit 0: a GOP starts; bit 1: switch flags present) | varint frames | range coded
+        := flags u8 (bit 0: a GOP starts; bit 1: switch flags present; bit 2: all is as before,
+           and nothing is coded) | varint frames | range coded
     payload of TIMES (before the packets of the frames that it speaks of)
         := flags u8 (bit 0: a GOP starts) | varint frames | range coded
     payload of FRAME := chunk(payload of BASE or REFERENCE) | payload of ENHANCEMENT
@@ -22,6 +23,7 @@ from typing import NamedTuple
 from hdac.bitstream.container import (
     MAX_PAYLOAD,
     Header,
+    Mode,
     Packet,
     PacketType,
 )
@@ -30,12 +32,13 @@ from hdac.bitstream.motions import MotionHeader
 from hdac.bitstream.nal import NalCompressor
 from hdac.bitstream.rangecoder import Adaptive, Coder, Integer, Reader, Writer
 from hdac.bitstream.recoding import bin_limit, least_size
+from hdac.bitstream.short import SAME, SWITCHED
 from hdac.errors import DamagedError
 from hdac.layers.base import QP_MAX
 from hdac.motion.kinds import parameter_coder
 from hdac.motion.protocol import ParameterCoder, Parameters
 
-_GOP_START, _SWITCHED = 1, 2
+_GOP_START = 1
 #: Ticks between two frames, at most.
 MAX_STEP = 1 << 22
 
@@ -205,6 +208,7 @@ class _EnhancementState:
     motion: ParameterCoder
     switch: list[Adaptive]
     before: int = 1
+    last: Parameters | None = None
 
     @classmethod
     def fresh(cls, motion: MotionHeader) -> _EnhancementState:
@@ -212,10 +216,13 @@ class _EnhancementState:
 
 
 class EnhancementWriter:
-    """Collects parameters and switch flags (`switched` False: no flags, as in mode `animation`)."""
+    """Collects parameters and, in mode `hybrid`, switch flags. There packets of live streams, which
+    have a frame each, are empty where all is as before."""
 
-    def __init__(self, motion: MotionHeader, switched: bool) -> None:
-        self._motion, self._switched = motion, switched
+    def __init__(self, header: Header) -> None:
+        assert header.motion is not None
+        self._motion, self._switched = header.motion, header.mode is Mode.HYBRID
+        self._alone = self._switched and header.live
         self.start()
 
     def start(self) -> None:
@@ -223,20 +230,26 @@ class EnhancementWriter:
         self._clear()
 
     def _clear(self) -> None:
-        self._coder, self.frames = Writer(), 0
+        self._coder, self._same, self.frames = Writer(), False, 0
 
     def add(self, parameters: Parameters, fused: bool) -> None:
         state = self._state
-        state.motion.code(self._coder, parameters)
+        self.frames += 1
+        last = state.last
+        same = last is not None and bool((parameters == last).all()) and fused == bool(state.before)
+        if self._alone and not self._starts and same:
+            self._same = True
+            return
+        state.last = state.motion.code(self._coder, parameters)
         if self._switched:
             state.before = self._coder.symbol(state.switch[state.before], int(fused))
-        self.frames += 1
 
     def take(self) -> list[Packet]:
         if not self.frames:
             return []
-        flags = _GOP_START * self._starts | _SWITCHED * self._switched
-        payload = bytes([flags]) + varint(self.frames) + self._coder.finish()
+        flags = _GOP_START * self._starts | SWITCHED * self._switched | SAME * self._same
+        coded = b"" if self._same else self._coder.finish()
+        payload = bytes([flags]) + varint(self.frames) + coded
         packet = Packet(PacketType.ENHANCEMENT, payload, self._starts)
         self._starts = False
         self._clear()
@@ -262,20 +275,30 @@ class EnhancementReader:
         state = self._state
         if state is None:
             raise DamagedError("an enhancement packet without an entry point before it")
+        if flags & SAME:
+            return self._same(state, frames)
         coder, out = Reader(bytes(cursor.take(cursor.left, "enhancement"))), list[EnhancedFrame]()
         motion_bits = fusion_bits = 0.0
         bits: list[float] = []
         for _ in range(frames):
             first = coder.spent
-            parameters = state.motion.code(coder, None)
+            parameters = state.last = state.motion.code(coder, None)
             middle = coder.spent
-            if flags & _SWITCHED:
+            if flags & SWITCHED:
                 state.before = coder.symbol(state.switch[state.before], None)
             out.append(EnhancedFrame(parameters, bool(state.before)))
             motion_bits += middle - first
             fusion_bits += coder.spent - middle
             bits.append(coder.spent - first)
         return EnhancementPacket(bool(flags & _GOP_START), out, motion_bits, fusion_bits, bits)
+
+    def _same(self, state: _EnhancementState, frames: int) -> EnhancementPacket:
+        """A packet in which all is as before."""
+        last = state.last
+        if last is None:
+            raise DamagedError("an enhancement packet as before, with nothing before it")
+        same = [EnhancedFrame(last, bool(state.before))] * frames
+        return EnhancementPacket(False, same, 0.0, 0.0, [0.0] * frames)
 
     def lose(self) -> None:
         """A packet is missing: nothing can be read until a GOP starts."""

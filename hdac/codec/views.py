@@ -62,9 +62,11 @@ class BasePictures:
 
 
 class View(Protocol):
-    """What one level shows of the packets. `waits`: for the enhancement of base pictures."""
+    """What one level shows of the packets. `waits`: for the enhancement of base pictures;
+    `hurried`: instead of fused pictures their base pictures are shown."""
 
     waits: bool
+    hurried: bool
 
     def start(self) -> None:
         """A GOP starts."""
@@ -82,6 +84,7 @@ class BaseView:
     """Level `base`."""
 
     waits = False
+    hurried = False
 
     def __init__(self, base: BasePictures) -> None:
         self._base = base
@@ -106,6 +109,7 @@ class _SynthesisedView:
     parameters are there."""
 
     waits = True
+    hurried = False
 
     def __init__(self, base: BasePictures, synthesiser: Synthesiser) -> None:
         self._base, self._synthesiser = base, synthesiser
@@ -145,7 +149,8 @@ class FusedView(_SynthesisedView):
         if frame is None or not self._referenced:
             return Made(picture, "base")
         self._fusions.follow(picture, self._base.config.qp(index), frame.parameters)
-        return Made(self._fusions.fuse(), "fused") if frame.fused else Made(picture, "base")
+        fused = frame.fused and not self.hurried
+        return Made(self._fusions.fuse(), "fused") if fused else Made(picture, "base")
 
     def conceal(self, count: int) -> Iterator[Made]:
         return iter(())

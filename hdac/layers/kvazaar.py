@@ -15,7 +15,7 @@ from hdac.bitstream.nal import Unit, join, split
 from hdac.errors import ToolError
 from hdac.layers.base import BaseConfig, kvazaar_qp
 from hdac.layers.resample import pad_to
-from hdac.video.ffmpeg import QUIET, encoders, find_ffmpeg, raw_input
+from hdac.video.ffmpeg import QUIET, find_ffmpeg, has_encoder, raw_input
 from hdac.video.picture import Picture
 
 #: Chosen on `val` (docs/measured/layers.md).
@@ -40,14 +40,6 @@ def kvazaar_params(config: BaseConfig) -> str:
     return f"{effort},{FIXED},qp={qp},intra-qp-offset={config.qp_intra - qp}"
 
 
-def available(ffmpeg: str | None = None) -> bool:
-    """Whether the FFmpeg that would run has libkvazaar."""
-    try:
-        return "libkvazaar" in encoders(find_ffmpeg(ffmpeg))
-    except ToolError:
-        return False
-
-
 def first_access_unit(data: bytes) -> int:
     """Bytes of the first access unit of a stream of single-slice pictures, 0 while its end is not
     known."""
@@ -69,7 +61,7 @@ class Kvazaar:
     def __init__(self, config: BaseConfig, ffmpeg: str | None = None) -> None:
         self.config = config
         self.ffmpeg = find_ffmpeg(ffmpeg)
-        if not available(self.ffmpeg):
+        if not has_encoder("libkvazaar", self.ffmpeg):
             raise ToolError(
                 f"{self.ffmpeg} has no libkvazaar: use --base-encoder x265, or set HDAC_FFMPEG to "
                 "an FFmpeg with libkvazaar"

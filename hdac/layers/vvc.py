@@ -10,7 +10,7 @@ from hdac.bitstream.vvc.pictures import split_access_units
 from hdac.errors import ToolError
 from hdac.layers.base import BaseConfig, CodedPicture
 from hdac.layers.libav import LibavDecoder
-from hdac.video.ffmpeg import encoders, find_ffmpeg, raw_input, run_ffmpeg
+from hdac.video.ffmpeg import find_ffmpeg, has_encoder, raw_input, run_ffmpeg
 from hdac.video.picture import Picture
 
 #: Chosen on `val` (docs/measured/layers.md).
@@ -24,14 +24,6 @@ THREADS = 2
 EFFORT = {None: "medium", "fast": "fast", "medium": "medium", "slow": "slow", "slower": "slow"}
 
 
-def available(ffmpeg: str | None = None) -> bool:
-    """Whether the FFmpeg that would run has libvvenc."""
-    try:
-        return "libvvenc" in encoders(find_ffmpeg(ffmpeg))
-    except ToolError:
-        return False
-
-
 class VvcEncoder:
     """Collects a GOP; `flush` codes it and returns every coded picture.
 
@@ -41,7 +33,7 @@ class VvcEncoder:
     def __init__(self, config: BaseConfig, ffmpeg: str | None = None) -> None:
         self.config = config
         self.ffmpeg = find_ffmpeg(ffmpeg)
-        if "libvvenc" not in encoders(self.ffmpeg):
+        if not has_encoder("libvvenc", self.ffmpeg):
             raise ToolError(
                 f"{self.ffmpeg} has no libvvenc: use --base-codec hevc, or set HDAC_FFMPEG to an "
                 "FFmpeg with libvvenc"

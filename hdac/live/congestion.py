@@ -11,11 +11,13 @@ from __future__ import annotations
 #: Seconds that datagrams wait on the line: from the first on the rate falls, below the second it
 #: grows.
 _OVERUSE, _CALM = 0.1, 0.05
-#: Share of what arrives that is asked for after overuse; growth per second below it, and beyond
-#: for as many seconds: the line may have more room later.
-_DECREASE, _FAST, _SLOW, _MEMORY = 0.85, 1.5, 1.08, 8.0
-#: Share of the rate below which it does not fall at once.
-_LEAST = 0.5
+#: Share of what arrives that is asked for after overuse; share of the rate that remains while
+#: overuse goes on, and of what arrives, at least.
+_DECREASE, _AGAIN, _LEAST = 0.85, 0.95, 0.5
+#: Growth per second; share of what the line bore beyond which nothing is tried at first.
+_GROWTH, _NEAR = 1.5, 0.85
+#: Seconds until more is tried.
+_MEMORY = 3.0
 #: Shares of lost datagrams: above the first it is congestion, below the second the rate may grow.
 _HEAVY, _LIGHT = 0.3, 0.1
 #: Seconds between two decreases, and for which the line counts as crowded after one.
@@ -46,10 +48,13 @@ class Congestion:
         if queue > _OVERUSE or loss > _HEAVY:
             if since >= _PAUSE:
                 # where little is sent, what arrives says little
-                self._limit = min(self.bitrate, max(arriving, _LEAST * self.bitrate))
-                self.bitrate = max(self._floor, _DECREASE * self._limit)
+                self._limit = max(arriving, _LEAST * self.bitrate)
+                least = max(self._floor, _LEAST * self._limit)
+                wanted = min(_AGAIN * self.bitrate, _DECREASE * self._limit)
+                self.bitrate = min(self.bitrate, max(least, wanted))
                 self._decreased = now
         elif queue < _CALM and loss < _LIGHT:
-            near = self.bitrate >= _DECREASE * self._limit and since < _MEMORY
-            self.bitrate = min(self.ceiling, self.bitrate * (_SLOW if near else _FAST) ** step)
+            most = self.ceiling if since > _MEMORY else _NEAR * self._limit
+            grown = min(most, self.bitrate * _GROWTH**step)
+            self.bitrate = min(self.ceiling, max(self.bitrate, grown))
         self.crowded = now - self._decreased < _CROWDED

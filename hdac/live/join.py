@@ -7,6 +7,7 @@ shows.
 from __future__ import annotations
 
 import asyncio
+import math
 import queue
 import time
 from collections.abc import Callable
@@ -35,12 +36,18 @@ from hdac.live.peer import (
 )
 from hdac.live.playout import Playout
 from hdac.live.receiver import Receiver
+from hdac.live.sound import SoundBuffer
 from hdac.live.threads import Loop
+from hdac.video.opus import CLOCK
 
 #: Packets that wait to be decoded, at most: a decoder that is too slow starts again at a GOP.
 _WAITING = 50
+#: Packets that wait from which on base pictures are shown, until none waits.
+_BEHIND = 6
 #: Seconds between two looks for what is due, and without a datagram after which the stream is over.
 _LOOK, _SILENT = 0.005, 15.0
+#: Seconds behind the last picture at which a file's sound is whole: what was lost came in a copy.
+_SOUND_LATE = 0.5
 
 
 @dataclass(frozen=True)
@@ -65,7 +72,8 @@ class Joined:
     """A connection to a server; lives in the network's thread. `packets`: in order, to decode."""
 
     def __init__(self, now: Callable[[], float]) -> None:
-        self.receiver, self._now = Receiver(), now
+        self.receiver, self._now = Receiver(self._on_audio), now
+        self.sound: SoundBuffer | None = None  # None: the stream has none
         self.packets = queue.Queue[Packet](_WAITING)
         self.closed = self._slow = False
         self.heard = 0.0
@@ -78,7 +86,8 @@ class Joined:
         peer = self._peer = connection(options.stun)
         channel, offered = await offer(peer)
         told = await asyncio.to_thread(post_json, url, offered, options.trusted)
-        header = await accept(peer, told)
+        header, audible = await accept(peer, told)
+        self.sound = SoundBuffer(header) if audible else None
         check_size(header, options.max_pixels)
         self._channel = Channel(channel, self._on_datagram)
         channel.on("close", self._on_close)
@@ -104,6 +113,10 @@ class Joined:
         self._give(self.receiver.receive(data, self.heard))
         if self.receiver.foreign > before == 0:
             say("the server sends what is no datagram of a stream: left out (said once)")
+
+    def _on_audio(self, packet: Packet) -> None:
+        if self.sound is not None:
+            self.sound.push(packet)
 
     def _give(self, packets: list[Packet]) -> None:
         for packet in packets:
@@ -141,7 +154,7 @@ def join(
 
     meter, joined = Meter(options.as_json), Joined(now)
     with Loop() as loop:
-        pictures = PictureServer(meter, loop)
+        pictures = PictureServer(meter, loop, now)
         server = Server(pictures.handle, "127.0.0.1", options.port)
         try:
             header = loop.run(joined.connect(url, options), 40)
@@ -150,7 +163,7 @@ def join(
                 loop.run(server.start())
                 told["page"] = server.url + "/"
             with (
-                _open(options, header, pictures) as output,
+                _open(options, header, joined.sound is not None, pictures) as output,
                 Decoder(header, options.level, options.device, options.max_pixels) as decoder,
             ):
                 on_ready(told)
@@ -163,14 +176,16 @@ def join(
     return meter, joined.receiver
 
 
-def _open(options: JoinOptions, header: Header, pictures: PictureServer) -> outputs.Output:
+def _open(
+    options: JoinOptions, header: Header, sound: bool, pictures: PictureServer
+) -> outputs.Output:
     if options.output == "window":
-        return outputs.Window("hdac live")
+        return outputs.Window("hdac live", sound)
     if options.output == "virtual-camera":
-        return outputs.VirtualCamera(header)
+        return outputs.VirtualCamera(header, sound)
     if options.output == "page":
-        return outputs.Page(pictures.publish)
-    return outputs.File(header, Path(options.output), options.force)
+        return outputs.Page(pictures)
+    return outputs.File(header, Path(options.output), options.force, sound)
 
 
 class _Player:
@@ -183,6 +198,7 @@ class _Player:
         self._joined, self._decoder, self._output, self._meter = joined, decoder, output, meter
         self._loop, self._now, self._left = loop, now, frames
         self._playout = Playout[Frame]()
+        self._latest: float | None = None  # time of the last frame
 
     def play(self) -> None:
         """Until the stream ends. Ctrl-C is the usual end of one without end."""
@@ -205,16 +221,33 @@ class _Player:
             self._meter.count("bits", 8 * len(packet.tobytes()))
             for frame in self._decode(packet):
                 self._meter.count(frame.level)
+                self._latest = float(frame.time)
                 if self._output.paced:
                     self._playout.push(frame, float(frame.time), self._now())
                 else:
                     self._show(frame)
+        self._hear()
         if (due := self._playout.pop(self._now())) is not None:
             self._show(due)
         if self._meter.due(self._now()):
             self._meter.row(self._now(), self._gauges())
 
+    def _hear(self) -> None:
+        """Gives the sound out: where it is played in time, at once, with its time; into a file in
+        order, behind what may still come."""
+        sound = self._joined.sound
+        if sound is None or self._latest is None:
+            return
+        paced, over = self._output.paced, self._joined.closed
+        until = math.inf if paced or over else self._latest - _SOUND_LATE
+        for opus in sound.take(until):
+            self._meter.count("sound_bits", 8 * len(opus.data))
+            self._output.play(opus, opus.time / CLOCK + self._playout.offset)
+
     def _decode(self, packet: Packet) -> list[Frame]:
+        waiting = self._joined.packets.qsize()
+        if waiting in (0, _BEHIND):
+            self._decoder.hurry(waiting > 0)
         try:
             return self._decoder.push(packet)
         except StreamError as error:

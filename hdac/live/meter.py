@@ -20,8 +20,8 @@ def say(text: str) -> None:
 
 class Meter:
     """Counts, and makes a row of them each second: a JSON line on stdout (as_json), or a line of
-    text on stderr each five seconds. `rows`: the last ones. "bits" become kbps, and "delay_ms" the
-    mean of "frames"."""
+    text on stderr each five seconds. `rows`: the last ones. "bits" become kbps, "sound_bits"
+    sound_kbps, and "delay_ms" the mean of "frames"."""
 
     def __init__(self, as_json: bool) -> None:
         self._json, self._counts, self._made = as_json, Counter[str](), 0
@@ -40,10 +40,13 @@ class Meter:
         """A row of what was counted since the last one, and of `gauges`."""
         counts, took = self._counts, now - self._since
         self._counts, self._since, self._made = Counter(), now, self._made + 1
-        bits = counts.pop("bits", 0)
+        bits, sound = counts.pop("bits", 0), counts.pop("sound_bits", None)
         if counts["delay_ms"]:
             counts["delay_ms"] //= max(1, counts["frames"])
-        row = {"seconds": round(now, 1), "kbps": round(bits / took / 1000, 2), **counts, **gauges}
+        row = {"seconds": round(now, 1), "kbps": round(bits / took / 1000, 2)}
+        if sound is not None:
+            row["sound_kbps"] = round(sound / took / 1000, 2)
+        row |= {**counts, **gauges}
         self.rows.append(row)
         if self._json:
             print(json.dumps(row))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from fractions import Fraction
+from math import floor
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -14,7 +16,16 @@ from hdac.bitstream.container import Header
 from hdac.codec.decoder import Frame
 from hdac.codec.files import video_info
 from hdac.errors import UsageError
+from hdac.live.page import PictureServer
+from hdac.video.opus import CLOCK, OpusPacket
+from hdac.video.sound import OpusDecoder
 from hdac.video.writer import VideoWriter, check_output
+
+#: An Opus packet of silence, 2.5 ms: a file has a sound track from its first picture on.
+_NOTHING = OpusPacket(0, b"\x80")
+
+
+_SILENT = "the sound is not played here: -o page plays it, .mkv and .mp4 keep it"
 
 
 class Output(AbstractContextManager["Output"], ABC):
@@ -29,6 +40,9 @@ class Output(AbstractContextManager["Output"], ABC):
     @abstractmethod
     def show(self, frame: Frame) -> None: ...
 
+    def play(self, opus: OpusPacket, due: float) -> None:
+        """The next packet of the sound; due: when it is to be heard, in seconds of the call."""
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
@@ -40,20 +54,41 @@ class Output(AbstractContextManager["Output"], ABC):
         return False
 
 
+class _Feed(Iterator[OpusPacket]):
+    """Packets that come one by one: it may give more after it had none."""
+
+    def __init__(self) -> None:
+        self.packets = deque([_NOTHING])
+
+    def __next__(self) -> OpusPacket:
+        if not self.packets:
+            raise StopIteration
+        return self.packets.popleft()
+
+
 class File(Output):
     """Every frame, concealed ones too. Whole when the call ends, also by Ctrl-C."""
 
     paced = False
 
-    def __init__(self, header: Header, path: Path, force: bool) -> None:
+    def __init__(self, header: Header, path: Path, force: bool, sound: bool) -> None:
         super().__init__()
-        self._writer = VideoWriter(video_info(header, path), force, timed=bool(header.clock))
+        self._heard = _Feed()
+        info, audio = video_info(header, path), self._heard if sound else ()
+        self._writer = VideoWriter(info, force, timed=bool(header.clock), audio=audio)
         self.notes = self._writer.notes
         self._start: Fraction | None = None
 
     def show(self, frame: Frame) -> None:
         self._start = frame.time if self._start is None else self._start
         self._writer.write(frame.picture, frame.time - self._start)
+
+    def play(self, opus: OpusPacket, due: float) -> None:
+        if self._start is None or not self._writer.audible:
+            return
+        time = opus.time - floor(self._start * CLOCK)
+        if time >= _NOTHING.end:
+            self._heard.packets.append(opus._replace(time=time))
 
     def __exit__(
         self,
@@ -65,8 +100,9 @@ class File(Output):
 
 
 class Window(Output):
-    def __init__(self, title: str) -> None:
+    def __init__(self, title: str, sound: bool) -> None:
         super().__init__()
+        self.notes += [_SILENT] * sound
         try:
             import tkinter
         except ImportError as error:
@@ -107,8 +143,9 @@ class Window(Output):
 
 
 class VirtualCamera(Output):
-    def __init__(self, header: Header) -> None:
+    def __init__(self, header: Header, sound: bool) -> None:
         super().__init__()
+        self.notes += [_SILENT] * sound
         import pyvirtualcam
 
         try:
@@ -129,14 +166,17 @@ class VirtualCamera(Output):
 
 
 class Page(Output):
-    """`publish`: given each picture, to be served."""
+    """`pictures`: what serves them, and the sound."""
 
-    def __init__(self, publish: Callable[[Frame], object]) -> None:
+    def __init__(self, pictures: PictureServer) -> None:
         super().__init__()
-        self._publish = publish
+        self._pictures, self._decoder = pictures, OpusDecoder()
 
     def show(self, frame: Frame) -> None:
-        self._publish(frame)
+        self._pictures.publish(frame)
+
+    def play(self, opus: OpusPacket, due: float) -> None:
+        self._pictures.say(self._decoder.push(opus), due)
 
 
 KINDS = ("window", "page", "virtual-camera")

@@ -91,8 +91,9 @@ async def offer(peer: RTCPeerConnection) -> tuple[RTCDataChannel, dict[str, Any]
     return channel, {"type": "offer", "sdp": peer.localDescription.sdp}
 
 
-async def answer(peer: RTCPeerConnection, data: Any, header: Header) -> dict[str, Any]:
-    """The answer to an offer, with the stream's header. Raises `UsageError` for what is none."""
+async def answer(peer: RTCPeerConnection, data: Any, header: Header, sound: bool) -> dict[str, Any]:
+    """The answer to an offer, with the stream's header, and whether it has sound. Raises
+    `UsageError` for what is none."""
     try:
         described = RTCSessionDescription(str(data["sdp"]), str(data["type"]))
         if described.type != "offer" or "m=application" not in described.sdp:
@@ -105,11 +106,13 @@ async def answer(peer: RTCPeerConnection, data: Any, header: Header) -> dict[str
         "type": "answer",
         "sdp": peer.localDescription.sdp,
         "header": base64.b64encode(pack_header(header)).decode(),
+        "sound": sound,
     }
 
 
-async def accept(peer: RTCPeerConnection, data: dict[str, Any]) -> Header:
-    """Takes the answer to our offer; gives the stream's header. Raises `StreamError`."""
+async def accept(peer: RTCPeerConnection, data: dict[str, Any]) -> tuple[Header, bool]:
+    """Takes the answer to our offer; gives the stream's header, and whether it has sound. Raises
+    `StreamError`."""
     try:
         header = read_header(Cursor(base64.b64decode(str(data["header"]), validate=True)))
         await peer.setRemoteDescription(RTCSessionDescription(str(data["sdp"]), "answer"))
@@ -121,7 +124,7 @@ async def accept(peer: RTCPeerConnection, data: dict[str, Any]) -> Header:
         raise StreamError(f"the answer's description cannot be used ({error!r})") from error
     if not header.live:
         raise StreamError("the answer's header is that of a file; a live stream was expected")
-    return header
+    return header, bool(data.get("sound"))
 
 
 async def opened(channel: RTCDataChannel) -> None:

@@ -29,11 +29,15 @@ class Playout(Generic[T]):
         self._least.see(now - time, now)
         self._waiting.append((time, picture))
 
+    @property
+    def offset(self) -> float:
+        """Seconds from when a picture was taken to when it is due."""
+        return self._least.value + self._delay
+
     def pop(self, now: float) -> T | None:
         """The newest picture that is due; older ones are too late. None: nothing new is due."""
         due: T | None = None
-        offset = self._least.value + self._delay
-        while self._waiting and self._waiting[0][0] + offset <= now:
+        while self._waiting and self._waiting[0][0] + self.offset <= now:
             due = self._waiting.popleft()[1]
         return due
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from itertools import pairwise
 
 from hdac.bitstream.container import Packet, PacketType
 from hdac.errors import StreamError
@@ -21,6 +22,8 @@ _REORDERED, _GIVE_UP = 0.06, 0.6
 _HELD_PACKETS, _HELD_BYTES = 256, 1 << 22
 #: Seconds between reports, and between those about something new.
 _REPORT, _REPORT_SOON = 0.1, 0.02
+#: Seconds beyond the least delay from which a packet waited on the line.
+_WAITED = 0.03
 #: New packets from which the rate is taken; seconds after which the least delay is forgotten.
 _RECENT, _LEAST = 12, 15.0
 
@@ -29,7 +32,7 @@ class Receiver:
     """`receive` datagrams and `poll` between them; both return packets in order, from the first
     entry point on. Ask for a `report` after each.
 
-    on_audio: given AUDIO packets as they come.
+    on_audio: given AUDIO packets as they come: some twice, or out of order.
     """
 
     def __init__(self, on_audio: Callable[[Packet], object] | None = None) -> None:
@@ -45,7 +48,8 @@ class Receiver:
         self._since: float | None = None  # that `_next` is missing
         self._lost = True  # until the next entry point
         self._echo, self._echo_at = 0, 0.0
-        self._recent = deque[tuple[float, int]](maxlen=_RECENT)  # when, bytes of new packets
+        # when, bytes of new packets, and whether they waited on the line
+        self._recent = deque[tuple[float, int, bool]](maxlen=_RECENT)
         self._delay = 0.0
         self._least = Least(_LEAST)  # delay
         self._reported, self._told = -_REPORT, (False, set[int]())
@@ -85,14 +89,13 @@ class Receiver:
         self.payload += len(data)
         self._measure(media, now)
         for place, packet in enumerate(packets):
-            if packet.type is PacketType.AUDIO:
-                if self._on_audio is not None:
-                    self._on_audio(packet)
-            else:
-                self._keep(packet, place, now)
+            if packet.type is not PacketType.AUDIO:
+                self._keep(packet, len(media.wires[place]), place, now)
+            elif self._on_audio is not None:
+                self._on_audio(packet)
         return self.poll(now)
 
-    def _keep(self, packet: Packet, place: int, now: float) -> None:
+    def _keep(self, packet: Packet, size: int, place: int, now: float) -> None:
         sequence = self._packets.unwrap(packet.sequence)
         if sequence is None:
             self.foreign += 1
@@ -106,7 +109,8 @@ class Receiver:
         elif sequence not in self._early:
             self.recovered += bool(place) or sequence != self._packets.highest
             self._early[sequence] = packet
-            self._recent.append((now, len(packet.payload)))
+            waited = self._delay - self._least.value > _WAITED
+            self._recent.append((now, size, waited))
 
     def poll(self, now: float) -> list[Packet]:
         """What can be given out by now: also behind what does not come."""
@@ -159,9 +163,14 @@ class Receiver:
         ).tobytes()  # fmt: skip
 
     def _rate(self) -> int:
-        """bit/s of the last packets: what came between the first of them and the last."""
-        took = self._recent[-1][0] - self._recent[0][0] if self._recent else 0.0
-        return int(8 * sum(size for _, size in list(self._recent)[1:]) / took) if took else 0
+        """bit/s of the last packets: what came between the first of them and the last. Where most
+        waited for those before them, of these alone: as much as the line takes."""
+        steps = [(now - before, size, waited) for (before, *_), (now, size, waited)
+                 in pairwise(self._recent)]  # fmt: skip
+        full = [step for step in steps if step[2]]
+        steps = full if 2 * len(full) > len(steps) else steps
+        took = sum(step[0] for step in steps)
+        return int(8 * sum(step[1] for step in steps) / took) if took else 0
 
     def _missing(self) -> tuple[int, ...]:
         if not self._early or self._next is None:

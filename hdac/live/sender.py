@@ -23,6 +23,8 @@ _COPIES = ((0.1, 3), (0.03, 2), (0.003, 1))
 _AVERAGED = 100.0
 #: Bytes of a packet from which on it is not copied: it is sent again where it is missed.
 _LARGE = FRAGMENT // 2
+#: Packets of sound that wait for a picture, at most.
+_SOUNDS = 1
 #: Packets that can be sent again; how often; seconds between, at least.
 _HISTORY, _AGAIN, _AGAIN_GAP = 128, 4, 0.08
 #: Reports that are listened to in a second.
@@ -58,6 +60,7 @@ class Sender:
         self._congestion = Congestion(bitrate, FLOOR)
         self._number = 0  # of the next datagram
         self._recent = deque[bytes](maxlen=3)  # packets, the newest last
+        self._sounds, self._said = list[bytes](), deque[bytes](maxlen=2)  # to be sent, sent
         self._history = OrderedDict[int, _Sent]()
         self._unreported = deque[tuple[int, float]]()  # datagrams on their way, when they left
         self._oldest: float | None = None  # when the first of them did
@@ -110,8 +113,9 @@ class Sender:
         if len(wire) > MAX_DATAGRAM - 16:
             self.refused += 1  # the receiver will ask for another
             return []
-        if packet.type is PacketType.AUDIO:  # stands alone: nothing needs it
-            return [self._datagram([wire], now)]
+        if packet.type is PacketType.AUDIO:  # goes with the next picture, if one comes soon
+            self._sounds.append(wire)
+            return self.flush(now) if len(self._sounds) > _SOUNDS else []
         if packet.gop_start:
             self._last_start, self._started = packet.sequence, now
         self._pictured = now
@@ -121,7 +125,23 @@ class Sender:
         self._history[packet.sequence] = _Sent(wire)
         if len(self._history) > _HISTORY:
             self._history.popitem(last=False)
-        return self._filled([wire, *copies], now)
+        if len(wire) < _LARGE:
+            return self._filled([wire, *copies, *self._take_sounds()], now)
+        return [*self._filled([wire, *copies], now), *self.flush(now)]
+
+    def flush(self, now: float) -> list[bytes]:
+        """The sound that waits for a picture."""
+        sounds = self._take_sounds()
+        return self._filled(sounds, now) if sounds else []
+
+    def _take_sounds(self) -> list[bytes]:
+        """What waits, and copies of what went before: half as many as of pictures, sounds last
+        longer."""
+        new = list(self._sounds)[::-1]
+        copies = list(self._said)[::-1][: -(-self.copies // 2)] if new else []
+        self._said.extend(self._sounds)
+        self._sounds.clear()
+        return [*new, *copies]
 
     def report(self, data: bytes, now: float) -> list[bytes]:
         """Takes a receiver's report; gives the datagrams that it asks for again."""

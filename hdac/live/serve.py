@@ -17,7 +17,8 @@ from typing import Any
 
 from aiortc import RTCDataChannel, RTCPeerConnection
 
-from hdac.bitstream.container import Colour, Header, Packet
+from hdac.bitstream.container import Colour, Header, Packet, PacketType
+from hdac.codec.audio import AudioWriter
 from hdac.codec.config import EncoderConfig
 from hdac.codec.encoder import Encoder
 from hdac.codec.files import CLOCK
@@ -32,6 +33,8 @@ from hdac.live.threads import Loop, Newest
 #: Seconds without a report after which a viewer has gone, and after which another may have its
 #: place; seconds that the last packets have to arrive.
 _GONE, _AWAY, _DRAIN = 10.0, 2.0, 1.5
+#: Seconds between two looks at the source, without sound and with it.
+_PICTURE, _SOUND = 0.2, 0.03
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,9 @@ class Viewer:
     def send(self, packet: Packet) -> None:
         self._put(self.sender.send(packet, self._now()))
 
+    def flush(self) -> None:
+        self._put(self.sender.flush(self._now()))
+
     def _put(self, datagrams: list[bytes]) -> None:
         for data in datagrams:
             if self.channel is not None:
@@ -98,9 +104,15 @@ class Serving:
     """The offer's handler and the present viewer."""
 
     def __init__(
-        self, header: Header, bitrate: float, options: ServeOptions, now: Callable[[], float]
+        self,
+        header: Header,
+        bitrate: float,
+        sound: bool,
+        options: ServeOptions,
+        now: Callable[[], float],
     ) -> None:
-        self.header, self._bitrate, self._stun, self._now = header, bitrate, options.stun, now
+        self.header, self._bitrate, self._sound = header, bitrate, sound
+        self._stun, self._now = options.stun, now
         self.viewer: Viewer | None = None
         self.joined = threading.Event()
 
@@ -114,7 +126,7 @@ class Serving:
         peer = connection(self._stun)
         viewer = self.viewer = Viewer(peer, self._bitrate, self._now)
         try:
-            told = await answer(peer, _parsed(request.body), self.header)
+            told = await answer(peer, _parsed(request.body), self.header, self._sound)
         except HdacError as error:
             say(f"an offer is refused: {str(error)[:200]}")
             await self.end()
@@ -157,7 +169,8 @@ def serve(
         Encoder(info.width, info.height, info.fps, config, colour, clock=CLOCK) as encoder,
         Loop() as loop,
     ):
-        serving = Serving(encoder.header, 1000 * config.kbps, options, now)
+        sound = source.sound is not None
+        serving = Serving(encoder.header, 1000 * config.kbps, sound, options, now)
         server = Server(serving.handle, options.host, options.port, context)
         loop.run(server.start())
         try:
@@ -165,7 +178,7 @@ def serve(
             while not serving.joined.wait(0.5):
                 pass  # nothing is taken until somebody looks
             _code(source, encoder, serving, loop, meter, now)
-            _drain(serving, now)
+            _drain(serving, loop, now)
         except KeyboardInterrupt:
             say("interrupted: the stream ends")
         finally:
@@ -183,7 +196,7 @@ def _code(
     now: Callable[[], float],
 ) -> None:
     """Codes pictures as they come, for whoever looks."""
-    newest = Newest[Taken]()
+    newest, sound = Newest[Taken](), AudioWriter(encoder.header)
     thread = threading.Thread(target=_fill, args=(source, newest), name="source", daemon=True)
     thread.start()
     started, seen, last = now(), None, -1
@@ -194,7 +207,12 @@ def _code(
             loop.soon(viewer.send, packet)
 
     while not newest.ended:
-        taken, viewer = newest.get(0.2), serving.viewer
+        taken, viewer = newest.get(_SOUND if source.sound else _PICTURE), serving.viewer
+        for opus in source.sound.take(now() - started) if source.sound else ():
+            sound.push(opus)
+        heard = sound.take(max(0, last), last=True)
+        if viewer is not None and viewer.ready:
+            send(heard, viewer)
         if meter.due(now()):
             meter.row(now(), _gauges(viewer, newest))
         if viewer is not None and now() - viewer.heard > _GONE:
@@ -225,6 +243,9 @@ def _fill(source: Source, newest: Newest[Taken]) -> None:
 
 
 def _count(meter: Meter, packet: Packet, at: float) -> None:
+    if packet.type is PacketType.AUDIO:
+        meter.count("sound_bits", 8 * len(packet.tobytes()))
+        return
     meter.count("frames")
     meter.count("bits", 8 * len(packet.tobytes()))
     meter.count("refreshes", int(packet.gop_start))
@@ -243,9 +264,11 @@ def _gauges(viewer: Viewer | None, newest: Newest[Taken]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _drain(serving: Serving, now: Callable[[], float]) -> None:
+def _drain(serving: Serving, loop: Loop, now: Callable[[], float]) -> None:
     """Leaves the last packets time to arrive, and to be sent again."""
     end, idle = now() + _DRAIN, 0
+    if serving.viewer is not None:
+        loop.soon(serving.viewer.flush)
     while (viewer := serving.viewer) is not None and not viewer.closed and now() < end and idle < 3:
         time.sleep(0.1)
         idle = idle + 1 if viewer.sender.idle else 0

@@ -1,4 +1,4 @@
-"""Live sources: a camera, a file at its own pace, a test picture."""
+"""Live sources: a camera, a file at its own pace, a test picture; with their sound."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ import numpy as np
 from PIL import Image
 
 from hdac.errors import UsageError
+from hdac.live.meter import say
+from hdac.live.microphone import Microphone, Recorded, SoundSource, beeps
 from hdac.video.colour import picture_from_rgb, resolve_matrix
 from hdac.video.info import VideoInfo
 from hdac.video.picture import Picture, Rgb
@@ -39,9 +41,11 @@ class Taken(NamedTuple):
 
 
 class Source(Protocol):
-    """`info`: size, rate and colour. Iterating gives pictures when they are due."""
+    """`info`: size, rate and colour; `sound`: None where there is none. Iterating gives pictures
+    when they are due."""
 
     info: VideoInfo
+    sound: SoundSource | None
 
     def __iter__(self) -> Iterator[Taken]: ...
 
@@ -62,11 +66,13 @@ def disc_picture(n: int, width: int, height: int) -> Picture:
     )
 
 
-class _Paced:
+class Paced:
     """Pictures that are there, at a constant rate."""
 
-    def __init__(self, info: VideoInfo, pictures: Iterator[Picture]) -> None:
-        self.info, self._pictures = info, pictures
+    def __init__(
+        self, info: VideoInfo, pictures: Iterator[Picture], sound: SoundSource | None
+    ) -> None:
+        self.info, self.sound, self._pictures = info, sound, pictures
 
     def __iter__(self) -> Iterator[Taken]:
         start = time.monotonic()
@@ -77,7 +83,13 @@ class _Paced:
 
 
 class _Camera:
-    def __init__(self, device: str | None, size: tuple[int, int], fps: Fraction | None) -> None:
+    def __init__(
+        self,
+        device: str | None,
+        size: tuple[int, int],
+        fps: Fraction | None,
+        sound: SoundSource | None,
+    ) -> None:
         kind, usual = _CAMERAS.get(sys.platform, ("v4l2", "/dev/video0"))
         device = device or usual
         try:
@@ -90,7 +102,7 @@ class _Camera:
             ) from error
         rate = fps or self._stream.average_rate or TEST_FPS
         self.info = VideoInfo(Path(device), *size, rate, matrix=resolve_matrix(2, size[1]))
-        self._every = _EVERY / float(rate)
+        self._every, self.sound = _EVERY / float(rate), sound
 
     def __iter__(self) -> Iterator[Taken]:
         start, last, info = time.monotonic(), -1.0, self.info
@@ -119,20 +131,45 @@ def _fitted(rgb: Rgb, width: int, height: int) -> Rgb:
 
 
 def open_source(
-    name: str, size: tuple[int, int] | None, fps: Fraction | None, frames: int | None
+    name: str,
+    size: tuple[int, int] | None,
+    fps: Fraction | None,
+    frames: int | None,
+    audio: float | None = None,
+    microphone: str | None = None,
 ) -> tuple[Source, tuple[str, ...]]:
     """`camera`, `camera:DEVICE`, `testsrc` or what `VideoReader` opens, and notes of it. size: of
     cameras and the test picture 256x256 where none is given. frames: of a file or the test picture,
-    at most. Raises `UsageError`."""
+    at most. audio: kbit/s of the sound, None: none; of a camera it is the microphone's (a device of
+    libav's, None: the system's usual one). Raises `UsageError`."""
     if name == "testsrc":
         width, height = _even(size or TEST_SIZE)
         info = VideoInfo(Path(name), width, height, fps or TEST_FPS, frames)
         pictures = (disc_picture(n, width, height) for n in count())
-        return _Paced(info, islice(pictures, frames)), ()
+        seconds = None if frames is None else float(frames / info.fps)
+        sound = None if audio is None else Recorded(beeps(seconds, audio))
+        return Paced(info, islice(pictures, frames), sound), ()
     if name == "camera" or name.startswith("camera:"):
-        return _Camera(name[7:] or None, _even(size or TEST_SIZE), fps), ()
-    reader = VideoReader(name, size, fps, frames)
-    return _Paced(reader.info, iter(reader)), reader.notes
+        size = _even(size or TEST_SIZE)
+        return _Camera(name[7:] or None, size, fps, _listen(audio, microphone)), ()
+    reader = VideoReader(name, size, fps, frames, audio=audio)
+    heard = Recorded(reader.audio) if reader.audio else None
+    return Paced(reader.info, iter(reader), heard), reader.notes
+
+
+def _listen(kbps: float | None, device: str | None) -> SoundSource | None:
+    """Without a microphone a call goes on, silent, unless it was asked for by name."""
+    if kbps is None:
+        return None
+    try:
+        return Microphone(device, kbps)
+    except (av.error.FFmpegError, ValueError, OSError) as error:
+        if device is not None:
+            raise UsageError(
+                f"--microphone {device} cannot be opened ({error}); name another one, or --no-audio"
+            ) from error
+        say(f"no microphone ({error}): the call is silent (--microphone names one)")
+        return None
 
 
 def _even(size: tuple[int, int]) -> tuple[int, int]:

@@ -61,6 +61,17 @@ def find_ffmpeg(option: str | os.PathLike[str] | None = None) -> str:
         ) from error
 
 
+def has_encoder(name: str, ffmpeg: str | os.PathLike[str] | None = None) -> bool:
+    """Whether the FFmpeg that would run has an encoder of this name; where none is found, none has.
+
+    Raises `UsageError` for a named FFmpeg that does not run.
+    """
+    try:
+        return name in encoders(find_ffmpeg(ffmpeg))
+    except ToolError:
+        return False
+
+
 def raw_input(source: str | Path, width: int, height: int, fps: Fraction, **options: object) -> Any:
     """An input of ffmpeg-python: raw 4:2:0 of 8 bits; `source` "-": FFmpeg's standard input."""
     import ffmpeg

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterator
 from fractions import Fraction
 from math import ceil
 from typing import Any
@@ -24,17 +24,17 @@ _PAGE = struct.Struct("<4sBBqIIIB")  # Ogg page (RFC 3533, section 6)
 class OpusTrack:
     """An audio stream of an output container, to which packets are copied.
 
-    audio: packets in the order of time, at least one; tick: seconds of a tick of the pictures'
-    times. Of sound that begins before the first picture up to 80 ms become the container's
-    pre-skip, which players do not play; of more, nothing is lost: the pictures are moved by `shift`
-    ticks.
+    first: the first packet; rest: those after it, in the order of time (where it ends while
+    pictures still come, it is asked again); tick: seconds of a tick of the pictures' times. Of
+    sound that begins before the first picture up to 80 ms become the container's pre-skip, which
+    players do not play; of more, nothing is lost: the pictures are moved by `shift` ticks.
     """
 
     def __init__(
-        self, container: OutputContainer, audio: Iterable[OpusPacket], tick: Fraction
-    ) -> None:
-        self._audio, self._container = iter(audio), container
-        first = next(self._audio)
+        self, container: OutputContainer, first: OpusPacket, rest: Iterator[OpusPacket],
+        tick: Fraction,
+    ) -> None:  # fmt: skip
+        self._rest, self._container = rest, container
         self._next: OpusPacket | None = first
         early = max(0, -first.time)
         skip = early * TICK if early <= _PRE_SKIP else 0
@@ -47,8 +47,8 @@ class OpusTrack:
     def write(self, until: int | None = None) -> None:
         """Packets that start before `until`, in ticks of the pictures' times in the container;
         None: all of them."""
-        while self._next is not None:
-            packet = self._next
+        while (packet := self._next or next(self._rest, None)) is not None:
+            self._next = packet
             start = packet.time * TICK + self._delay
             if until is not None and start >= until * self._tick * RATE:
                 return
@@ -57,7 +57,7 @@ class OpusTrack:
             out.pts = out.dts = start
             out.duration = (packet.end - packet.time) * TICK
             self._container.mux(out)
-            self._next = next(self._audio, None)
+            self._next = None
 
 
 def _ogg(channels: int, pre_skip: int) -> bytes:

@@ -86,7 +86,7 @@ def encode_audio(samples: Samples, rate: int = RATE, kbps: float = KBPS) -> list
             f"samples {given.shape} at {rate} a second; a one-dimensional array is needed, at 1000 "
             "to 384000"
         )
-    encoder, resampler = OpusEncoder(0, kbps), _resampler()
+    encoder, resampler = OpusEncoder(0, kbps), mono()
     packets = list[OpusPacket]()
     for start in range(0, len(given), rate):
         frame = av.AudioFrame.from_ndarray(
@@ -94,33 +94,45 @@ def encode_audio(samples: Samples, rate: int = RATE, kbps: float = KBPS) -> list
         )
         frame.sample_rate, frame.pts, frame.time_base = rate, start, Fraction(1, rate)
         for out in resampler.resample(frame):
-            packets += encoder.push(_samples(out))
+            packets += encoder.push(samples_of(out))
     for out in resampler.resample(None):
-        packets += encoder.push(_samples(out))
+        packets += encoder.push(samples_of(out))
     return packets + encoder.flush() if len(given) else []
+
+
+class OpusDecoder:
+    """Opus packets to samples, as they come."""
+
+    def __init__(self) -> None:
+        context = av.CodecContext.create("opus", "r")
+        assert isinstance(context, av.AudioCodecContext)
+        context.sample_rate, context.layout = RATE, "mono"
+        self._context = context
+
+    def push(self, packet: OpusPacket) -> Samples:
+        """`(N,)`, mono, 48000 a second; none where it cannot be decoded."""
+        try:
+            frames = self._context.decode(av.Packet(packet.data))
+        except av.error.FFmpegError:
+            frames = []
+        return np.concatenate([np.zeros(0, np.float32), *map(samples_of, frames)])
 
 
 def decode_audio(packets: Iterable[OpusPacket]) -> Iterator[tuple[Fraction, Samples]]:
     """Of each Opus packet when it is played, in seconds after the first picture, and its samples
     `(N,)`, mono, 48000 a second. What cannot be decoded is left out."""
-    context = av.CodecContext.create("opus", "r")
-    assert isinstance(context, av.AudioCodecContext)
-    context.sample_rate, context.layout = RATE, "mono"
+    decoder = OpusDecoder()
     for packet in packets:
-        try:
-            frames = context.decode(av.Packet(packet.data))
-        except av.error.FFmpegError:
-            continue
-        if frames:
-            samples = np.concatenate([_samples(frame) for frame in frames])
+        if len(samples := decoder.push(packet)):
             yield Fraction(packet.time * TICK, RATE), samples
 
 
-def _resampler() -> av.AudioResampler:
+def mono() -> av.AudioResampler:
+    """To what `OpusEncoder` takes."""
     return av.AudioResampler(format="flt", layout="mono", rate=RATE)
 
 
-def _samples(frame: av.AudioFrame) -> Samples:
+def samples_of(frame: av.AudioFrame) -> Samples:
     return np.asarray(frame.to_ndarray(), np.float32).reshape(-1)
 
 
@@ -159,12 +171,13 @@ def read_sound(target: str, zero: Fraction, end: Fraction | None, kbps: float) -
             if other is not stream:
                 sound.notes.append(f"audio stream {other.index} is left out")
         source = _Decoded(container, stream)
-        line = _Timeline(kbps, None if end is None else round(end * RATE))
+        line = Timeline(kbps, None if end is None else round(end * RATE))
         for at, samples in source.samples():
             if at is not None and end is not None and at - zero > end:
                 break
             line.add(None if at is None else round((at - zero) * RATE), samples)
-        sound.packets = line.flush()
+        line.end()
+        sound.packets = line.take()
         if source.damaged:
             sound.damage.append(
                 f"audio: {source.damaged} packets could not be decoded: silent there"
@@ -187,12 +200,12 @@ class _Decoded:
 
     def samples(self) -> Iterator[tuple[Fraction | None, Samples]]:
         """Each with the time of its first one, in seconds, None if unknown."""
-        resampler, form = _resampler(), None
+        resampler, form = mono(), None
         for frame in self._frames():
             now = frame.format.name, frame.layout.name, frame.sample_rate
             if now != (form or now):
                 yield from self._resampled(resampler, None)
-                resampler = _resampler()
+                resampler = mono()
             form = now
             yield from self._resampled(resampler, frame)
         if form is not None:
@@ -233,14 +246,17 @@ class _Decoded:
 
 def _timed(frame: av.AudioFrame) -> tuple[Fraction | None, Samples]:
     if frame.pts is None or not frame.time_base:
-        return None, _samples(frame)
-    return frame.pts * frame.time_base, _samples(frame)
+        return None, samples_of(frame)
+    return frame.pts * frame.time_base, samples_of(frame)
 
 
-class _Timeline:
-    """Puts samples where they belong: short gaps are filled with silence, long ones stay."""
+class Timeline:
+    """Puts samples where they belong: short gaps are filled with silence, long ones stay.
 
-    def __init__(self, kbps: float, end: int | None) -> None:
+    kbps: 6 to 64 kbit/s; end: what is later is cut off, in 1/48000 s.
+    """
+
+    def __init__(self, kbps: float, end: int | None = None) -> None:
         self._kbps, self._end = kbps, end
         self._packets = list[OpusPacket]()
         self._encoder: OpusEncoder | None = None
@@ -255,7 +271,7 @@ class _Timeline:
             self.stray = True
             return
         if self._encoder is None or gap > _LONGEST_FILL:
-            self.flush()
+            self.end()
             self._at = at
         elif gap > _SLACK:
             self._push(np.zeros(gap, np.float32))
@@ -274,9 +290,13 @@ class _Timeline:
         self._packets += self._encoder.push(samples)
         self._at += len(samples)
 
-    def flush(self) -> list[OpusPacket]:
-        """All packets so far."""
+    def end(self) -> None:
+        """What was added is all, up to a gap."""
         if self._encoder is not None:
             self._packets += self._encoder.flush()
             self._encoder = None
-        return self._packets
+
+    def take(self) -> list[OpusPacket]:
+        """The packets since the last call."""
+        taken, self._packets = self._packets, []
+        return taken

@@ -12,7 +12,6 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
-from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Protocol
@@ -91,7 +90,7 @@ class _Muxed:
 
     def __init__(
         self, path: Path, info: VideoInfo, lossless: bool, timed: bool,
-        audio: Iterable[OpusPacket] | None,
+        audio: tuple[OpusPacket, Iterator[OpusPacket]] | None,
     ) -> None:  # fmt: skip
         self._info, self._timed = info, timed
         self._tick = Fraction(1, CLOCK) if timed else 1 / info.fps
@@ -113,7 +112,7 @@ class _Muxed:
         if not lossless:
             context.options = {"crf": "8", "preset": "fast"} | ({"bf": "0"} if timed else {})
         self._stream, self._count = stream, 0
-        self._track = audio and OpusTrack(self._container, audio, self._tick)
+        self._track = audio and OpusTrack(self._container, *audio, self._tick)
         self._shift = self._track.shift if self._track else 0
         self._waiting: av.VideoFrame | None = None
         self._lasts = dict[int, int]()  # ticks that the frame at a time stamp is shown for
@@ -202,8 +201,8 @@ class VideoWriter:
 
     info: the size (odd sizes are cropped back from padded pictures), rate and colour of the video.
     timed: each picture is written with its time, where the format has times. audio: the sound, in
-    the order of time; mp4 and mkv take it. `notes` says what could not be kept, and what else is in
-    the folder.
+    the order of time, asked for more with each picture; mp4 and mkv take it (`audible` then).
+    `notes` says what could not be kept, and what else is in the folder.
     """
 
     def __init__(
@@ -232,8 +231,9 @@ class VideoWriter:
             raise UsageError(f"{self.path}: {suffix} cannot be written to a pipe; y4m can")
         self._part = None if pipe else part_of(self.path)
         with self._errors():
-            whole = None if first is None else chain([first], sound)
-            self._sink = self._open(info, suffix, timed and muxed, whole)
+            heard = None if first is None else (first, sound)
+            self.audible = muxed and heard is not None
+            self._sink = self._open(info, suffix, timed and muxed, heard)
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -248,7 +248,11 @@ class VideoWriter:
             raise not_written(self.path, error) from error
 
     def _open(
-        self, info: VideoInfo, suffix: str, timed: bool, audio: Iterable[OpusPacket] | None
+        self,
+        info: VideoInfo,
+        suffix: str,
+        timed: bool,
+        audio: tuple[OpusPacket, Iterator[OpusPacket]] | None,
     ) -> _Sink:
         if self._part is None:
             stdout = str(self.path) == "-"

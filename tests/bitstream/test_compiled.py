@@ -231,7 +231,7 @@ def test_tables_start_with_first_guesses(make: Callable[[], Mixer]) -> None:
     keys = np.arange(1 << 12)
     places, order = models._laid(keys, 1 << 12)
     assert sorted(places) == list(keys), "a full table: each place once"
-    homes = (keys * table.SPREAD >> 15 ^ keys) & (1 << 12) - 1
+    homes = table.home(keys, 1 << 12)
     assert (places < homes[order]).any(), "some went round"
 
 
@@ -352,10 +352,10 @@ def test_complete_caches_are_known(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     folder = tmp_path / "one"
     folder.mkdir()
     assert not codecache.complete(folder)
-    (folder / "a.code").write_bytes(b"code")
+    (folder / f"a{codecache.SUFFIX}").write_bytes(b"code")
     codecache.finish(folder)
     assert codecache.complete(folder)
-    (folder / "a.code").write_bytes(b"cods")
+    (folder / f"a{codecache.SUFFIX}").write_bytes(b"cods")
     assert not codecache.complete(folder)
     if hasattr(os, "getuid"):
         codecache.finish(folder)

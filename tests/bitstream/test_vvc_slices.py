@@ -38,7 +38,7 @@ from hdac.bitstream.vvc.scans import scan
 from hdac.bitstream.vvc.state import VvcState
 from hdac.errors import DamagedError
 from hdac.layers.vvc import PARAMS, THREADS
-from hdac.video.ffmpeg import encoders, find_ffmpeg, run_ffmpeg
+from hdac.video.ffmpeg import has_encoder, run_ffmpeg
 from hdac.video.picture import Picture
 from tests.bitstream.cabac import Cabac
 from tests.conftest import synthetic
@@ -77,7 +77,7 @@ def coded(
     pictures: list[Picture], preset: str, qp: int, folder: Path, extra: str = ""
 ) -> list[bytes]:
     """NAL units of our base layer. (A file: libvvenc writes its warnings to standard output.)"""
-    if "libvvenc" not in encoders(find_ffmpeg()):
+    if not has_encoder("libvvenc"):
         pytest.skip("this FFmpeg has no libvvenc")
     height, width = pictures[0].y.shape
     target = folder / f"{preset}-{qp}-{width}x{height}.vvc"

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hdac.video.ffmpeg import encoders, find_ffmpeg, run_ffmpeg
+from hdac.video.ffmpeg import has_encoder, run_ffmpeg
 from hdac.video.reader import VideoReader
 from tests.conftest import Run, synthetic, write_video
 
@@ -75,7 +75,7 @@ def test_export_plays_anywhere(
     hdac: Run, clip: Path, stream: Path, tmp_path: Path, codec: str
 ) -> None:
     if codec == "mixed":
-        if "libvvenc" not in encoders(find_ffmpeg()):
+        if not has_encoder("libvvenc"):
             pytest.skip("this FFmpeg has no libvvenc")
         stream = tmp_path / "mixed.hdac"
         assert hdac("encode", clip, "-o", stream, "--base-codec", codec, "--preset", "fast")[0] == 0

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hdac.cli.main import main
-from hdac.video.ffmpeg import encoders, find_ffmpeg
+from hdac.video.ffmpeg import has_encoder
 from tests.conftest import Run, synthetic, write_video
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -15,7 +15,7 @@ GOLDEN = Path(__file__).parents[1] / "golden"
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a video `v.mkv`, its stream `s.hdac` and that as `s.266`."""
-    if "libvvenc" not in encoders(find_ffmpeg()):
+    if not has_encoder("libvvenc"):
         pytest.skip("this FFmpeg has no libvvenc")
     folder = tmp_path_factory.mktemp("gfv")
     write_video(folder / "v.mkv", synthetic(4))

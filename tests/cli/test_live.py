@@ -68,4 +68,4 @@ def test_a_system_without_a_virtual_camera(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(pyvirtualcam, "Camera", refuse)
     header = Header(Mode.BASE, BaseCodec.HEVC, 64, 48, Fraction(25))
     with pytest.raises(UsageError, match=r"this system has none.*modprobe v4l2loopback"):
-        VirtualCamera(header)
+        VirtualCamera(header, sound=True)

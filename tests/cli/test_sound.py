@@ -1,12 +1,15 @@
 """Sound through the command line: flashes and clicks stay together."""
 
 import json
+from contextlib import nullcontext
 from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 import av
 import pytest
 
+from hdac.bench import batch
 from hdac.bitstream.container import Packet, PacketType
 from hdac.bitstream.stream import read_stream
 from hdac.cli.main import main
@@ -15,6 +18,8 @@ from tests.fuzz.mutate import taken, written
 from tests.video.sources import copied, fed, flashes_and_clicks, lag
 
 BASE = ("--mode", "base", "--base-encoder", "x265", "--preset", "fast")
+#: What has pictures and sound: verbs and names.
+PLAYABLE = (("decode", "o.mp4"), ("decode", "o.mkv"), ("export", "base.mp4"))
 #: ms by which sound may be early or late.
 IN_TIME = 20
 
@@ -58,8 +63,9 @@ def test_clicks_and_flashes(
     assert abs(lag(path)) < 5
     code, _, err = hdac("encode", path, "-o", tmp_path / "s.hdac", *BASE, *live)
     assert (code, err) == (0, "")
-    for out in (tmp_path / "o.mp4", tmp_path / "o.mkv"):
-        code, _, err = hdac("decode", tmp_path / "s.hdac", "-o", out)
+    for verb, shown in PLAYABLE:
+        out = tmp_path / shown
+        code, _, err = hdac(verb, tmp_path / "s.hdac", "-o", out)
         assert (code, err) == (0, "")
         assert abs(lag(out)) < IN_TIME
         found = start(out, "audio") - start(out, "video")
@@ -72,9 +78,9 @@ def test_a_variable_frame_rate(tmp_path: Path, hdac: Run, offset: float) -> None
     path = flashes_and_clicks(tmp_path / "v.mkv", offset, times=times, seconds=3.5)
     code, _, err = hdac("encode", path, "-o", tmp_path / "s.hdac", "--refresh", 20, *BASE)
     assert (code, "frame times are carried" in err) == (0, True)
-    for out in (tmp_path / "o.mp4", tmp_path / "o.mkv"):
-        assert hdac("decode", tmp_path / "s.hdac", "-o", out)[0] == 0
-        assert abs(lag(out)) < IN_TIME
+    for verb, shown in PLAYABLE:
+        assert hdac(verb, tmp_path / "s.hdac", "-o", tmp_path / shown)[0] == 0
+        assert abs(lag(tmp_path / shown)) < IN_TIME
 
 
 @pytest.mark.parametrize("vary", [False, True])
@@ -105,6 +111,11 @@ def test_after_lost_packets_of_a_live_stream(source: Path, tmp_path: Path, hdac:
     code, said, _ = hdac("decode", tmp_path / "lossy.hdac", "-o", tmp_path / "o.mkv")
     assert (code, "52 base, 8 concealed" in said) == (0, True)
     assert abs(lag(tmp_path / "o.mkv")) < IN_TIME
+    kept = [p for p in packets if p.type is PacketType.AUDIO or p.sequence // 10 != 2]
+    (tmp_path / "gap.hdac").write_bytes(written(header, kept))
+    code, said, _ = hdac("export", tmp_path / "gap.hdac", "-o", tmp_path / "base.mp4")
+    assert (code, "50 pictures" in said) == (0, True)
+    assert abs(lag(tmp_path / "base.mp4")) < IN_TIME
 
 
 # ---- what is left out
@@ -144,8 +155,12 @@ def test_outputs_without_sound(stream: Path, tmp_path: Path, hdac: Run) -> None:
     assert (code, err) == (0, "")
     with av.open(str(tmp_path / "o.mkv")) as container:
         assert [s.type for s in container.streams] == ["video"]
-    code, _, err = hdac("export", stream, "-o", tmp_path / "base.mp4")
+    code, _, err = hdac("export", stream, "-o", tmp_path / "base.hevc")
     assert (code, "the sound is left out" in err) == (0, True)
+    code, _, err = hdac("export", stream, "-o", tmp_path / "base.mp4", "--no-audio")
+    assert (code, err) == (0, "")
+    with av.open(str(tmp_path / "base.mp4")) as container:
+        assert [s.type for s in container.streams] == ["video"]
 
 
 # ---- rates
@@ -183,8 +198,13 @@ def test_a_rate_of_the_sound(source: Path, tmp_path: Path, hdac: Run, rate: str)
 def test_rates_of_the_sound_that_are_refused(
     source: Path, tmp_path: Path, hdac: Run, rate: str, words: str
 ) -> None:
-    code, _, err = hdac("encode", source, "-o", tmp_path / "s.hdac", "--audio-bitrate", rate)
-    assert (code, words in err) == (2, True)
+    out = tmp_path / "out"
+    for command in (
+        ("encode", source, "-o", f"{out}.hdac"),
+        ("batch", "encode", source, "--out", out),
+    ):
+        code, _, err = hdac(*command, "--audio-bitrate", rate)
+        assert (code, words in err, out.exists()) == (2, True, False)
 
 
 def test_a_target_rate_is_the_videos(source: Path, tmp_path: Path, hdac: Run) -> None:
@@ -195,6 +215,35 @@ def test_a_target_rate_is_the_videos(source: Path, tmp_path: Path, hdac: Run) ->
     header, packets = taken((tmp_path / "a.hdac").read_bytes())
     video = written(header, [p for p in packets if p.type is not PacketType.AUDIO])
     assert video == (tmp_path / "b.hdac").read_bytes()
+
+
+def test_batches(
+    source: Path, stream: Path, tmp_path: Path, hdac: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same options, and the same bytes as of `hdac encode`; without a cluster."""
+
+    def run_here(_: object, execute: Any, tasks: Any, __: object, done: Any) -> None:
+        for task in tasks:
+            done(execute(task))
+
+    monkeypatch.setattr(batch, "cluster", lambda *_: nullcontext())
+    monkeypatch.setattr(batch, "run_tasks", run_here)
+    for options, sounds in (
+        ((), True),
+        (("--no-audio",), False),
+        (("--audio-bitrate", "9k"), True),
+    ):
+        one, many = tmp_path / "one.hdac", tmp_path / "many"
+        assert hdac("encode", source, "-o", one, "-f", *BASE, *options)[0] == 0
+        assert hdac("batch", "encode", source, "--out", many, "-f", *BASE, *options)[0] == 0
+        data = one.read_bytes()
+        assert (many / "source.hdac").read_bytes() == data
+        assert any(p.type is PacketType.AUDIO for p in read_stream(data)[1]) == sounds
+    for options, wanted in (((), {"audio", "video"}), (("--no-audio",), {"video"})):
+        command = ("batch", "decode", stream, "--out", tmp_path, "--format", "mkv", "-f", *options)
+        assert hdac(*command)[0] == 0
+        with av.open(str(tmp_path / "stream.mkv")) as container:
+            assert {s.type for s in container.streams} == wanted
 
 
 # ---- damage

@@ -19,7 +19,7 @@ from hdac.bitstream.container import Keypoints, PacketType
 from hdac.bitstream.stream import read_stream
 from hdac.codec import synthesiser
 from hdac.codec.config import EncoderConfig
-from hdac.codec.decoder import Decoder
+from hdac.codec.decoder import Decoder, Frame
 from hdac.codec.encoder import Encoder
 from hdac.codec.files import base_units, decode, encode, inspect
 from hdac.codec.modes import Shown
@@ -34,7 +34,7 @@ from hdac.nets.published import PublishedConfig, PublishedNet
 from hdac.nets.zoo import export_model, load_model
 from hdac.runtime.models import find_model
 from hdac.training.loop import with_more_keypoints
-from hdac.video.ffmpeg import encoders, find_ffmpeg
+from hdac.video.ffmpeg import has_encoder
 from hdac.video.fidelity import luma_mse
 from hdac.video.picture import Picture
 from tests.conftest import synthetic
@@ -106,6 +106,28 @@ def test_levels_of_a_hybrid_stream(head: list[Picture]) -> None:
     assert not equal(animated[-1].picture, animated[0].picture)
 
 
+def test_a_hurried_decoder_shows_base_pictures(head: list[Picture]) -> None:
+    """While it is in a hurry; what it shows afterwards is what it would have shown anyway."""
+    config = EncoderConfig(mode="hybrid", preset="slow", qp_base=44, base_encoder="x265", live=True)
+    with Encoder(176, 144, 30, config) as encoder:
+        packets = [p for picture in head[:12] for p in encoder.push(picture)] + encoder.flush()
+        header = encoder.header
+    shown = list[list[Frame]]()
+    for hurries in ((), (4, 5, 6, 7)):
+        with Decoder(header) as decoder:
+            frames = list[Frame]()
+            for n, packet in enumerate(packets):
+                decoder.hurry(n in hurries)
+                frames += decoder.push(packet)
+            shown.append(frames)
+    calm, hurried = shown
+    assert "fused" in {frame.level for frame in calm[4:8]}
+    assert "fused" in {frame.level for frame in calm[8:]}
+    assert {frame.level for frame in hurried[4:8]} == {"base"}
+    for a, b in zip(calm[:4] + calm[8:], hurried[:4] + hurried[8:], strict=True):
+        assert (a.level, equal(a.picture, b.picture)) == (b.level, True)
+
+
 def test_scalable(head: list[Picture]) -> None:
     """Keypoints that follow the head, for level `animation`; what is fused does not change."""
     plain, finer = (
@@ -141,7 +163,7 @@ def test_base_layer_is_ordinary_hevc(head: list[Picture]) -> None:
 
 
 def test_vvc(head: list[Picture]) -> None:
-    if "libvvenc" not in encoders(find_ffmpeg()):
+    if not has_encoder("libvvenc"):
         pytest.skip("this FFmpeg has no libvvenc")
     data, shown = coded(head[:9], qp_base=38, base_codec="vvc", refresh=6)
     assert all(equal(f.picture, s) for f, s in zip(decode(data), shown, strict=True))
@@ -150,7 +172,7 @@ def test_vvc(head: list[Picture]) -> None:
 
 @pytest.mark.parametrize(("qp_base", "codec"), [(VVC_TO, "VVC"), (VVC_TO + 1, "MIXED")])
 def test_auto(head: list[Picture], qp_base: int, codec: str) -> None:
-    if "libvvenc" not in encoders(find_ffmpeg()):
+    if not has_encoder("libvvenc"):
         pytest.skip("this FFmpeg has no libvvenc")
     data, shown = coded(head[:4], qp_base=qp_base, base_codec="auto", preset="fast")
     assert inspect(data).header.base_codec.name == codec
@@ -160,7 +182,7 @@ def test_auto(head: list[Picture], qp_base: int, codec: str) -> None:
 def test_mixed(head: list[Picture]) -> None:
     """Two GOPs of VVC and HEVC; the base layer is exported as plain HEVC. In mode animation there
     is nothing but VVC."""
-    if "libvvenc" not in encoders(find_ffmpeg()):
+    if not has_encoder("libvvenc"):
         pytest.skip("this FFmpeg has no libvvenc")
     data, shown = coded(head[:9], qp_base=38, base_codec="mixed", preset="medium", refresh=6)
     assert all(equal(f.picture, s) for f, s in zip(decode(data), shown, strict=True))

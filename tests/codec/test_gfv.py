@@ -25,7 +25,7 @@ from hdac.errors import DamagedError, IncompleteError, StreamError, UsageError
 from hdac.layers.libav import LibavDecoder
 from hdac.layers.reference import luma_mse
 from hdac.runtime.models import find_model
-from hdac.video.ffmpeg import encoders, find_ffmpeg, run_ffmpeg
+from hdac.video.ffmpeg import has_encoder, run_ffmpeg
 from tests.conftest import synthetic
 from tests.fuzz.mutate import taken, written
 
@@ -57,7 +57,7 @@ def same(ours: list[Frame], theirs: list[Frame]) -> bool:
 def fused() -> bytes:
     """A hybrid stream with a VVC base layer, most of whose pictures are fused ones, of odd sides,
     at half size."""
-    if "libvvenc" not in encoders(find_ffmpeg()):
+    if not has_encoder("libvvenc"):
         pytest.skip("this FFmpeg has no libvvenc")
     config = EncoderConfig(
         base_codec="vvc", qp_base=40, preset="fast", allow_loss=100, refresh=4, base_scale=2,
@@ -304,7 +304,7 @@ def test_streams_of_others() -> None:
 
 def test_pictures_that_are_coded_out_of_order(tmp_path: Path) -> None:
     """They come as they are shown, and messages stay with the pictures that carry them."""
-    if "libvvenc" not in encoders(find_ffmpeg()):
+    if not has_encoder("libvvenc"):
         pytest.skip("this FFmpeg has no libvvenc")
     pictures, path = synthetic(12), tmp_path / "reordered.266"
     raw = b"".join(picture.tobytes() for picture in pictures)

@@ -13,7 +13,7 @@ from hdac.codec import synthesiser
 from hdac.codec.config import EncoderConfig
 from hdac.codec.encoder import Encoder
 from hdac.codec.files import decode, encode, inspect
-from hdac.video.ffmpeg import encoders, find_ffmpeg
+from hdac.video.ffmpeg import has_encoder
 from hdac.video.picture import Picture
 
 
@@ -67,7 +67,7 @@ def test_bytes_of_pushed_pictures_do_not_depend_on_cores(
 
 def test_bytes_of_vvc_do_not_depend_on_cores(head: list[Picture]) -> None:
     """libvvenc's do, on the number of its threads: with 8 they are others than with 2."""
-    if "libvvenc" not in encoders(find_ffmpeg()):
+    if not has_encoder("libvvenc"):
         pytest.skip("this FFmpeg has no libvvenc")
     command = " ".join(
         [

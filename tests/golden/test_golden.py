@@ -126,10 +126,8 @@ class Again:
                 self.times.add(time)
             return self.times.take()
         if packet.type is PacketType.ENHANCEMENT:
-            motion = self.header.motion
-            assert motion is not None
             if packet.payload[0] & 1:
-                self.enhancement = EnhancementWriter(motion, self.header.mode is Mode.HYBRID)
+                self.enhancement = EnhancementWriter(self.header)
             for frame in enhancement.read(packet).frames:
                 self.enhancement.add(*frame)
             return self.enhancement.take()

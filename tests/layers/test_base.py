@@ -11,7 +11,7 @@ from hdac.layers.resample import downsample, pad_to, upsample
 from hdac.layers.vvc import VvcEncoder
 from hdac.layers.x265 import x265_params
 from hdac.metrics.psnr import psnr_y
-from hdac.video.ffmpeg import encoders, find_ffmpeg
+from hdac.video.ffmpeg import has_encoder
 from hdac.video.picture import Picture
 from tests.conftest import synthetic
 
@@ -73,7 +73,7 @@ def test_lower_qp_costs_more_and_looks_better(head: list[Picture]) -> None:
 
 
 def test_vvc_behind_the_same_interface(head: list[Picture]) -> None:
-    if "libvvenc" not in encoders(find_ffmpeg()):
+    if not has_encoder("libvvenc"):
         pytest.skip("this FFmpeg has no libvvenc")
     encoder = VvcEncoder(BaseConfig(176, 144, Fraction(30), 28, 40))
     assert all(encoder.push(p) == [] for p in head[:9])
@@ -85,7 +85,7 @@ def test_vvc_behind_the_same_interface(head: list[Picture]) -> None:
 
 
 def test_vvc_without_libvvenc_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hdac.layers.vvc.encoders", lambda _: frozenset())
+    monkeypatch.setattr("hdac.video.ffmpeg.encoders", lambda _: {"libx265"})
     with pytest.raises(ToolError, match="no libvvenc: use --base-codec hevc"):
         VvcEncoder(BaseConfig(64, 64, Fraction(25), 30, 40))
 

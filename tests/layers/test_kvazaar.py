@@ -15,17 +15,18 @@ from hdac.codec.encoder import Encoder
 from hdac.codec.files import decode, encode
 from hdac.codec.plan import choose_base, hevc_encoder
 from hdac.errors import ToolError, UsageError
-from hdac.layers import vvc
 from hdac.layers.base import BaseConfig
 from hdac.layers.base import kvazaar_cascade as cascade
 from hdac.layers.hevc import HevcEncoder
-from hdac.layers.kvazaar import DELAY, Kvazaar, available, first_access_unit
+from hdac.layers.kvazaar import DELAY, Kvazaar, first_access_unit
 from hdac.layers.libav import LibavDecoder
 from hdac.metrics.psnr import mean_psnr_y
+from hdac.video.ffmpeg import has_encoder
 from hdac.video.picture import Picture
 from tests.conftest import Run, synthetic
 
-pytestmark = pytest.mark.skipif(not available(), reason="this FFmpeg has no libkvazaar")
+_LACKING = not has_encoder("libkvazaar")
+pytestmark = pytest.mark.skipif(_LACKING, reason="this FFmpeg has no libkvazaar")
 
 CONFIG = BaseConfig(176, 144, Fraction(30), 34, 40, cascade(40), encoder="kvazaar")
 
@@ -157,7 +158,7 @@ def test_auto_is_kvazaar_where_it_can() -> None:
 def test_first_pictures_are_vvc_where_kvazaar_codes_the_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    if not vvc.available():
+    if not has_encoder("libvvenc"):
         pytest.skip("this FFmpeg has no libvvenc")
     assert choose_base(EncoderConfig()).codec == "mixed"
     for settings in (
@@ -165,7 +166,7 @@ def test_first_pictures_are_vvc_where_kvazaar_codes_the_others(
         {"base_codec": "hevc"},
     ):  # fmt: skip
         assert choose_base(EncoderConfig(**settings)).codec == "hevc"  # type: ignore[arg-type]
-    monkeypatch.setattr(vvc, "encoders", lambda _: frozenset())
+    monkeypatch.setattr("hdac.video.ffmpeg.encoders", lambda _: {"libx265", "libkvazaar"})
     assert choose_base(EncoderConfig()).codec == "hevc"
 
 

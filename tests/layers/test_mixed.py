@@ -18,7 +18,7 @@ from hdac.layers.base import BaseConfig
 from hdac.layers.hevc import HevcEncoder
 from hdac.layers.libav import LibavDecoder
 from hdac.layers.mixed import MixedDecoder, MixedEncoder, PlainHevc
-from hdac.video.ffmpeg import encoders, find_ffmpeg
+from hdac.video.ffmpeg import has_encoder
 from hdac.video.fidelity import luma_mse
 from hdac.video.picture import Picture
 
@@ -40,7 +40,7 @@ def cropped(picture: Picture, width: int, height: int) -> Picture:
 @pytest.fixture(scope="module")
 def units(head: list[Picture]) -> list[bytes]:
     """Access units of a mixed base layer."""
-    if "libvvenc" not in encoders(find_ffmpeg()):
+    if not has_encoder("libvvenc"):
         pytest.skip("this FFmpeg has no libvvenc")
     encoder = MixedEncoder(replace(CONFIG, preset="fast"))
     return [coded.data for picture in head[:8] for coded in encoder.push(picture)]
@@ -124,7 +124,7 @@ def test_compressed(units: list[bytes]) -> None:
 
 def test_parameter_sets_cost_little(head: list[Picture]) -> None:
     """At 256x256 and 25 frames a second, in the presets that use VVC."""
-    if "libvvenc" not in encoders(find_ffmpeg()):
+    if not has_encoder("libvvenc"):
         pytest.skip("this FFmpeg has no libvvenc")
     picture = Picture(
         *(
@@ -185,7 +185,7 @@ def test_damaged(units: list[bytes]) -> None:
 
 @pytest.mark.parametrize(("width", "height"), [(66, 50), (130, 98)])
 def test_padded_sizes(head: list[Picture], width: int, height: int) -> None:
-    if "libvvenc" not in encoders(find_ffmpeg()):
+    if not has_encoder("libvvenc"):
         pytest.skip("this FFmpeg has no libvvenc")
     encoder = MixedEncoder(replace(CONFIG, width=width, height=height, qp_base=30, preset="fast"))
     for picture in (cropped(p, width, height) for p in head[:6]):
@@ -194,7 +194,7 @@ def test_padded_sizes(head: list[Picture], width: int, height: int) -> None:
 
 
 def test_bad_input(monkeypatch: pytest.MonkeyPatch, head: list[Picture]) -> None:
-    if "libvvenc" not in encoders(find_ffmpeg()):
+    if not has_encoder("libvvenc"):
         pytest.skip("this FFmpeg has no libvvenc")
     monkeypatch.setattr(
         "hdac.layers.x265.FIXED",

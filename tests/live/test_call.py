@@ -94,11 +94,11 @@ def test_an_outage_ends_with_a_refresh() -> None:
 def test_a_narrow_line_lowers_the_rate() -> None:
     """What is too much for the line is not sent; with more room the rate rises again."""
     one = call(LineConfig(rate=30_000))
-    one.steps = {60: lambda c: c.forward.set_rate(9000), 130: lambda c: c.forward.set_rate(30_000)}
+    one.steps = {40: lambda c: c.forward.set_rate(9000), 90: lambda c: c.forward.set_rate(30_000)}
     outcome = one.run()
     assert sound(outcome)
-    assert min(outcome.rates[:60]) == 12_000
-    assert max(outcome.rates[80:130]) < 9000
+    assert min(outcome.rates[:40]) == 12_000
+    assert max(outcome.rates[60:90]) < 9000
     assert outcome.rates[-1] > 1.2 * min(outcome.rates)
     assert outcome.left_out > 0
     assert one.forward.queued <= 8000

@@ -11,8 +11,13 @@ import os
 import queue
 import random
 import shutil
+import signal
 import socket
+import struct
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -43,6 +48,7 @@ from hdac.live.sources import disc_picture, open_source
 from hdac.live.threads import Loop, Newest
 from hdac.video.fidelity import luma_mse, psnr
 from hdac.video.reader import VideoReader
+from hdac.video.sound import decode_audio
 from tests.conftest import Run
 
 pytestmark = pytest.mark.skipif(
@@ -55,7 +61,7 @@ CONFIG = EncoderConfig(mode="base", kbps=40, preset="fast", live=True)
 def server(frames: int = 60, options: ServeOptions | None = None) -> Iterator[str]:
     """The URL of a stream of the test picture; it has ended well, or by itself, afterwards."""
     urls, errors = queue.Queue[str](), list[BaseException]()
-    source, _ = open_source("testsrc", (64, 48), Fraction(25), frames)
+    source, _ = open_source("testsrc", (64, 48), Fraction(25), frames, audio=8)
 
     def run() -> None:
         try:
@@ -79,7 +85,7 @@ def seen(url: str, path: Path) -> Meter:
 def look_alike(path: Path) -> bool:
     """Whether a file's pictures are the test picture's, in order."""
     numbers = []
-    originals = [disc_picture(n, 64, 48) for n in range(150)]
+    originals = [disc_picture(n, 64, 48) for n in range(600)]
     for picture in VideoReader(path):
         errors = [luma_mse(picture, original) for original in originals]
         numbers.append(int(np.argmin(errors)))
@@ -111,6 +117,24 @@ def test_a_call_over_a_bad_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert meter.total["errors"] == 0
     assert meter.total["base"] > 5
     assert look_alike(tmp_path / "out.mkv")
+
+
+def test_sound_in_a_call(tmp_path: Path) -> None:
+    """The test picture beeps when its bar begins anew, in what was received, too: in time."""
+    with server(100) as url:
+        meter = seen(url, tmp_path / "out.mkv")
+    reader = VideoReader(tmp_path / "out.mkv", audio=16)
+    bars = np.array([(picture.y[-1] > 150).mean() for picture in reader])
+    began = np.flatnonzero(np.diff(bars) < -0.5) + 1
+    times = np.array(reader.info.times or [40 * n for n in range(len(bars))])[began] / 1000
+    loud = list[float]()
+    for at, samples in decode_audio(reader.audio):
+        (there,) = np.nonzero(np.abs(samples) > 0.1)
+        if len(there) and (not loud or float(at) - loud[-1] > 0.5):
+            loud.append(float(at) + there[0] / 48000)
+    assert len(began) >= 2
+    assert all(min(abs(t - beep) for beep in loud) < 0.045 for t in times)  # a frame
+    assert meter.total["sound_bits"] > 0
 
 
 def certificate(folder: Path) -> Path:
@@ -194,6 +218,32 @@ def test_a_viewer_that_misbehaves_harms_nobody(
     assert meter.total["errors"] == 0
     assert look_alike(tmp_path / "out.mkv")
     assert capsys.readouterr().err.count("is no report") == 1
+
+
+def test_a_viewer_that_stops_reading_is_let_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A process that is stopped: the next one sees the stream, whole."""
+    monkeypatch.setattr(serving, "_GONE", 2.0)
+    monkeypatch.setattr(serving, "_AWAY", 1.0)
+    with server(500) as url:
+        command = [sys.executable, "-m", "hdac", "live", "join", url, "-o", tmp_path / "a.mkv"]
+        stopped = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        assert stopped.stderr is not None
+        for line in stopped.stderr:
+            if "kbps" in line:  # it has been seeing the stream for seconds
+                break
+        stopped.send_signal(signal.SIGSTOP)
+        until = time.monotonic() + 10
+        while "the viewer has gone" not in capfd.readouterr().err:
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        meter = seen(url, tmp_path / "b.mkv")
+        stopped.kill()
+        stopped.wait()
+    assert meter.total["errors"] == 0
+    assert meter.total["shown"] > 25
+    assert look_alike(tmp_path / "b.mkv")
 
 
 def test_one_viewer_at_a_time(tmp_path: Path) -> None:
@@ -326,7 +376,7 @@ def test_the_page_without_a_browser() -> None:
     """What it is made of is served; what it asks for is there."""
     frame = _frame()
     with Loop() as loop:
-        pictures = PictureServer(meter := Meter(True), loop)
+        pictures = PictureServer(meter := Meter(True), loop, lambda: 3.0)
         server = Server(pictures.handle, "127.0.0.1", 0)
         loop.run(server.start())
         meter.row(1.0, {"datagrams": 25, "lost_datagrams": 1})
@@ -345,6 +395,14 @@ def test_the_page_without_a_browser() -> None:
             while b"\xff\xd8\xff" not in got:
                 got += line.recv(4096)
         assert b"multipart/x-mixed-replace" in got
+        with socket.create_connection((parts.hostname, parts.port), 5) as line:
+            line.sendall(get + b"/sound HTTP/1.1\r\n\r\n")
+            head = line.recv(4096)
+            pictures.say(np.array([0, 0.5, -2], np.float32), due=3.25)
+            heard = head.partition(b"\r\n\r\n")[2]
+            while len(heard) < 18:
+                heard += line.recv(4096)
+        assert heard == struct.pack("<dI3h", 0.25, 3, 0, 16384, -32768)
         loop.run(server.close())
 
 
@@ -354,6 +412,15 @@ def _frame() -> Any:
 
     header = Header(Mode.BASE, BaseCodec.HEVC, 64, 48, Fraction(25))
     return Frame(0, disc_picture(0, 64, 48), "base", Fraction(0), header)
+
+
+#: Whether what the page plays now is a beep.
+_LOUD = """() => {
+    if (!window.heard) return false;
+    const samples = new Float32Array(heard.fftSize);
+    heard.getFloatTimeDomainData(samples);
+    return Math.max(...samples) > 0.2;
+}"""
 
 
 def test_the_page_in_chromium(capsys: pytest.CaptureFixture[str]) -> None:
@@ -377,6 +444,8 @@ def test_the_page_in_chromium(capsys: pytest.CaptureFixture[str]) -> None:
                 "c => c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some(v => v)"
             )
             assert all(page.eval_on_selector(f"#{c}", drawn) for c in ("rate", "loss", "layer"))
+            page.click("#play")
+            page.wait_for_function(_LOUD, timeout=10_000)  # a beep a second
             browser.close()
         viewer.join(30)
     assert wrong == []

@@ -1,17 +1,22 @@
 """Sender and receiver against what a line, or somebody on it, may do to them."""
 
+import math
 import random
 from contextlib import suppress
 from dataclasses import replace
+from fractions import Fraction
 
 import pytest
 
-from hdac.bitstream.container import Packet, PacketType
+from hdac.bitstream.container import BaseCodec, Header, Mode, Packet, PacketType
+from hdac.codec.audio import pack_audio
 from hdac.errors import StreamError
 from hdac.live.datagram import MAX_MISSING, Media, Numbers, Report
 from hdac.live.playout import Playout
 from hdac.live.receiver import Receiver
 from hdac.live.sender import Sender
+from hdac.live.sound import SoundBuffer
+from hdac.video.opus import OpusPacket
 
 
 def packet(number: int, start: bool = False, size: int = 30) -> Packet:
@@ -161,8 +166,59 @@ def test_audio_passes_by() -> None:
     assert receiver.receive(datagram(1, packet(0, start=True), audio), 0.0) == [packet(0, True)]
     assert heard == [audio, audio]
     sender = Sender(8000)
-    (data,) = sender.send(audio, 0.0)
+    assert sender.send(audio, 0.0) == []  # it waits for a picture
+    (data,) = sender.flush(0.0)
     assert Media.frombytes(data).wires == [audio.tobytes()]
+    assert sender.flush(0.0) == []
+
+
+def spoken(number: int) -> Packet:
+    payload = pack_audio([OpusPacket(24 * number, b"\x18" + bytes([number] * 40))], 0)
+    return Packet(PacketType.AUDIO, payload)
+
+
+def test_sound_goes_with_pictures() -> None:
+    """One datagram for both; alone where no picture comes, or a large one."""
+    sender = Sender(8000)
+    sender.send(spoken(0), 0.0)
+    (data,) = sender.send(packet(0, True), 0.0)
+    assert Media.frombytes(data).wires == [packet(0, True).tobytes(), spoken(0).tobytes()]
+    sender.send(spoken(1), 0.1)
+    (data,) = sender.send(spoken(2), 0.2)
+    assert Media.frombytes(data).wires == [spoken(2).tobytes(), spoken(1).tobytes()]
+    sender.send(spoken(3), 0.3)
+    assert len(sender.send(packet(1, True, 2000), 0.3)) == 2
+    sender.loss = 0.05
+    sender.send(spoken(4), 0.4)
+    (data,) = sender.send(packet(2), 0.4)
+    copies = [packet(0, True).tobytes()]  # the large one is not copied
+    wires = [packet(2).tobytes(), *copies, spoken(4).tobytes(), spoken(3).tobytes()]
+    assert Media.frombytes(data).wires == wires
+
+
+def test_sound_is_put_in_order() -> None:
+    """Copies, packets out of order and late ones: each sound is given once, in order, or never."""
+    header = Header(Mode.BASE, BaseCodec.HEVC, 64, 48, Fraction(25), live=True, clock=1000)
+    buffer = SoundBuffer(header)
+    for n in (1, 0, 1, 3):
+        buffer.push(spoken(n))
+    buffer.push(Packet(PacketType.AUDIO, b"\0"))
+    assert buffer.foreign == 1
+    assert [opus.time for opus in buffer.take(0.1)] == [0, 24]
+    for n in (0, 2):  # one that was given, one in time
+        buffer.push(spoken(n))
+    assert [opus.time for opus in buffer.take(1.0)] == [48, 72]
+    buffer.push(spoken(2))
+    assert buffer.take(math.inf) == []
+
+
+def test_hostile_sound_is_bounded() -> None:
+    header = Header(Mode.BASE, BaseCodec.HEVC, 64, 48, Fraction(25), live=True, clock=1000)
+    buffer = SoundBuffer(header)
+    for n in range(5000):
+        many = pack_audio([OpusPacket(2400 * n, b"\x18")], 0)
+        buffer.push(Packet(PacketType.AUDIO, many, time=10**9))
+    assert len(buffer.take(math.inf)) == 256
 
 
 # ---- the sender
@@ -202,9 +258,10 @@ def test_a_flood_of_reports() -> None:
         for _ in range(50):
             sender.report(said(highest=n, received=n, lost=True, needed=n, missing=missing), now)
         refreshes += sender.take_refresh(now)
-    assert refreshes <= 300  # the encoder has its own limit: two GOPs a second
-    assert sender.resent <= 4 * 300
-    assert sender.foreign > 10_000  # beyond 60 a second
+    # 60 reports a second are read, those of two pictures at the most
+    assert refreshes <= 2 * 12
+    assert sender.resent <= 2 * 12
+    assert sender.foreign > 10_000
 
 
 def test_a_gop_on_its_way_serves() -> None:
