@@ -13,9 +13,9 @@ from __future__ import annotations
 _OVERUSE, _CALM = 0.1, 0.05
 #: Share of what arrives that is asked for after overuse; share of the rate that remains while
 #: overuse goes on, and of what arrives, at least.
-_DECREASE, _AGAIN, _LEAST = 0.85, 0.95, 0.5
+_DECREASE, _AGAIN, _LEAST = 0.7, 0.95, 0.5
 #: Growth per second; share of what the line bore beyond which nothing is tried at first.
-_GROWTH, _NEAR = 1.5, 0.85
+_GROWTH, _NEAR = 1.5, 0.7
 #: Seconds until more is tried.
 _MEMORY = 3.0
 #: Shares of lost datagrams: above the first it is congestion, below the second the rate may grow.
