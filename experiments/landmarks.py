@@ -28,11 +28,11 @@ from torch import Tensor
 from hdac.metrics.landmarks import crop_matrix, face_points
 from hdac.motion.landmarks import (
     DENSE,
+    EYES,
     FEW,
-    INSIDE,
     LEFT_EYE,
     LEFT_IRIS,
-    LIPS,
+    MOUTH,
     POINTS,
     RIGHT_EYE,
     RIGHT_IRIS,
@@ -59,8 +59,6 @@ SIDE, CROP = 192, 256
 #: faces, or half hidden ones.
 MOST = 0.12
 BATCH, RATE = 48, 1.5e-3
-MOUTH = np.concatenate([LIPS, INSIDE])
-EYES = np.concatenate([RIGHT_EYE, LEFT_EYE, RIGHT_IRIS, LEFT_IRIS])
 
 
 # ---- the teacher

@@ -22,6 +22,7 @@ import numpy.typing as npt
 from hdac.metrics.contract import RGB8, Clip, Contract, Metric, Scores, UnavailableError
 from hdac.metrics.identity import DETECTOR
 from hdac.metrics.weights import WeightsFile, find_weights, missing
+from hdac.motion.landmarks import EYES, MOUTH, POINTS, eye_distance
 
 Floats = npt.NDArray[np.floating]
 
@@ -30,30 +31,17 @@ MESH = WeightsFile(
 )
 #: The network of the points in that archive.
 MEMBER = "face_landmarks_detector.tflite"
-POINTS, SIDE = 478, 256
+SIDE = 256
 #: Side of the crop over the longer side of YuNet's box: MediaPipe's 1.5 times the box of the
 #: points, which is less tall than YuNet's.
 MARGIN = 1.4
 
 
-def _indices(text: str) -> npt.NDArray[np.intp]:
-    return np.array(text.split(), np.intp)
-
-
-# FACEMESH_LIPS, _RIGHT_EYE and _LEFT_EYE of MediaPipe's face_mesh_connections.py (sides of the
-# person); 468 to 477 are the irises
-MOUTH = _indices(
-    "61 146 91 181 84 17 314 405 321 375 291 185 40 39 37 0 267 269 270 409 "
-    "78 95 88 178 87 14 317 402 318 324 308 191 80 81 82 13 312 311 310 415"
-)
-RIGHT_EYE = _indices("33 7 163 144 145 153 154 155 133 246 161 160 159 158 157 173")
-LEFT_EYE = _indices("263 249 390 373 374 380 381 382 362 466 388 387 386 385 384 398")
-IRISES = np.arange(468, POINTS)
 #: Key and title of a metric -> its points.
 _PARTS = {
     "landmarks": ("Landmarks", np.arange(POINTS)),
     "landmarks-mouth": ("Landmarks, mouth", MOUTH),
-    "landmarks-eyes": ("Landmarks, eyes", np.concatenate([RIGHT_EYE, LEFT_EYE, IRISES])),
+    "landmarks-eyes": ("Landmarks, eyes", EYES),
 }
 
 
@@ -110,8 +98,7 @@ def _errors(x: npt.NDArray[np.uint8], x_hat: npt.NDArray[np.uint8]) -> Floats:
     if matrix is None:
         return np.full(POINTS, np.nan)
     source, shown = face_points(x, matrix), face_points(x_hat, matrix)
-    eyes = np.linalg.norm(source[LEFT_EYE].mean(0) - source[RIGHT_EYE].mean(0))
-    return 100 * np.linalg.norm(shown - source, axis=1) / eyes
+    return 100 * np.linalg.norm(shown - source, axis=1) / eye_distance(source)
 
 
 #: By reconstruction, as long as it lives: its source, and the errors.

@@ -37,6 +37,8 @@ RIGHT_BROW = _indices("70 63 105 66 107 55 65 52 53 46")
 LEFT_BROW = _indices("300 293 334 296 336 285 295 282 283 276")
 NOSE = _indices("168 6 197 195 5 4 1 19 94 2 98 97 326 327 294 278 344 440 275 45 220 115 48 64")
 RIGHT_IRIS, LEFT_IRIS = np.arange(468, 473), np.arange(473, 478)
+MOUTH = np.concatenate([LIPS, INSIDE])
+EYES = np.concatenate([RIGHT_EYE, LEFT_EYE, RIGHT_IRIS, LEFT_IRIS])
 
 #: The usual 68 points (Sagonas et al., "300 Faces in-the-Wild Challenge", 2013), in their order:
 #: jaw, brows, nose, eyes, lips, inside of the mouth.
@@ -50,11 +52,8 @@ USUAL = _indices(
 FEW = _indices("234 152 454 105 334 4 33 160 133 144 362 385 263 380 61 0 291 17 13 14")
 #: What polygons of regions need: outlines of the face and of its parts, the nose's ridge, irises.
 DENSE = np.unique(
-    np.concatenate(
-        [OVAL, LIPS, INSIDE, RIGHT_EYE, LEFT_EYE, RIGHT_BROW, LEFT_BROW, NOSE, RIGHT_IRIS,
-         LEFT_IRIS]
-    )
-)  # fmt: skip
+    np.concatenate([OVAL, MOUTH, EYES, RIGHT_BROW, LEFT_BROW, NOSE]),
+)
 POINTS = 478
 #: By the number of their points.
 SETS = {len(s): s for s in (FEW, USUAL, DENSE, np.arange(POINTS))}
