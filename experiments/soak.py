@@ -18,11 +18,10 @@ import multiprocessing
 import os
 import random
 import resource
-import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import redirect_stdout, suppress
+from contextlib import redirect_stdout
 from fractions import Fraction
 from itertools import cycle
 from pathlib import Path
@@ -175,36 +174,32 @@ def main() -> None:
     if options.json is not None:
         options.json.write_text(json.dumps({"serve": there, "join": here}))
     whole = 60 * options.minutes
-    columns = [
-        tenths([(r["seconds"], r.get("frames", 0)) for r in there["rows"]], whole),
-        tenths([(r["seconds"], r.get("shown", 0)) for r in here["rows"]], whole),
-        tenths([(r["seconds"], r.get("concealed", 0)) for r in here["rows"]], whole),
-        tenths([(r["seconds"], r.get("errors", 0)) for r in here["rows"]], whole),
-    ]
+
+    def counted(rows: list[dict[str, Any]], key: str) -> list[list[float]]:
+        return tenths([(row["seconds"], row.get(key, 0)) for row in rows], whole)
+
+    late = tenths([(at, 1000 * value) for at, value in here["late"].items()], whole)
+    columns = zip(
+        counted(there["rows"], "frames"), counted(here["rows"], "shown"),
+        counted(here["rows"], "concealed"), counted(here["rows"], "errors"),
+        tenths(there["memory"], whole), tenths(here["memory"], whole),
+        counted(here["rows"], "waiting"), late, strict=True,
+    )  # fmt: skip
     print(
         "| minutes | coded a second | shown a second | concealed | errors | memory, serve (MiB) | "
         "memory, join | packets that wait, most | sound after its picture (ms): median, 95 % |"
     )
     print("|" + " --- |" * 9)
-    for n in range(10):
-        late = [
-            1000 * value for at, value in here["late"].items() if int(10 * int(at) / whole) == n
-        ]
-        spread = f"{median(late):.0f}, {np.percentile(late, 95):.0f}" if late else "-"
-        wait = max(
-            (r["waiting"] for r in here["rows"] if int(10 * r["seconds"] / whole) == n), default=0
-        )
+    for n, (coded, shown, concealed, errors, *memories, waiting, sound) in enumerate(columns):
         cells = [
             f"{n * options.minutes / 10:g} to {(n + 1) * options.minutes / 10:g}",
-            f"{fmean(columns[0][n] or [0]):.1f}", f"{fmean(columns[1][n] or [0]):.1f}",
-            f"{sum(columns[2][n])}", f"{sum(columns[3][n])}",
-            f"{fmean(v for v in tenths(there['memory'], whole)[n] or [0]):.0f}",
-            f"{fmean(v for v in tenths(here['memory'], whole)[n] or [0]):.0f}",
-            f"{wait}", spread,
-        ]  # fmt: skip
+            *(f"{fmean(values or [0]):.1f}" for values in (coded, shown)),
+            *(f"{sum(values)}" for values in (concealed, errors)),
+            *(f"{fmean(values or [0]):.0f}" for values in memories),
+            f"{max(waiting, default=0)}",
+            f"{median(sound):.0f}, {np.percentile(sound, 95):.0f}" if sound else "-",
+        ]
         print("| " + " | ".join(cells) + " |")
-    with suppress(BrokenPipeError):
-        sys.stdout.flush()
 
 
 if __name__ == "__main__":

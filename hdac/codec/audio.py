@@ -86,8 +86,8 @@ class AudioWriter:
         ends. last: all that is left. number: of that frame's packet. Raises `UsageError` for what
         is too far from that frame."""
         header = self._header
-        base = _base(time * header.tick)
-        until = _base(time * header.tick + 1 / header.fps)
+        base = ticks_of(time * header.tick)
+        until = ticks_of(time * header.tick + 1 / header.fps)
         most = 1 if header.live else MAX_PACKETS  # a lost datagram is a lost 60 ms
         runs = list[list[OpusPacket]]()
         while self._waiting and (last or self._waiting[0].time < until):
@@ -99,8 +99,8 @@ class AudioWriter:
         return [Packet(kind, pack_audio(run, base), False, number, at) for run in runs]
 
 
-def _base(time: Fraction) -> int:
-    """A frame's time in ticks of the sound."""
+def ticks_of(time: Fraction) -> int:
+    """A frame's time, in seconds, in ticks of the sound."""
     return floor(time * CLOCK)
 
 
@@ -154,7 +154,7 @@ class AudioReader:
             return []
         time = packet.time * self.header.tick if self.header.live else self._time
         out = list[OpusPacket]()
-        for each in parse_audio(packet.payload, _base(time)):
+        for each in parse_audio(packet.payload, ticks_of(time)):
             if self._end is None or each.time >= self._end:  # nothing is played twice
                 out.append(each)
                 self._end = each.end

@@ -14,10 +14,8 @@ _OVERUSE, _CALM = 0.1, 0.05
 #: Share of what arrives that is asked for after overuse; share of the rate that remains while
 #: overuse goes on, and of what arrives, at least.
 _DECREASE, _AGAIN, _LEAST = 0.7, 0.95, 0.5
-#: Growth per second; share of what the line bore beyond which nothing is tried at first.
-_GROWTH, _NEAR = 1.5, 0.7
-#: Seconds until more is tried.
-_MEMORY = 3.0
+#: Growth per second; seconds after overuse until more is tried.
+_GROWTH, _MEMORY = 1.5, 3.0
 #: Shares of lost datagrams: above the first it is congestion, below the second the rate may grow.
 _HEAVY, _LIGHT = 0.3, 0.1
 #: Seconds between two decreases, and for which the line counts as crowded after one.
@@ -54,7 +52,7 @@ class Congestion:
                 self.bitrate = min(self.bitrate, max(least, wanted))
                 self._decreased = now
         elif queue < _CALM and loss < _LIGHT:
-            most = self.ceiling if since > _MEMORY else _NEAR * self._limit
-            grown = min(most, self.bitrate * _GROWTH**step)
-            self.bitrate = min(self.ceiling, max(self.bitrate, grown))
+            most = self.ceiling if since > _MEMORY else _DECREASE * self._limit
+            grown = min(self.ceiling, most, self.bitrate * _GROWTH**step)
+            self.bitrate = max(self.bitrate, grown)
         self.crowded = now - self._decreased < _CROWDED

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from itertools import count
-from typing import Any, Protocol
+from typing import Protocol
 
 import av
 import numpy as np
@@ -99,14 +99,11 @@ class Microphone:
     def _listen(self, stream: av.AudioStream) -> None:
         try:
             clock, resampler = _Clock(), mono()
-            for frame in self._frames(stream):
+            for frame in self._container.decode(stream):
                 for out in resampler.resample(frame):
                     self._hear(samples_of(out), clock)
         except (av.error.FFmpegError, ValueError) as error:
             say(f"the microphone ended: {error}")
-
-    def _frames(self, stream: Any) -> Iterator[av.AudioFrame]:
-        yield from self._container.decode(stream)
 
     def _hear(self, samples: Samples, clock: _Clock) -> None:
         with self._lock:

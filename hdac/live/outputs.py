@@ -7,17 +7,17 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from fractions import Fraction
-from math import floor
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from hdac.bitstream.container import Header
+from hdac.codec.audio import ticks_of
 from hdac.codec.decoder import Frame
 from hdac.codec.files import video_info
 from hdac.errors import UsageError
 from hdac.live.page import PictureServer
-from hdac.video.opus import CLOCK, OpusPacket
+from hdac.video.opus import OpusPacket
 from hdac.video.sound import OpusDecoder
 from hdac.video.writer import VideoWriter, check_output
 
@@ -86,7 +86,7 @@ class File(Output):
     def play(self, opus: OpusPacket, due: float) -> None:
         if self._start is None or not self._writer.audible:
             return
-        time = opus.time - floor(self._start * CLOCK)
+        time = opus.time - ticks_of(self._start)
         if time >= _NOTHING.end:
             self._heard.packets.append(opus._replace(time=time))
 

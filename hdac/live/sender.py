@@ -137,7 +137,7 @@ class Sender:
     def _take_sounds(self) -> list[bytes]:
         """What waits, and copies of what went before: half as many as of pictures, sounds last
         longer."""
-        new = list(self._sounds)[::-1]
+        new = self._sounds[::-1]
         copies = list(self._said)[::-1][: -(-self.copies // 2)] if new else []
         self._said.extend(self._sounds)
         self._sounds.clear()

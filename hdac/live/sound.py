@@ -6,7 +6,7 @@ from __future__ import annotations
 import threading
 
 from hdac.bitstream.container import Header, Packet
-from hdac.codec.audio import parse_audio
+from hdac.codec.audio import parse_audio, ticks_of
 from hdac.errors import StreamError
 from hdac.video.opus import CLOCK, OpusPacket
 
@@ -26,7 +26,7 @@ class SoundBuffer:
 
     def push(self, packet: Packet) -> None:
         try:
-            heard = parse_audio(packet.payload, int(packet.time * self._tick * CLOCK))
+            heard = parse_audio(packet.payload, ticks_of(packet.time * self._tick))
         except StreamError:
             self.foreign += 1
             return
