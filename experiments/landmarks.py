@@ -26,7 +26,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hdac.metrics.landmarks import crop_matrix, face_points
-from hdac.motion.landmarks import (
+from hdac.motion.facemesh import (
     DENSE,
     EYES,
     FEW,
@@ -47,6 +47,7 @@ from hdac.nets.zoo import export_model
 from hdac.runtime.backends import open_landmarks
 from hdac.runtime.models import model_from_path, resolve_model
 from hdac.runtime.protocol import THUMBNAIL
+from hdac.training.faces import mirrored
 from hdac.training.graphs import export_landmarks
 from hdac.video.colour import rgb_from_picture
 from hdac.video.picture import Picture
@@ -145,29 +146,6 @@ def load(folder: Path) -> Data:
         points.append(clip["points"][good])
         weights += [good.sum() ** -0.5] * good.sum()  # long clips are not so much more than short
     return Data(np.concatenate(pictures), np.concatenate(points), np.array(weights) / sum(weights))
-
-
-def mirrored(points: np.ndarray) -> np.ndarray:
-    """Which point each point is in a mirror: the assignment that makes the mean of frontal faces
-    symmetric."""
-    from scipy.optimize import linear_sum_assignment
-
-    right, left = points[:, RIGHT_EYE].mean(1), points[:, LEFT_EYE].mean(1)
-    distance = np.linalg.norm(left - right, axis=1)
-    x = (left - right) / distance[:, None]
-    away = points - ((left + right) / 2)[:, None]
-    across = (away * x[:, None]).sum(-1)
-    down = away[..., 1] * x[:, None, 0] - away[..., 0] * x[:, None, 1]
-    upright = np.stack([across, down], -1) / distance[:, None, None]
-    frontal = np.argsort(np.abs(upright[:, 1, 0]))[: len(points) // 4]  # by the tip of the nose
-    face = np.median(upright[frontal], 0)
-    for _ in range(20):
-        cost = np.square((face * [-1, 1])[:, None] - face[None]).sum(-1)
-        other = linear_sum_assignment(cost + cost.T)[1]
-        if not np.array_equal(other[other], np.arange(POINTS)):
-            break
-        face = (face + (face * [-1, 1])[other]) / 2
-    return other
 
 
 class Sampler:

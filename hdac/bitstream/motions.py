@@ -1,6 +1,7 @@
 """Motion models as headers say them: `kind u8 | chunk(its parameters)`, one record a kind.
 
 keypoints (kind 0) := varint K | varint levels per half side
+landmarks (kind 1) := varint K (of a set of `motion.facemesh`) | varint levels per half side
 """
 
 from __future__ import annotations
@@ -8,9 +9,11 @@ from __future__ import annotations
 from typing import NamedTuple, TypeAlias
 
 from hdac.bitstream.cursor import Cursor, chunk, varint
-from hdac.errors import StreamError
+from hdac.errors import DamagedError, StreamError
 
 MAX_KEYPOINTS = 64
+#: Sizes of the sets of landmarks.
+LANDMARKS = (20, 68, 162, 478)
 #: Bytes that the parameters of a motion model may have.
 _ROOM = 255
 
@@ -21,6 +24,24 @@ class Keypoints(NamedTuple):
     number: int
     levels: int = 64
 
+    def __str__(self) -> str:
+        return f"{self.number} keypoints"
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Of a frame's parameters."""
+        return self.number, 2
+
+
+class Landmarks(NamedTuple):
+    """Landmarks of a frame, one of `LANDMARKS`, and quantiser levels per half side."""
+
+    number: int
+    levels: int = 128
+
+    def __str__(self) -> str:
+        return f"{self.number} landmarks"
+
     @property
     def shape(self) -> tuple[int, int]:
         """Of a frame's parameters."""
@@ -28,7 +49,7 @@ class Keypoints(NamedTuple):
 
 
 #: What a header says of its motion model.
-MotionHeader: TypeAlias = Keypoints
+MotionHeader: TypeAlias = Keypoints | Landmarks
 
 
 class _Kind(NamedTuple):
@@ -39,7 +60,12 @@ class _Kind(NamedTuple):
 
 
 _KINDS = {
-    0: _Kind("keypoints", Keypoints, (("keypoints", 1, MAX_KEYPOINTS), ("keypoint levels", 1, 512)))
+    0: _Kind(
+        "keypoints", Keypoints, (("keypoints", 1, MAX_KEYPOINTS), ("keypoint levels", 1, 512))
+    ),
+    1: _Kind(
+        "landmarks", Landmarks, (("landmarks", 1, max(LANDMARKS)), ("landmark levels", 1, 512))
+    ),
 }
 _NUMBERS = {kind.record: number for number, kind in _KINDS.items()}
 
@@ -61,4 +87,8 @@ def read_motion(cursor: Cursor) -> MotionHeader:
             "hdac, or is damaged; install a newer hdac"
         )
     kind = _KINDS[number]
-    return kind.record(*(parameters.varint(*field) for field in kind.numbers))
+    record = kind.record(*(parameters.varint(*field) for field in kind.numbers))
+    if isinstance(record, Landmarks) and record.number not in LANDMARKS:
+        known = ", ".join(map(str, LANDMARKS))
+        raise DamagedError(f"{record.number} landmarks; allowed are {known}: the stream is damaged")
+    return record

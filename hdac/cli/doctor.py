@@ -110,7 +110,7 @@ def _models() -> str:
     for model in shipped():
         model.read()
         if model.graphs.is_file():
-            read_graphs(model.graphs)
+            read_graphs(model.graphs, model.graph_names)
     find_model(DEFAULT)
     return ", ".join(f"{m.name} ({m.digest}, {m.number_format.name.lower()})" for m in shipped())
 

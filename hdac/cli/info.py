@@ -47,8 +47,8 @@ def run(options: argparse.Namespace) -> None:
     lines.append(f"{'bits:':12} {total}")
     for name, count in vars(info.bits).items():
         lines.append(f"  {name + ':':10} {count} ({100 * count / total:.1f} %)")
-    about = ("mode", "model", "tune", "base_codec", "refreshes", "qp_intra", "qp_base")
-    lines += [f"{key + ':':12} {data[key]}" for key in about]
+    rest = ("mode", "model", "motion", "tune", "base_codec", "refreshes", "qp_intra", "qp_base")
+    lines += [f"{key + ':':12} {data[key]}" for key in rest]
     result(options, data, "\n".join(lines))
 
 

@@ -13,8 +13,9 @@ import json
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from safetensors.torch import load_file
 
@@ -22,17 +23,26 @@ from hdac.cli.common import say
 from hdac.errors import UsageError
 from hdac.layers.base import PRESETS
 from hdac.nets.device import pick_device
-from hdac.nets.zoo import CodecNet, build, export_model, load_model, single
+from hdac.nets.zoo import AnyNet, CodecNet, build, export_model, load_model, single
 from hdac.runtime.models import FOLDER, model_from_path, resolve_model
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hdac.training.clips import Clip
+    from hdac.training.faces import FaceBatch
+    from hdac.training.loop import Task, TrainConfig, Validation
+
+
+#: Pictures that calibrate int8 networks of motion models.
+_SAMPLES = 60
 
 
 def add_arguments(sub: argparse.ArgumentParser) -> None:
-    actions = sub.add_subparsers(dest="action", required=True, metavar="pack|run|eval|export")
+    actions = sub.add_subparsers(dest="action", required=True, metavar="pack|faces|run|eval|export")
     effort = "a quarter of an hour to an hour on two cores"
     pack = actions.add_parser("pack", help=f"code the base layers of all clips ({effort})")
+    faces = actions.add_parser("faces", help="references and landmarks, for motion models")
     train = actions.add_parser("run", help="train")
     measure = actions.add_parser("eval", help="measure a model, or the network of a run, on val")
     export = actions.add_parser("export", help="write model files of a run, or a model's graphs")
@@ -43,7 +53,7 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
     for action in (measure, export):
         action.add_argument("model", metavar="MODEL|DIR", help=models)
     data = "folder with train/ and val/ (default: talking_heads under HDAC_DATA)"
-    for action in (pack, train, measure, export):
+    for action in (pack, faces, train, measure, export):
         needed = action is not export
         text = "folder of the pack" + ("" if needed else ": make the int8 network too")
         action.add_argument("--data", type=Path, help=data)
@@ -56,6 +66,12 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
     preset = "effort of the training clips' base encoders (default: slow, vvc medium)"
     pack.add_argument("--preset", choices=PRESETS, help=preset)
     pack.add_argument("--jobs", type=int, default=2, help="versions coded side by side (default 2)")
+
+    references = "coded reference pictures of each clip (default 8)"
+    faces.add_argument("--references", type=int, default=8, help=references)
+    more = "folder with train/, of more clips to train on"
+    faces.add_argument("--more", type=Path, nargs="+", default=(), metavar="DIR", help=more)
+    faces.add_argument("--jobs", type=int, default=2, help="clips side by side (default 2)")
 
     train.add_argument("--out", type=Path, required=True, help="folder for checkpoints and log.csv")
     minutes = "stop after so many minutes, or at the end of the schedule"
@@ -87,7 +103,8 @@ def data_folder(option: Path | None) -> Path:
 
 
 def run(options: argparse.Namespace) -> None:
-    {"pack": _pack, "run": _run, "eval": _eval, "export": _export}[options.action](options)
+    actions = {"pack": _pack, "faces": _faces, "run": _run, "eval": _eval, "export": _export}
+    actions[options.action](options)
 
 
 def _pack(options: argparse.Namespace) -> None:
@@ -107,12 +124,22 @@ def _pack(options: argparse.Namespace) -> None:
         say(f"{folder}: {len(names)} clips, {size:.1f} MB")
 
 
+def _faces(options: argparse.Namespace) -> None:
+    from hdac.training.faces import build
+
+    if options.references < 1:
+        raise UsageError(f"--references {options.references}; at least 1 is needed")
+    for split in ("train", "val"):
+        folders = [data_folder(options.data), *(options.more if split == "train" else ())]
+        clips = [clip for folder in folders for clip in sorted((folder / split).glob("*.mp4"))]
+        build(clips, options.pack / split, options.references, options.jobs)
+        say(f"{options.pack / split}: {len(clips)} clips")
+
+
 def _run(options: argparse.Namespace) -> None:
-    from hdac.training.clips import Sampler
     from hdac.training.loop import Trainer
     from hdac.training.parallel import Workers
     from hdac.training.recipe import load_recipe
-    from hdac.training.validate import validate
 
     recipe, out = load_recipe(options.recipe), options.out
     config = recipe.training
@@ -121,21 +148,48 @@ def _run(options: argparse.Namespace) -> None:
     start = load_model(resolve_model(recipe.start)).state_dict() if recipe.start else None
     workers = Workers()
     device = workers.start(pick_device(options.device))
-    val, train = (_clips(options, split) for split in ("val", "train"))
-    sampler = Sampler(train, config.seed + 7919 * workers.rank, config.animate)
+    open_task = _animation if "system" in recipe.network else _fusion
+    task, validate, clips = open_task(options, config, config.seed + 7919 * workers.rank, device)
     trainer = Trainer(
-        out, config, recipe.network, sampler, str(device), options.resume, start, workers
+        out, config, recipe.network, task, str(device), options.resume, start, workers
     )
     if workers.rank == 0:
         about = {"name": recipe.name, "title": recipe.title, "network": recipe.network}
         (out / "run.json").write_text(json.dumps(about))
         many = f"{workers.count} processes, " if workers.count > 1 else ""
         say(
-            f"{recipe.title}: {len(train)} clips in memory; {device}, {many}"
+            f"{recipe.title}: {clips} clips; {device}, {many}"
             f"{torch.get_num_threads()} threads; from step {trainer.step}"
         )
-    trainer.run(options.minutes, lambda net: validate(net, val), say)
+    trainer.run(options.minutes, validate, say)
     workers.stop()
+
+
+def _fusion(
+    options: argparse.Namespace, config: TrainConfig, seed: int, device: torch.device
+) -> tuple[Task, Callable[[Any], Validation], int]:
+    """What a fusion network is trained on, how it is measured, and the number of clips."""
+    from hdac.training.clips import Sampler
+    from hdac.training.fusing import FusionTask
+    from hdac.training.validate import validate
+
+    val, train = (_clips(options, split) for split in ("val", "train"))
+    task = FusionTask(Sampler(train, seed, config.animate), config, str(device))
+    return task, lambda net: validate(net, val), len(train)
+
+
+def _animation(
+    options: argparse.Namespace, config: TrainConfig, seed: int, device: torch.device
+) -> tuple[Task, Callable[[Any], Validation], int]:
+    """The same of the network of a motion model."""
+    from hdac.training.animating import AnimationTask, validate
+    from hdac.training.faces import FaceSampler, load
+    from hdac.training.perceptual import PerceptualLoss
+
+    val, train = (load(options.pack / split) for split in ("val", "train"))
+    mirror, judge = np.load(options.pack / "train" / "mirror.npy"), PerceptualLoss()
+    task = AnimationTask(FaceSampler(train, mirror, seed), config, str(device))
+    return task, lambda net: validate(net, val, judge), len(train)
 
 
 def _clips(options: argparse.Namespace, split: str) -> list[Clip]:
@@ -147,7 +201,7 @@ def _clips(options: argparse.Namespace, split: str) -> list[Clip]:
     return load(options.pack / split, root / split if root and here else None)
 
 
-def _of_run(folder: Path) -> tuple[str, CodecNet]:
+def _of_run(folder: Path) -> tuple[str, AnyNet]:
     """Name and EMA network of a run. Raises `UsageError`."""
     try:
         about = json.loads((folder / "run.json").read_text())
@@ -166,11 +220,24 @@ def _eval(options: argparse.Namespace) -> None:
 
     run = Path(options.model)
     net = _of_run(run)[1] if run.is_dir() else load_model(resolve_model(options.model))
+    if not isinstance(net, CodecNet):
+        from hdac.training import animating, faces, perceptual
+
+        val = faces.load(options.pack / "val")
+        print(animating.validate(net, val, perceptual.PerceptualLoss()).text())
+        return
     print(validate(net, _clips(options, "val")).text())
 
 
+def _calibration(pack: Path) -> FaceBatch:
+    from hdac.training.faces import FaceSampler, load
+
+    mirror = np.load(pack / "train" / "mirror.npy")
+    return FaceSampler(load(pack / "train"), mirror, 0).batch(_SAMPLES)
+
+
 def _export(options: argparse.Namespace) -> None:
-    from hdac.training.graphs import calibration, export_graphs
+    from hdac.training.graphs import calibration, export_animation, export_graphs
 
     run, made = Path(options.model), []
     if run.is_dir():
@@ -181,8 +248,13 @@ def _export(options: argparse.Namespace) -> None:
         model = model_from_path(made[0])
     else:
         model = resolve_model(options.model)
-    made.append(export_graphs(model, options.folder))
-    if options.pack:
-        samples = calibration(_clips(options, "train"), model.name)
-        made.append(export_graphs(model, options.folder, samples))
+    if model.system:
+        made.append(export_animation(model, options.folder))
+        if options.pack:
+            made.append(export_animation(model, options.folder, _calibration(options.pack)))
+    else:
+        made.append(export_graphs(model, options.folder))
+        if options.pack:
+            samples = calibration(_clips(options, "train"), model.name)
+            made.append(export_graphs(model, options.folder, samples))
     print("\n".join(map(str, made)))

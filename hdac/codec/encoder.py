@@ -103,7 +103,7 @@ class Encoder(Closing):
         header = plan.header
         self._enhancement: EnhancementWriter | None = None
         if network is not None and header.motion is not None:
-            synthesiser = Synthesiser(network, header.motion, config.device)
+            synthesiser = Synthesiser(network, header.motion, config.device, fps=float(header.fps))
             self._enhancement = EnhancementWriter(header)
         self._mode = open_mode(plan, synthesiser)
         self._on_shown = on_shown

@@ -83,7 +83,7 @@ class StreamInfo:
             "mode": h.mode.name.lower(), "model": f"{h.model}-{h.model_hash}" if h.model else None,
             "tune": h.tune.name.lower(), "base_codec": h.base_codec.name.lower(),
             "refreshes": self.refreshes, "base_scale": h.base_scale,
-            "keypoints": h.motion.number if h.motion else 0,
+            "motion": str(h.motion) if h.motion else None,
             "number_format": h.number_format.name.lower(), "live": h.live,
             "variable_frame_rate": bool(h.clock),
             "qp_intra": [q[0] for q in self.qps], "qp_base": [q[1] for q in self.qps],

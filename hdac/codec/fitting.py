@@ -204,7 +204,7 @@ def _motion_kbps(config: EncoderConfig, source: Source) -> float:
     header = make_plan(config, source.width, source.height, source.fps, network=network).header
     assert header.motion is not None
     writer, last = EnhancementWriter(header), None
-    with Synthesiser(network, header.motion, config.device) as synthesiser:
+    with Synthesiser(network, header.motion, config.device, fps=float(header.fps)) as synthesiser:
         for picture in source.pictures:
             found = synthesiser.analyse(pad_to(picture, 2 * header.base_scale))
             last = synthesiser.quantise(found.result(), last, HYSTERESIS)

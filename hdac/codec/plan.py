@@ -12,7 +12,6 @@ from hdac.bitstream.container import (
     BaseCodec,
     Colour,
     Header,
-    Keypoints,
     Mode,
     Tune,
     check_header,
@@ -35,8 +34,8 @@ from hdac.motion.keypoints import (
     ANIMATION_HYSTERESIS,
     HYBRID_HYSTERESIS,
     HYSTERESIS,
-    KEYPOINT_LEVELS,
 )
+from hdac.motion.kinds import motion_for
 from hdac.video.ffmpeg import has_encoder
 
 if TYPE_CHECKING:
@@ -182,14 +181,16 @@ def make_plan(
     )
     hysteresis = HYSTERESIS
     if network is not None:
-        count = network.keypoints if config.keypoints is None else config.keypoints
-        if not network.takes(count):
-            raise UsageError(f"--keypoints {count}; network {network.name} takes {network.counts}")
+        if network.system and config.mode != "animation":
+            raise UsageError(
+                f"--model {network.name}: {network.system} takes no base pictures; use --mode "
+                "animation"
+            )
         header = replace(
             header,
             model=network.name,
             model_hash=network.digest,
-            motion=Keypoints(count, KEYPOINT_LEVELS),
+            motion=motion_for(network, config.keypoints),
             number_format=network.number_format,
         )
         if config.mode == "hybrid" and not config.scalable:

@@ -58,7 +58,8 @@ class _Pool(ThreadPoolExecutor):
 class Synthesiser(Closing):
     """A motion model on its network, in threads: parameters of pictures, and fused or animated
     pictures from the present reference. A context manager: `close` ends its threads. `workers`:
-    pictures that are made side by side (they do not depend on each other)."""
+    pictures that are made side by side (they do not depend on each other); `fps`: of those that are
+    analysed, which come in order (None: none are)."""
 
     def __init__(
         self,
@@ -66,12 +67,13 @@ class Synthesiser(Closing):
         motion: MotionHeader,
         device: str = "cpu",
         workers: int | None = None,
+        fps: float | None = None,
     ) -> None:
         self.workers = CORES if workers is None else workers
         backend = open_backend(network, device, self.workers)
         if not backend.parallel:
             self.workers = 1
-        self._model = open_motion(motion, network, backend)
+        self._model = open_motion(motion, network, backend, fps)
         self._reference: Any = None
         self._pool = _Pool(self.workers, "synthesise", backend.enter)
         self._analysis = _Pool(1, "analyse", backend.enter)

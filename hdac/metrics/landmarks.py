@@ -22,7 +22,7 @@ import numpy.typing as npt
 from hdac.metrics.contract import RGB8, Clip, Contract, Metric, Scores, UnavailableError
 from hdac.metrics.identity import DETECTOR
 from hdac.metrics.weights import WeightsFile, find_weights, missing
-from hdac.motion.landmarks import EYES, MOUTH, POINTS, eye_distance
+from hdac.motion.facemesh import EYES, MOUTH, POINTS, eye_distance
 
 Floats = npt.NDArray[np.floating]
 

@@ -7,20 +7,18 @@ dequantisation.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from hdac.bitstream.motions import Keypoints
 from hdac.bitstream.rangecoder import Adaptive, Coder, Signed
+from hdac.motion.animated import Animated
 from hdac.motion.protocol import Base, Found, Parameters
 from hdac.runtime.planes import Array, picture_from_planes, planes_from_picture
 from hdac.runtime.protocol import Backend, Reference
 from hdac.video.picture import Picture
-
-if TYPE_CHECKING:
-    from hdac.runtime.models import ModelFile
 
 #: Keypoints `(K, 2)`, (x, y) in [-1, 1], float32; as parameters, integers in -levels .. levels.
 Points: TypeAlias = npt.NDArray[np.float32]
@@ -110,13 +108,6 @@ class KeypointCoder:
         return rows
 
 
-def misfit(motion: Keypoints, network: ModelFile) -> str | None:
-    """Why a network cannot serve; None if it can."""
-    if network.takes(motion.number):
-        return None
-    return f"{motion.number} keypoints, which {network.name} does not take"
-
-
 class KeypointReference(NamedTuple):
     """`animated` with coded keypoints, `fused` with those that the network wants; `size`: height
     and width."""
@@ -124,6 +115,24 @@ class KeypointReference(NamedTuple):
     animated: Reference
     fused: Reference
     size: tuple[int, int]
+
+
+class KeypointAnimation(Animated):
+    """`MotionModel` of other systems' networks that find keypoints."""
+
+    def __init__(self, motion: Keypoints, backend: Backend) -> None:
+        super().__init__(backend)
+        self._motion = motion
+
+    def analyse(self, picture: Picture) -> Found:
+        found: Found = self._backend.detect(planes_from_picture(picture))[0]
+        return found
+
+    def quantise(self, found: Found, last: Parameters | None, hysteresis: float) -> Parameters:
+        return quantise(found, last, self._motion.levels, hysteresis)
+
+    def _given(self, parameters: Parameters) -> Array:
+        return dequantise(parameters, self._motion.levels)[None]
 
 
 class KeypointMotion:

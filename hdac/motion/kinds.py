@@ -5,25 +5,51 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hdac.bitstream.motions import MotionHeader
-from hdac.motion.keypoints import KeypointCoder, KeypointMotion, misfit
+from hdac.bitstream.motions import Keypoints, Landmarks, MotionHeader
+from hdac.errors import UsageError
+from hdac.motion.facemesh import LANDMARK_LEVELS
+from hdac.motion.keypoints import KEYPOINT_LEVELS, KeypointAnimation, KeypointCoder, KeypointMotion
+from hdac.motion.landmarks import LandmarkCoder, LandmarkMotion
 from hdac.motion.protocol import MotionModel, ParameterCoder
+from hdac.runtime.backends import open_landmarks
+from hdac.runtime.models import ModelFile, resolve_model
 
 if TYPE_CHECKING:
-    from hdac.runtime.models import ModelFile
     from hdac.runtime.protocol import Backend
 
 
 def parameter_coder(motion: MotionHeader) -> ParameterCoder:
     """The coder of a GOP that starts."""
-    return KeypointCoder(motion)
+    return LandmarkCoder(motion) if isinstance(motion, Landmarks) else KeypointCoder(motion)
+
+
+def motion_for(network: ModelFile, number: int | None) -> MotionHeader:
+    """What is sent for a network; `number`: of keypoints or landmarks (None: what is usual). Raises
+    `UsageError` for a number that it does not take."""
+    count = network.usual if number is None else number
+    if not network.takes(count):
+        raise UsageError(f"--keypoints {count}; network {network.name} takes {network.counts}")
+    if network.parameters == "landmarks":
+        return Landmarks(count, LANDMARK_LEVELS)
+    return Keypoints(count, KEYPOINT_LEVELS)
 
 
 def network_misfit(motion: MotionHeader, network: ModelFile) -> str | None:
     """Why a network cannot serve a motion model; None if it can."""
-    return misfit(motion, network)
+    kind = Landmarks if network.parameters == "landmarks" else Keypoints
+    if isinstance(motion, kind) and network.takes(motion.number):
+        return None
+    return f"{motion}, which {network.name} does not take"
 
 
-def open_motion(motion: MotionHeader, network: ModelFile, backend: Backend) -> MotionModel:
-    """A motion model on its network, which `backend` runs."""
+def open_motion(
+    motion: MotionHeader, network: ModelFile, backend: Backend, fps: float | None
+) -> MotionModel:
+    """A motion model on its network, which `backend` runs. fps: of the pictures to analyse; None:
+    there are none."""
+    if isinstance(motion, Landmarks):
+        find = None if fps is None else open_landmarks(resolve_model("landmarks", "auto"))
+        return LandmarkMotion(motion, network.most, backend, find, fps or 1)
+    if network.system:
+        return KeypointAnimation(motion, backend)
     return KeypointMotion(motion, backend, network.derives_keypoints)

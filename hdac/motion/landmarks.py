@@ -1,138 +1,145 @@
-"""Facial landmarks: fixed points of a face, found by a small network in a thumbnail, and held
-steady.
-
-The points are those of MediaPipe's face mesh (478, with irises), which taught the network
-(`nets.landmarks`); what is sent is one of the sets below, each inside the next.
-"""
+"""Motion model `landmarks`: fixed points of the face, as integers; what moves them all, and then
+each point, predicted from its neighbour."""
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from functools import cache
+from itertools import chain
 
 import numpy as np
-import numpy.typing as npt
 
-from hdac.runtime.planes import Array
-from hdac.runtime.protocol import THUMBNAIL
-from hdac.video.picture import Picture, Plane
+from hdac.bitstream.motions import Landmarks
+from hdac.bitstream.rangecoder import Adaptive, Coder, Signed
+from hdac.motion.animated import Animated
+from hdac.motion.facemesh import GROUPS, SETS, Steady, in_frame, thumbnail
+from hdac.motion.keypoints import dequantise, quantise
+from hdac.motion.protocol import Found, Parameters
+from hdac.runtime.planes import MULTIPLE, Array
+from hdac.runtime.protocol import FAR, Backend, Landmarker
+from hdac.video.picture import Picture
 
-Indices: TypeAlias = npt.NDArray[np.intp]
-
-
-def _indices(text: str) -> Indices:
-    return np.array(text.split(), np.intp)
-
-
-# Sides are the person's. Polygons, in order: FACEMESH_FACE_OVAL, _LIPS, _EYE, _EYEBROW, _NOSE of
-# MediaPipe's face_mesh_connections.py.
-OVAL = _indices(
-    "10 338 297 332 284 251 389 356 454 323 361 288 397 365 379 378 400 377 "
-    "152 148 176 149 150 136 172 58 132 93 234 127 162 21 54 103 67 109"
-)
-LIPS = _indices("61 146 91 181 84 17 314 405 321 375 291 409 270 269 267 0 37 39 40 185")
-INSIDE = _indices("78 95 88 178 87 14 317 402 318 324 308 415 310 311 312 13 82 81 80 191")
-RIGHT_EYE = _indices("33 7 163 144 145 153 154 155 133 173 157 158 159 160 161 246")
-LEFT_EYE = _indices("263 249 390 373 374 380 381 382 362 398 384 385 386 387 388 466")
-RIGHT_BROW = _indices("70 63 105 66 107 55 65 52 53 46")
-LEFT_BROW = _indices("300 293 334 296 336 285 295 282 283 276")
-NOSE = _indices("168 6 197 195 5 4 1 19 94 2 98 97 326 327 294 278 344 440 275 45 220 115 48 64")
-RIGHT_IRIS, LEFT_IRIS = np.arange(468, 473), np.arange(473, 478)
-MOUTH = np.concatenate([LIPS, INSIDE])
-EYES = np.concatenate([RIGHT_EYE, LEFT_EYE, RIGHT_IRIS, LEFT_IRIS])
-
-#: The usual 68 points (Sagonas et al., "300 Faces in-the-Wild Challenge", 2013), in their order:
-#: jaw, brows, nose, eyes, lips, inside of the mouth.
-USUAL = _indices(
-    "162 234 93 58 172 136 149 148 152 377 378 365 397 288 323 454 389 "
-    "70 63 105 66 107 336 296 334 293 300 168 197 5 4 98 97 2 326 327 "
-    "33 160 158 133 153 144 362 385 387 263 373 380 "
-    "61 39 37 0 267 269 291 405 314 17 84 181 78 82 13 312 308 317 14 87"
-)
-#: The fewest that say a pose, the eyes and the mouth.
-FEW = _indices("234 152 454 105 334 4 33 160 133 144 362 385 263 380 61 0 291 17 13 14")
-#: What polygons of regions need: outlines of the face and of its parts, the nose's ridge, irises.
-DENSE = np.unique(
-    np.concatenate([OVAL, MOUTH, EYES, RIGHT_BROW, LEFT_BROW, NOSE]),
-)
-POINTS = 478
-#: By the number of their points.
-SETS = {len(s): s for s in (FEW, USUAL, DENSE, np.arange(POINTS))}
+#: What a neighbour did, at most, tells models apart.
+_NEAR = 2
 
 
-def eye_distance(points: Array) -> npt.NDArray[np.float32]:
-    """Distance between the means of the lids' points, of faces `(..., 478, 2)`."""
-    away = points[..., LEFT_EYE, :].mean(-2) - points[..., RIGHT_EYE, :].mean(-2)
-    distance: npt.NDArray[np.float32] = np.linalg.norm(away, axis=-1)
-    return distance
+@cache
+def order(number: int) -> tuple[tuple[int, int], ...]:
+    """The points of a set in the order in which they are coded, with their predictors (-1: none),
+    as places in the set: along the outlines of the face's parts."""
+    places = {int(point): place for place, point in enumerate(SETS[number])}
+    lines = [[int(p) for p in group if p in places] for group in GROUPS]
+    rest = sorted(set(places) - set(chain.from_iterable(lines)))
+    found, seen = [], set[int]()
+    for line in [*lines, rest]:
+        before = -1
+        for point in line:
+            if point not in seen:
+                found.append((places[point], before))
+                seen.add(point)
+            before = places[point]
+    return tuple(found)
 
 
-# ---- thumbnail
+class LandmarkCoder:
+    """The state of one GOP's motion layer; `code` is the syntax of one frame, the same for both
+    directions.
 
-
-def thumbnail(picture: Picture) -> Array:
-    """`(1, 3, 128, 128)` (Y, U, V in [0, 1]) by area averaging; the shorter side is made as long as
-    the other by repeating the picture's edges, half of it on either side."""
-    return np.stack([_square(plane) for plane in picture])[None]
-
-
-def _square(plane: Plane) -> Array:
-    side = max(plane.shape)
-    spare = [(side - length) // 2 for length in plane.shape]
-    edges = [(s, side - n - s) for s, n in zip(spare, plane.shape, strict=True)]
-    samples = np.pad(plane, edges, mode="edge").astype(np.float32) / np.float32(255)
-    averages = _averages(side)
-    square: Array = averages @ samples @ averages.T
-    return square
-
-
-def _averages(side: int) -> Array:
-    """`(128, side)`: how much of each sample is in each of the thumbnail's."""
-    edges = np.arange(THUMBNAIL + 1) * (side / THUMBNAIL)
-    places = np.arange(side)
-    shares = np.minimum(edges[1:, None], places + 1) - np.maximum(edges[:-1, None], places)
-    averages: Array = (shares.clip(0) * (THUMBNAIL / side)).astype(np.float32)
-    return averages
-
-
-def in_frame(points: Array, width: int, height: int) -> Array:
-    """Points of a thumbnail -> of the frame (of even sides) that it was made of: (x, y) in [-1, 1],
-    -1 and 1 being the frame's borders."""
-    return (points * (max(width, height) / np.array([width, height]))).astype(np.float32)
-
-
-# ---- steadiness
-
-
-class Steady:
-    """A filter of each coordinate over time: the slower it moves, the more it is smoothed, so that
-    jitter goes and a movement is not late.
-
-    (Casiez, Roussel and Vogel, "1 Euro Filter", CHI 2012. Differs: lengths are in distances between
-    the eyes, so that the size of a face changes nothing.)
-
-    cutoff: of a point that stands still, in Hz; slope: what a speed of one distance a second adds.
+    A frame says whether anything moved, how the face moved as a whole (the median), and what each
+    coordinate does besides; a model depends on whether this coordinate did anything in the frame
+    before, and on what its predictor does in this one.
     """
 
-    CUTOFF, SLOPE = 1.0, 8.0
+    def __init__(self, motion: Landmarks) -> None:
+        self.motion, self.last = motion, None
+        self._order = order(motion.number)
+        span = 4 * motion.levels
+        self._still = Adaptive(2, (8, 8))
+        self._first = [Signed(12, span) for _ in range(2)]
+        self._whole = [Signed(span=span) for _ in range(2)]
+        self._each = [
+            [[Signed(span=span) for _ in range(2 * _NEAR + 1)] for _ in range(2)] for _ in range(2)
+        ]
+        self._moved = np.zeros((motion.number, 2), np.int64)
 
-    def __init__(self, fps: float, cutoff: float = CUTOFF, slope: float = SLOPE) -> None:
-        self._fps, self._cutoff, self._slope = fps, cutoff, slope
-        self._last: Array | None = None
-        self._speed: npt.NDArray[np.floating] = np.zeros(0)
+    last: Parameters | None
 
-    def __call__(self, points: Array) -> Array:
-        """The points `(478, 2)` of the next frame, held steady."""
-        if self._last is None:
-            self._last, self._speed = points, np.zeros_like(points)
-            return points
-        away = points - self._last
-        speed = away * (self._fps / eye_distance(points))
-        self._speed = self._speed + self._share(np.array(1.0)) * (speed - self._speed)
-        share = self._share(self._cutoff + self._slope * np.abs(self._speed))
-        self._last = (self._last + share * away).astype(np.float32)
-        return self._last
+    def code(self, coder: Coder, parameters: Parameters | None) -> Parameters:
+        """Codes integers `(K, 2)` (None: reads them) and returns them. Reading clamps to the
+        range."""
+        if self.last is None:
+            self.last = self._start(coder, parameters)
+        else:
+            self.last = self._next(coder, parameters, self.last)
+        return self.last
 
-    def _share(self, cutoff: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
-        """Of a new value in the filtered one."""
-        share: npt.NDArray[np.floating] = 1 / (1 + self._fps / (2 * np.pi * cutoff))
-        return share
+    def _start(self, coder: Coder, given: Parameters | None) -> Parameters:
+        levels, out = self.motion.levels, np.zeros((self.motion.number, 2), np.int64)
+        for place, before in self._order:
+            for axis in range(2):
+                near = 0 if before < 0 else int(out[before, axis])
+                delta = None if given is None else int(given[place, axis]) - near
+                value = near + self._first[axis].code(coder, delta)
+                out[place, axis] = max(-levels, min(levels, value))
+        return out
+
+    def _next(self, coder: Coder, given: Parameters | None, last: Parameters) -> Parameters:
+        still = None if given is None else int(bool((given == last).all()))
+        if coder.symbol(self._still, still):
+            self._moved[:] = 0
+            return last
+        levels, out = self.motion.levels, last.copy()
+        # (the median of the even numbers of all sets may lie between two integers)
+        median = None if given is None else np.floor(np.median(given - last, axis=0)).astype(int)
+        whole = [
+            model.code(coder, None if median is None else int(median[axis]))
+            for axis, model in enumerate(self._whole)
+        ]
+        own = np.zeros_like(last)
+        for place, before in self._order:
+            for axis in range(2):
+                near = 0 if before < 0 else max(-_NEAR, min(_NEAR, int(own[before, axis])))
+                model = self._each[axis][int(self._moved[place, axis])][near + _NEAR]
+                moved = int(last[place, axis]) + whole[axis]
+                delta = None if given is None else int(given[place, axis]) - moved
+                own[place, axis] = model.code(coder, delta)
+                value = moved + int(own[place, axis])
+                out[place, axis] = max(-levels, min(levels, value))
+        self._moved = (own != 0).astype(np.int64)
+        return out
+
+
+class LandmarkMotion(Animated):
+    """`MotionModel` of networks that take landmarks, `most` or fewer; pictures come to `analyse` in
+    order. find: None where nothing is analysed."""
+
+    def __init__(
+        self, motion: Landmarks, most: int, backend: Backend, find: Landmarker | None, fps: float
+    ) -> None:
+        super().__init__(backend)
+        self._motion, self._find, self._steady = motion, find, Steady(fps)
+        known = SETS[most].tolist()
+        self._places = [known.index(point) for point in SETS[motion.number].tolist()]
+        self._most = most
+
+    def analyse(self, picture: Picture) -> Found:
+        assert self._find is not None
+        found = in_frame(self._find(thumbnail(picture)), picture.width, picture.height)[0]
+        chosen = self._steady(found)[SETS[self._motion.number]]
+        return in_padded(chosen, picture.width, picture.height)
+
+    def quantise(self, found: Found, last: Parameters | None, hysteresis: float) -> Parameters:
+        return quantise(found, last, self._motion.levels, hysteresis)
+
+    def _given(self, parameters: Parameters) -> Array:
+        """Those that are not coded are far away."""
+        points = np.full((1, self._most, 2), FAR, np.float32)
+        points[0, self._places] = dequantise(parameters, self._motion.levels)
+        return points
+
+
+def in_padded(points: Array, width: int, height: int) -> Array:
+    """Points of a frame -> of the frame as networks see it, padded right and below."""
+    sides = np.array([width, height])
+    wide = sides + -sides % MULTIPLE
+    padded: Array = ((points + 1) * (sides / wide) - 1).astype(np.float32)
+    return padded

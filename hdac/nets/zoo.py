@@ -18,6 +18,7 @@ from torch import Tensor
 from hdac.errors import UsageError
 from hdac.nets.fusion import FusionConfig, FusionNet
 from hdac.nets.landmarks import LandmarkConfig, LandmarkNet
+from hdac.nets.motion_spade import MotionSpadeConfig, MotionSpadeNet
 from hdac.nets.published import PublishedConfig, PublishedNet
 from hdac.runtime.models import ModelFile, metadata
 
@@ -27,19 +28,40 @@ RETIRED = {"recurrent": False, "coarsest": 8}
 
 #: What the codec runs: ours, or a published architecture behind the same interface.
 CodecNet: TypeAlias = FusionNet | PublishedNet
-_Net = TypeVar("_Net", FusionNet | PublishedNet, LandmarkNet)
+#: Networks of other systems' motion models, for mode `animation`.
+AnimationNet: TypeAlias = MotionSpadeNet
+AnyNet: TypeAlias = CodecNet | AnimationNet
+_Net = TypeVar("_Net", AnyNet, LandmarkNet)
+
+#: By the start of a system's name.
+_SYSTEMS: dict[str, tuple[type[Any], type[Any]]] = {
+    "motion-spade": (MotionSpadeConfig, MotionSpadeNet),
+}
 
 
-def build(settings: dict[str, Any]) -> CodecNet:
-    """An untrained network of a configuration: that of a published one has a `width`. Raises
-    `TypeError` for unknown keys and `ValueError` for values that no network has."""
+def build(settings: dict[str, Any]) -> AnyNet:
+    """An untrained network of a configuration: that of a published one has a `width`, those of
+    other systems' motion models say their `system`. Raises `TypeError` for unknown keys and
+    `ValueError` for values that no network has."""
     plain = _plain(settings)
+    if "system" in plain:
+        config, net = system_parts(str(plain["system"]))
+        made: AnimationNet = net(config(**plain))
+        return made
     for key, value in RETIRED.items():
         if plain.pop(key, value) != value:
             raise ValueError(f"{key} = {settings[key]}: hdac no longer has such networks")
     if "width" in plain:
         return PublishedNet(PublishedConfig(**plain))
     return FusionNet(FusionConfig(**plain))
+
+
+def system_parts(system: str) -> tuple[type[Any], type[Any]]:
+    """Configuration and network of a system. Raises `ValueError`."""
+    for start, parts in _SYSTEMS.items():
+        if system.startswith(start):
+            return parts
+    raise ValueError(f"system {system!r:.40}; known are {', '.join(_SYSTEMS)}")
 
 
 def _build_landmarks(settings: dict[str, Any]) -> LandmarkNet:
@@ -56,7 +78,18 @@ def _plain(settings: dict[str, Any]) -> dict[str, Any]:
 def load_model(model: ModelFile) -> CodecNet:
     """The network in float32, in evaluation mode. Raises `UsageError` if the file is not what its
     name says."""
-    return _load(model, build)
+    net = _load(model, build)
+    if not isinstance(net, CodecNet):
+        raise UsageError(f"{model.path}: a network for mode animation alone")
+    return net
+
+
+def load_animation(model: ModelFile) -> AnimationNet:
+    """The same of a network of another system's motion model."""
+    net = _load(model, build)
+    if isinstance(net, CodecNet):
+        raise UsageError(f"{model.path}: not the network of another system's motion model")
+    return net
 
 
 def load_landmarks(model: ModelFile) -> LandmarkNet:
@@ -80,7 +113,7 @@ def _load(model: ModelFile, build: Callable[[dict[str, Any]], _Net]) -> _Net:
     return net.eval().requires_grad_(False)
 
 
-def export_model(net: CodecNet | LandmarkNet, name: str, folder: Path, note: str) -> Path:
+def export_model(net: AnyNet | LandmarkNet, name: str, folder: Path, note: str) -> Path:
     """Writes a network in fp16 under its hashed name; `note` says how it was trained."""
     metadata = {"config": json.dumps(asdict(net.config)), "licence": LICENCE, "note": note}
     data = safetensors.torch.save(half(net), metadata)

@@ -35,9 +35,9 @@ def open_backend(model: ModelFile, device: str, streams: int) -> Backend:
         raise UsageError(f"--device {device}; choose one of {', '.join(DEVICES)}")
     graphs = model.number_format is not NumberFormat.BF16 and model.graphs.is_file()
     if device == "cpu" and graphs and _installed("openvino"):
-        from hdac.runtime.openvino import OpenVinoBackend
+        from hdac.runtime.openvino import OpenVinoAnimation, OpenVinoBackend
 
-        return OpenVinoBackend(model, streams)
+        return (OpenVinoAnimation if model.system else OpenVinoBackend)(model, streams)
     if not _installed("torch"):
         raise UsageError(f"--device {device}: {_lacking(model, device, graphs)}")
     if model.number_format is NumberFormat.INT8 and device == "cpu":
@@ -45,9 +45,10 @@ def open_backend(model: ModelFile, device: str, streams: int) -> Backend:
             f"{model.name} ({model.digest}) is in int8, for which OpenVINO is missing: "
             "pip install openvino, or encode with --precision fp32"
         )
-    from hdac.runtime.pytorch import TorchBackend
+    from hdac.runtime.pytorch import TorchAnimation, TorchBackend
 
-    return TorchBackend(model, "cuda" if device == "cuda" else "cpu")
+    on = "cuda" if device == "cuda" else "cpu"
+    return (TorchAnimation if model.system else TorchBackend)(model, on)
 
 
 def _lacking(model: ModelFile, device: str, graphs: bool) -> str:

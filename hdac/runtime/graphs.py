@@ -7,7 +7,9 @@ open), or `points.xml` alone, and `constants.bin`, what they need besides the we
 
 `detect`: planes -> keypoints; `encode`: planes, qp -> features; `fuse`: planes, qp, the reference's
 planes, features and keypoints, keypoints, mask -> planes (`protocol` says what these are).
-`points`: thumbnail -> landmarks (`motion.landmarks`).
+`points`: thumbnail -> landmarks (`motion.facemesh`). Networks of other systems' motion models have
+`encode`: planes -> features; `animate`: the reference's planes, features and parameters, parameters
+-> planes; and `detect`, where they find their parameters themselves.
 """
 
 from __future__ import annotations
@@ -23,6 +25,8 @@ from hdac.errors import UsageError
 SCHEMA = "hdac-graphs/1"
 #: Of a network that makes pictures, and of one that finds landmarks.
 NAMES, LANDMARK_NAMES = ("detect", "encode", "fuse"), ("points",)
+#: Of networks of other systems' motion models, which may have `detect` besides.
+ANIMATION_NAMES = ("encode", "animate")
 #: Bytes that a member may have, unpacked.
 _MOST = {"about.json": 1 << 20, "constants.bin": 1 << 29}
 _MOST_GRAPH = 1 << 24
@@ -62,6 +66,11 @@ def _open(path: Path, names: tuple[str, ...]) -> Graphs:
         raise UsageError(
             f"{path}: not the graphs of an hdac network, or damaged ({error}); install hdac again"
         ) from error
+
+
+def animation_names(detects: bool) -> tuple[str, ...]:
+    """The graphs of another system's network; `detects`: it finds its parameters itself."""
+    return ("detect", *ANIMATION_NAMES) if detects else ANIMATION_NAMES
 
 
 def read_graphs(path: Path, names: tuple[str, ...] = NAMES) -> Graphs:

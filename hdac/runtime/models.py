@@ -18,8 +18,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from hdac.bitstream.container import NumberFormat
+from hdac.bitstream.motions import LANDMARKS
 from hdac.errors import UsageError
 from hdac.runtime import graphs
+from hdac.runtime.systems import FROM_LANDMARKS, SYSTEMS
 
 FOLDER = Path(__file__).parent / "weights"
 DEFAULT = "hdac-s"
@@ -90,35 +92,76 @@ class ModelFile:
         networks take coded ones."""
         return "width" not in self.config
 
-    def takes(self, keypoints: int) -> bool:
-        """Whether it works with so many keypoints."""
-        count = self.most_keypoints
-        nested = self.config.get("nested", False)
-        return MIN_KEYPOINTS <= keypoints <= count if nested else keypoints == count
+    @property
+    def system(self) -> str:
+        """The system of the field that it is of; empty: ours, or a published one behind the same
+        interface. Raises `UsageError`."""
+        found = self.config.get("system", "")
+        if found and found not in SYSTEMS:
+            known = ", ".join(SYSTEMS)
+            raise UsageError(f"{self.path}: system {found!r:.40}; known here are {known}")
+        return str(found)
 
     @property
-    def keypoints(self) -> int:
-        """Keypoints to code where nobody asked for another number."""
-        return USUAL_KEYPOINTS if self.takes(USUAL_KEYPOINTS) else self.most_keypoints
+    def detects(self) -> bool:
+        """Whether it finds its parameters itself."""
+        return self.parameters not in FROM_LANDMARKS
+
+    @property
+    def graph_names(self) -> tuple[str, ...]:
+        """The graphs that it has where it has any."""
+        if "points" in self.config:
+            return graphs.LANDMARK_NAMES
+        return graphs.animation_names(self.detects) if self.system else graphs.NAMES
+
+    @property
+    def parameters(self) -> str:
+        """What it takes in place of pixels."""
+        return SYSTEMS[self.system] if self.system else "keypoints"
+
+    def takes(self, number: int) -> bool:
+        """Whether it works with so many keypoints or landmarks."""
+        if not self.config.get("nested", False):
+            return number == self.most
+        landmarks = self.parameters == "landmarks"
+        return number <= self.most and (
+            number in LANDMARKS if landmarks else number >= MIN_KEYPOINTS
+        )
+
+    @property
+    def usual(self) -> int:
+        """Keypoints or landmarks to code where nobody asked for another number."""
+        return USUAL_KEYPOINTS if self.takes(USUAL_KEYPOINTS) else self.most
 
     @property
     def counts(self) -> str:
-        """The numbers of keypoints that it takes, in words."""
-        most = self.most_keypoints
-        return f"{MIN_KEYPOINTS} to {most}" if self.takes(MIN_KEYPOINTS) else str(most)
+        """The numbers of keypoints or landmarks that it takes, in words."""
+        if self.parameters == "landmarks":
+            return ", ".join(str(n) for n in LANDMARKS if self.takes(n))
+        return f"{MIN_KEYPOINTS} to {self.most}" if self.takes(MIN_KEYPOINTS) else str(self.most)
 
     @property
-    def most_keypoints(self) -> int:
-        """As many as it takes. Raises `UsageError`."""
+    def most(self) -> int:
+        """As many keypoints or landmarks as it takes. Raises `UsageError`."""
         if "points" in self.config:
             raise UsageError(f"{self.path}: it finds landmarks and makes no pictures")
-        count = self.config.get("keypoints", USUAL_KEYPOINTS)
+        if self.parameters == "landmarks":
+            return self._most_landmarks
+        count = self.config.get("number" if self.system else "keypoints", USUAL_KEYPOINTS)
         if not isinstance(count, int) or not MIN_KEYPOINTS <= count <= MAX_KEYPOINTS:
             raise UsageError(
                 f"{self.path}: keypoints {count!r:.40}; allowed are {MIN_KEYPOINTS} to "
                 f"{MAX_KEYPOINTS}"
             )
         return count
+
+    @property
+    def _most_landmarks(self) -> int:
+        count = self.config.get("number")
+        if count not in LANDMARKS:
+            known = ", ".join(map(str, LANDMARKS))
+            raise UsageError(f"{self.path}: landmarks {count!r:.40}; allowed are {known}")
+        return int(count)
 
 
 def shipped() -> list[ModelFile]:

@@ -21,7 +21,7 @@ import numpy as np
 from hdac.bitstream.container import NumberFormat
 from hdac.cache import cache_folder
 from hdac.errors import UsageError
-from hdac.runtime.graphs import LANDMARK_NAMES, NAMES, read_graphs
+from hdac.runtime.graphs import read_graphs
 from hdac.runtime.library import openvino
 from hdac.runtime.models import ModelFile
 from hdac.runtime.planes import Array
@@ -34,18 +34,15 @@ _M_MMAP_THRESHOLD = -3  # malloc.h
 _LARGE = 1 << 20
 
 
-class OpenVinoBackend:
-    """`Backend` of a model with graphs. Raises `UsageError` for a file that is damaged.
-
-    streams: pictures that are computed side by side.
-    """
+class _Running:
+    """Requests of a model's graphs, in several threads. streams: pictures that are computed side by
+    side."""
 
     parallel = True
 
     def __init__(self, model: ModelFile, streams: int) -> None:
         _check_process()
         self._graphs = _Graphs.of(model.graphs.stat().st_mtime_ns, model)
-        self._keypoints = model.most_keypoints
         self._streams = streams
         self._requests = threading.local()
         self._alone, self._large = threading.Lock(), dict[Any, Any]()  # of large pictures
@@ -57,38 +54,19 @@ class OpenVinoBackend:
         (found,) = self._infer("detect", planes, [planes])
         return found
 
-    def encode(self, planes: Array, qp: int) -> list[Array]:
-        features = self._infer("encode", planes, [planes, _one(qp)])
+    def _encode(self, planes: Array, inputs: list[Array]) -> list[Array]:
+        features = self._infer("encode", planes, inputs)
         if _is_large(planes):  # used once a GOP: its memory costs more than to compile it again
             with self._alone:
                 self._large.pop(("encode", planes.shape), None)
                 self._graphs.drop("encode")
         return features
 
-    def fuse(self, planes: Array, qp: int, reference: Reference, keypoints: Array) -> Array:
-        return self._move(planes, qp, reference, keypoints, 1)
-
-    def animate(self, reference: Reference, keypoints: Array) -> Array:
-        return self._move(reference.planes, 0, reference, keypoints, 0)
-
-    def _move(
-        self, planes: Array, qp: int, reference: Reference, keypoints: Array, mask: int
-    ) -> Array:
-        points = [self._padded(k) for k in (reference.keypoints, keypoints)]
-        inputs = [planes, _one(qp), reference.planes, *reference.features, *points, _one(mask)]
-        (made,) = self._infer("fuse", planes, inputs)
-        return made
-
     @property
     def _kept(self) -> dict[Any, Any]:
         """This thread's requests, by graph and size."""
         kept: dict[Any, Any] = self._requests.__dict__
         return kept
-
-    def _padded(self, keypoints: Array) -> Array:
-        """As many as the graph takes: it leaves out those that are far away."""
-        missing = self._keypoints - keypoints.shape[1]
-        return np.pad(keypoints, ((0, 0), (0, missing), (0, 0)), constant_values=FAR)
 
     def _infer(self, name: str, planes: Array, inputs: list[Array]) -> list[Array]:
         """A graph's outputs; this thread's memory is used again and again, large pictures share
@@ -113,13 +91,59 @@ class OpenVinoBackend:
         return [results[i].copy() for i in range(len(results))]
 
 
+class OpenVinoBackend(_Running):
+    """`Backend` of a model with graphs. Raises `UsageError` for a file that is damaged."""
+
+    def __init__(self, model: ModelFile, streams: int) -> None:
+        super().__init__(model, streams)
+        self._keypoints = model.most
+
+    def encode(self, planes: Array, qp: int) -> list[Array]:
+        return self._encode(planes, [planes, _one(qp)])
+
+    def fuse(self, planes: Array, qp: int, reference: Reference, keypoints: Array) -> Array:
+        return self._move(planes, qp, reference, keypoints, 1)
+
+    def animate(self, reference: Reference, keypoints: Array) -> Array:
+        return self._move(reference.planes, 0, reference, keypoints, 0)
+
+    def _move(
+        self, planes: Array, qp: int, reference: Reference, keypoints: Array, mask: int
+    ) -> Array:
+        points = [self._padded(k) for k in (reference.keypoints, keypoints)]
+        inputs = [planes, _one(qp), reference.planes, *reference.features, *points, _one(mask)]
+        (made,) = self._infer("fuse", planes, inputs)
+        return made
+
+    def _padded(self, keypoints: Array) -> Array:
+        """As many as the graph takes: it leaves out those that are far away."""
+        missing = self._keypoints - keypoints.shape[1]
+        return np.pad(keypoints, ((0, 0), (0, missing), (0, 0)), constant_values=FAR)
+
+
+class OpenVinoAnimation(_Running):
+    """`Backend` of another system's network: its references' `keypoints` are what it takes. Raises
+    `UsageError` for a file that is damaged."""
+
+    def encode(self, planes: Array, qp: int) -> list[Array]:
+        return self._encode(planes, [planes])
+
+    def fuse(self, planes: Array, qp: int, reference: Reference, keypoints: Array) -> Array:
+        raise NotImplementedError("networks of other systems take no base picture")
+
+    def animate(self, reference: Reference, keypoints: Array) -> Array:
+        inputs = [reference.planes, *reference.features, reference.keypoints, keypoints]
+        (made,) = self._infer("animate", reference.planes, inputs)
+        return made
+
+
 class OpenVinoLandmarks:
     """Landmarks `(1, P, 2)` of thumbnails `(1, 3, 128, 128)`, by a model with graphs: one thread,
     one picture at a time. Raises `UsageError` for a file that is damaged."""
 
     def __init__(self, model: ModelFile) -> None:
         _check_process()
-        graphs = _Graphs(model, LANDMARK_NAMES)
+        graphs = _Graphs(model)
         shape = 1, 3, THUMBNAIL, THUMBNAIL
         self._request = graphs.compiled("points", (shape,), 1, 1).create_infer_request()
 
@@ -148,10 +172,10 @@ def _is_large(planes: Array) -> bool:
 class _Graphs:
     """The graphs of a model, compiled for the sizes of pictures that come."""
 
-    def __init__(self, model: ModelFile, names: tuple[str, ...] = NAMES) -> None:
+    def __init__(self, model: ModelFile) -> None:
         data = model.read()  # checks the hash
         weights = b"" if model.number_format is NumberFormat.INT8 else data
-        found = read_graphs(model.graphs, names)
+        found = read_graphs(model.graphs, model.graph_names)
         if weights and found.about.get("weights") != model.digest:
             raise UsageError(
                 f"{model.graphs}: the graphs of other weights ({found.about.get('weights')}); "

@@ -17,7 +17,7 @@ from hdac.nets.device import pick_device
 from hdac.nets.fusion import Reference as Moved
 from hdac.nets.keypoints import thumbnail
 from hdac.nets.threads import on_one_thread, take_one_thread
-from hdac.nets.zoo import CodecNet, load_landmarks, load_model
+from hdac.nets.zoo import CodecNet, load_animation, load_landmarks, load_model
 from hdac.runtime.models import ModelFile
 from hdac.runtime.planes import Array
 from hdac.runtime.protocol import Reference
@@ -28,11 +28,7 @@ class TorchBackend:
     `UsageError`."""
 
     def __init__(self, model: ModelFile, device: str) -> None:
-        if model.number_format is NumberFormat.INT8:
-            raise UsageError(
-                f"{model.name} ({model.digest}) is in int8, which is computed on the CPU by "
-                "OpenVINO: use --device cpu"
-            )
+        _check_format(model)
         self._device = pick_device(device)
         self.parallel = self._device.type == "cpu"
         bf16 = model.number_format is NumberFormat.BF16
@@ -84,6 +80,52 @@ class TorchBackend:
 
     def _one(self, value: float) -> Tensor:
         return torch.full((1,), float(value), device=self._device)
+
+
+class TorchAnimation:
+    """`Backend` of another system's network that is not quantised, in float32. device: "cpu" or
+    "cuda". Raises `UsageError`."""
+
+    def __init__(self, model: ModelFile, device: str) -> None:
+        _check_format(model)
+        if model.number_format is NumberFormat.BF16:
+            raise UsageError(f"{model.name} ({model.digest}) is not computed in bf16: use fp32")
+        self._device = pick_device(device)
+        self.parallel = self._device.type == "cpu"
+        self._net = on_one_thread(load_animation, model).to(self._device)
+
+    def enter(self) -> None:
+        take_one_thread()
+
+    @torch.inference_mode()
+    def detect(self, planes: Array) -> Array:
+        found: Array = self._net.find(self._tensor(planes)).cpu().numpy()
+        return found
+
+    @torch.inference_mode()
+    def encode(self, planes: Array, qp: int) -> Any:
+        return self._net.encode(self._tensor(planes))
+
+    def fuse(self, planes: Array, qp: int, reference: Reference, keypoints: Array) -> Array:
+        raise NotImplementedError("networks of other systems take no base picture")
+
+    @torch.inference_mode()
+    def animate(self, reference: Reference, keypoints: Array) -> Array:
+        there, here = self._tensor(reference.keypoints), self._tensor(keypoints)
+        made = self._net(self._tensor(reference.planes), reference.features, there, here)
+        found: Array = made.planes.cpu().numpy()
+        return found
+
+    def _tensor(self, array: Array) -> Tensor:
+        return torch.from_numpy(array).to(self._device)
+
+
+def _check_format(model: ModelFile) -> None:
+    if model.number_format is NumberFormat.INT8:
+        raise UsageError(
+            f"{model.name} ({model.digest}) is in int8, which is computed on the CPU by "
+            "OpenVINO: use --device cpu"
+        )
 
 
 class TorchLandmarks:

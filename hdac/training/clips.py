@@ -94,15 +94,20 @@ class Sampler:
     def _planes(self, clip: Clip, version: Version, coded: Frames, t: int, crop: int) -> Tensor:
         """Target, base, reference and its original, `(4, 6, h, w)`, with one crop, mirroring, gain,
         offset and tint."""
-        from kornia.enhance import denormalize
-
         rng, (height, width) = self.rng, coded.y.shape[1:]
         down, right = rng.randint(0, (height - crop) // 2), rng.randint(0, (width - crop) // 2)
         box, flip, start = (2 * down, 2 * right, crop), rng.random() < 0.5, version.start
         pictures = ((clip.original, start + t), (coded, t), (coded, 0), (clip.original, start))
         planes = torch.cat([planes_of(*picture, box, flip) for picture in pictures]).float()
-        gain, offset = rng.uniform(0.75, 1.2), rng.uniform(-20, 20)
-        tint, saturation = (rng.gauss(0, 6), rng.gauss(0, 6)), rng.uniform(0.7, 1.3)
-        gains = torch.tensor([gain] * 4 + [saturation] * 2)
-        centres = CENTRES + torch.tensor([offset] * 4 + [*tint])
-        return denormalize(planes - CENTRES[:, None, None], centres, gains).clamp_(0, 255) / 255
+        return tinted(planes, rng)
+
+
+def tinted(planes: Tensor, rng: random.Random) -> Tensor:
+    """Pictures `(M, 6, h, w)` of code values with one random gain, offset and tint, in [0, 1]."""
+    from kornia.enhance import denormalize
+
+    gain, offset = rng.uniform(0.75, 1.2), rng.uniform(-20, 20)
+    tint, saturation = (rng.gauss(0, 6), rng.gauss(0, 6)), rng.uniform(0.7, 1.3)
+    gains = torch.tensor([gain] * 4 + [saturation] * 2)
+    centres = CENTRES + torch.tensor([offset] * 4 + [*tint])
+    return denormalize(planes - CENTRES[:, None, None], centres, gains).clamp_(0, 255) / 255

@@ -24,18 +24,21 @@ import torch
 from torch import Tensor, nn
 
 from hdac.errors import UsageError
+from hdac.motion.facemesh import POINTS
 from hdac.nets.cost import decoder_gmac, gmac_of
 from hdac.nets.fusion import Features, FusionNet, Reference
 from hdac.nets.keypoints import thumbnail
 from hdac.nets.landmarks import LandmarkNet, Located
 from hdac.nets.motion import Matching
-from hdac.nets.zoo import load_landmarks, load_model
-from hdac.runtime.graphs import NAMES, Graphs, write_graphs
+from hdac.nets.zoo import AnimationNet, load_animation, load_landmarks, load_model
+from hdac.runtime.graphs import ANIMATION_NAMES, NAMES, Graphs, write_graphs
 from hdac.runtime.library import openvino
 from hdac.runtime.models import ModelFile
 from hdac.runtime.planes import MULTIPLE, Array
 from hdac.runtime.protocol import THUMBNAIL
+from hdac.training.animating import parameters_of
 from hdac.training.clips import Clip, Sampler
+from hdac.training.faces import FaceBatch
 
 #: Constants of fewer bytes are not looked for in the weights file.
 _SMALL = 64
@@ -251,6 +254,79 @@ def export_graphs(model: ModelFile, folder: Path, samples: Iterable[Sample] = ()
     if given:
         graphs = _quantised(net, graphs, given)
     return _write(model, net, decoder_gmac(net, _SIDE, _SIDE), graphs, bool(given), folder)
+
+
+class _Find(nn.Module):
+    def __init__(self, net: AnimationNet) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, planes: Tensor) -> Tensor:
+        found: Tensor = self.net.find(planes)
+        return found
+
+
+class _EncodeReference(nn.Module):
+    def __init__(self, net: AnimationNet) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, planes: Tensor) -> tuple[Tensor, ...]:
+        return tuple(self.net.encode(planes))
+
+
+class _Animate(nn.Module):
+    """Features, and what follows them, in the order of `encode`."""
+
+    def __init__(self, net: AnimationNet) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, planes: Tensor, *rest: Tensor) -> Tensor:
+        *features, there, here = rest
+        made: Tensor = self.net(planes, self.net.features(*features), there, here).planes
+        return made
+
+
+def export_animation(model: ModelFile, folder: Path, batch: FaceBatch | None = None) -> Path:
+    """The same of another system's network; what is in a batch calibrates int8."""
+    net = load_animation(model)
+    given = _animations(net, batch or _noise())
+    parts: dict[str, nn.Module] = {"encode": _EncodeReference(net), "animate": _Animate(net)}
+    if model.detects:
+        parts = {"detect": _Find(net), **parts}
+    graphs = {name: _graph(part, given[0][name]) for name, part in parts.items()}
+    if batch is not None:
+        for name in ANIMATION_NAMES:
+            # the last layers say what pictures and flows are
+            last = r".*(head\.out|luma|chroma|\.last)/.*"
+            inputs = [sample[name] for sample in given]
+            graphs[name] = _quantise(graphs[name], inputs, ["MatMul", *_OTHERS], last)
+    gmac = gmac_of(lambda: _Animate(net)(*given[0]["animate"]))
+    return _write(model, net, gmac, graphs, batch is not None, folder)
+
+
+def _noise() -> FaceBatch:
+    generator = torch.Generator().manual_seed(0)
+    planes = torch.rand(3, 1, 6, _SIDE // 2, _SIDE // 2, generator=generator)
+    points = torch.rand(2, 1, POINTS, 2, generator=generator) * 2 - 1
+    return FaceBatch(*planes, *points)
+
+
+@torch.inference_mode()
+def _animations(net: AnimationNet, batch: FaceBatch) -> list[dict[str, tuple[Tensor, ...]]]:
+    """What each graph is given for the samples of a batch."""
+    generator, out = torch.Generator().manual_seed(0), []
+    for i in range(len(batch.target)):
+        one = FaceBatch(*(part[i : i + 1] for part in batch))
+        there, here = parameters_of(net, one, generator)
+        features = tuple(net.encode(one.reference))
+        out.append({
+            "detect": (one.target,),
+            "encode": (one.reference,),
+            "animate": (one.reference, *features, there, here),
+        })  # fmt: skip
+    return out
 
 
 def export_landmarks(model: ModelFile, folder: Path, thumbnails: Iterable[Array] = ()) -> Path:

@@ -12,31 +12,22 @@ import copy
 import csv
 import math
 import os
+import random
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
 from hdac.errors import UsageError
-from hdac.motion.keypoints import STEP
-from hdac.nets.fusion import Fused, Reference
-from hdac.nets.keypoints import thumbnail
-from hdac.nets.zoo import CodecNet, build, half
-from hdac.training.clips import Batch, Sampler
+from hdac.nets.zoo import AnyNet, build, half
 from hdac.training.curves import draw_curves
-from hdac.training.losses import equivariance_loss, photometric_loss, picture_loss, smoothness_loss
 from hdac.training.parallel import Workers
-from hdac.training.validate import Validation
-
-if TYPE_CHECKING:
-    from hdac.training.perceptual import PerceptualLoss
-
 
 #: Steps whose means make a line of the log.
 LOG_STEPS = 50
@@ -61,6 +52,10 @@ class TrainConfig:
     weight_motion: float = 0.7
     weight_smooth: float = 0.05
     weight_equivariance: float = 10.0
+    weight_face: float = 0.0  # error at eyes and mouth (motion models)
+    weight_adversarial: float = 0.0  # above 0: against a critic (motion models)
+    adversarial_from: float = 0.4  # share of the schedule after which the critic is heard
+    unrefined: float = 0.0  # share of the steps without refinement (motion models)
     ema: float = 0.996
     checkpoint_minutes: float = 3.0
     validate_minutes: float = 12.0
@@ -74,39 +69,11 @@ def learning_rate(config: TrainConfig, step: int, minutes: float) -> float:
     return cosine * min(1.0, (step + 1) / config.warmup_steps)
 
 
-def quantised(points: Tensor, generator: torch.Generator) -> Tensor:
-    """Keypoints with uniform noise of one quantiser step in place of rounding (Balle et al., ICLR
-    2017, section 3.1)."""
-    noise = torch.rand(points.shape, generator=generator).to(points.device) - 0.5
-    return points + noise * STEP
-
-
 def trains_in_bf16(device: str) -> bool:
     """Whether networks compute in bf16 while they are trained (weights, optimizer and losses stay
     in fp32): on GPUs, and on CPUs with AMX, where a step takes half the time. bf16 of AVX-512 alone
     has been slower than fp32."""
     return device == "cuda" or (device == "cpu" and torch.cpu._is_amx_tile_supported())
-
-
-def run_net(
-    net: CodecNet, batch: Batch, generator: torch.Generator, counts: tuple[int, ...] = ()
-) -> tuple[Fused, Tensor, Tensor]:
-    """The network's output, from as many keypoints as one of `counts` (empty: all); thumbnails and
-    (unquantised) keypoints of the targets. Fused pictures have the keypoints that the codec gives
-    them: those of the base pictures, or coded ones."""
-    n = len(batch.target)
-    thumbs = thumbnail(torch.cat([batch.target, batch.reference_original]))
-    points = net.detector(thumbs).float()
-    given = quantised(points, generator)
-    if net.derives_keypoints and bool(batch.mask.any()):  # where the base layer is fused
-        derived = net.detector(thumbnail(torch.cat([batch.base, batch.reference]))).float()
-        given = torch.where(batch.mask.repeat(2).view(-1, 1, 1) == 1, derived, given)
-    if counts:
-        given = given[:, : counts[int(torch.randint(len(counts), (1,), generator=generator))]]
-    features = net.encode(batch.reference, batch.qp_intra)
-    reference = Reference(batch.reference, features, given[n:])
-    fused = net(batch.base, batch.qp, reference, given[:n], batch.mask)
-    return fused, thumbs[:n], points[:n]
 
 
 #: One row a keypoint (the masks' first is the background).
@@ -118,7 +85,7 @@ _PER_KEYPOINT = (
 )
 
 
-def with_more_keypoints(state: dict[str, Tensor], net: CodecNet) -> dict[str, Tensor]:
+def with_more_keypoints(state: dict[str, Tensor], net: AnyNet) -> dict[str, Tensor]:
     """Weights of a `FusionNet`, to be continued by one with more keypoints: the first ones do what
     they did.
 
@@ -144,43 +111,27 @@ def with_more_keypoints(state: dict[str, Tensor], net: CodecNet) -> dict[str, Te
     return out
 
 
-def losses(
-    net: CodecNet,
-    batch: Batch,
-    config: TrainConfig,
-    generator: torch.Generator,
-    perceptual: PerceptualLoss | None = None,
-) -> dict[str, Tensor]:
-    """The terms of a step; `total` is what is differentiated."""
-    device = batch.target.device.type
-    with torch.autocast(device, torch.bfloat16, enabled=trains_in_bf16(device)):
-        fused, thumbs, points = run_net(net, batch, generator, config.keypoints)
-        equivariance = equivariance_loss(net.detector, thumbs, points, generator)
-    picture = picture_loss(fused.planes, batch.target, config.weight_chroma)
-    motion = photometric_loss(fused.motion, batch.reference_original, batch.target).mean()
-    smooth = smoothness_loss(fused.motion).mean()
-    seen = torch.zeros_like(motion)
-    if perceptual is not None:
-        seen = perceptual(fused.planes, batch.target, generator).mean()
-    total = (
-        config.weight_picture * picture.mean()
-        + config.weight_motion * motion
-        + config.weight_perceptual * seen
-        + config.weight_smooth * smooth
-        + config.weight_equivariance * equivariance
-    )
-    with torch.no_grad():
-        gain = picture_loss(batch.base, batch.target, config.weight_chroma) - picture
-        m, still = batch.mask, 1 - batch.mask
-        return {
-            "total": total,
-            "gain": (gain * m).sum() / m.sum().clamp_min(1),
-            "animation": (picture * still).sum() / still.sum().clamp_min(1),
-            "motion": motion,
-            "smooth": smooth,
-            "equivariance": equivariance,
-            "perceptual": seen,
-        }
+class Task(Protocol):
+    """What a run trains a network for; its random state, and what else it has, are in
+    checkpoints."""
+
+    @property
+    def rng(self) -> random.Random: ...
+
+    def terms(self, net: Any, generator: torch.Generator, progress: float) -> dict[str, Tensor]:
+        """The loss terms of a new batch; `total` is what is differentiated. progress: share of the
+        schedule that is over."""
+
+    def state(self) -> dict[str, Any]: ...
+
+    def load_state(self, state: dict[str, Any]) -> None: ...
+
+
+class Validation(Protocol):
+    def row(self) -> dict[str, float | int | str]:
+        """One line of `validation.csv`."""
+
+    def text(self) -> str: ...
 
 
 class Trainer:
@@ -191,13 +142,13 @@ class Trainer:
         out: Path,
         config: TrainConfig,
         network: dict[str, Any],
-        sampler: Sampler,
+        task: Task,
         device: str,
         resume: bool,
         start: dict[str, Tensor] | None = None,
         workers: Workers | None = None,
     ) -> None:
-        self.out, self.config, self.sampler = out, config, sampler
+        self.out, self.config, self.task = out, config, task
         self.workers = workers or Workers()
         self.device = torch.device(device)
         torch.manual_seed(config.seed)
@@ -213,11 +164,6 @@ class Trainer:
         self.optimizer = torch.optim.AdamW(
             self.net.parameters(), lr=config.lr, betas=(0.9, 0.98), weight_decay=1e-4
         )
-        self.perceptual: PerceptualLoss | None = None
-        if config.weight_perceptual > 0:
-            from hdac.training.perceptual import PerceptualLoss
-
-            self.perceptual = PerceptualLoss().to(self.device)
         self.generator = torch.Generator().manual_seed(config.seed + self.workers.rank)
         self.step, self.minutes = 0, 0.0
         out.mkdir(parents=True, exist_ok=True)
@@ -231,17 +177,18 @@ class Trainer:
         self.ema.load_state_dict(state["ema"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.minutes = state["step"], state["minutes"]
+        self.task.load_state(state.get("task", {}))
         if self.workers.rank:  # the checkpoint holds the random states of the first worker
-            self.sampler.rng.seed(f"{self.workers.rank} {self.step}")
+            self.task.rng.seed(f"{self.workers.rank} {self.step}")
             self.generator.manual_seed(self.config.seed + self.workers.rank + 1000 * self.step)
             return
         self.generator.set_state(state["generator"].cpu())
         version, internal, gauss = state["sampler"]
-        self.sampler.rng.setstate((version, tuple(internal), gauss))
+        self.task.rng.setstate((version, tuple(internal), gauss))
 
     def save(self) -> None:
         """Writes checkpoint and EMA weights, each atomically."""
-        version, internal, gauss = self.sampler.rng.getstate()
+        version, internal, gauss = self.task.rng.getstate()
         state = {
             "net": self.net.state_dict(),
             "ema": self.ema.state_dict(),
@@ -250,6 +197,7 @@ class Trainer:
             "minutes": self.minutes,
             "generator": self.generator.get_state(),
             "sampler": (version, list(internal), gauss),
+            "task": self.task.state(),
             "config": asdict(self.config),
         }
         for name, write in (
@@ -263,9 +211,8 @@ class Trainer:
         config = self.config
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(config, self.step, self.minutes)
-        batch = self.sampler.batch(config.batch, config.crop)
-        batch = Batch(*(tensor.to(self.device) for tensor in batch))
-        terms = losses(self.net, batch, config, self.generator, self.perceptual)
+        progress = min(1.0, self.minutes / config.minutes)
+        terms = self.task.terms(self.net, self.generator, progress)
         self.optimizer.zero_grad(set_to_none=True)
         terms["total"].backward()
         self.workers.average([p.grad for p in self.net.parameters() if p.grad is not None])
@@ -282,7 +229,7 @@ class Trainer:
         return {**{k: float(v.detach()) for k, v in terms.items()}, "norm": float(norm)}
 
     def run(
-        self, minutes: float, validate: Callable[[CodecNet], Validation], say: Callable[[str], None]
+        self, minutes: float, validate: Callable[[Any], Validation], say: Callable[[str], None]
     ) -> None:
         """Trains for at most `minutes` more minutes or to the end of the schedule, then saves and
         validates. The first worker alone writes and speaks."""
@@ -311,9 +258,7 @@ class Trainer:
             self.save()
             self._validate(validate, say)
 
-    def _validate(
-        self, validate: Callable[[CodecNet], Validation], say: Callable[[str], None]
-    ) -> None:
+    def _validate(self, validate: Callable[[Any], Validation], say: Callable[[str], None]) -> None:
         found = validate(self.ema)
         self._append("validation.csv", found.row())
         draw_curves(self.out)

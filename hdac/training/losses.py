@@ -31,6 +31,12 @@ def picture_loss(output: Tensor, target: Tensor, weight_chroma: float) -> Tensor
     return y + weight_chroma * uv + 0.7 * decibel(structure.clamp_min(0), 1e-4)
 
 
+def misfit(source: Tensor, wanted: Tensor, flow: Tensor) -> Tensor:
+    """dB of the mean absolute error (Charbonnier) of a picture `(N, C, h, w)` that a flow `(N, 2,
+    h, w)`, in pixels of it, has moved; `(N,)`."""
+    return decibel(((warp(source, flow) - wanted).square() + 1e-6).sqrt().mean((1, 2, 3)), 2e-3)
+
+
 def photometric_loss(motion: Motion, reference: Tensor, target: Tensor) -> Tensor:
     """How well each flow moves the original reference onto the original target; `(N,)`, dB of the
     mean absolute error.
@@ -41,20 +47,17 @@ def photometric_loss(motion: Motion, reference: Tensor, target: Tensor) -> Tenso
     full_ref, full = luma(reference), luma(target)
     small_ref, small = F.avg_pool2d(full_ref, 4), F.avg_pool2d(full, 4)
 
-    def misfit(source: Tensor, wanted: Tensor, flow: Tensor) -> Tensor:
-        return decibel(((warp(source, flow) - wanted).square() + 1e-6).sqrt().mean((1, 2, 3)), 2e-3)
-
     sparse, coarse = (
         misfit(small_ref, small, upsample_flow(f, 2) / 4) for f in (motion.sparse, motion.coarse)
     )
     return 0.5 * sparse + 0.5 * coarse + misfit(full_ref, full, upsample_flow(motion.flow, 4))
 
 
-def smoothness_loss(motion: Motion) -> Tensor:
-    """Mean absolute first difference of the final flow, in pixels a cell, `(N,)`."""
+def smoothness_loss(flow: Tensor) -> Tensor:
+    """Mean absolute first difference of a flow, in its units a cell, `(N,)`."""
     from kornia.losses import total_variation
 
-    found: Tensor = total_variation(motion.flow, reduction="mean").mean(1)
+    found: Tensor = total_variation(flow, reduction="mean").mean(1)
     return found
 
 

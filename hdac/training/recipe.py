@@ -10,6 +10,7 @@ from hdac.bench.recipes import check_schema, find_recipe, from_table, read_toml
 from hdac.errors import UsageError
 from hdac.nets.fusion import FusionConfig
 from hdac.nets.published import PublishedConfig
+from hdac.nets.zoo import system_parts
 from hdac.training.loop import TrainConfig
 
 SCHEMA = "hdac-train/1"
@@ -30,16 +31,25 @@ class TrainRecipe(_Head):
     training: TrainConfig = field(default_factory=TrainConfig)
 
 
+def _config(kind: str, network: dict[str, Any], path: str) -> type[Any]:
+    kinds: dict[str, type[Any]] = {"fusion": FusionConfig, "published": PublishedConfig}
+    if kind in kinds:
+        return kinds[kind]
+    if kind != "animation":
+        raise UsageError(f"{path}: network.kind = {kind!r}; choose fusion, published or animation")
+    try:
+        return system_parts(str(network.get("system")))[0]
+    except ValueError as error:
+        raise UsageError(f"{path}: network.{error}") from error
+
+
 def load_recipe(name: str) -> TrainRecipe:
     """A recipe by name or path. Raises `UsageError`."""
     path = find_recipe("experiments/train", name)
     table = check_schema(read_toml(path), SCHEMA, str(path))
     network, training = dict(table.pop("network", {})), table.pop("training", {})
     head = from_table(_Head, table, str(path))
-    kinds: dict[str, type[Any]] = {"fusion": FusionConfig, "published": PublishedConfig}
     kind = network.pop("kind", "fusion")
-    if kind not in kinds:
-        raise UsageError(f"{path}: network.kind = {kind!r}; choose fusion or published")
-    checked = from_table(kinds[kind], network, f"{path}, network")
+    checked = from_table(_config(kind, network, str(path)), network, f"{path}, network")
     config = from_table(TrainConfig, training, f"{path}, training")
     return TrainRecipe(**vars(head), network=vars(checked), training=config)

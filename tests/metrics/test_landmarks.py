@@ -10,7 +10,7 @@ from hdac.metrics import landmarks
 from hdac.metrics.contract import Clip, Scores, UnavailableError
 from hdac.metrics.landmarks import crop_matrix, face_points
 from hdac.metrics.registry import METRICS, measure
-from hdac.motion.landmarks import LEFT_EYE, MOUTH, RIGHT_EYE
+from hdac.motion.facemesh import LEFT_EYE, MOUTH, RIGHT_EYE
 from hdac.video.picture import Picture
 from tests.conftest import synthetic
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from hdac.bitstream.cursor import Cursor
-from hdac.bitstream.motions import Keypoints, MotionHeader, pack_motion, read_motion
+from hdac.bitstream.motions import Keypoints, Landmarks, MotionHeader, pack_motion, read_motion
 from hdac.bitstream.rangecoder import Reader, Writer
 from hdac.motion.keypoints import KeypointMotion
 from hdac.motion.kinds import parameter_coder
@@ -16,7 +16,10 @@ from hdac.runtime.planes import Array
 from hdac.runtime.protocol import Reference
 from hdac.video.picture import Picture
 
-MOTIONS: list[MotionHeader] = [Keypoints(1, 1), Keypoints(10), Keypoints(64, 512)]
+MOTIONS: list[MotionHeader] = [
+    Keypoints(1, 1), Keypoints(10), Keypoints(64, 512),
+    Landmarks(20), Landmarks(68, 512), Landmarks(478, 1),
+]  # fmt: skip
 
 
 def track(motion: MotionHeader, frames: int) -> list[Parameters]:

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from hdac.motion.landmarks import (
+from hdac.motion.facemesh import (
     DENSE,
     FEW,
     INSIDE,

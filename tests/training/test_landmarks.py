@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from hdac.motion.landmarks import LEFT_EYE, RIGHT_EYE
+from hdac.motion.facemesh import LEFT_EYE, RIGHT_EYE
 from hdac.nets.landmarks import crop_around
 from tests.test_results_page import ROOT
 

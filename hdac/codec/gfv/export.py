@@ -104,6 +104,11 @@ def _check(header: Header) -> Keypoints:
             f"--gfv: this stream's base codec is {header.base_codec.name.lower()}, and the "
             "messages are VVC's: encode with --base-codec vvc"
         )
+    if not isinstance(header.motion, Keypoints):
+        raise UsageError(
+            "--gfv: this stream's parameters are landmarks, for the network of another system; "
+            "keypoints are needed: encode with one of hdac's own models"
+        )
     levels = header.motion.levels
     if levels & levels - 1 or any(header.cascade):
         raise UsageError(

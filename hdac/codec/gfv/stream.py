@@ -205,7 +205,7 @@ class GfvStream:
         from hdac.codec.gfv.player import GfvPlayer
 
         with self._synthesiser(device, model) as synthesiser:
-            assert self.header.motion is not None
+            assert isinstance(self.header.motion, Keypoints)
             player = GfvPlayer(synthesiser, self.header.motion, self.name, level == "animation")
             coming = deque[Made]()
             for picture, messages in self._with_messages(damage):
@@ -246,14 +246,15 @@ class GfvStream:
                 raise UsageError(f"{error}; or {way}") from error
         else:
             raise UsageError(f"{self._unknown()}: {way}")
+        assert isinstance(header.motion, Keypoints)
         self._check(network, header.motion)
         return Synthesiser(network, header.motion, device)
 
     def _check(self, network: ModelFile, motion: Keypoints) -> None:
-        if not network.takes(motion.number):
+        if network.system or not network.takes(motion.number):
             raise UsageError(
                 f"the messages have {motion.number} points; network {network.name} takes "
-                f"{network.counts}: give another --model, or --level base"
+                f"{network.counts} {network.parameters}: give another --model, or --level base"
             )
 
     def _unknown(self) -> str:

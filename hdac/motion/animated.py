@@ -1,0 +1,49 @@
+"""What the motion models of other systems share: a reference that their network moves by
+parameters, without a base picture."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+from hdac.motion.protocol import Base, Found, Parameters
+from hdac.runtime.planes import Array, picture_from_planes, planes_from_picture
+from hdac.runtime.protocol import Backend, Reference
+from hdac.video.picture import Picture
+
+
+class SizedReference(NamedTuple):
+    """`size`: height and width."""
+
+    reference: Reference
+    size: tuple[int, int]
+
+
+class Animated(ABC):
+    """A `MotionModel` for mode `animation` alone."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+
+    @abstractmethod
+    def analyse(self, picture: Picture) -> Found: ...
+
+    @abstractmethod
+    def quantise(self, found: Found, last: Parameters | None, hysteresis: float) -> Parameters: ...
+
+    @abstractmethod
+    def _given(self, parameters: Parameters) -> Array:
+        """Parameters as the network takes them, `(1, ...)`."""
+
+    def refer(self, picture: Picture, qp: int, parameters: Parameters) -> SizedReference:
+        planes = planes_from_picture(picture)
+        features = self._backend.encode(planes, qp)
+        reference = Reference(planes, features, self._given(parameters))
+        return SizedReference(reference, (picture.height, picture.width))
+
+    def synthesise(
+        self, reference: SizedReference, parameters: Parameters, base: Base | None
+    ) -> Picture:
+        assert base is None, "networks of other systems take no base picture"
+        made = self._backend.animate(reference.reference, self._given(parameters))
+        return picture_from_planes(made, *reference.size)

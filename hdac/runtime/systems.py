@@ -1,0 +1,12 @@
+"""Networks of other systems' motion models: what their parameters are."""
+
+from __future__ import annotations
+
+#: By the name of a system (`config.system` of a model).
+SYSTEMS = {
+    "motion-spade-static": "landmarks",
+    "motion-spade-dynamic": "keypoints",
+    "motion-spade-map": "regions",
+}
+#: Parameters that landmarks say; others a network finds itself.
+FROM_LANDMARKS = ("landmarks", "regions")

@@ -1,0 +1,230 @@
+"""The motion models' part of training: parameters of pictures, loss terms, an adversary, and what
+is measured on val."""
+
+from __future__ import annotations
+
+import copy
+import random
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from hdac.motion.facemesh import EYES, LANDMARK_LEVELS, MOUTH, SETS
+from hdac.motion.regions import regions
+from hdac.nets.conditioning import draw
+from hdac.nets.critic import Critic
+from hdac.nets.keypoints import thumbnail
+from hdac.nets.planes import luma
+from hdac.nets.published import rgb_from_planes
+from hdac.nets.zoo import AnimationNet
+from hdac.training.faces import FaceBatch, Faces, FaceSampler
+from hdac.training.loop import TrainConfig, trains_in_bf16
+from hdac.training.losses import decibel, equivariance_loss, misfit, picture_loss, smoothness_loss
+from hdac.training.perceptual import PerceptualLoss
+from hdac.training.validate import picture_planes, psnr_y
+
+#: Perceptual loss and critic see a square of so many pixels: they cost more than the network.
+_PART = 160
+#: Weight of the features' distance beside the critic's verdict.
+_MATCHING = 5.0
+
+
+def noisy(values: Tensor, step: float, generator: torch.Generator) -> Tensor:
+    """Uniform noise of one quantiser step in place of rounding (Balle et al., ICLR 2017, section
+    3.1)."""
+    noise = torch.rand(values.shape, generator=generator).to(values.device) - 0.5
+    return values + noise * step
+
+
+def parameters_of(
+    net: AnimationNet, batch: FaceBatch, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Those of reference and picture, as a decoder has them."""
+    if net.takes == "landmarks":
+        chosen = SETS[net.config.number]
+        both = (points[:, chosen] for points in (batch.there, batch.here))
+        there, here = (noisy(points, 1 / LANDMARK_LEVELS, generator) for points in both)
+    elif net.takes == "regions":
+        there, here = (
+            torch.stack([torch.from_numpy(regions(face)) for face in points.cpu().numpy()])
+            .float()
+            .to(batch.target.device)
+            for points in (batch.there, batch.here)
+        )
+    else:
+        found = net.find(torch.cat([batch.reference_original, batch.target])).float()
+        there, here = noisy(found, net.step, generator).chunk(2)
+    return there, here
+
+
+def face_loss(output: Tensor, target: Tensor, points: Tensor) -> Tensor:
+    """dB of the mean absolute error of luma at eyes and mouth, `(N,)`. Planes `(N, 6, h, w)`;
+    points `(N, 478, 2)`."""
+    y, wanted = luma(output), luma(target)
+    h, w = y.shape[-2:]
+    where = draw(points, [[*EYES, *MOUTH]], h // 4, w // 4, 2.0)
+    where = F.interpolate(where, size=(h, w), mode="bilinear", align_corners=False)
+    error = ((y - wanted).abs() * where).sum((1, 2, 3)) / (where.sum((1, 2, 3)) + 1)
+    return decibel(error, 2e-3)
+
+
+class AnimationTask:
+    """`Task` of the networks of motion models."""
+
+    def __init__(self, sampler: FaceSampler, config: TrainConfig, device: str) -> None:
+        self._sampler, self._config, self._device = sampler, config, torch.device(device)
+        self._perceptual: PerceptualLoss | None = None
+        if config.weight_perceptual > 0:
+            self._perceptual = PerceptualLoss().to(self._device)
+        self._critic: Critic | None = None
+        if config.weight_adversarial > 0:
+            torch.manual_seed(config.seed)
+            self._critic = Critic().to(self._device)
+            self._teach = torch.optim.Adam(self._critic.parameters(), lr=2e-4, betas=(0.5, 0.99))
+
+    @property
+    def rng(self) -> random.Random:
+        return self._sampler.rng
+
+    def state(self) -> dict[str, Any]:
+        if self._critic is None:
+            return {}
+        return {"critic": self._critic.state_dict(), "teach": self._teach.state_dict()}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        if self._critic is not None and state:
+            self._critic.load_state_dict(state["critic"])
+            self._teach.load_state_dict(state["teach"])
+
+    def terms(
+        self, net: AnimationNet, generator: torch.Generator, progress: float
+    ) -> dict[str, Tensor]:
+        config, device = self._config, self._device.type
+        batch = FaceBatch(*(t.to(self._device) for t in self._sampler.batch(config.batch)))
+        refine = float(torch.rand((), generator=generator)) >= config.unrefined
+        with torch.autocast(device, torch.bfloat16, enabled=trains_in_bf16(device)):
+            there, here = parameters_of(net, batch, generator)
+            features = net.encode(batch.reference)
+            made = net(batch.reference, features, there, here, refine)
+            equivariance = made.planes.new_zeros(())
+            if net.takes == "keypoints":
+                thumbs = thumbnail(batch.target)
+                points = net.detector(thumbs).float()
+                equivariance = equivariance_loss(net.detector, thumbs, points, generator)
+        picture = picture_loss(made.planes, batch.target, config.weight_chroma).mean()
+        zero = torch.zeros_like(picture)
+        moved = smooth = zero
+        if made.flow is not None:
+            flow = F.interpolate(made.flow, scale_factor=4.0, mode="bilinear")
+            moved = misfit(luma(batch.reference_original), luma(batch.target), flow).mean()
+            smooth = smoothness_loss(made.flow).mean()
+        face = zero
+        if config.weight_face:
+            face = face_loss(made.planes, batch.target, batch.here).mean()
+        part = self._part(made.planes, batch.target)
+        seen = zero
+        if self._perceptual is not None:
+            seen = self._perceptual(*part, generator).mean()
+        doubt = zero
+        if self._critic is not None and progress >= config.adversarial_from:
+            doubt = self._doubt(*part)
+        total = (
+            config.weight_picture * picture
+            + config.weight_motion * moved
+            + config.weight_smooth * smooth
+            + config.weight_equivariance * equivariance
+            + config.weight_face * face
+            + config.weight_perceptual * seen
+            + config.weight_adversarial * doubt
+        )
+        return {
+            "total": total, "animation": picture, "motion": moved, "smooth": smooth, "face": face,
+            "perceptual": seen, "adversarial": doubt,
+        }  # fmt: skip
+
+    def _part(self, *pictures: Tensor) -> list[Tensor]:
+        """The same square of pictures, anywhere."""
+        side, (h, w) = _PART // 2, pictures[0].shape[-2:]
+        down, right = self.rng.randint(0, h - side), self.rng.randint(0, w - side)
+        return [p[..., down : down + side, right : right + side] for p in pictures]
+
+    def _doubt(self, made: Tensor, target: Tensor) -> Tensor:
+        """Teaches the critic (hinge loss) and returns what it says of the pictures, and how far
+        they are from the real ones in its features."""
+        critic, device = self._critic, self._device.type
+        assert critic is not None
+        fake, real = (rgb_from_planes(planes).clamp(0, 1) for planes in (made, target))
+        with torch.autocast(device, torch.bfloat16, enabled=trains_in_bf16(device)):
+            says = critic(torch.cat([fake.detach(), real]))[0].float()
+            lies, truth = says.chunk(2)
+            lesson = F.relu(1 + lies).mean() + F.relu(1 - truth).mean()
+            self._teach.zero_grad(set_to_none=True)
+            lesson.backward()
+            self._teach.step()
+            critic.requires_grad_(False)
+            verdict, features = critic(fake)
+            with torch.no_grad():
+                wanted = critic(real)[1]
+            critic.requires_grad_(True)
+        away = [F.l1_loss(a.float(), b.float()) for a, b in zip(features, wanted, strict=True)]
+        return _MATCHING * torch.stack(away).mean() - verdict.float().mean()
+
+
+# ---- validation
+
+
+@dataclass(frozen=True)
+class FaceValidation:
+    """Means over pictures of val, of what the network makes and of the reference held: PSNR-Y (dB),
+    the perceptual loss (dB), and the error at eyes and mouth (dB); lower is better in both."""
+
+    pictures: int
+    psnr: float
+    seen: float
+    face: float
+    held_psnr: float
+    held_seen: float
+    held_face: float
+
+    def row(self) -> dict[str, float | int | str]:
+        return {k: round(v, 4) for k, v in vars(self).items()}
+
+    def text(self) -> str:
+        return (
+            f"validation: PSNR-Y {self.psnr:.2f} dB (held {self.held_psnr:.2f}), perceptual "
+            f"{self.seen:.2f} dB ({self.held_seen:.2f}), eyes and mouth {self.face:.2f} dB "
+            f"({self.held_face:.2f}); {self.pictures} pictures"
+        )
+
+
+def validate(
+    net: AnimationNet, clips: list[Faces], perceptual: PerceptualLoss, pictures: int = 3
+) -> FaceValidation:
+    """`pictures` pictures after the first reference of each clip, evenly spread."""
+    net = copy.deepcopy(net).eval().to("cpu", torch.float32)
+    rows, generator = [], torch.Generator().manual_seed(0)
+    with torch.inference_mode():
+        for clip in clips:
+            reference = picture_planes(clip.references, 0)
+            features = net.encode(reference)
+            for i in range(1, pictures + 1):
+                t = i * (min(250, len(clip.points)) - 1) // pictures
+                target, original = (picture_planes(clip.pictures, k) for k in (t, 0))
+                there, here = (torch.from_numpy(clip.points[k])[None] for k in (0, t))
+                batch = FaceBatch(target, reference, original, there, here)
+                made = net(reference, features, *parameters_of(net, batch, generator)).planes
+                rows.append([
+                    value
+                    for shown in (made.clamp(0, 1), reference)
+                    for value in (
+                        psnr_y(shown, target),
+                        float(perceptual(shown, target, generator)),
+                        float(face_loss(shown, target, here)),
+                    )
+                ])  # fmt: skip
+    means = [fmean(column) for column in zip(*rows, strict=True)]
+    return FaceValidation(len(rows), *means)

@@ -1,0 +1,112 @@
+"""The fusion networks' part of training: what a step gives them, and its loss terms."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hdac.motion.keypoints import STEP
+from hdac.nets.fusion import Fused, Reference
+from hdac.nets.keypoints import thumbnail
+from hdac.nets.zoo import CodecNet
+from hdac.training.clips import Batch, Sampler
+from hdac.training.loop import TrainConfig, trains_in_bf16
+from hdac.training.losses import equivariance_loss, photometric_loss, picture_loss, smoothness_loss
+from hdac.training.perceptual import PerceptualLoss
+
+
+class FusionTask:
+    """`Task` of `FusionNet` and of the published networks."""
+
+    def __init__(self, sampler: Sampler, config: TrainConfig, device: str) -> None:
+        self._sampler, self._config, self._device = sampler, config, torch.device(device)
+        self._perceptual: PerceptualLoss | None = None
+        if config.weight_perceptual > 0:
+            self._perceptual = PerceptualLoss().to(self._device)
+
+    @property
+    def rng(self) -> random.Random:
+        return self._sampler.rng
+
+    def terms(
+        self, net: CodecNet, generator: torch.Generator, progress: float
+    ) -> dict[str, Tensor]:
+        batch = self._sampler.batch(self._config.batch, self._config.crop)
+        batch = Batch(*(tensor.to(self._device) for tensor in batch))
+        return losses(net, batch, self._config, generator, self._perceptual)
+
+    def state(self) -> dict[str, Any]:
+        return {}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        pass
+
+
+def quantised(points: Tensor, generator: torch.Generator) -> Tensor:
+    """Keypoints with uniform noise of one quantiser step in place of rounding (Balle et al., ICLR
+    2017, section 3.1)."""
+    noise = torch.rand(points.shape, generator=generator).to(points.device) - 0.5
+    return points + noise * STEP
+
+
+def run_net(
+    net: CodecNet, batch: Batch, generator: torch.Generator, counts: tuple[int, ...] = ()
+) -> tuple[Fused, Tensor, Tensor]:
+    """The network's output, from as many keypoints as one of `counts` (empty: all); thumbnails and
+    (unquantised) keypoints of the targets. Fused pictures have the keypoints that the codec gives
+    them: those of the base pictures, or coded ones."""
+    n = len(batch.target)
+    thumbs = thumbnail(torch.cat([batch.target, batch.reference_original]))
+    points = net.detector(thumbs).float()
+    given = quantised(points, generator)
+    if net.derives_keypoints and bool(batch.mask.any()):  # where the base layer is fused
+        derived = net.detector(thumbnail(torch.cat([batch.base, batch.reference]))).float()
+        given = torch.where(batch.mask.repeat(2).view(-1, 1, 1) == 1, derived, given)
+    if counts:
+        given = given[:, : counts[int(torch.randint(len(counts), (1,), generator=generator))]]
+    features = net.encode(batch.reference, batch.qp_intra)
+    reference = Reference(batch.reference, features, given[n:])
+    fused = net(batch.base, batch.qp, reference, given[:n], batch.mask)
+    return fused, thumbs[:n], points[:n]
+
+
+def losses(
+    net: CodecNet,
+    batch: Batch,
+    config: TrainConfig,
+    generator: torch.Generator,
+    perceptual: PerceptualLoss | None = None,
+) -> dict[str, Tensor]:
+    """The terms of a step; `total` is what is differentiated."""
+    device = batch.target.device.type
+    with torch.autocast(device, torch.bfloat16, enabled=trains_in_bf16(device)):
+        fused, thumbs, points = run_net(net, batch, generator, config.keypoints)
+        equivariance = equivariance_loss(net.detector, thumbs, points, generator)
+    picture = picture_loss(fused.planes, batch.target, config.weight_chroma)
+    motion = photometric_loss(fused.motion, batch.reference_original, batch.target).mean()
+    smooth = smoothness_loss(fused.motion.flow).mean()
+    seen = torch.zeros_like(motion)
+    if perceptual is not None:
+        seen = perceptual(fused.planes, batch.target, generator).mean()
+    total = (
+        config.weight_picture * picture.mean()
+        + config.weight_motion * motion
+        + config.weight_perceptual * seen
+        + config.weight_smooth * smooth
+        + config.weight_equivariance * equivariance
+    )
+    with torch.no_grad():
+        gain = picture_loss(batch.base, batch.target, config.weight_chroma) - picture
+        m, still = batch.mask, 1 - batch.mask
+        return {
+            "total": total,
+            "gain": (gain * m).sum() / m.sum().clamp_min(1),
+            "animation": (picture * still).sum() / still.sum().clamp_min(1),
+            "motion": motion,
+            "smooth": smooth,
+            "equivariance": equivariance,
+            "perceptual": seen,
+        }

@@ -1,0 +1,106 @@
+"""Networks of other systems in streams: mode animation, from file to pictures."""
+
+import contextlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from hdac.bitstream.motions import Landmarks
+from hdac.bitstream.stream import read_stream
+from hdac.codec.config import EncoderConfig
+from hdac.codec.decoder import Frame
+from hdac.codec.files import decode, encode, inspect
+from hdac.codec.modes import Shown
+from hdac.errors import HdacError, UsageError
+from hdac.nets.motion_spade import MotionSpadeConfig, MotionSpadeNet
+from hdac.nets.zoo import export_model
+from hdac.runtime.models import model_from_path
+from hdac.training.graphs import export_animation
+from hdac.video.picture import Picture
+from tests.conftest import Run
+
+
+def made(system: str, number: int, folder: Path) -> Path:
+    """A model that moves, and paints a little."""
+    torch.manual_seed(0)
+    net = MotionSpadeNet(MotionSpadeConfig(system, number, widths=(8, 8, 8), blocks=(1, 1, 1)))
+    for layer in (net.generator.luma, net.generator.chroma, net.head.out):
+        torch.nn.init.normal_(layer.weight, 0, 0.01)
+    path = export_model(net, system, folder, "not trained")
+    export_animation(model_from_path(path), folder)
+    return path
+
+
+@pytest.fixture
+def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
+    monkeypatch.setenv("HDAC_MODELS", str(tmp_path))
+    numbers = {"motion-spade-static": 20, "motion-spade-dynamic": 6}
+    return {system: made(system, number, tmp_path) for system, number in numbers.items()}
+
+
+@pytest.mark.parametrize("system", ["motion-spade-static", "motion-spade-dynamic"])
+def test_what_the_encoder_says_is_what_the_decoder_shows(
+    system: str, models: dict[str, Path], head: list[Picture]
+) -> None:
+    shown: list[Shown] = []
+    about = {"mode": "animation", "model": str(models[system]), "qp_intra": 36, "refresh": 9}
+    config = EncoderConfig(**about)  # type: ignore[arg-type]
+    data = encode(head[:20], 176, 144, 25, config, on_shown=shown.append)
+    frames = list(decode(data))
+    assert [frame.level for frame in frames] == [
+        "base" if n % 9 == 0 else "animation" for n in range(20)
+    ]
+    for frame, said in zip(frames, shown, strict=True):
+        assert said.picture is not None
+        assert frame.picture.same(said.picture)
+    assert not frames[8].picture.same(frames[0].picture)
+    assert data == encode(head[:20], 176, 144, 25, config), "the same bytes again"
+    info = inspect(data)
+    assert info.header.model == system
+    assert info.bits.motion > 0
+
+
+def test_headers_say_landmarks(models: dict[str, Path], head: list[Picture], hdac: Run) -> None:
+    config = EncoderConfig(mode="animation", model=str(models["motion-spade-static"]))
+    data = encode(head[:4], 176, 144, 25, config)
+    assert read_stream(data)[0].motion == Landmarks(20)
+    path = models["motion-spade-static"].with_name("a.hdac")
+    path.write_bytes(data)
+    code, out, _ = hdac("info", path)
+    assert code == 0
+    assert "20 landmarks" in out
+
+
+def test_still_pictures_cost_next_to_nothing(models: dict[str, Path], head: list[Picture]) -> None:
+    config = EncoderConfig(mode="animation", model=str(models["motion-spade-static"]), qp_intra=40)
+    few, many = (encode([head[0]] * n, 176, 144, 25, config) for n in (2, 102))
+    assert len(many) - len(few) < 40
+
+
+def test_damage_is_named_or_concealed(models: dict[str, Path], head: list[Picture]) -> None:
+    about = {"mode": "animation", "model": str(models["motion-spade-static"]), "qp_intra": 44}
+    data = encode(head[:12], 176, 144, 25, EncoderConfig(**about, refresh=6))  # type: ignore[arg-type]
+    rng = np.random.default_rng(0)
+    for _ in range(30):
+        broken = bytearray(data)
+        for place in rng.integers(0, len(data), 3):
+            broken[place] ^= 1 << int(rng.integers(8))
+        frames: list[Frame] = []
+        with contextlib.suppress(HdacError):
+            frames.extend(decode(bytes(broken)))
+        assert all(frame.picture.y.shape == (144, 176) for frame in frames)
+
+
+def test_what_cannot_be(models: dict[str, Path], head: list[Picture], tmp_path: Path) -> None:
+    static = str(models["motion-spade-static"])
+    with pytest.raises(UsageError, match="takes no base pictures; use --mode animation"):
+        encode(head[:2], 176, 144, 25, EncoderConfig(model=static))
+    with pytest.raises(UsageError, match="--keypoints 68; network motion-spade-static takes 20"):
+        encode(head[:2], 176, 144, 25, EncoderConfig(mode="animation", model=static, keypoints=68))
+    data = encode(head[:2], 176, 144, 25, EncoderConfig(mode="animation", model=static))
+    for path in tmp_path.glob("motion-spade-static*"):
+        path.unlink()
+    with pytest.raises(UsageError, match="unknown model motion-spade-static"):
+        list(decode(data))

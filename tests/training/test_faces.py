@@ -1,0 +1,166 @@
+"""What motion models are trained on, and how."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from hdac.errors import UsageError
+from hdac.motion.facemesh import LEFT_EYE, POINTS, RIGHT_EYE
+from hdac.nets.motion_spade import SYSTEMS
+from hdac.training import animating
+from hdac.training.animating import AnimationTask, FaceValidation, face_loss, parameters_of
+from hdac.training.faces import FaceSampler, build, load, mirrored
+from hdac.training.loop import TrainConfig, Trainer
+from hdac.video.picture import Picture
+from tests.conftest import Run, write_video
+
+CONFIG = TrainConfig(
+    minutes=100, batch=2, warmup_steps=2, weight_face=0.5, weight_adversarial=0.3,
+    adversarial_from=0.0, unrefined=0.5,
+)  # fmt: skip
+NETS = {
+    system: {"system": system, "number": number, "widths": (8, 8, 8), "blocks": (1, 1, 1)}
+    for system, number in zip(SYSTEMS, (20, 6, 1), strict=True)
+}
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory: pytest.TempPathFactory, head: list[Picture]) -> Path:
+    folder = tmp_path_factory.mktemp("faces")
+    clip = write_video(folder / "a.mp4", head[:14])
+    build([Path(clip)], folder / "train", 3, 1)
+    return folder / "train"
+
+
+def sampler(folder: Path, seed: int = 1) -> FaceSampler:
+    return FaceSampler(load(folder), np.load(folder / "mirror.npy"), seed)
+
+
+def test_clips_references_and_landmarks(faces: Path) -> None:
+    (clip,) = load(faces)
+    assert clip.pictures.y.shape == (14, 256, 256)
+    assert clip.references.uv.shape == (3, 2, 128, 128)
+    assert clip.points.shape == (14, POINTS, 2)
+    eyes = [clip.points[:, eye].mean((0, 1)) for eye in (RIGHT_EYE, LEFT_EYE)]
+    assert -0.5 < eyes[0][0] < eyes[1][0] < 0.8, "carphone's head, seen from the front"
+    start, qp = clip.numbers[0]
+    assert start == 0
+    away = clip.references.y[0].astype(int) - clip.pictures.y[0]
+    assert 0 < np.abs(away).mean() < 12, f"coded at {qp}"
+    with pytest.raises(UsageError, match="hdac train faces"):
+        load(faces.parent)
+
+
+def test_mirrors() -> None:
+    """A symmetric face of two halves, seen many times."""
+    rng = np.random.default_rng(0)
+    rest = np.setdiff1d(np.arange(POINTS), [*RIGHT_EYE, *LEFT_EYE])
+    right, left = np.concatenate([RIGHT_EYE, rest[::2]]), np.concatenate([LEFT_EYE, rest[1::2]])
+    half = rng.uniform(0.05, 0.5, (POINTS // 2, 2))
+    face = np.empty((POINTS, 2))
+    face[right], face[left] = half * [-1, 1], half
+    other = mirrored(np.stack([face] * 8) + rng.normal(0, 1e-4, (8, POINTS, 2)))
+    assert np.array_equal(other[other], np.arange(POINTS))
+    assert np.allclose(face[other] * [-1, 1], face, atol=0.02)
+
+
+def test_samples_are_what_they_say_and_come_again(faces: Path) -> None:
+    batch = sampler(faces).batch(8)
+    assert batch.target.shape == batch.reference.shape == (8, 6, 128, 128)
+    assert batch.here.shape == (8, POINTS, 2)
+    assert torch.equal(batch.target, sampler(faces).batch(8).target)
+    assert not torch.equal(batch.target, sampler(faces, 2).batch(8).target)
+    right, left = (batch.here[:, eye, 0].mean(1) for eye in (RIGHT_EYE, LEFT_EYE))
+    assert bool((right < left).all()), "mirrored faces have mirrored names"
+    assert (batch.reference - batch.reference_original).abs().mean() < 0.05
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_runs_go_on_as_if_they_had_not_stopped(system: str, faces: Path, tmp_path: Path) -> None:
+    def trainer(name: str, resume: bool) -> Trainer:
+        task = AnimationTask(sampler(faces), CONFIG, "cpu")
+        return Trainer(tmp_path / name, CONFIG, NETS[system], task, "cpu", resume)
+
+    whole = trainer("whole", False)
+    wanted = [whole.train_step() for _ in range(3)]
+    assert wanted[0]["adversarial"] != 0
+    first = trainer("parts", False)
+    found = [first.train_step()]
+    first.save()
+    second = trainer("parts", True)
+    found += [second.train_step() for _ in range(2)]
+    assert found == wanted
+
+
+def test_what_a_decoder_has_of_parameters(faces: Path) -> None:
+    batch, generator = sampler(faces).batch(2), torch.Generator().manual_seed(0)
+    from hdac.nets.zoo import build as build_net
+
+    shapes = {}
+    for system, settings in NETS.items():
+        there, here = parameters_of(build_net(settings), batch, generator)  # type: ignore[arg-type]
+        assert there.shape == here.shape
+        shapes[system] = tuple(here.shape)
+    assert shapes == dict(zip(SYSTEMS, [(2, 20, 2), (2, 6, 2), (2, 64, 64)], strict=True))
+
+
+def test_errors_at_eyes_and_mouth_count(faces: Path) -> None:
+    batch = sampler(faces).batch(1)
+    side = batch.target.shape[-1]
+    mouth = batch.here[0, 13] * (side / 2) + side / 2
+    x, y = (int(v) for v in mouth)
+    near, far = batch.target.clone(), batch.target.clone()
+    near[..., y - 2 : y + 2, x - 2 : x + 2] += 0.3
+    far[..., :4, :4] += 0.3
+    loss = {
+        name: float(face_loss(planes, batch.target, batch.here))
+        for name, planes in (("same", batch.target), ("near", near), ("far", far))
+    }
+    assert loss["same"] == pytest.approx(loss["far"], abs=0.01)
+    assert loss["near"] > loss["same"] + 1
+
+
+def test_the_command(
+    faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hdac: Run
+) -> None:
+    """Trained, measured, exported, in int8 too."""
+
+    class Nothing(torch.nn.Module):
+        def forward(self, x: torch.Tensor, y: torch.Tensor, _: object) -> torch.Tensor:
+            return (x - y).abs().mean((1, 2, 3))
+
+    monkeypatch.setattr("hdac.training.perceptual.PerceptualLoss", Nothing)
+    monkeypatch.setattr("hdac.training.loop.LOG_STEPS", 1)
+    monkeypatch.setattr("hdac.cli.train._SAMPLES", 2)
+    (faces.parent / "val").unlink(missing_ok=True)
+    (faces.parent / "val").symlink_to(faces)
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(
+        'schema = "hdac-train/1"\ntitle = "small"\nname = "small"\n[network]\n'
+        'kind = "animation"\nsystem = "motion-spade-static"\nnumber = 20\nwidths = [8, 8, 8]\n'
+        "blocks = [1, 1, 1]\n[training]\nbatch = 1\n"
+    )
+    run, pack = tmp_path / "run", faces.parent
+    code, _, err = hdac("train", "run", recipe, "--pack", pack, "--out", run, "--minutes", 0.02)
+    assert code == 0, err
+    assert json.loads((run / "run.json").read_text())["network"]["number"] == 20
+    code, out, _ = hdac("train", "eval", run, "--pack", pack)
+    assert code == 0
+    assert "eyes and mouth" in out
+    code, out, err = hdac(
+        "train", "export", run, "--note", "not trained", "--folder", tmp_path, "--pack", pack
+    )
+    assert code == 0, err
+    assert [Path(line).suffix for line in out.split()] == [".safetensors", ".fp32", ".int8"]
+
+
+def test_validation_says_what_it_measured() -> None:
+    found = FaceValidation(3, 24.5, 8.0, -14.0, 21.5, 11.0, -10.5)
+    assert "24.50 dB (held 21.50)" in found.text()
+    assert found.row()["held_face"] == -10.5
+    assert replace(found, psnr=1.0).row()["psnr"] == 1
+    assert animating._PART % 16 == 0
