@@ -2,6 +2,7 @@
 
 keypoints (kind 0) := varint K | varint levels per half side
 landmarks (kind 1) := varint K (of a set of `motion.facemesh`) | varint levels per half side
+face (kind 5)      := varint keypoints | varint coefficients of its shape
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from hdac.errors import DamagedError, StreamError
 MAX_KEYPOINTS = 64
 #: Sizes of the sets of landmarks.
 LANDMARKS = (20, 68, 162, 478)
+MAX_COEFFICIENTS = 64
 #: Bytes that the parameters of a motion model may have.
 _ROOM = 255
 
@@ -48,8 +50,23 @@ class Landmarks(NamedTuple):
         return self.number, 2
 
 
+class Face(NamedTuple):
+    """Free keypoints, and coefficients of the face's shape."""
+
+    number: int
+    coefficients: int = 16
+
+    @property
+    def shape(self) -> tuple[int]:
+        """Of a frame's parameters: pose, coefficients, keypoints."""
+        return (4 + self.coefficients + 2 * self.number,)
+
+    def __str__(self) -> str:
+        return f"a face of {self.coefficients} coefficients and {self.number} keypoints"
+
+
 #: What a header says of its motion model.
-MotionHeader: TypeAlias = Keypoints | Landmarks
+MotionHeader: TypeAlias = Keypoints | Landmarks | Face
 
 
 class _Kind(NamedTuple):
@@ -65,6 +82,9 @@ _KINDS = {
     ),
     1: _Kind(
         "landmarks", Landmarks, (("landmarks", 1, max(LANDMARKS)), ("landmark levels", 1, 512))
+    ),
+    5: _Kind(
+        "face", Face, (("keypoints", 1, MAX_KEYPOINTS), ("coefficients", 1, MAX_COEFFICIENTS))
     ),
 }
 _NUMBERS = {kind.record: number for number, kind in _KINDS.items()}

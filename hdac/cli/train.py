@@ -23,7 +23,7 @@ from hdac.cli.common import say
 from hdac.errors import UsageError
 from hdac.layers.base import PRESETS
 from hdac.nets.device import pick_device
-from hdac.nets.zoo import AnyNet, CodecNet, build, export_model, load_model, single
+from hdac.nets.zoo import AnyNet, CodecNet, build, export_model, load_animation, load_model, single
 from hdac.runtime.models import FOLDER, model_from_path, resolve_model
 
 if TYPE_CHECKING:
@@ -145,7 +145,8 @@ def _run(options: argparse.Namespace) -> None:
     config = recipe.training
     if options.schedule:
         config = replace(config, minutes=options.schedule)
-    start = load_model(resolve_model(recipe.start)).state_dict() if recipe.start else None
+    load = load_animation if "system" in recipe.network else load_model
+    start = load(resolve_model(recipe.start)).state_dict() if recipe.start else None
     workers = Workers()
     device = workers.start(pick_device(options.device))
     open_task = _animation if "system" in recipe.network else _fusion

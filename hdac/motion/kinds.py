@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hdac.bitstream.motions import Keypoints, Landmarks, MotionHeader
+from hdac.bitstream.motions import Face, Keypoints, Landmarks, MotionHeader
 from hdac.errors import UsageError
+from hdac.motion.face import FaceCoder, FaceMotion
 from hdac.motion.facemesh import LANDMARK_LEVELS
 from hdac.motion.keypoints import KEYPOINT_LEVELS, KeypointAnimation, KeypointCoder, KeypointMotion
 from hdac.motion.landmarks import LandmarkCoder, LandmarkMotion
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 def parameter_coder(motion: MotionHeader) -> ParameterCoder:
     """The coder of a GOP that starts."""
+    if isinstance(motion, Face):
+        return FaceCoder(motion)
     return LandmarkCoder(motion) if isinstance(motion, Landmarks) else KeypointCoder(motion)
 
 
@@ -31,13 +34,20 @@ def motion_for(network: ModelFile, number: int | None) -> MotionHeader:
         raise UsageError(f"--keypoints {count}; network {network.name} takes {network.counts}")
     if network.parameters == "landmarks":
         return Landmarks(count, LANDMARK_LEVELS)
+    if network.parameters == "face":
+        return Face(count, int(network.config["coefficients"]))
     return Keypoints(count, KEYPOINT_LEVELS)
 
 
 def network_misfit(motion: MotionHeader, network: ModelFile) -> str | None:
     """Why a network cannot serve a motion model; None if it can."""
-    kind = Landmarks if network.parameters == "landmarks" else Keypoints
-    if isinstance(motion, kind) and network.takes(motion.number):
+    fits = {"landmarks": Landmarks, "face": Face}.get(network.parameters, Keypoints)
+    coefficients = getattr(motion, "coefficients", None)
+    if (
+        isinstance(motion, fits)
+        and network.takes(motion.number)
+        and coefficients == network.config.get("coefficients")
+    ):
         return None
     return f"{motion}, which {network.name} does not take"
 
@@ -47,8 +57,10 @@ def open_motion(
 ) -> MotionModel:
     """A motion model on its network, which `backend` runs. fps: of the pictures to analyse; None:
     there are none."""
-    if isinstance(motion, Landmarks):
+    if isinstance(motion, Landmarks | Face):
         find = None if fps is None else open_landmarks(resolve_model("landmarks", "auto"))
+        if isinstance(motion, Face):
+            return FaceMotion(motion, backend, find, fps or 1)
         return LandmarkMotion(motion, network.most, backend, find, fps or 1)
     if network.system:
         return KeypointAnimation(motion, backend)

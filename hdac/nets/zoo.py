@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from hdac.errors import UsageError
+from hdac.nets.face import FaceConfig, FaceNet
 from hdac.nets.fusion import FusionConfig, FusionNet
 from hdac.nets.landmarks import LandmarkConfig, LandmarkNet
 from hdac.nets.motion_spade import MotionSpadeConfig, MotionSpadeNet
@@ -29,12 +30,13 @@ RETIRED = {"recurrent": False, "coarsest": 8}
 #: What the codec runs: ours, or a published architecture behind the same interface.
 CodecNet: TypeAlias = FusionNet | PublishedNet
 #: Networks of other systems' motion models, for mode `animation`.
-AnimationNet: TypeAlias = MotionSpadeNet
+AnimationNet: TypeAlias = MotionSpadeNet | FaceNet
 AnyNet: TypeAlias = CodecNet | AnimationNet
 _Net = TypeVar("_Net", AnyNet, LandmarkNet)
 
 #: By the start of a system's name.
 _SYSTEMS: dict[str, tuple[type[Any], type[Any]]] = {
+    "hdac-face": (FaceConfig, FaceNet),
     "motion-spade": (MotionSpadeConfig, MotionSpadeNet),
 }
 

@@ -9,7 +9,8 @@ open), or `points.xml` alone, and `constants.bin`, what they need besides the we
 planes, features and keypoints, keypoints, mask -> planes (`protocol` says what these are).
 `points`: thumbnail -> landmarks (`motion.facemesh`). Networks of other systems' motion models have
 `encode`: planes -> features; `animate`: the reference's planes, features and parameters, parameters
--> planes; and `detect`, where they find their parameters themselves.
+-> planes; `detect`, where they find parameters themselves; and `fit`, landmarks -> pose and
+coefficients, where these are parameters.
 """
 
 from __future__ import annotations
@@ -68,9 +69,10 @@ def _open(path: Path, names: tuple[str, ...]) -> Graphs:
         ) from error
 
 
-def animation_names(detects: bool) -> tuple[str, ...]:
-    """The graphs of another system's network; `detects`: it finds its parameters itself."""
-    return ("detect", *ANIMATION_NAMES) if detects else ANIMATION_NAMES
+def animation_names(detects: bool, fits: bool) -> tuple[str, ...]:
+    """The graphs of another system's network; `detects`: it finds parameters itself; `fits`: it
+    fits a face's shape."""
+    return (*("detect",) * detects, *("fit",) * fits, *ANIMATION_NAMES)
 
 
 def read_graphs(path: Path, names: tuple[str, ...] = NAMES) -> Graphs:

@@ -112,7 +112,9 @@ class ModelFile:
         """The graphs that it has where it has any."""
         if "points" in self.config:
             return graphs.LANDMARK_NAMES
-        return graphs.animation_names(self.detects) if self.system else graphs.NAMES
+        if self.system:
+            return graphs.animation_names(self.detects, self.parameters == "face")
+        return graphs.NAMES
 
     @property
     def parameters(self) -> str:
@@ -138,7 +140,8 @@ class ModelFile:
         """The numbers of keypoints or landmarks that it takes, in words."""
         if self.parameters == "landmarks":
             return ", ".join(str(n) for n in LANDMARKS if self.takes(n))
-        return f"{MIN_KEYPOINTS} to {self.most}" if self.takes(MIN_KEYPOINTS) else str(self.most)
+        nested = self.config.get("nested", False)
+        return f"{MIN_KEYPOINTS} to {self.most}" if nested else str(self.most)
 
     @property
     def most(self) -> int:

@@ -54,6 +54,10 @@ class _Running:
         (found,) = self._infer("detect", planes, [planes])
         return found
 
+    def fit(self, points: Array) -> Array:
+        (found,) = self._run(self._kept, self._streams, "fit", points, [points])
+        return found
+
     def _encode(self, planes: Array, inputs: list[Array]) -> list[Array]:
         features = self._infer("encode", planes, inputs)
         if _is_large(planes):  # used once a GOP: its memory costs more than to compile it again

@@ -36,6 +36,10 @@ class Backend(Protocol):
     def detect(self, planes: Array) -> Array:
         """Keypoints, as many as the network has."""
 
+    def fit(self, points: Array) -> Array:
+        """Landmarks `(1, 478, 2)` -> pose and coefficients `(1, 4 + C)` (networks of motion model
+        `face` alone)."""
+
     def encode(self, planes: Array, qp: int) -> Any:
         """Features of a picture that was coded at `qp`."""
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from hdac.bitstream.container import NumberFormat
 from hdac.errors import UsageError
 from hdac.nets.device import pick_device
+from hdac.nets.face import FaceNet
 from hdac.nets.fusion import Reference as Moved
 from hdac.nets.keypoints import thumbnail
 from hdac.nets.threads import on_one_thread, take_one_thread
@@ -51,6 +52,9 @@ class TorchBackend:
     def detect(self, planes: Array) -> Array:
         found: Array = self._detector(thumbnail(self._tensor(planes))).cpu().numpy()
         return found
+
+    def fit(self, points: Array) -> Array:
+        raise NotImplementedError("this network has no shape model")
 
     @torch.inference_mode()
     def encode(self, planes: Array, qp: int) -> Any:
@@ -100,6 +104,12 @@ class TorchAnimation:
     @torch.inference_mode()
     def detect(self, planes: Array) -> Array:
         found: Array = self._net.find(self._tensor(planes)).cpu().numpy()
+        return found
+
+    @torch.inference_mode()
+    def fit(self, points: Array) -> Array:
+        assert isinstance(self._net, FaceNet)
+        found: Array = self._net.fit(self._tensor(points)).cpu().numpy()
         return found
 
     @torch.inference_mode()

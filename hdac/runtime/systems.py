@@ -4,6 +4,7 @@ from __future__ import annotations
 
 #: By the name of a system (`config.system` of a model).
 SYSTEMS = {
+    "hdac-face": "face",
     "motion-spade-static": "landmarks",
     "motion-spade-dynamic": "keypoints",
     "motion-spade-map": "regions",

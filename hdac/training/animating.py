@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -17,6 +19,7 @@ from hdac.motion.facemesh import EYES, LANDMARK_LEVELS, MOUTH, SETS
 from hdac.motion.regions import regions
 from hdac.nets.conditioning import draw
 from hdac.nets.critic import Critic
+from hdac.nets.face import FaceNet, ShapeModel
 from hdac.nets.keypoints import thumbnail
 from hdac.nets.planes import luma
 from hdac.nets.published import rgb_from_planes
@@ -33,7 +36,7 @@ _PART = 160
 _MATCHING = 5.0
 
 
-def noisy(values: Tensor, step: float, generator: torch.Generator) -> Tensor:
+def noisy(values: Tensor, step: float | Tensor, generator: torch.Generator) -> Tensor:
     """Uniform noise of one quantiser step in place of rounding (Balle et al., ICLR 2017, section
     3.1)."""
     noise = torch.rand(values.shape, generator=generator).to(values.device) - 0.5
@@ -55,6 +58,11 @@ def parameters_of(
             .to(batch.target.device)
             for points in (batch.there, batch.here)
         )
+    elif isinstance(net, FaceNet):
+        found = net.find(torch.cat([batch.reference_original, batch.target])).float().flatten(1)
+        shape = net.fit(torch.cat([batch.there, batch.here]))
+        found = torch.cat([shape, found], 1)
+        there, here = noisy(found, net.noise(found.device), generator).chunk(2)
     else:
         found = net.find(torch.cat([batch.reference_original, batch.target])).float()
         there, here = noisy(found, net.step, generator).chunk(2)
@@ -70,6 +78,24 @@ def face_loss(output: Tensor, target: Tensor, points: Tensor) -> Tensor:
     where = F.interpolate(where, size=(h, w), mode="bilinear", align_corners=False)
     error = ((y - wanted).abs() * where).sum((1, 2, 3)) / (where.sum((1, 2, 3)) + 1)
     return decibel(error, 2e-3)
+
+
+def learn_shapes(model: ShapeModel, clips: list[npt.NDArray[np.float32]], every: int = 6) -> None:
+    """Sets mean and directions of a shape model by the landmarks `(T, 478, 2)` of clips:
+    generalised Procrustes analysis, then principal components, eyes and mouth weighing more."""
+    chosen = SETS[len(model.weights)]
+    faces = torch.from_numpy(np.concatenate([clip[::every, chosen] for clip in clips])).double()
+    fitted = model.double()
+    important = np.isin(chosen, [*EYES, *MOUTH])
+    fitted.weights.copy_(torch.from_numpy(np.where(important, 2.0, 1.0) ** 0.5))
+    fitted.mean.copy_(faces.mean(0) - faces.mean((0, 1)))
+    for _ in range(4):
+        upright = fitted.upright(faces)
+        fitted.mean.copy_(upright.mean(0))
+    rest = ((upright - fitted.mean) * fitted.weights[:, None]).flatten(1)
+    directions = torch.linalg.eigh(rest.T @ rest).eigenvectors.flip(1).T[: len(model.basis)]
+    fitted.basis.copy_(directions.view(-1, *fitted.mean.shape) / fitted.weights[:, None])
+    model.float()
 
 
 class AnimationTask:
@@ -100,6 +126,10 @@ class AnimationTask:
             self._critic.load_state_dict(state["critic"])
             self._teach.load_state_dict(state["teach"])
 
+    def prepare(self, net: AnimationNet) -> None:
+        if isinstance(net, FaceNet) and not bool(net.shape.basis.any()):
+            learn_shapes(net.shape, [clip.points for clip in self._sampler.clips])
+
     def terms(
         self, net: AnimationNet, generator: torch.Generator, progress: float
     ) -> dict[str, Tensor]:
@@ -111,7 +141,7 @@ class AnimationTask:
             features = net.encode(batch.reference)
             made = net(batch.reference, features, there, here, refine)
             equivariance = made.planes.new_zeros(())
-            if net.takes == "keypoints":
+            if net.takes in ("keypoints", "face"):
                 thumbs = thumbnail(batch.target)
                 points = net.detector(thumbs).float()
                 equivariance = equivariance_loss(net.detector, thumbs, points, generator)

@@ -31,6 +31,9 @@ class FusionTask:
     def rng(self) -> random.Random:
         return self._sampler.rng
 
+    def prepare(self, net: CodecNet) -> None:
+        pass
+
     def terms(
         self, net: CodecNet, generator: torch.Generator, progress: float
     ) -> dict[str, Tensor]:

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from hdac.errors import UsageError
 from hdac.motion.facemesh import POINTS
 from hdac.nets.cost import decoder_gmac, gmac_of
+from hdac.nets.face import FaceNet
 from hdac.nets.fusion import Features, FusionNet, Reference
 from hdac.nets.keypoints import thumbnail
 from hdac.nets.landmarks import LandmarkNet, Located
@@ -266,6 +267,15 @@ class _Find(nn.Module):
         return found
 
 
+class _Fit(nn.Module):
+    def __init__(self, net: FaceNet) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, points: Tensor) -> Tensor:
+        return self.net.fit(points)
+
+
 class _EncodeReference(nn.Module):
     def __init__(self, net: AnimationNet) -> None:
         super().__init__()
@@ -293,6 +303,8 @@ def export_animation(model: ModelFile, folder: Path, batch: FaceBatch | None = N
     net = load_animation(model)
     given = _animations(net, batch or _noise())
     parts: dict[str, nn.Module] = {"encode": _EncodeReference(net), "animate": _Animate(net)}
+    if isinstance(net, FaceNet):
+        parts = {"fit": _Fit(net), **parts}
     if model.detects:
         parts = {"detect": _Find(net), **parts}
     graphs = {name: _graph(part, given[0][name]) for name, part in parts.items()}
@@ -323,6 +335,7 @@ def _animations(net: AnimationNet, batch: FaceBatch) -> list[dict[str, tuple[Ten
         features = tuple(net.encode(one.reference))
         out.append({
             "detect": (one.target,),
+            "fit": (one.here,),
             "encode": (one.reference,),
             "animate": (one.reference, *features, there, here),
         })  # fmt: skip

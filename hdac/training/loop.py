@@ -118,6 +118,9 @@ class Task(Protocol):
     @property
     def rng(self) -> random.Random: ...
 
+    def prepare(self, net: Any) -> None:
+        """What an untrained network has from the data."""
+
     def terms(self, net: Any, generator: torch.Generator, progress: float) -> dict[str, Tensor]:
         """The loss terms of a new batch; `total` is what is differentiated. progress: share of the
         schedule that is over."""
@@ -154,12 +157,8 @@ class Trainer:
         torch.manual_seed(config.seed)
         self.net = build(network).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         if start is not None:
-            fitting = with_more_keypoints(start, self.net)
-            if unknown := self.net.load_state_dict(fitting, strict=False).unexpected_keys:
-                raise UsageError(
-                    f"start: the weights do not fit ({', '.join(unknown[:3])}, ...); give weights "
-                    "of the same widths"
-                )
+            self._start(start, "system" in network)
+        task.prepare(self.net)
         self.ema = copy.deepcopy(self.net).requires_grad_(False)
         self.optimizer = torch.optim.AdamW(
             self.net.parameters(), lr=config.lr, betas=(0.9, 0.98), weight_decay=1e-4
@@ -169,6 +168,18 @@ class Trainer:
         out.mkdir(parents=True, exist_ok=True)
         if resume and (out / "last.pt").exists():
             self._load(out / "last.pt")
+
+    def _start(self, start: dict[str, Tensor], parts: bool) -> None:
+        """`parts`: of another system's network whatever has the same place and shape is taken."""
+        if parts:
+            own = self.net.state_dict()
+            start = {k: v for k, v in start.items() if k in own and own[k].shape == v.shape}
+        fitting = with_more_keypoints(start, self.net)
+        if unknown := self.net.load_state_dict(fitting, strict=False).unexpected_keys:
+            raise UsageError(
+                f"start: the weights do not fit ({', '.join(unknown[:3])}, ...); give weights of "
+                "the same widths"
+            )
 
     def _load(self, path: Path) -> None:
         # our own checkpoint of a moment ago; networks for use are safetensors

@@ -2,6 +2,7 @@
 
 import contextlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,21 +15,26 @@ from hdac.codec.decoder import Frame
 from hdac.codec.files import decode, encode, inspect
 from hdac.codec.modes import Shown
 from hdac.errors import HdacError, UsageError
+from hdac.motion.facemesh import POINTS
+from hdac.nets.face import FaceConfig, FaceNet
 from hdac.nets.motion_spade import MotionSpadeConfig, MotionSpadeNet
 from hdac.nets.zoo import export_model
 from hdac.runtime.models import model_from_path
+from hdac.training.animating import learn_shapes
 from hdac.training.graphs import export_animation
 from hdac.video.picture import Picture
 from tests.conftest import Run
 
 
-def made(system: str, number: int, folder: Path) -> Path:
+def made(net: MotionSpadeNet | FaceNet, folder: Path) -> Path:
     """A model that moves, and paints a little."""
     torch.manual_seed(0)
-    net = MotionSpadeNet(MotionSpadeConfig(system, number, widths=(8, 8, 8), blocks=(1, 1, 1)))
+    if isinstance(net, FaceNet):
+        rng = np.random.default_rng(0)
+        learn_shapes(net.shape, [rng.normal(0, 0.2, (40, POINTS, 2)).astype(np.float32)], 1)
     for layer in (net.generator.luma, net.generator.chroma, net.head.out):
         torch.nn.init.normal_(layer.weight, 0, 0.01)
-    path = export_model(net, system, folder, "not trained")
+    path = export_model(net, net.config.system, folder, "not trained")
     export_animation(model_from_path(path), folder)
     return path
 
@@ -36,11 +42,19 @@ def made(system: str, number: int, folder: Path) -> Path:
 @pytest.fixture
 def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
     monkeypatch.setenv("HDAC_MODELS", str(tmp_path))
-    numbers = {"motion-spade-static": 20, "motion-spade-dynamic": 6}
-    return {system: made(system, number, tmp_path) for system, number in numbers.items()}
+    small: dict[str, Any] = {"widths": (8, 8, 8), "blocks": (1, 1, 1)}
+    nets = (
+        MotionSpadeNet(MotionSpadeConfig("motion-spade-static", 20, **small)),
+        MotionSpadeNet(MotionSpadeConfig("motion-spade-dynamic", 6, **small)),
+        FaceNet(FaceConfig(coefficients=4, **small)),
+    )
+    return {net.config.system: made(net, tmp_path) for net in nets}
 
 
-@pytest.mark.parametrize("system", ["motion-spade-static", "motion-spade-dynamic"])
+SYSTEMS = ["motion-spade-static", "motion-spade-dynamic", "hdac-face"]
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
 def test_what_the_encoder_says_is_what_the_decoder_shows(
     system: str, models: dict[str, Path], head: list[Picture]
 ) -> None:
@@ -73,14 +87,20 @@ def test_headers_say_landmarks(models: dict[str, Path], head: list[Picture], hda
     assert "20 landmarks" in out
 
 
-def test_still_pictures_cost_next_to_nothing(models: dict[str, Path], head: list[Picture]) -> None:
-    config = EncoderConfig(mode="animation", model=str(models["motion-spade-static"]), qp_intra=40)
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_still_pictures_cost_next_to_nothing(
+    system: str, models: dict[str, Path], head: list[Picture]
+) -> None:
+    config = EncoderConfig(mode="animation", model=str(models[system]), qp_intra=40)
     few, many = (encode([head[0]] * n, 176, 144, 25, config) for n in (2, 102))
     assert len(many) - len(few) < 40
 
 
-def test_damage_is_named_or_concealed(models: dict[str, Path], head: list[Picture]) -> None:
-    about = {"mode": "animation", "model": str(models["motion-spade-static"]), "qp_intra": 44}
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_damage_is_named_or_concealed(
+    system: str, models: dict[str, Path], head: list[Picture]
+) -> None:
+    about = {"mode": "animation", "model": str(models[system]), "qp_intra": 44}
     data = encode(head[:12], 176, 144, 25, EncoderConfig(**about, refresh=6))  # type: ignore[arg-type]
     rng = np.random.default_rng(0)
     for _ in range(30):

@@ -7,8 +7,16 @@ import numpy as np
 import pytest
 
 from hdac.bitstream.cursor import Cursor
-from hdac.bitstream.motions import Keypoints, Landmarks, MotionHeader, pack_motion, read_motion
+from hdac.bitstream.motions import (
+    Face,
+    Keypoints,
+    Landmarks,
+    MotionHeader,
+    pack_motion,
+    read_motion,
+)
 from hdac.bitstream.rangecoder import Reader, Writer
+from hdac.motion.face import LIMIT
 from hdac.motion.keypoints import KeypointMotion
 from hdac.motion.kinds import parameter_coder
 from hdac.motion.protocol import Base, MotionModel, Parameters
@@ -18,13 +26,18 @@ from hdac.video.picture import Picture
 
 MOTIONS: list[MotionHeader] = [
     Keypoints(1, 1), Keypoints(10), Keypoints(64, 512),
-    Landmarks(20), Landmarks(68, 512), Landmarks(478, 1),
+    Landmarks(20), Landmarks(68, 512), Landmarks(478, 1), Face(5), Face(64, 64),
 ]  # fmt: skip
 
 
+def limit(motion: MotionHeader) -> int:
+    """The largest level."""
+    return LIMIT if isinstance(motion, Face) else motion.levels
+
+
 def track(motion: MotionHeader, frames: int) -> list[Parameters]:
-    rng = np.random.default_rng(1)
-    return [rng.integers(-motion.levels, motion.levels + 1, motion.shape) for _ in range(frames)]
+    rng, most = np.random.default_rng(1), limit(motion)
+    return [rng.integers(-most, most + 1, motion.shape) for _ in range(frames)]
 
 
 @pytest.mark.parametrize("motion", MOTIONS)
@@ -53,7 +66,7 @@ def test_any_bytes_are_parameters_within_their_range(motion: MotionHeader) -> No
         reader = Reader(random.Random(seed).randbytes(60))
         coder = parameter_coder(motion)
         for _ in range(8):
-            assert np.abs(coder.code(reader, None)).max() <= motion.levels
+            assert np.abs(coder.code(reader, None)).max() <= limit(motion)
 
 
 class _Network:
@@ -66,6 +79,9 @@ class _Network:
 
     def detect(self, planes: Array) -> Array:
         return np.full((1, 40, 2), planes.mean(), np.float32)
+
+    def fit(self, points: Array) -> Array:
+        raise NotImplementedError
 
     def encode(self, planes: Array, qp: int) -> Any:
         return qp
