@@ -16,42 +16,44 @@ from hdac.errors import UsageError
 from hdac.video.colour import resolve_matrix
 from hdac.video.filters import Filters
 from hdac.video.info import DEFAULT_FPS, VideoInfo, assumed
-from hdac.video.picture import Picture, Rgb
-from hdac.video.rate import parse_rate
+from hdac.video.naming import RawName, parse_name
+from hdac.video.picture import Picture, Plane, Rgb
 
-_SIZE = re.compile(r"(?<!\d)(\d{1,5})x(\d{1,5})(?!\d)", re.ASCII)
-_RATE = re.compile(r"(?<![\d.])(\d+[_-]1001|\d+(?:\.\d+)?)(?:fps|hz)", re.IGNORECASE | re.ASCII)
+#: Bits of a sample of raw video that is read; 10 are rounded to 8.
+DEPTHS = (8, 10)
 _PICTURES = (".png", ".jpg", ".jpeg")
 
 Size = tuple[int, int]
 
 
-def _named_rate(name: str) -> Fraction | None:
-    """The frame rate in a file's name."""
-    found = _RATE.search(name)
-    try:
-        return parse_rate(re.sub("[_-]", "/", found[1])) if found else None
-    except UsageError:  # 44100hz is another rate
-        return None
-
-
 class RawVideo:
-    """A .yuv file (planar 8-bit 4:2:0) or pipe; its size by `size` or in its name. Raises
-    `UsageError` for an unknown size and a file that is no whole number of pictures."""
+    """A .yuv file (planar 4:2:0 of 8 bits, or of 10 in two bytes, low one first) or pipe; its size
+    by `size` or in its name, its depth in its name. Raises `UsageError` for an unknown size, other
+    samples, and a file that is no whole number of pictures."""
 
     def __init__(self, path: Path, size: Size | None, fps: Fraction | None) -> None:
-        named = _SIZE.search(path.stem)
-        if size is None and not named:
+        named = parse_name(path.stem)
+        size = size or named.size
+        if size is None:
             raise UsageError(
                 f"{path}: raw yuv without a size; put WIDTHxHEIGHT into its name or give --size WxH"
             )
-        width, height = size or (int(named[1]), int(named[2]))  # type: ignore[index]
+        width, height = size
         if not width or not height:
             raise UsageError(f"{path}: size {width}x{height}; both sides must be at least 1")
-        rate, notes = fps or _named_rate(path.stem), list[str]()
+        self._deep, self.notes = _is_deep(path, named), list[str]()
+        rate = fps or named.fps
         if rate is None:
-            notes.append(assumed("raw yuv carries"))
-        self._bytes = width * height + 2 * ((width + 1) // 2) * ((height + 1) // 2)
+            self.notes.append(assumed("raw yuv carries"))
+        elif fps is None and named.bare:
+            self.notes.append(
+                f"{rate} frames per second, by the number behind the size in its name"
+            )
+        samples = width * height + 2 * ((width + 1) // 2) * ((height + 1) // 2)
+        self._bytes = samples * (2 if self._deep else 1)
+        if self._deep:
+            self.notes.append("10 bits a sample, by its name: rounded to 8")
+        self._sure = self._deep or named.bits is not None
         total = path.stat().st_size if path.is_file() else None
         if total is not None and total < self._bytes:
             raise UsageError(
@@ -62,15 +64,35 @@ class RawVideo:
             raise self._partial(path, total, f"{width}x{height}")
         self.info = VideoInfo(
             path, width, height, rate or DEFAULT_FPS,
-            None if total is None else total // self._bytes, notes=tuple(notes),
+            None if total is None else total // self._bytes, notes=tuple(self.notes),
         )  # fmt: skip
-        self.notes = notes
+        if total is not None:
+            with path.open("rb") as file:
+                self._planes(file.read(self._bytes))
 
     def _partial(self, path: Path, total: int, size: str) -> UsageError:
+        depth = " of 10 bits" if self._deep else ""
         return UsageError(
-            f"{path}: {total} bytes are no whole number of {size} 4:2:0 pictures ({self._bytes} "
-            "bytes each); check the size (--size WxH)"
+            f"{path}: {total} bytes are no whole number of {size} 4:2:0 pictures{depth} "
+            f"({self._bytes} bytes each); check the size (--size WxH) and the name"
         )
+
+    def _planes(self, data: bytes) -> Plane:
+        """The samples of a picture, of 8 bits. Raises `UsageError` where they are of another
+        depth."""
+        flat = np.frombuffer(data, np.uint8)
+        if self._deep:
+            deep = np.frombuffer(data, "<u2")
+            if deep.max() > 1023:
+                raise UsageError(
+                    f"{self.info.path}: samples of up to {deep.max()}; 10 bits, as its name says, "
+                    "are 0 to 1023: correct the name, or convert the file"
+                )
+            return np.minimum((deep + 2) >> 2, 255).astype(np.uint8)
+        if not self._sure:
+            _check_depth(self.info.path, flat)
+            self._sure = True
+        return flat
 
     def pictures(self) -> Iterator[Picture]:
         path, width, height = self.info.path, self.info.width, self.info.height
@@ -79,15 +101,43 @@ class RawVideo:
             while data := file.read(self._bytes):
                 if len(data) != self._bytes:
                     raise self._partial(path, len(data), f"{width}x{height}")
-                flat = np.frombuffer(data, np.uint8)
+                flat = self._planes(data)
                 y = flat[: width * height].reshape(height, width)
                 u, v = flat[width * height :].reshape(2, ch, cw)
                 yield Picture(y.copy(), u.copy(), v.copy()).padded()
 
 
+def _is_deep(path: Path, named: RawName) -> bool:
+    """Whether a name says 10 bits. Raises `UsageError` for samples that are not read."""
+    if named.layout:
+        raise UsageError(
+            f"{path}: {named.layout} by its name; only planar 4:2:0 is read, low byte first "
+            "(yuv420p, yuv420p10le): convert it, e.g. to y4m"
+        )
+    if named.bits not in (None, *DEPTHS):
+        allowed = " and ".join(map(str, DEPTHS))
+        raise UsageError(
+            f"{path}: {named.bits} bits a sample by its name; allowed are {allowed}: convert it, "
+            "e.g. to y4m"
+        )
+    return named.bits == 10
+
+
+def _check_depth(path: Path, flat: Plane) -> None:
+    """Raises `UsageError` for bytes that look like samples of two bytes: every second one is small.
+    Colours of a picture of 8 bits are around 128."""
+    for high, low in ((flat[1::2], flat[::2]), (flat[::2], flat[1::2])):
+        if high.size and high.max() < 16 <= low.max():
+            raise UsageError(
+                f"{path}: every second byte is at most {high.max()}: samples of more than 8 bits? "
+                "Put 10bit into its name (head_256x256_24_10bit.yuv), or 8bit if it is that"
+            )
+
+
 class PictureFolder:
-    """The PNG and JPEG pictures of a folder, in the order of the numbers in their names. Raises
-    `UsageError` if there are none, or if their sizes differ."""
+    """The PNG and JPEG pictures of a folder, in the order of the numbers in their names; the frame
+    rate may be in that of the folder. Raises `UsageError` if there are none, or if their sizes
+    differ."""
 
     def __init__(self, path: Path, size: Size | None, fps: Fraction | None) -> None:
         there = [p for p in path.iterdir() if not p.name.startswith(".")]
@@ -103,6 +153,7 @@ class PictureFolder:
                 f"{len(others)} others in the folder are no PNG or JPEG pictures and are left out: "
                 f"{', '.join(others[:3])}{more}"
             )
+        fps = fps or parse_name(path.name).fps
         if fps is None:
             self.notes.append(assumed("pictures carry"))
         if gaps := _gaps([p.stem for p in self._files]):
