@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from hdac.bench.recipes import check_schema, find_recipe, from_table, read_toml
-from hdac.errors import HdacError, UsageError
+from hdac.errors import UsageError
 
 VARIABLE = "HDAC_DATA"
 SCHEMA = "hdac-dataset/1"
@@ -157,7 +157,7 @@ def _text(name: str) -> str:
     return os.fsencode(name).decode(errors="replace")
 
 
-def _directory(path: str) -> list[Source]:
+def directory(path: str) -> list[Source]:
     folder = Path(path)
     if not folder.is_dir():
         raise UsageError(f"folder:{path}: no such folder; write folder:PATH")
@@ -172,7 +172,7 @@ def _directory(path: str) -> list[Source]:
     return [Source(name, p, file_hash(p)) for name, p in named.items()]
 
 
-def _chosen(text: str, data: str | None) -> tuple[Dataset, Path, list[Sequence]]:
+def choose(text: str, data: str | None) -> tuple[Dataset, Path, list[Sequence]]:
     """A set, its folder, and the sequences of the split that `text` names (none: any in the
     folder). Raises `UsageError`."""
     name, split = split_name(text)
@@ -196,12 +196,12 @@ def find_sources(text: str, data: str | None = None, names: tuple[str, ...] = ()
     """
     name, path = split_name(text)
     if name == "folder":
-        found = _directory(path)
+        found = directory(path)
     else:
-        dataset, folder, sequences = _chosen(text, data)
+        dataset, folder, sequences = choose(text, data)
         found = [
-            _checked(dataset, folder, s) for s in sequences if not names or s.name in names
-        ] or ([] if sequences else _directory(str(folder)))
+            checked(dataset, folder, s) for s in sequences if not names or s.name in names
+        ] or ([] if sequences else directory(str(folder)))
     unknown = [n for n in names if n not in {s.name for s in found}]
     if unknown:
         raise UsageError(
@@ -212,7 +212,7 @@ def find_sources(text: str, data: str | None = None, names: tuple[str, ...] = ()
     return [s for s in found if not names or s.name in names]
 
 
-def _checked(dataset: Dataset, folder: Path, sequence: Sequence) -> Source:
+def checked(dataset: Dataset, folder: Path, sequence: Sequence) -> Source:
     path, where = folder / sequence.path, f"{dataset.title}: {sequence.path}"
     if not path.exists():
         raise UsageError(f"{where} is missing below {folder}. {dataset.how_to_get}")
@@ -224,26 +224,3 @@ def _checked(dataset: Dataset, folder: Path, sequence: Sequence) -> Source:
             "(`hdac datasets prepare`)"
         )
     return Source(sequence.name, path, found, dataset.media)
-
-
-def verify(text: str, data: str | None = None) -> list[tuple[str, str]]:
-    """(sequence, "ok" or what is wrong) for each clip of a set. Raises `UsageError` if the set or
-    its folder is not there."""
-    name, path = split_name(text)
-    if name == "folder":
-        return [(s.name, "ok") for s in _directory(path)]
-    dataset, folder, sequences = _chosen(text, data)
-    if not sequences:
-        note = "the recipe has no hash to compare"
-        return [
-            (s.name, f"present, SHA-256 {s.sha256[:12]}...; {note}")
-            for s in _directory(str(folder))
-        ]
-    rows = []
-    for sequence in sequences:
-        try:
-            _checked(dataset, folder, sequence)
-            rows.append((sequence.name, "ok"))
-        except HdacError as error:
-            rows.append((sequence.name, str(error)))
-    return rows

@@ -14,6 +14,7 @@ from hdac.bench.experiment import Experiment, metric_code, to_do
 from hdac.bench.manifest import NAME, check_links, describe
 from hdac.bench.point import PointOutcome, PointTask, execute
 from hdac.bench.results import Store, as_json
+from hdac.bench.verify import check_rate
 from hdac.errors import UsageError
 
 
@@ -34,6 +35,8 @@ def plan(
     not run."""
     skipped = {c.name: why for c in experiment.codecs if (why := c.unavailable())}
     sources = find_sources(experiment.recipe.set, data, experiment.recipe.sequences)
+    for source in sources:
+        check_rate(source.path)
     tasks = [t for t in experiment.tasks(sources) if t.codec.name not in skipped]
     return tasks, to_do(tasks, store, force), skipped
 

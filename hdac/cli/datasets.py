@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from hdac.cli.common import add_json, result, say
+from hdac.cli.common import add_json, parse_fps, result, say
 from hdac.errors import HdacError
 
 
@@ -13,13 +13,18 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
     actions = sub.add_subparsers(dest="action", required=True, metavar="ACTION")
     listing = actions.add_parser("list", help="the sets, or the clips of one")
     listing.add_argument("name", nargs="?", metavar="NAME", help="a set")
-    checking = actions.add_parser("verify", help="is every clip there, and is it the right one?")
+    text = "is every clip there, is it the right one, can it be read to its end?"
+    checking = actions.add_parser("verify", help=text)
     checking.add_argument("names", nargs="*", metavar="NAME[:SPLIT]", help="sets (default: all)")
     text = "write a set's canonical pictures as lossless files, with a recipe of their hashes"
     making = actions.add_parser("prepare", help=text)
     making.add_argument("name", metavar="NAME[:SPLIT]|folder:PATH")
     making.add_argument("--out", required=True, type=Path, metavar="DIR")
-    making.add_argument("--size", metavar="WxH", help="scale to this size")
+    text = "size of raw .yuv, where its name does not say it"
+    making.add_argument("--size", metavar="WxH", help=text)
+    making.add_argument("--scale", metavar="WxH", help="scale all pictures to this size")
+    text = "frames per second, instead of the source's (raw .yuv and pictures may have none)"
+    making.add_argument("--fps", metavar="RATE", help=text)
     text = "only the first N frames of each clip"
     making.add_argument("--frames", type=int, metavar="N", help=text)
     making.add_argument("-f", "--force", action="store_true", help="overwrite files in DIR")
@@ -35,21 +40,22 @@ def run(options: argparse.Namespace) -> int:
 
 def _prepare(options: argparse.Namespace) -> int:
     from hdac.bench.datasets import find_sources
-    from hdac.bench.prepare import prepare
+    from hdac.bench.prepare import Wanted, prepare
     from hdac.video.reader import parse_size
 
     sources = find_sources(options.name, options.data)
-    size = parse_size(options.size) if options.size else None
-    frames, force = options.frames, options.force
-    recipe = prepare(sources, options.out, size, frames, force, lambda name: say(f"hdac: {name}"))
+    size, scale = (parse_size(t) if t else None for t in (options.size, options.scale))
+    fps = parse_fps(options.fps) if options.fps else None
+    wanted = Wanted(size, scale, fps, options.frames)
+    recipe = prepare(sources, options.out, wanted, options.force, lambda text: say(f"hdac: {text}"))
     data: dict[str, object] = {"recipe": str(recipe), "sequences": len(sources)}
     result(options, data, f"{recipe}: {len(sources)} sequences")
     return 0
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from hdac.bench.datasets import verify
     from hdac.bench.recipes import recipe_names
+    from hdac.bench.verify import Verified, verify
 
     wrong, data, lines = 0, {}, []
     for name in options.names or recipe_names("datasets"):
@@ -58,12 +64,12 @@ def _verify(options: argparse.Namespace) -> int:
         except HdacError as error:
             if options.names:
                 raise
-            rows = [(name, str(error))]
-        bad = [(n, text) for n, text in rows if text != "ok" and not text.startswith("present")]
-        wrong += len(bad) if options.names else 0
-        data[name] = dict(rows)
-        lines.append(f"{name}: {len(rows) - len(bad)} of {len(rows)} clips are there")
-        lines += [f"  {n}: {text}" for n, text in rows if text != "ok"]
+            rows = [Verified(name, False, str(error))]
+        bad = sum(not row.fine for row in rows)
+        wrong += bad if options.names else 0
+        data[name] = {row.name: row.text for row in rows}
+        lines.append(f"{name}: {len(rows) - bad} of {len(rows)} clips are there")
+        lines += [f"  {row.name}: {row.text}" for row in rows if row.text != "ok"]
     result(options, {"sets": data}, "\n".join(lines))
     return 1 if wrong else 0
 

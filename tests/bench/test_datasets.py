@@ -68,7 +68,7 @@ def test_prepare_fixes_a_set_by_its_hashes(hdac: Run, tmp_path: Path) -> None:
         f"folder:{clips}",
         "--out",
         out,
-        "--size",
+        "--scale",
         "48x48",
         "--frames",
         2,
