@@ -3,6 +3,7 @@ already is kept."""
 
 from __future__ import annotations
 
+import csv
 import glob
 import os
 import subprocess
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hdac.atomic import write_atomically
-from hdac.bench.cells import csv_text
+from hdac.bench.cells import csv_text, unquoted
 from hdac.bench.codecs import HDAC
 from hdac.bench.commands import run_command
 from hdac.bench.datasets import VIDEO_SUFFIXES
@@ -161,10 +162,39 @@ def run_batch(
     return summary
 
 
-def write_list(path: Path, tasks: list[BatchTask], summary: BatchSummary) -> None:
-    """The CSV of what there is now: one line a task, in the order of the tasks."""
+LIST = "batch.csv"
+_HEAD = ("input", "output", "setting", "bytes", "status", "seconds", "error")
+
+
+def _listed(out: Path) -> list[list[str]]:
+    """Lines that an earlier batch has left in a folder, of files that are still there."""
+    try:
+        with (out / LIST).open(newline="", encoding="utf-8") as file:
+            head, *rows = [list(map(unquoted, row)) for row in csv.reader(file)]
+    except (OSError, ValueError):
+        return []
+    known = tuple(head) == _HEAD
+    return [r for r in rows if len(r) == len(_HEAD) and (out / r[1]).exists()] if known else []
+
+
+def check_kept(out: Path, tasks: list[BatchTask]) -> None:
+    """Raises `UsageError` where what is there was made of another input: it would be kept."""
+    made = {row[1]: row[0] for row in _listed(out)}
+    for task in tasks:
+        other = made.get(task.output.name, task.source.name)
+        if other != task.source.name:
+            raise UsageError(
+                f"{task.output} is there, made of {other} ({LIST}), not of {task.source.name}; "
+                "choose another --out or give -f to make it anew"
+            )
+
+
+def write_list(out: Path, tasks: list[BatchTask], summary: BatchSummary) -> Path:
+    """The CSV of what there is now: one line a task, in the order of the tasks, behind those of
+    earlier batches; returns its path."""
     outcomes = {o.task.output: o for o in (*summary.made, *summary.failed)}
-    rows = []
+    ours = {task.output.name for task in tasks}
+    rows = [row for row in _listed(out) if row[1] not in ours]
     for task in tasks:
         outcome, size, seconds = outcomes.get(task.output), "", ""
         status = "kept" if outcome is None else "failed" if outcome.error else "made"
@@ -175,8 +205,8 @@ def write_list(path: Path, tasks: list[BatchTask], summary: BatchSummary) -> Non
         error = outcome.error if outcome else ""
         names = [task.source.name, task.output.name, task.setting]
         rows.append([*names, size, status, seconds, error])
-    head = ["input", "output", "setting", "bytes", "status", "seconds", "error"]
-    write_atomically(path, csv_text(head, rows).encode())
+    write_atomically(out / LIST, csv_text(_HEAD, rows).encode())
+    return out / LIST
 
 
 def check_out(out: Path) -> Path:

@@ -108,9 +108,10 @@ def run(options: argparse.Namespace) -> int:
         common = ("--level", options.level, *sound)
         tasks = batch.decode_tasks(inputs, options.out, f".{options.format}", common)
     batch.check_out(options.out)
+    if not options.force:
+        batch.check_kept(options.out, tasks)
     summary = batch.run_batch(tasks, jobs, options.scheduler, options.force, progress_lines())
-    table = options.out / "batch.csv"
-    batch.write_list(table, tasks, summary)
+    table = batch.write_list(options.out, tasks, summary)
     for outcome in summary.failed:
         say(f"hdac: {outcome.task.source} failed: {outcome.error}")
     data: dict[str, object] = {

@@ -94,6 +94,29 @@ def test_encode_then_decode(tmp_path: Path, hdac: Run) -> None:
     assert len(list(VideoReader(tmp_path / "decoded" / "a_qp40.mkv"))) == 3
 
 
+def test_what_is_there_of_another_input_is_not_kept(tmp_path: Path, hdac: Run) -> None:
+    write_video(tmp_path / "a.mp4", synthetic(2))
+    write_video(tmp_path / "a.mkv", synthetic(3))
+    write_video(tmp_path / "b.mkv", synthetic(1))
+    out = tmp_path / "out"
+    words = ("--out", out, "--mode", "base", "--preset", "fast", "-j", 1)
+    code, _, err = hdac("batch", "encode", tmp_path / "a.*", *words)
+    assert (code, "would both become a.hdac" in err) == (2, True)
+    assert hdac("batch", "encode", tmp_path / "a.mp4", *words)[0] == 0
+    assert hdac("batch", "encode", tmp_path / "b.mkv", *words)[0] == 0
+    before = (out / "a.hdac").read_bytes()
+    code, _, err = hdac("batch", "encode", tmp_path / "a.mkv", *words)
+    assert (code, "a.hdac is there, made of a.mp4 (batch.csv), not of a.mkv" in err) == (2, True)
+    assert (out / "a.hdac").read_bytes() == before
+    assert hdac("batch", "encode", tmp_path / "a.mp4", *words)[0] == 0
+    assert [(r["input"], r["status"]) for r in rows(out / "batch.csv")] == [
+        ("b.mkv", "made"),
+        ("a.mp4", "kept"),
+    ]
+    assert hdac("batch", "encode", tmp_path / "a.mkv", *words, "-f")[0] == 0
+    assert (out / "a.hdac").read_bytes() != before
+
+
 def test_a_full_disk_keeps_what_was_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tasks = [BatchTask(Path(f"{n}.mp4"), tmp_path / f"{n}.hdac", ("encode",)) for n in "ab"]
 
