@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
+from statistics import fmean
 from typing import NamedTuple
 
 import numpy as np
@@ -18,11 +20,13 @@ from hdac.errors import UsageError
 
 
 class Extra(NamedTuple):
-    """A curve of somebody else: `scores` by metric key, each as long as `kbps`."""
+    """A curve of somebody else: `scores` by metric key, each as long as `kbps`; `note`: what was
+    made of it."""
 
     name: str
     kbps: tuple[float, ...]
     scores: dict[str, tuple[float, ...]]
+    note: str = ""
 
 
 def aggregate(run: Run, codec: str) -> dict[str, object] | None:
@@ -62,31 +66,54 @@ def write_aggregates(run: Run) -> None:
             write_atomically(path, as_json(found))
 
 
-def read_extra(path: Path) -> Extra:
-    """A file of CompressAI's schema, ours or anybody's, in the order of rates. Raises
-    `UsageError`."""
+#: Keys of CompressAI's image results that say less than ours.
+_OURS = {"psnr": "psnr-rgb", "ms-ssim": "ms-ssim-rgb"}
+
+
+def pixel_rate(run: Run) -> float | None:
+    """Pixels per second, mean over the clips: what makes kbps of bits per pixel. None before a
+    point was made."""
+    rates = {
+        p.sequence: r["width"] * r["height"] * float(Fraction(r["fps"]))
+        for p in run.points.values()
+        if not p.error and (r := p.record)
+    }
+    return fmean(rates.values()) if rates else None
+
+
+def read_extra(path: Path, pixels: float | None = None) -> Extra:
+    """A file of CompressAI's schema, ours or anybody's, in the order of rates: `bitrate` in kbps,
+    else, as of images, `bpp`, which `pixels` a second make kbps of. Raises `UsageError`."""
     try:
         data = read_json(path)
-        results = data["results"]
+        results, note = data["results"], ""
+        unit = "bitrate" if "bitrate" in results else "bpp"
         columns = {
             key: [_number(v, key) for v in values]
             for key, values in results.items()
-            if isinstance(values, list) and len(values) == len(results["bitrate"])
+            if isinstance(values, list) and len(values) == len(results[unit])
         }
-        rates = columns.pop("bitrate")
+        rates = columns.pop(unit)
         if not rates or min(rates) <= 0:
-            raise ValueError(f"bitrate {rates}; one point or more is needed, all above 0 kbps")
+            raise ValueError(f"{unit} {rates}; one point or more is needed, all above 0")
+        if unit == "bpp":
+            if pixels is None:
+                raise ValueError("bpp, and no point of the run says how many pixels a second has")
+            rates = [rate * pixels / 1000 for rate in rates]
+            columns = {_OURS.get(key, key): values for key, values in columns.items()}
+            note = f"its bits per pixel are kbps at {pixels:.0f} pixels a second, the run's mean"
         order = np.argsort(rates, kind="stable")
         scores = {key: tuple(values[i] for i in order) for key, values in columns.items()}
-        return Extra(str(data.get("name", path.stem)), tuple(rates[i] for i in order), scores)
+        name = str(data.get("name", path.stem))
+        return Extra(name, tuple(rates[i] for i in order), scores, note)
     except OSError as error:
         raise UsageError(
             f"--extra {path}: {error.strerror}; give a JSON file in CompressAI's format"
         ) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(
-            f"--extra {path}: not CompressAI's format ({error!r}); "
-            "expected results.bitrate (kbps) and lists as long, of finite numbers"
+            f"--extra {path}: not CompressAI's format ({error!r}); expected results.bitrate (kbps) "
+            "or results.bpp (bits per pixel) and lists as long, of finite numbers"
         ) from error
 
 
@@ -106,6 +133,7 @@ def beside(run: Run, extra: Sequence[Extra]) -> tuple[list[Extra], list[str]]:
             name = f"{name} (extra)"
         if name != other.name:
             notes.append(f"{other.name} is a name of this run already: shown as {name}")
+        notes += [f"{name}: {other.note}"] * bool(other.note)
         if not set(other.scores) & set(run.metrics):
             have, ours = (", ".join(keys) or "none" for keys in (other.scores, run.metrics))
             notes.append(f"{name} is in no figure: its metrics are {have}, those of the run {ours}")

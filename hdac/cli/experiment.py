@@ -31,7 +31,7 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
     report.add_argument("--recipe", metavar="NAME|FILE", help=text)
     for action in (go, report):
         action.add_argument("--data", metavar="DIR", help="where clips lie (default: HDAC_DATA)")
-        text = "CompressAI's format: plot it too"
+        text = "CompressAI's format, of videos (bitrate) or images (bpp): plot it too"
         extra = action.add_argument("--extra", metavar="FILE.json", action="append", help=text)
         extra.type, extra.default = Path, []
         text = "points of codecs that this machine lacks, made elsewhere"
@@ -106,7 +106,7 @@ def _report(
 ) -> int:
     from hdac.bench.analysis import load
     from hdac.bench.archive import adopt
-    from hdac.bench.compressai import beside, read_extra, write_aggregates
+    from hdac.bench.compressai import beside, pixel_rate, read_extra, write_aggregates
     from hdac.bench.figures import write_figures
     from hdac.bench.report import write_report
     from hdac.bench.results import Store
@@ -115,7 +115,7 @@ def _report(
     if options.archive:
         say_notes("--archive", adopt(Store(folder), experiment, options.archive))
     run = load(folder)
-    extra, notes = beside(run, [read_extra(path) for path in options.extra])
+    extra, notes = beside(run, [read_extra(path, pixel_rate(run)) for path in options.extra])
     say_notes("--extra", notes)
     found = write_tables(run)
     write_aggregates(run)

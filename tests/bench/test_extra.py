@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hdac.bench.analysis import load
-from hdac.bench.compressai import beside, read_extra
+from hdac.bench.compressai import beside, pixel_rate, read_extra
 from hdac.bench.figures import extra_points, rd_figure
 from hdac.bench.report import curves
 from hdac.errors import UsageError
@@ -99,3 +99,31 @@ def test_no_metric_in_common_is_said(
     assert code == 0
     assert "theirs is in no figure: its metrics are" in err
     assert "those of the run psnr-y" in err
+
+
+def test_bits_per_pixel(folder: Path, tmp_path: Path) -> None:
+    """CompressAI's files of images: the clips here have 64x64 pixels, 25 times a second."""
+    run = load(folder)
+    assert pixel_rate(run) == 64 * 64 * 25
+    path = extra(
+        tmp_path, {"bpp": [0.2, 0.1], "psnr": [33, 30], "psnr-y": [34, 31], "ms-ssim": [1]}
+    )
+    found = read_extra(path, pixel_rate(run))
+    assert found.kbps == (10.24, 20.48)
+    assert found.scores == {"psnr-rgb": (30, 33), "psnr-y": (31, 34)}
+    _, notes = beside(run, [found])
+    assert notes == [
+        "theirs: its bits per pixel are kbps at 102400 pixels a second, the run's mean"
+    ]
+    with pytest.raises(UsageError, match="no point of the run"):
+        read_extra(path)
+    path = extra(tmp_path, {"bpp": [0.1, 0.2], "bitrate": [7, 9], "psnr-y": [31, 34]})
+    assert read_extra(path).kbps == (7, 9)
+
+
+def test_an_extra_of_images_is_in_the_figures(folder: Path, tmp_path: Path, hdac: Run) -> None:
+    path = extra(tmp_path, {"bpp": [0.1, 0.4], "psnr-y": [31, 34]})
+    code, _, err = hdac("experiment", "report", folder, "--extra", path, "--no-players")
+    assert code == 0
+    assert "pixels a second" in err
+    assert "theirs" in (folder / "figures" / "rd_psnr-y.svg").read_text()
