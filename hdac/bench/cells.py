@@ -1,17 +1,13 @@
-"""Tables as markdown, LaTeX (booktabs), CSV and xlsx. Texts are data: none is read as markup."""
+"""Tables as markdown, LaTeX (booktabs) and CSV. Texts are data: none is read as markup."""
 
 from __future__ import annotations
 
 import csv
 import io
 import re
-import zipfile
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Sequence
 
 Cells = Sequence[Sequence[str]]
-_EPOCH = (1980, 1, 1, 0, 0, 0)
-_MODIFIED = rb"\g<1>1980-01-01T00:00:00Z"
 _TEX = str.maketrans({
     **{c: rf"\{c}" for c in "%_&$#{}"}, "±": r"$\pm$", "~": r"\textasciitilde{}",
     "\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "|": r"\textbar{}", "\n": " ",
@@ -43,7 +39,7 @@ def latex(head: Sequence[str], rows: Cells, caption: str) -> str:
     ])  # fmt: skip
 
 
-def _formula(cell: object) -> bool:
+def is_formula(cell: object) -> bool:
     """Whether a spreadsheet would take a text for a formula."""
     if not isinstance(cell, str) or cell[:1] not in _FORMULA:
         return False
@@ -59,39 +55,10 @@ def csv_text(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(head)
-    table.writerows([f"'{c}" if _formula(c) else c for c in row] for row in rows)
+    table.writerows([f"'{c}" if is_formula(c) else c for c in row] for row in rows)
     return text.getvalue()
 
 
 def unquoted(cell: str) -> str:
     """What `csv_text` was given for a cell."""
-    return cell[1:] if cell[:1] == "'" and _formula(cell[1:]) else cell
-
-
-def xlsx(sheets: Mapping[str, tuple[Sequence[str], Iterable[Sequence[object]]]]) -> bytes:
-    """A workbook with fixed dates inside, so that equal tables are equal files."""
-    import openpyxl
-    from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
-
-    book = openpyxl.Workbook()
-    book.remove(book.worksheets[0])
-    for name, (head, rows) in sheets.items():
-        sheet = book.create_sheet(name)
-        for i, row in enumerate((head, *rows), 1):
-            for j, value in enumerate(row, 1):
-                if not isinstance(value, str):
-                    sheet.cell(i, j, value)
-                elif value:
-                    cell = sheet.cell(i, j, ILLEGAL_CHARACTERS_RE.sub("?", value))
-                    cell.data_type, cell.quotePrefix = "s", _formula(value)
-        sheet.freeze_panes = "A2"
-    book.properties.created = book.properties.modified = datetime(*_EPOCH)
-    raw, out = io.BytesIO(), io.BytesIO()
-    book.save(raw)
-    with zipfile.ZipFile(raw) as old, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as new:
-        for name in old.namelist():
-            data = old.read(name)
-            if name == "docProps/core.xml":  # openpyxl writes the time of saving into it
-                data = re.sub(rb"(<dcterms:modified[^>]*>)[^<]*", _MODIFIED, data)
-            new.writestr(zipfile.ZipInfo(name, _EPOCH), data, zipfile.ZIP_DEFLATED)
-    return out.getvalue()
+    return cell[1:] if cell[:1] == "'" and is_formula(cell[1:]) else cell

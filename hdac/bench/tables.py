@@ -20,10 +20,11 @@ from hdac.bench.analysis import (
     rate_point,
 )
 from hdac.bench.bd import summarise
-from hdac.bench.cells import csv_text, latex, markdown, xlsx
+from hdac.bench.cells import csv_text, latex, markdown
 from hdac.bench.names import number_text
 from hdac.bench.published import HEAD, ROWS
 from hdac.bench.results import FRAMES, Point, frames_csv
+from hdac.bench.workbook import Sheet, tables_workbook
 from hdac.bench.worst import worst_head, worst_rows
 from hdac.metrics.registry import METRICS
 
@@ -334,13 +335,16 @@ def write_tables(run: Run) -> list[Comparison]:
         "## Means over the sequences\n",
         markdown(means, marked(run, mean_rows(run))),
     ]
-    sheets = {"BD": (DETAIL_HEAD, detail_rows(found)), "RD": (rd_head(run), rd_rows(run))}
+    sheets: dict[str, Sheet] = {
+        "BD": (DETAIL_HEAD, detail_rows(found)),
+        "RD": (rd_head(run), rd_rows(run)),
+    }
     files = {
         "bd.md": "\n".join(text).encode(),
         "bd.tex": "\n".join(tex).encode(),
         "bd.csv": csv_text(*sheets["BD"]).encode(),
         "rd.csv": csv_text(*sheets["RD"]).encode(),
-        "tables.xlsx": xlsx(sheets),
+        "tables.xlsx": tables_workbook(run, sheets),
         "time.md": (_TIME_NOTE + markdown(_TIME_HEAD, marked(run, time_rows(run)))).encode(),
     }
     per_frame = frames_csv(run.store, run.points.items(), tuple(run.metrics))

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from hdac.bench.analysis import load
-from hdac.bench.cells import csv_text, latex, xlsx
+from hdac.bench.cells import csv_text, latex
 from hdac.bench.datasets import find_sources
 from hdac.bench.results import FRAMES, Store, as_json
 from hdac.bench.tables import write_tables
+from hdac.bench.workbook import workbook
 from hdac.cli.main import main
 from hdac.errors import UsageError
 from tests.conftest import Run
@@ -190,6 +191,6 @@ def test_formulas_and_tex() -> None:
 
     text = csv_text(["a", "b", "c", "d"], [["=1+1", "@x", "-1.5", -2]])
     assert text == "a,b,c,d\n'=1+1,'@x,-1.5,-2\n"
-    book = openpyxl.load_workbook(io.BytesIO(xlsx({"s": (["=1+1"], [["=1+1"]])})))
+    book = openpyxl.load_workbook(io.BytesIO(workbook({"s": (["=1+1"], [["=1+1"]])})))
     assert [c.data_type for row in book["s"].iter_rows() for c in row] == ["s", "s"]
     assert r"\input{" not in latex(["a"], [[r"\input{/etc/passwd}"]], "x")

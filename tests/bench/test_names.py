@@ -14,14 +14,15 @@ import openpyxl
 import pytest
 
 from hdac.bench.analysis import load
-from hdac.bench.cells import csv_text, latex, markdown, unquoted, xlsx
+from hdac.bench.cells import csv_text, latex, markdown, unquoted
 from hdac.bench.compressai import write_aggregates
 from hdac.bench.datasets import find_sources, load_dataset
 from hdac.bench.figures import STYLE, rd_figure, sequences_figure
-from hdac.bench.prepare import prepare
+from hdac.bench.prepare import Wanted, prepare
 from hdac.bench.report import write_report
 from hdac.bench.results import FRAMES
 from hdac.bench.tables import write_tables
+from hdac.bench.workbook import workbook
 from tests.bench.conftest import experiment, results_folder, x264
 from tests.conftest import Run, synthetic, write_video
 
@@ -157,7 +158,7 @@ def test_a_run_over_clips_with_such_names(tmp_path: Path, hdac: Run) -> None:
     assert (code, json.loads(text)["made"]) == (0, len(names) + 1)
     assert set(load(out).sequences) == {*names, "y" * 230}
     sources = find_sources(f"folder:{clips}")
-    made = prepare(sources, tmp_path / 'set "of" \\ mine', None, None, False, lambda _: None)
+    made = prepare(sources, tmp_path / 'set "of" \\ mine', Wanted(), False, lambda _: None)
     assert tomllib.loads(made.read_text(encoding="utf-8"))["title"] == 'set "of" \\ mine'
     assert [s.name for s in load_dataset(str(made))[1]] == [s.name for s in sources]
     assert len(find_sources(str(made))) == len(sources)
@@ -193,6 +194,6 @@ def test_suffixes_that_would_overwrite(suffix: str, tmp_path: Path, clips: Path,
 
 
 def test_controls_in_workbooks() -> None:
-    data = xlsx({"s": (["a\x01"], [["b\x0bc"]])})
+    data = workbook({"s": (["a\x01"], [["b\x0bc"]])})
     sheet = openpyxl.load_workbook(io.BytesIO(data))["s"]
     assert [c.value for row in sheet.iter_rows() for c in row] == ["a?", "b?c"]

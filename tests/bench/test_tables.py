@@ -2,14 +2,17 @@
 
 import io
 import zipfile
+from pathlib import Path
 
 import openpyxl
 import pytest
 
-from hdac.bench.analysis import Comparison, label
+from hdac.bench.analysis import Comparison, label, load
 from hdac.bench.bd import Bd
-from hdac.bench.cells import latex, markdown, xlsx
-from hdac.bench.tables import summary_cell
+from hdac.bench.cells import latex, markdown
+from hdac.bench.tables import summary_cell, write_tables
+from hdac.bench.workbook import score_range, workbook
+from tests.bench.conftest import results_folder
 
 
 def compared(values: list[float | None]) -> Comparison:
@@ -38,9 +41,9 @@ def test_markdown_and_latex() -> None:
 
 def test_workbooks_are_the_same_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     sheets = {"BD": (["codec", "value"], [["a", -1.5], ["b", ""]]), "RD": (["x"], [[1]])}
-    first = xlsx(sheets)
+    first = workbook(sheets)
     monkeypatch.setattr("time.time", lambda: 2e9)
-    assert xlsx(sheets) == first
+    assert workbook(sheets) == first
     book = openpyxl.load_workbook(io.BytesIO(first))
     assert book.sheetnames == ["BD", "RD"]
     assert [[c.value for c in row] for row in book["BD"].iter_rows()] == [
@@ -51,6 +54,47 @@ def test_workbooks_are_the_same_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {i.date_time for i in zipfile.ZipFile(io.BytesIO(first)).infolist()} == {
         (1980, 1, 1, 0, 0, 0)
     }
+
+
+def test_numbers_are_numbers_and_curves_are_charts(tmp_path: Path) -> None:
+    points = {
+        ("001", c, v): (64.0 / 2**i + j, {"psnr-y": 40.0 - 3 * i, "vmaf": 90.0 - 9 * i})
+        for j, c in enumerate("ab")
+        for i, v in enumerate((22, 27.5, 32))
+    }
+    folder = results_folder(tmp_path, points, ("psnr-y", "vmaf"))
+    write_tables(load(folder))
+    book = openpyxl.load_workbook(folder / "tables.xlsx")
+    assert book.sheetnames == ["BD", "RD", "Charts", "Curves"]
+    head, *rows = book["RD"].iter_rows(values_only=True)
+    for column in ("value", "kbps", "bpp", "psnr-y", "vmaf", "frames", "fps"):
+        assert {type(row[head.index(column)]) for row in rows} <= {int, float}, column
+    assert {row[0] for row in rows} == {"001"}
+    assert [row[2] for row in rows[:3]] == [22, 27.5, 32]
+    _, *curves = book["Curves"].iter_rows(values_only=True)
+    assert curves[:3] == [("psnr-y", "a", 16, 34), ("psnr-y", "a", 32, 37), ("psnr-y", "a", 64, 40)]
+    first, second = book["Charts"]._charts
+    assert [[s.tx.v for s in chart.series] for chart in (first, second)] == [["a", "b"]] * 2
+    refs = [(s.xVal.numRef.f, s.yVal.numRef.f) for s in second.series]
+    assert refs == [
+        ("'Curves'!$C$8:$C$10", "'Curves'!$D$8:$D$10"),
+        ("'Curves'!$C$11:$C$13", "'Curves'!$D$11:$D$13"),
+    ]
+    x, y = first.x_axis.scaling, first.y_axis.scaling
+    assert (x.logBase, x.min, x.max, y.min, y.max) == (2, 16, 128, 34, 40)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "bounds"),
+    [
+        (28.3, 41.2, (28, 42, 2)), (0.981, 0.9953, (0.98, 0.996, 0.002)), (5, 5, (5, 6, 1)),
+        (17.2, 96.1, (10, 100, 10)), (-3.2, 4.1, (-4, 5, 1)),
+    ],
+)  # fmt: skip
+def test_bounds_of_an_axis(low: float, high: float, bounds: tuple[float, ...]) -> None:
+    found = score_range(low, high)
+    assert found[0] <= low <= high <= found[1]
+    assert found == pytest.approx(bounds)
 
 
 def test_labels() -> None:
