@@ -225,7 +225,7 @@ def _cascade(job: Job) -> str:
 @dataclass(frozen=True)
 class HdacRecipe:
     """hdac as a codec of an experiment; the settings are those of `hdac encode` and `hdac
-    decode`."""
+    decode`. `base`: the codec that is its base layer alone, of the same settings."""
 
     title: str
     points: tuple[float, ...]
@@ -244,6 +244,7 @@ class HdacRecipe:
     precision: Literal["auto", "int8", "fp32", "bf16"] = "auto"
     qp_base: int | None = None
     qp_intra: int | None = None
+    base: str = ""
     timeout: float = 20.0
     notes: str = ""
 
@@ -257,7 +258,7 @@ class HdacRecipe:
 
     def settings(self) -> dict[str, object]:
         """What is not about the experiment."""
-        about = ("title", "points", "notes", "timeout")
+        about = ("title", "points", "notes", "timeout", "base")
         return {k: v for k, v in vars(self).items() if k not in about}
 
 

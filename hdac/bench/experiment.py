@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hdac.bench.codecs import BenchCodec, codec_from_table, load_codec
+from hdac.bench.codecs import BenchCodec, Hdac, codec_from_table, load_codec
 from hdac.bench.datasets import Source
 from hdac.bench.environment import code_version
 from hdac.bench.names import check_name, file_stem, number_text
@@ -109,12 +109,38 @@ def load_experiment(name: str) -> Experiment:
             f"{path}: {', '.join(unknown)} in anchors, points or codec is not among "
             f"codecs = {', '.join(names)}"
         )
+    for codec in codecs:
+        _check_base(codec, {c.name: c for c in codecs}, path)
     chosen = {c.name: tuple(points.get(c.name, c.recipe.points)) for c in codecs}
-    for codec, values in chosen.items():
+    for name, values in chosen.items():
         numbers = all(isinstance(v, int | float) for v in values)
         if not values or not numbers or len(set(values)) < len(values):
-            raise UsageError(f"{path}: points of {codec} = {list(values)}; give different numbers")
+            raise UsageError(f"{path}: points of {name} = {list(values)}; give different numbers")
     return Experiment(path.stem, recipe, tuple(codecs), chosen)
+
+
+#: What makes a base layer; of a hybrid codec and its `base` it is the same.
+_BASE = (
+    "parameter", "tune", "base_codec", "base_encoder", "base_scale", "preset", "refresh", "qp_base",
+    "qp_intra",
+)  # fmt: skip
+
+
+def _check_base(codec: BenchCodec, among: dict[str, BenchCodec], path: Path) -> None:
+    """Raises `UsageError` where a codec's `base` in the same experiment is not its base layer."""
+    if not isinstance(codec, Hdac) or codec.recipe.base not in among:
+        return
+    base = among[codec.recipe.base]
+    where = f"{path}: {codec.name} has base = {base.name!r}"
+    if not isinstance(base, Hdac) or base.recipe.mode != "base":
+        raise UsageError(f"{where}, which is no base layer alone; name a codec of mode base")
+    for key in _BASE:
+        ours, theirs = getattr(codec.recipe, key), getattr(base.recipe, key)
+        if ours != theirs:
+            raise UsageError(
+                f"{where}, whose {key} is {theirs!r}, not {ours!r}: another base layer; name one "
+                "of the same settings"
+            )
 
 
 def _codec(name: str, inline: dict[str, Any], experiment: Path) -> BenchCodec:

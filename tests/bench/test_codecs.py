@@ -106,7 +106,7 @@ def test_hdac_is_a_codec() -> None:
 def test_what_decides_a_result() -> None:
     a, b = (Hdac("h", HdacRecipe("t", (4,), refresh=r)) for r in ("auto", "never"))
     assert a.decides() != b.decides()
-    assert a.decides() == Hdac("other", HdacRecipe("another title", (9,))).decides()
+    assert a.decides() == Hdac("other", HdacRecipe("another title", (9,), base="b")).decides()
 
 
 def test_code_version_ignores_comments_and_layout(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hdac.bench.codecs import Anchor, AnchorRecipe, load_codec
+from hdac.bench.codecs import Anchor, AnchorRecipe, Hdac, load_codec
 from hdac.bench.datasets import load_dataset
 from hdac.bench.experiment import load_experiment
 from hdac.bench.recipes import find_recipe, from_table, recipe_names
@@ -18,6 +18,54 @@ def test_every_anchor_is_read(name: str) -> None:
     codec = load_codec(name)
     assert codec.name == name
     assert len(codec.recipe.points) >= 5
+
+
+@pytest.mark.parametrize("name", [n for n in recipe_names("baselines") if n.startswith("hdac-")])
+def test_every_hybrid_codec_has_its_base(name: str, tmp_path: Path) -> None:
+    codec = load_codec(name)
+    assert isinstance(codec, Hdac)
+    assert bool(codec.recipe.base) == (codec.recipe.mode == "hybrid")
+    names = [name, codec.recipe.base] if codec.recipe.base else [name]
+    text = 'schema = "hdac-experiment/1"\ntitle = "t"\nset = "carphone"\nanchors = []\n'
+    (tmp_path / "e.toml").write_text(f"{text}codecs = {names}\n")
+    assert len(load_experiment(str(tmp_path / "e.toml")).codecs) == len(names)
+
+
+@pytest.mark.parametrize(
+    ("base", "message"),
+    [
+        ("x265-tuned", "has base = 'x265-tuned', which is no base layer alone"),
+        ("hdac-hybrid", "which is no base layer alone"),
+        ("hdac-base", "whose base_codec is 'hevc', not 'mixed': another base layer"),
+        ("hdac-base-mixed-perceptual", "whose tune is 'perceptual', not 'psnr'"),
+    ],
+)
+def test_a_base_that_is_another(base: str, message: str, tmp_path: Path) -> None:
+    text = f"""
+    schema = "hdac-experiment/1"
+    title = "t"
+    set = "carphone"
+    codecs = ["h", "{base}"]
+    anchors = []
+    [codec.h]
+    kind = "hdac"
+    title = "h"
+    base_codec = "mixed"
+    base = "{base}"
+    points = [30]
+    """
+    (tmp_path / "e.toml").write_text(text)
+    with pytest.raises(UsageError, match=message):
+        load_experiment(str(tmp_path / "e.toml"))
+
+
+def test_medium_and_slow_differ_by_their_preset_alone() -> None:
+    slow, medium = (load_codec(name).recipe for name in ("vvenc-ldb", "vvenc-ldb-medium"))
+    assert isinstance(slow, AnchorRecipe)
+    assert isinstance(medium, AnchorRecipe)
+    words = [(a, b) for a, b in zip(slow.encode, medium.encode, strict=True) if a != b]
+    assert words == [("slow", "medium")]
+    assert slow.points == medium.points
 
 
 @pytest.mark.parametrize("name", recipe_names("datasets"))
