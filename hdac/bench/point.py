@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from hdac.bench.codecs import BenchCodec, Hdac, Job
 from hdac.bench.commands import Ran, run_command, shown
 from hdac.bench.datasets import VARIABLE, Source, file_hash
+from hdac.bench.payload import stream_payload
 from hdac.bench.raw import read_clip, read_raw
 from hdac.codec.files import inspect
 from hdac.errors import HdacError, ToolError, UsageError
@@ -181,6 +182,8 @@ def point_record(task: PointTask, clip: Clip, coded: Coded) -> dict[str, Any]:
     """What a point's file says of itself; of its results the rate."""
     codec, (width, height), size = task.codec, clip.size, len(coded.data)
     count = len(clip.pictures)
+    bits = vars(inspect(coded.data).bits) if isinstance(codec, Hdac) else None
+    payload = stream_payload(codec.recipe.suffix, coded.data)
     return {
         "schema": SCHEMA,
         "name": codec.name,
@@ -196,7 +199,8 @@ def point_record(task: PointTask, clip: Clip, coded: Coded) -> dict[str, Any]:
         "height": height,
         "matrix": clip.matrix,
         "bytes": size,
-        "bits": vars(inspect(coded.data).bits) if isinstance(codec, Hdac) else None,
+        "bits": bits,
+        "payload_bits": 8 * size - bits["header"] if bits else payload,
         "decides": codec.decides(),
         "results": {
             "bitrate": [round(size * 8 * float(clip.fps) / count / 1000, 6)],

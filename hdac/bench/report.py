@@ -22,7 +22,16 @@ from hdac.bench.figures import averaged_points, extra_points
 from hdac.bench.names import number_text
 from hdac.bench.players import players
 from hdac.bench.published import HEAD, ROWS
-from hdac.bench.tables import about, bd_rows, marked, rd_head, rd_rows
+from hdac.bench.shares import Table, share_tables
+from hdac.bench.tables import (
+    about,
+    bd_rows,
+    marked,
+    rd_head,
+    rd_rows,
+    summary_cell,
+)
+from hdac.bench.times import TIME_HEAD, TIME_NOTE, time_rows
 from hdac.bench.worst import worst_head, worst_rows
 from hdac.errors import HdacError
 
@@ -107,6 +116,7 @@ def _page(
             for a in run.anchors
         ],
         min_overlap=f"{100 * MIN_OVERLAP:.0f}",
+        shares=[{**t._asdict(), **_table(t.head, marked(run, t.rows))} for t in _shares(run)],
         published=_table(HEAD, ROWS),
         players=bool(shown),
         note=note,
@@ -123,6 +133,12 @@ def _plotly() -> str:
     from plotly.offline import get_plotlyjs
 
     return str(get_plotlyjs())
+
+
+def _shares(run: Run) -> list[Table]:
+    """The network's share, payload, and time, which two runs do not have in common."""
+    time = Table("Time", TIME_NOTE.strip(), [*TIME_HEAD], time_rows(run))
+    return [*share_tables(run, summary_cell), *([time] if time.rows else [])]
 
 
 def _figures(run: Run) -> list[tuple[str, str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import lzma
 from collections import Counter
 from collections.abc import Callable, Sequence
+from statistics import fmean
 from typing import Any
 
 from hdac.atomic import write_atomically
@@ -22,15 +23,16 @@ from hdac.bench.analysis import (
 from hdac.bench.bd import summarise
 from hdac.bench.cells import csv_text, latex, markdown
 from hdac.bench.names import number_text
+from hdac.bench.payload import payload_kbps
 from hdac.bench.published import HEAD, ROWS
 from hdac.bench.results import FRAMES, Point, frames_csv
+from hdac.bench.shares import own_comparisons, share_tables
+from hdac.bench.times import TIME_HEAD, TIME_NOTE, time_rows
 from hdac.bench.workbook import Sheet, tables_workbook
 from hdac.bench.worst import worst_head, worst_rows
 from hdac.metrics.registry import METRICS
 
 _Number = float | None
-#: A record that says more (width times height) is not believed.
-MAX_PIXELS = 8192 * 4320
 
 
 def about(run: Run) -> str:
@@ -200,7 +202,8 @@ def _round(value: _Number, digits: int = 3) -> float | str:
 def rd_head(run: Run) -> list[str]:
     bits = (f"bits_{layer}" for layer in LAYERS)
     return [
-        "sequence", "codec", "value", "kbps", "bpp", *run.metrics, *bits, "frames", "fps", "status",
+        "sequence", "codec", "value", "kbps", "bpp", "kbps_payload", *run.metrics, *bits, "frames",
+        "fps", "status",
     ]  # fmt: skip
 
 
@@ -214,7 +217,8 @@ def rd_rows(run: Run) -> list[list[object]]:
             rows.append([*head, *[""] * (len(rd_head(run)) - 4), status])
             continue
         bits, record = p.record["bits"] or {}, p.record
-        rate = [round(p.kbps, 4), record["results"]["bpp"][0]]
+        payload = payload_kbps(record)
+        rate = [round(p.kbps, 4), record["results"]["bpp"][0], _round(payload, 4) or "n/a"]
         scores = [_round(p.score(m), 6) for m in run.metrics]
         layers = [bits.get(layer, "") for layer in LAYERS]
         rows.append([*head, *rate, *scores, *layers, record["frames"], record["fps"], "ok"])
@@ -230,15 +234,21 @@ def mean_rows(run: Run) -> list[list[str]]:
             points, head = run.at(codec, value), [codec, number_text(value)]
             few = f"{len(points)} of {len(run.sequences)} clips"
             if why := missing(points) or few * (len(points) < len(run.sequences)):
-                rows.append([*head, why, *[""] * len(run.metrics), ""])
+                rows.append([*head, why, "", *[""] * len(run.metrics), ""])
                 continue
             group = groups[codec, value]
             shares = group[list(LAYERS)].sum()
             layers = (100 * shares / shares.sum())[shares > 0]
             bits = ", ".join(f"{name} {share:.1f}" for name, share in layers.items())
             cells = [_mean(group, m) for m in run.metrics]
-            rows.append([*head, f"{group.kbps.mean():.2f}", *cells, bits])
+            rows.append([*head, f"{group.kbps.mean():.2f}", _payload(points), *cells, bits])
     return rows
+
+
+def _payload(points: list[Point]) -> str:
+    rates = [payload_kbps(p.record) for p in points]
+    known = [rate for rate in rates if rate is not None]
+    return f"{fmean(known):.2f}" if len(known) == len(points) else "n/a"
 
 
 def _mean(group: Any, metric: str) -> str:
@@ -252,42 +262,6 @@ def _mean(group: Any, metric: str) -> str:
         digits = 2
     mark = f" ({at_cap} at the cap)" if at_cap else ""
     return f"{group[metric].mean():.{digits}f}{mark}"
-
-
-def time_rows(run: Run) -> list[list[str]]:
-    """Seconds of this machine, one thread a process: not part of what two runs have in common."""
-    rows = []
-    for codec in run.codecs:
-        points, table = run.of(codec), run.table[run.table.codec == codec]
-        if not points:
-            continue
-        cells = []
-        for side in ("encoding", "decoding"):
-            timed = table[table[side] > 0]
-            each = 1000 * timed[side].sum() / max(timed.frames.sum(), 1)
-            cells.append(f"{each:.1f}" if len(timed) else "n/a")
-        rows.append([codec, *cells, _gmac(run.about.codecs[codec].recipe, points[0])])
-    return rows
-
-
-def _gmac(recipe: dict[str, Any], point: Point) -> str:
-    """What the network costs at the decoder; empty without one, "n/a" where it is not here."""
-    from hdac.errors import HdacError
-    from hdac.nets.cost import decoder_gmac
-    from hdac.nets.zoo import load_model
-    from hdac.runtime.models import find_model, serving, shipped
-
-    mode, tune, model = (str(recipe.get(k, "")) for k in ("mode", "tune", "model"))
-    if mode not in ("hybrid", "animation"):
-        return ""
-    height, width = point.record["height"], point.record["width"]
-    try:
-        name = serving(model, mode, tune or "psnr")
-        if name not in {m.name for m in shipped()} or height * width > MAX_PIXELS:
-            return "n/a"
-        return f"{decoder_gmac(load_model(find_model(name)), width, height):.2f}"
-    except HdacError:
-        return "n/a"
 
 
 # ---- writing
@@ -327,7 +301,10 @@ def write_tables(run: Run) -> list[Comparison]:
             f"Per sequence, {label(headline)}:\n",
             markdown(["sequence", *by], per),
         ]
-    means = ["codec", "point", "kbps", *map(label, run.metrics), "bits by layer, %"]
+    means = ["codec", "point", "kbps", "payload", *map(label, run.metrics), "bits by layer, %"]
+    for table in share_tables(run, summary_cell):
+        text += [f"## {table.title}\n", table.note + "\n"]
+        text.append(markdown(table.head, marked(run, table.rows)))
     text += [
         *(() if labels else ("No point has a value of any metric: the reasons are above.\n",)),
         "## Published, on other clips and with other anchor settings\n",
@@ -335,8 +312,9 @@ def write_tables(run: Run) -> list[Comparison]:
         "## Means over the sequences\n",
         markdown(means, marked(run, mean_rows(run))),
     ]
+    own = [c for c in own_comparisons(run) if c.anchor not in run.anchors]
     sheets: dict[str, Sheet] = {
-        "BD": (DETAIL_HEAD, detail_rows(found)),
+        "BD": (DETAIL_HEAD, detail_rows([*found, *own])),
         "RD": (rd_head(run), rd_rows(run)),
     }
     files = {
@@ -345,7 +323,7 @@ def write_tables(run: Run) -> list[Comparison]:
         "bd.csv": csv_text(*sheets["BD"]).encode(),
         "rd.csv": csv_text(*sheets["RD"]).encode(),
         "tables.xlsx": tables_workbook(run, sheets),
-        "time.md": (_TIME_NOTE + markdown(_TIME_HEAD, marked(run, time_rows(run)))).encode(),
+        "time.md": (TIME_NOTE + markdown(TIME_HEAD, marked(run, time_rows(run)))).encode(),
     }
     per_frame = frames_csv(run.store, run.points.items(), tuple(run.metrics))
     if per_frame.count("\n") > 1:  # a table of other metrics is better than an empty one
@@ -355,11 +333,3 @@ def write_tables(run: Run) -> list[Comparison]:
     for name, data in files.items():
         write_atomically(folder / name, data)
     return found
-
-
-_TIME_NOTE = (
-    "Milliseconds a frame, one thread a process, several side by side; hdac: start-up excluded. "
-    "environment.json is the machine of the last run: points that were kept from earlier runs may "
-    "be another's.\n\n"
-)
-_TIME_HEAD = ("codec", "encoding", "decoding", "network at the decoder, GMAC per frame")

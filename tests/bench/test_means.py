@@ -53,7 +53,7 @@ def test_means_are_of_the_same_clips(without: tuple[str, ...], tmp_path: Path) -
     run = load(results_folder(tmp_path, points, ("psnr-y", "identity")))
     (first, *_) = mean_rows(run)
     wanted = {0: "0.5000", 1: "n/a (2 of 3 clips)", 2: "n/a (1 of 3 clips)"}[len(without)]
-    assert first == ["a", "40", "10.00", "28.00", wanted, ""]
+    assert first == ["a", "40", "10.00", "n/a", "28.00", wanted, ""]
 
 
 @pytest.mark.parametrize(("count", "shown"), [(1, False), (2, True), (3, True)])

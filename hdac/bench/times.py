@@ -1,0 +1,53 @@
+"""`time.md`: what a frame takes at the encoder and at the decoder."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hdac.bench.analysis import Run
+from hdac.bench.results import Point
+
+#: A record that says more (width times height) is not believed.
+MAX_PIXELS = 8192 * 4320
+TIME_NOTE = (
+    "Milliseconds a frame, one thread a process, several side by side; hdac: start-up excluded. "
+    "environment.json is the machine of the last run: points that were kept from earlier runs may "
+    "be another's.\n\n"
+)
+TIME_HEAD = ("codec", "encoding", "decoding", "network at the decoder, GMAC per frame")
+
+
+def time_rows(run: Run) -> list[list[str]]:
+    """Seconds of this machine, one thread a process: not part of what two runs have in common."""
+    rows = []
+    for codec in run.codecs:
+        points, table = run.of(codec), run.table[run.table.codec == codec]
+        if not points:
+            continue
+        cells = []
+        for side in ("encoding", "decoding"):
+            timed = table[table[side] > 0]
+            each = 1000 * timed[side].sum() / max(timed.frames.sum(), 1)
+            cells.append(f"{each:.1f}" if len(timed) else "n/a")
+        rows.append([codec, *cells, _gmac(run.about.codecs[codec].recipe, points[0])])
+    return rows
+
+
+def _gmac(recipe: dict[str, Any], point: Point) -> str:
+    """What the network costs at the decoder; empty without one, "n/a" where it is not here."""
+    from hdac.errors import HdacError
+    from hdac.nets.cost import decoder_gmac
+    from hdac.nets.zoo import load_model
+    from hdac.runtime.models import find_model, serving, shipped
+
+    mode, tune, model = (str(recipe.get(k, "")) for k in ("mode", "tune", "model"))
+    if mode not in ("hybrid", "animation"):
+        return ""
+    height, width = point.record["height"], point.record["width"]
+    try:
+        name = serving(model, mode, tune or "psnr")
+        if name not in {m.name for m in shipped()} or height * width > MAX_PIXELS:
+            return "n/a"
+        return f"{decoder_gmac(load_model(find_model(name)), width, height):.2f}"
+    except HdacError:
+        return "n/a"
