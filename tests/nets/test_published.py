@@ -5,7 +5,6 @@ import torch
 
 from hdac.nets.cost import gmac_of
 from hdac.nets.fusion import Reference
-from hdac.nets.keypoints import thumbnail
 from hdac.nets.published import (
     NAMES,
     PublishedConfig,
@@ -31,7 +30,7 @@ def millions(module: torch.nn.Module) -> float:
 @torch.no_grad()
 def run(net: PublishedNet, side: int, mask: float = 1.0) -> torch.Tensor:
     planes, qp = torch.full((1, 6, side // 2, side // 2), 0.5), torch.zeros(1)
-    points = net.detector(thumbnail(planes))
+    points = net.detector(net.thumbnail(planes))
     return net(
         planes,
         qp,
@@ -65,7 +64,7 @@ def test_narrow_ones_run_and_learn(name: str) -> None:
     assert ignored == (name == "dac")
     net.train()
     planes, qp = torch.rand(2, 6, 64, 64), torch.zeros(2)
-    points = net.detector(thumbnail(planes))
+    points = net.detector(net.thumbnail(planes))
     net(
         planes, qp, Reference(planes, net.encode(planes, qp), points.flip(1)), points, torch.ones(2)
     ).planes.mean().backward()
