@@ -9,7 +9,6 @@ but for `hdac-hf`: high-frequency shuttling has none, so that its tensors are th
 from __future__ import annotations
 
 import hashlib
-import pickle
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -21,6 +20,8 @@ from hdac.errors import UsageError
 from hdac.nets.published import EDITIONS, Edition, Name, PublishedConfig, PublishedNet
 from hdac.nets.sampling import gaussian
 
+#: Of the files that are made: none was found in either repository.
+LICENCE = "the checkpoint's; ask its authors"
 #: What a checkpoint of each edition has, and the other has not.
 _MARKS: dict[Edition, str] = {"2022": "kp_detector.kp.weight", "2024": "kp_detector.kp.conv.weight"}
 #: Tensors of their classes that their networks do not use, or that code the reference picture,
@@ -78,10 +79,10 @@ def _read(path: Path) -> dict[str, Tensor]:
         raise UsageError(f"{path}: no such file; give a checkpoint of the authors, .pth.tar")
     try:
         data = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, EOFError, LookupError, RuntimeError, TypeError, ValueError) as e:
-        reason = str(e).strip().split("\n")[0]
+    except Exception as e:  # whatever torch's reader trips over in other files and damaged ones
         raise UsageError(
-            f"{path}: not a checkpoint that holds tensors and numbers alone ({reason:.200})"
+            f"{path}: not a checkpoint, or one with more than tensors and numbers in it, which "
+            f"hdac does not unpickle ({type(e).__name__})"
         ) from e
     parts = {key: data.get(key) for key in ("generator", "kp_detector")} if _is_table(data) else {}
     if not parts or not all(_is_table(part) for part in parts.values()):
@@ -90,7 +91,9 @@ def _read(path: Path) -> dict[str, Tensor]:
             f"{path}: not a checkpoint of DAC or H-DAC: tables generator and kp_detector are "
             f"needed; it has {has or 'nothing'}"
         )
-    found = {f"{part}.{key}": value for part, table in parts.items() for key, value in table.items()}
+    found = {
+        f"{part}.{key}": value for part, table in parts.items() for key, value in table.items()
+    }
     odd = [key for key, value in found.items() if not isinstance(value, Tensor)]
     if odd:
         raise UsageError(f"{path}: {_listed(odd)}: tensors are needed")

@@ -6,9 +6,9 @@ Lathuiliere, ICASSP 2021) uses it; H-DAC (Konuko, Lathuiliere, Valenzise, ICIP 2
 layer at the bottleneck. They see RGB and resynthesise the whole picture; here they stand behind the
 interface of `FusionNet`, so that the codec runs them too.
 
-Differs: RGB comes from BT.601 planes by `rgb_from_planes`. An `edition` of the authors' code computes
-as that does; our own was trained with other sampling (`nets/sampling.py`), without normalisation after
-the join, and with another reading of high-frequency shuttling.
+Differs: RGB comes from BT.601 planes by `rgb_from_planes`. An `edition` of the authors' code
+computes as that does; our own was trained with other sampling (`sampling.py`), without
+normalisation after the join, and with another reading of high-frequency shuttling.
 """
 
 from __future__ import annotations
@@ -152,8 +152,8 @@ class Hourglass(nn.Module):
 
 
 class KeypointHourglass(nn.Module):
-    """Thumbnail `(N, 3, 64, 64)` (Y, U, V; RGB in the authors' editions) -> keypoints `(N, K, 2)` in
-    [-1, 1]."""
+    """Thumbnail `(N, 3, 64, 64)` (Y, U, V; RGB in the authors' editions) -> keypoints `(N, K, 2)`
+    in [-1, 1]."""
 
     def __init__(self, config: PublishedConfig) -> None:
         super().__init__()
