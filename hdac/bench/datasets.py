@@ -201,7 +201,7 @@ def find_sources(text: str, data: str | None = None, names: tuple[str, ...] = ()
         dataset, folder, sequences = _chosen(text, data)
         found = [
             _checked(dataset, folder, s) for s in sequences if not names or s.name in names
-        ] or ([] if sequences else _directory(str(folder)))
+        ] or ([] if sequences else _any(dataset, folder))
     unknown = [n for n in names if n not in {s.name for s in found}]
     if unknown:
         raise UsageError(
@@ -210,6 +210,14 @@ def find_sources(text: str, data: str | None = None, names: tuple[str, ...] = ()
     if not found:
         raise UsageError(f"{text}: no clips; `hdac datasets list {name}` names those of its splits")
     return [s for s in found if not names or s.name in names]
+
+
+def _any(dataset: Dataset, folder: Path) -> list[Source]:
+    """Whatever is there of a set that names no clips. Raises `UsageError`."""
+    try:
+        return _directory(str(folder))
+    except UsageError as error:
+        raise UsageError(f"{dataset.title}: {error}. {dataset.how_to_get}") from error
 
 
 def _checked(dataset: Dataset, folder: Path, sequence: Sequence) -> Source:
@@ -236,8 +244,7 @@ def verify(text: str, data: str | None = None) -> list[tuple[str, str]]:
     if not sequences:
         note = "the recipe has no hash to compare"
         return [
-            (s.name, f"present, SHA-256 {s.sha256[:12]}...; {note}")
-            for s in _directory(str(folder))
+            (s.name, f"present, SHA-256 {s.sha256[:12]}...; {note}") for s in _any(dataset, folder)
         ]
     rows = []
     for sequence in sequences:
