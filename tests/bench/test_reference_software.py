@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from hdac.bench.codecs import load_codec
+from hdac.bench.experiment import load_experiment
 
 BASELINES = Path(__file__).parents[2] / "baselines"
 OPTIONS = Path(__file__).parent / "options"
@@ -49,6 +50,18 @@ def test_low_delay_b(software: str) -> None:
 )
 def test_points(name: str, points: str) -> None:
     assert " ".join(map(str, load_codec(name).recipe.points)) == points
+
+
+def test_generative_face_video_has_the_qps_of_its_group() -> None:
+    """Of its software: VTM and base layers 37, 42, 47, 52, base pictures 22, 32, 42, 52; hdac's
+    scale ends at 51."""
+    experiment = load_experiment("gfvc")
+    assert {37, 42, 47, 52} <= set(experiment.points["vtm-ldb"])
+    assert {22, 32, 42, 51} <= set(experiment.points["hdac-animation"])
+    for name in ("hdac-hybrid-vvc", "hdac-hybrid-vvc-perceptual"):
+        assert {37, 42, 47, 51} <= set(experiment.points[name])
+    assert {"dists", "lpips-vgg", "psnr-y", "psnr-yuv"} <= set(experiment.recipe.metrics)
+    assert experiment.recipe.frames == 250
 
 
 def given(words: tuple[str, ...], short: dict[str, str]) -> dict[str, str]:
