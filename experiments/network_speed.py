@@ -19,7 +19,6 @@ from torch import Tensor, nn
 from hdac.bench.cells import markdown
 from hdac.nets.cost import decoder_gmac
 from hdac.nets.fusion import FusionNet, Reference
-from hdac.nets.keypoints import thumbnail
 from hdac.nets.published import NAMES, PublishedConfig, PublishedNet
 from hdac.nets.zoo import load_model
 from hdac.runtime import protocol
@@ -37,7 +36,7 @@ class _Published(nn.Module):
     def __init__(self, net: PublishedNet, planes: Tensor) -> None:
         super().__init__()
         self.net = net
-        points = net.detector(thumbnail(planes))
+        points = net.detector(net.thumbnail(planes))
         self.reference = Reference(planes, net.encode(planes, torch.zeros(1)), points)
 
     def forward(self, planes: Tensor, points: Tensor) -> Tensor:

@@ -201,7 +201,7 @@ def find_sources(text: str, data: str | None = None, names: tuple[str, ...] = ()
         dataset, folder, sequences = choose(text, data)
         found = [
             checked(dataset, folder, s) for s in sequences if not names or s.name in names
-        ] or ([] if sequences else directory(str(folder)))
+        ] or ([] if sequences else whatever(dataset, folder))
     unknown = [n for n in names if n not in {s.name for s in found}]
     if unknown:
         raise UsageError(
@@ -210,6 +210,14 @@ def find_sources(text: str, data: str | None = None, names: tuple[str, ...] = ()
     if not found:
         raise UsageError(f"{text}: no clips; `hdac datasets list {name}` names those of its splits")
     return [s for s in found if not names or s.name in names]
+
+
+def whatever(dataset: Dataset, folder: Path) -> list[Source]:
+    """Whatever is there of a set that names no clips. Raises `UsageError`."""
+    try:
+        return directory(str(folder))
+    except UsageError as error:
+        raise UsageError(f"{dataset.title}: {error}. {dataset.how_to_get}") from error
 
 
 def checked(dataset: Dataset, folder: Path, sequence: Sequence) -> Source:

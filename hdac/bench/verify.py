@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from hdac.bench.datasets import Source, checked, choose, directory, split_name
+from hdac.bench.datasets import Source, checked, choose, directory, split_name, whatever
 from hdac.bitstream.container import MAX_PIXELS
 from hdac.errors import HdacError, UsageError
 from hdac.layers.base import MIN_SIDE
@@ -74,7 +74,7 @@ def verify(text: str, data: str | None = None) -> list[Verified]:
     dataset, folder, sequences = choose(text, data)
     if not sequences:
         note = "SHA-256 {}..., the recipe has no hash to compare"
-        return [_verified(s, note.format(s.sha256[:12])) for s in directory(str(folder))]
+        return [_verified(s, note.format(s.sha256[:12])) for s in whatever(dataset, folder)]
     rows = []
     for sequence in sequences:
         try:

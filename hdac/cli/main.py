@@ -33,7 +33,7 @@ _KEEPING = ("batch", "datasets", "experiment", "train")
 #: Verbs that need more than the package's own dependencies: the extra that has it.
 _EXTRAS = {
     "train": "train", "measure": "bench", "experiment": "bench", "demo": "bench", "bench": "cuda",
-    "live": "live",
+    "live": "live", "models": "cuda",
 }  # fmt: skip
 
 

@@ -9,11 +9,9 @@ summed.
 from __future__ import annotations
 
 import hashlib
-import socket
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import torch
 import torch.nn.functional as F
@@ -28,7 +26,14 @@ from hdac.metrics.contract import (
     Scores,
     UnavailableError,
 )
-from hdac.metrics.weights import WeightsFile, find_weights, load_weights, missing
+from hdac.metrics.weights import (
+    WeightsFile,
+    cached,
+    find_weights,
+    load_weights,
+    missing,
+    out_of_reach,
+)
 
 LITE = WeightsFile(
     "vgg19_distilled_16x/vgg19_se16x_relu5_1.safetensors", "c73fed0af02eb0fc0c10755e70942011"
@@ -152,22 +157,12 @@ def distance(network: nn.Module, x: Tensor, x_hat: Tensor, scales: Sequence[int]
     return total
 
 
-def _cached() -> Path:
-    return Path(torch.hub.get_dir()) / "checkpoints" / _FILE
-
-
 def _no_vgg() -> str | None:
     """Why torchvision's weights cannot be had; None if they are here, or a download may bring
     them."""
     reason = missing(VGG19)
-    if reason is None or _cached().is_file():
-        return None
-    try:
-        socket.getaddrinfo(str(urlsplit(URL).hostname), 443)
-    except OSError as error:
-        why = error.strerror or error
-        return f"{reason}, and {_FILE} (548 MB) cannot be downloaded ({why})"
-    return None
+    why = out_of_reach(URL) if reason else None
+    return f"{reason}, and {why} (548 MB)" if why else None
 
 
 def _whole_vgg() -> Path:
@@ -175,20 +170,20 @@ def _whole_vgg() -> Path:
     `UnavailableError`."""
     if (reason := missing(VGG19)) is None:
         return find_weights(VGG19)
-    cached = _cached()
-    if not cached.is_file():
+    path = cached(URL)
+    if not path.is_file():
         try:
-            cached.parent.mkdir(parents=True, exist_ok=True)
-            torch.hub.download_url_to_file(URL, str(cached), VGG19.digest, progress=False)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            torch.hub.download_url_to_file(URL, str(path), VGG19.digest, progress=False)
         except (OSError, RuntimeError) as error:
             text = f"{reason}, and {_FILE} (548 MB) could not be downloaded ({error})"
             raise UnavailableError(text) from error
-    with cached.open("rb") as file:
+    with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if not found.startswith(VGG19.digest):
         start = f"its SHA-256 does not start with {VGG19.digest}"
-        raise UnavailableError(f"{cached} is not {_FILE}: {start}; remove it")
-    return cached
+        raise UnavailableError(f"{path} is not {_FILE}: {start}; remove it")
+    return path
 
 
 @cache

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from hdac.errors import UsageError
 from hdac.metrics.contract import Clip, Metric, Scores, UnavailableError, check_pair
+from hdac.metrics.dists import Dists
 from hdac.metrics.filters import Vmaf, Xpsnr
 from hdac.metrics.flicker import Activity, Flicker
 from hdac.metrics.grid import Grid
@@ -23,6 +24,7 @@ _ALL: tuple[Metric, ...] = (
     *map(MsSsim, ("ms-ssim-y", "ms-ssim-rgb")),
     *map(MsVgg, ("msvgg", "msvgg-lite")),
     *map(Lpips, ("alex", "vgg", "squeeze")),
+    Dists(),
     Vmaf(),
     Xpsnr(),
     Identity(),

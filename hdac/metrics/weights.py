@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import socket
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from torch import Tensor
 
@@ -61,4 +63,24 @@ def missing(*files: WeightsFile) -> str | None:
             find_weights(file)
     except UnavailableError as error:
         return str(error)
+    return None
+
+
+def cached(url: str) -> Path:
+    """Where torch keeps a file that it has downloaded."""
+    import torch
+
+    return Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
+
+
+def out_of_reach(*urls: str) -> str | None:
+    """Why one of the files can be neither in torch's cache nor downloaded; None: no reason is
+    known. Nothing is downloaded."""
+    for url in urls:
+        path, host = cached(url), str(urlsplit(url).hostname)
+        try:
+            if not path.is_file():
+                socket.getaddrinfo(host, 443)
+        except OSError as error:
+            return f"{path.name} cannot be downloaded ({error.strerror or error})"
     return None

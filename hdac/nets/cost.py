@@ -8,7 +8,6 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from hdac.nets.fusion import Reference
-from hdac.nets.keypoints import thumbnail
 from hdac.nets.zoo import CodecNet
 
 
@@ -29,5 +28,5 @@ def decoder_gmac(net: CodecNet, width: int, height: int) -> float:
         reference = Reference(planes, net.encode(planes, qp), points)
     gmac = gmac_of(lambda: net(planes, qp, reference, points, one))
     return gmac + (
-        gmac_of(lambda: net.detector(thumbnail(planes))) if net.derives_keypoints else 0.0
+        gmac_of(lambda: net.detector(net.thumbnail(planes))) if net.derives_keypoints else 0.0
     )

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from hdac.errors import UsageError
 from hdac.nets.blocks import ResBlock, compute_dtype, conv3, start_at_zero, warp
-from hdac.nets.keypoints import KeypointDetector
+from hdac.nets.keypoints import KeypointDetector, thumbnail
 from hdac.nets.motion import Matching, Motion, MotionPyramid, upsample_flow
 from hdac.nets.planes import luma
 
@@ -96,6 +96,10 @@ class FusionNet(nn.Module):
         self.stem2 = conv3(15, w2)
         self.d2 = nn.Sequential(conv3(2 * w2, w2), *(ResBlock(w2) for _ in range(b2)))
         self.out = start_at_zero(nn.Conv2d(w2, 6, 3, padding=1))
+
+    def thumbnail(self, planes: Tensor) -> Tensor:
+        """What `detector` sees of a picture, from planes `(N, 6, H/2, W/2)`."""
+        return thumbnail(planes)
 
     def encode(self, planes: Tensor, qp: Tensor) -> Features:
         """planes `(N, 6, H/2, W/2)` float32 in [0, 1], H and W multiples of 16; qp `(N,)`, 0 to 51

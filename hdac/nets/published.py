@@ -6,7 +6,9 @@ Lathuiliere, ICASSP 2021) uses it; H-DAC (Konuko, Lathuiliere, Valenzise, ICIP 2
 layer at the bottleneck. They see RGB and resynthesise the whole picture; here they stand behind the
 interface of `FusionNet`, so that the codec runs them too.
 
-Differs: RGB comes from BT.601 planes by `rgb_from_planes`.
+Differs: RGB comes from BT.601 planes by `rgb_from_planes`. An `edition` of the authors' code
+computes as that does; our own was trained with other sampling (`sampling.py`), without
+normalisation after the join, and with another reading of high-frequency shuttling.
 """
 
 from __future__ import annotations
@@ -20,17 +22,28 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hdac.errors import UsageError
-from hdac.nets.blocks import compute_dtype, warp
+from hdac.nets.blocks import compute_dtype
 from hdac.nets.fusion import LARGEST, Fused, Reference
-from hdac.nets.keypoints import VARIANCE, soft_argmax
-from hdac.nets.motion import Motion, upsample_flow
+from hdac.nets.keypoints import THUMBNAIL, VARIANCE, soft_argmax, thumbnail
+from hdac.nets.motion import Motion
 from hdac.nets.planes import luma
+from hdac.nets.sampling import AuthorsSampling, Sampling, laplacian
 
 Name = Literal["dac", "hdac-2022", "hdac-2024", "hdac-hf"]
 NAMES: tuple[Name, ...] = ("dac", "hdac-2022", "hdac-2024", "hdac-hf")
+#: Whose details: ours, or those of the authors' code, github.com/Goluck-Konuko/hdac (2022) or
+#: .../animation-based-codecs (2024).
+Edition = Literal["own", "2022", "2024"]
+#: The editions of each architecture.
+EDITIONS: dict[Name, tuple[Edition, ...]] = {
+    "dac": ("own", "2022", "2024"),
+    "hdac-2022": ("own", "2022"),
+    "hdac-2024": ("own", "2024"),
+    "hdac-hf": ("own", "2024"),
+}
 MAX_FEATURES = 1024
-#: Side of the picture that the motion network sees: 1/4 of 256, whatever the frame's size.
-SMALL = 64
+#: Size of the picture that the motion network sees: 1/4 of 256, whatever the frame's size.
+SMALL = (THUMBNAIL, THUMBNAIL)
 
 
 @dataclass(frozen=True)
@@ -41,10 +54,22 @@ class PublishedConfig:
     name: Name = "dac"
     keypoints: int = 10
     width: float = 1.0
+    edition: Edition = "own"
 
     def __post_init__(self) -> None:
         if self.name not in NAMES or not 0 < self.width <= 1 or not 0 < self.keypoints <= LARGEST:
             raise UsageError(f"{self}: name one of {NAMES}, width above 0 and at most 1 are needed")
+        if self.edition not in EDITIONS[self.name]:
+            raise UsageError(f"{self}: edition one of {EDITIONS[self.name]} is needed")
+
+    @property
+    def authors(self) -> bool:
+        """Whether the details are those of the authors' code."""
+        return self.edition != "own"
+
+    @property
+    def sampling(self) -> Sampling:
+        return AuthorsSampling(shrinks=self.edition == "2022") if self.authors else Sampling()
 
     def channels(self, count: int) -> int:
         return max(4, round(count * self.width))
@@ -86,8 +111,8 @@ def down(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(*same(inputs, outputs), nn.AvgPool2d(2))
 
 
-def up(inputs: int, outputs: int) -> nn.Sequential:
-    return nn.Sequential(nn.Upsample(scale_factor=2.0), *same(inputs, outputs))
+def up(inputs: int, outputs: int, sampling: Sampling) -> nn.Sequential:
+    return nn.Sequential(sampling.upsampling(), *same(inputs, outputs))
 
 
 class Residual(nn.Module):
@@ -112,7 +137,8 @@ class Hourglass(nn.Module):
         widths = [inputs, *outs[1:]]
         self.downs = nn.ModuleList([down(a, b) for a, b in itertools.pairwise(widths)])
         skips = [outs[i + 1] + widths[i + 1] for i in range(4)] + [widths[5]]
-        self.ups = nn.ModuleList([up(skips[i], outs[i]) for i in reversed(range(5))])
+        sampling = config.sampling
+        self.ups = nn.ModuleList([up(skips[i], outs[i], sampling) for i in reversed(range(5))])
         self.outputs = outs[0] + inputs
 
     def forward(self, x: Tensor) -> Tensor:
@@ -126,17 +152,21 @@ class Hourglass(nn.Module):
 
 
 class KeypointHourglass(nn.Module):
-    """Thumbnail `(N, 3, 64, 64)` (Y, U, V) -> keypoints `(N, K, 2)` in [-1, 1]."""
+    """Thumbnail `(N, 3, 64, 64)` (Y, U, V; RGB in the authors' editions) -> keypoints `(N, K, 2)`
+    in [-1, 1]."""
 
     def __init__(self, config: PublishedConfig) -> None:
         super().__init__()
+        self.sees_rgb = config.authors
         self.hourglass = Hourglass(config, 32, 3)
-        self.head = nn.Conv2d(self.hourglass.outputs, config.keypoints, 7)
+        padding = 3 if config.edition == "2024" else 0
+        self.head = nn.Conv2d(self.hourglass.outputs, config.keypoints, 7, padding=padding)
 
     def forward(self, image: Tensor) -> Tensor:
-        y, uv = (image[:, :1] * 255 - 16) / 219, (image[:, 1:] * 255 - 128) / 224
-        rgb = torch.einsum("rc,nchw->nrhw", _TO_RGB.to(image), torch.cat([y, uv], 1))
-        logits = self.head(self.hourglass(rgb))
+        if not self.sees_rgb:
+            y, uv = (image[:, :1] * 255 - 16) / 219, (image[:, 1:] * 255 - 128) / 224
+            image = torch.einsum("rc,nchw->nrhw", _TO_RGB.to(image), torch.cat([y, uv], 1))
+        logits = self.head(self.hourglass(image))
         side = torch.linspace(-1, 1, logits.shape[-1], device=image.device)
         return soft_argmax(logits, side, side)
 
@@ -148,6 +178,7 @@ class DenseMotion(nn.Module):
     def __init__(self, config: PublishedConfig) -> None:
         super().__init__()
         k = config.keypoints
+        self.sampling = config.sampling
         self.hourglass = Hourglass(config, 64, (k + 1) * 4)
         self.masks = nn.Conv2d(self.hourglass.outputs, k + 1, 7, padding=3)
         self.occlusion = nn.Conv2d(self.hourglass.outputs, 1, 7, padding=3)
@@ -170,7 +201,8 @@ class DenseMotion(nn.Module):
         shift = torch.cat([here.new_zeros(n, 1, 2), there - here], 1)
         shift = shift * here.new_tensor([(w - 1) / 2, (h - 1) / 2])
         field = shift.flatten(0, 1)[:, :, None, None].expand(-1, 2, h, w)
-        moved = warp(small.repeat_interleave(k + 1, 0), field).view(n, k + 1, 3, h, w)
+        proposed = self.sampling.propose(small.repeat_interleave(k + 1, 0), field)
+        moved = proposed.view(n, k + 1, 3, h, w)
         features = self.hourglass(torch.cat([heat[:, :, None], moved], 2).flatten(1, 2))
         weight = F.softmax(self.masks(features).float(), 1)
         flow = torch.einsum("nkhw,nkc->nchw", weight, shift)
@@ -196,7 +228,7 @@ class PublishedNet(nn.Module):
 
     def __init__(self, config: PublishedConfig) -> None:
         super().__init__()
-        self.config = config
+        self.config, self.sampling = config, config.sampling
         c64, c128, c256, c512 = (config.channels(c) for c in (64, 128, 256, 512))
         self.detector = KeypointHourglass(config)
         self.motion = DenseMotion(config)
@@ -209,22 +241,26 @@ class PublishedNet(nn.Module):
         if wide:
             self.base_first = same(3, c64, 7)
             self.base_down1, self.base_down2 = down(c64, c128), down(c128, c256)
-            self.join = nn.Conv2d(c512, c256, 3, padding=1)
-        self.up1, self.up2 = up(c256, c128), up(c128, c64)
-        if config.name == "hdac-hf":
+            join = same(c512, c256) if config.authors else nn.Conv2d(c512, c256, 3, padding=1)
+            self.join: nn.Module = join
+        self.up1, self.up2 = up(c256, c128, self.sampling), up(c128, c64, self.sampling)
+        if config.name == "hdac-hf" and not config.authors:
             # what pooling loses of the moved reference comes back beside the up blocks
             self.skip2 = nn.Conv2d(c128, c128, 3, padding=1)
             self.skip1 = nn.Conv2d(c64, c64, 3, padding=1)
         self.last = nn.Conv2d(c64, 3, 7, padding=3)
 
+    def thumbnail(self, planes: Tensor) -> Tensor:
+        """What `detector` sees of a picture, from planes `(N, 6, H/2, W/2)`."""
+        return self._reduced(self._rgb(planes)) if self.config.authors else thumbnail(planes)
+
     def encode(self, planes: Tensor, qp: Tensor) -> Encoded:
         """planes `(N, 6, H/2, W/2)` float32 in [0, 1]; qp is not used."""
-        rgb = rgb_from_planes(planes)
+        rgb = self._rgb(planes)
         dtype = compute_dtype(self.last.weight)
         f1 = self.first(rgb.to(dtype, memory_format=torch.channels_last))
         f2 = self.down1(f1)
-        small = F.interpolate(rgb, size=(SMALL, SMALL), mode="area")
-        return Encoded(rgb, small, self.down2(f2), f2, f1)
+        return Encoded(rgb, self._reduced(rgb), self.down2(f2), f2, f1)
 
     def forward(
         self, planes: Tensor, qp: Tensor, reference: Reference, keypoints: Tensor, mask: Tensor
@@ -234,38 +270,54 @@ class PublishedNet(nn.Module):
         dtype = compute_dtype(self.last.weight)
         flow, open_ = self.motion(there.small.to(dtype), keypoints, reference.keypoints)
         h, w = there.f4.shape[-2:]
-        if (h, w) != (SMALL, SMALL):
-            flow = F.interpolate(flow, size=(h, w), mode="bilinear", align_corners=False)
-            flow = flow * flow.new_tensor([w / SMALL, h / SMALL])[:, None, None]
-            open_ = F.interpolate(open_, size=(h, w), mode="bilinear", align_corners=False)
-        x = warp(there.f4, flow) * open_.to(dtype)
-        mask = mask.float().view(-1, 1, 1, 1)
-        name = self.config.name
-        if name == "dac":
-            for block in self.tower:
-                x = block(x)
-        else:
-            rgb = (rgb_from_planes(planes) * mask).to(dtype, memory_format=torch.channels_last)
-            if name == "hdac-2022":
-                y = self.base_first(F.interpolate(rgb, scale_factor=0.25, mode="area"))
-                for block, beside in zip(self.tower, self.base_tower, strict=True):
-                    y = beside(y)
-                    x = block(x) + y
-            else:
-                y = self.base_down2(self.base_down1(self.base_first(rgb)))
-                x = torch.cat([x, y], 1)
-                for block in self.tower:
-                    x = block(x)
-                x = self.join(x)
-        full = upsample_flow(flow, 4) * 4
-        if name == "hdac-hf":
-            open2, open1 = (F.interpolate(open_, scale_factor=s).to(dtype) for s in (2.0, 4.0))
-            half = upsample_flow(flow, 2) * 2
-            x = self.up1(x) + self.skip2(warp(there.f2, half) * open2)
-            x = self.up2(x) + self.skip1(warp(there.f1, full) * open1)
-        else:
+        flow = self.sampling.resize_flow(flow, (h, w))
+        open_ = self.sampling.resize(open_, (h, w))
+        x = self.sampling.move(there.f4, flow) * open_.to(dtype)
+        x = self._fused(x, planes, mask.float().view(-1, 1, 1, 1))
+        full = self.sampling.resize_flow(flow, (4 * h, 4 * w))
+        if self.config.name != "hdac-hf":
             x = self.up2(self.up1(x))
-        moved = planes_from_rgb(warp(there.rgb, full))
+        elif self.config.authors:
+            x = self.up1(F.normalize(x + laplacian(there.f4)))
+            x = self.up2(F.normalize(x + laplacian(there.f2)))
+        else:
+            open2, open1 = (F.interpolate(open_, scale_factor=s).to(dtype) for s in (2.0, 4.0))
+            half = self.sampling.resize_flow(flow, (2 * h, 2 * w))
+            x = self.up1(x) + self.skip2(self.sampling.move(there.f2, half) * open2)
+            x = self.up2(x) + self.skip1(self.sampling.move(there.f1, full) * open1)
+        moved = planes_from_rgb(self.sampling.move(there.rgb, full))
         small = F.avg_pool2d(flow * 4, 2)
         motion = Motion(small, small, flow * 4, open_)
         return Fused(planes_from_rgb(torch.sigmoid(self.last(x).float())), moved, motion)
+
+    def _fused(self, x: Tensor, planes: Tensor, mask: Tensor) -> Tensor:
+        """Moved features of the reference at 1/4, and the base picture where `mask` is 1."""
+        name, authors = self.config.name, self.config.authors
+        if name == "dac":
+            for block in self.tower:
+                x = block(x)
+            return x
+        # ours were trained on black pictures where there is no base layer, theirs on zero features
+        rgb = self._rgb(planes) if authors else self._rgb(planes) * mask
+        rgb = rgb.to(x.dtype, memory_format=torch.channels_last)
+        mask = mask.to(x.dtype) if authors else torch.ones_like(mask, dtype=x.dtype)
+        if name == "hdac-2022":
+            y = self.base_first(self.sampling.reduce(rgb, (x.shape[-2], x.shape[-1])))
+            for block, beside in zip(self.tower, self.base_tower, strict=True):
+                y = beside(y)
+                x = block(x) + y * mask
+            return x
+        y = self.base_down2(self.base_down1(self.base_first(rgb)))
+        x = torch.cat([x, y * mask], 1)
+        for block in self.tower:
+            x = block(x)
+        joined: Tensor = self.join(x)
+        return joined
+
+    def _rgb(self, planes: Tensor) -> Tensor:
+        """`rgb_from_planes`; the authors' networks have only seen what 8-bit RGB can be."""
+        rgb = rgb_from_planes(planes)
+        return rgb.clamp(0, 1) if self.config.authors else rgb
+
+    def _reduced(self, rgb: Tensor) -> Tensor:
+        return self.sampling.reduce(rgb, SMALL)

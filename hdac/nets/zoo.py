@@ -115,10 +115,18 @@ def _load(model: ModelFile, build: Callable[[dict[str, Any]], _Net]) -> _Net:
     return net.eval().requires_grad_(False)
 
 
-def export_model(net: AnyNet | LandmarkNet, name: str, folder: Path, note: str) -> Path:
-    """Writes a network in fp16 under its hashed name; `note` says how it was trained."""
-    metadata = {"config": json.dumps(asdict(net.config)), "licence": LICENCE, "note": note}
-    data = safetensors.torch.save(half(net), metadata)
+def export_model(
+    net: AnyNet | LandmarkNet,
+    name: str,
+    folder: Path,
+    note: str,
+    licence: str = LICENCE,
+    exact: bool = False,
+) -> Path:
+    """Writes a network in fp16, or as it is, under its hashed name; `note` says where its weights
+    come from."""
+    metadata = {"config": json.dumps(asdict(net.config)), "licence": licence, "note": note}
+    data = safetensors.torch.save(net.state_dict() if exact else half(net), metadata)
     path = folder / f"{name}-{hashlib.sha256(data).hexdigest()[:8]}.safetensors"
     folder.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)

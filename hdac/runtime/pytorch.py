@@ -16,7 +16,6 @@ from hdac.errors import UsageError
 from hdac.nets.device import pick_device
 from hdac.nets.face import FaceNet
 from hdac.nets.fusion import Reference as Moved
-from hdac.nets.keypoints import thumbnail
 from hdac.nets.threads import on_one_thread, take_one_thread
 from hdac.nets.zoo import CodecNet, load_animation, load_landmarks, load_model
 from hdac.runtime.models import ModelFile
@@ -50,7 +49,7 @@ class TorchBackend:
 
     @torch.inference_mode()
     def detect(self, planes: Array) -> Array:
-        found: Array = self._detector(thumbnail(self._tensor(planes))).cpu().numpy()
+        found: Array = self._detector(self._net.thumbnail(self._tensor(planes))).cpu().numpy()
         return found
 
     def fit(self, points: Array) -> Array:

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from hdac.motion.keypoints import STEP
 from hdac.nets.fusion import Fused, Reference
-from hdac.nets.keypoints import thumbnail
 from hdac.nets.zoo import CodecNet
 from hdac.training.clips import Batch, Sampler
 from hdac.training.loop import TrainConfig, trains_in_bf16
@@ -62,11 +61,11 @@ def run_net(
     (unquantised) keypoints of the targets. Fused pictures have the keypoints that the codec gives
     them: those of the base pictures, or coded ones."""
     n = len(batch.target)
-    thumbs = thumbnail(torch.cat([batch.target, batch.reference_original]))
+    thumbs = net.thumbnail(torch.cat([batch.target, batch.reference_original]))
     points = net.detector(thumbs).float()
     given = quantised(points, generator)
     if net.derives_keypoints and bool(batch.mask.any()):  # where the base layer is fused
-        derived = net.detector(thumbnail(torch.cat([batch.base, batch.reference]))).float()
+        derived = net.detector(net.thumbnail(torch.cat([batch.base, batch.reference]))).float()
         given = torch.where(batch.mask.repeat(2).view(-1, 1, 1) == 1, derived, given)
     if counts:
         given = given[:, : counts[int(torch.randint(len(counts), (1,), generator=generator))]]

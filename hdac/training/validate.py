@@ -16,7 +16,6 @@ from torch import Tensor
 from hdac.codec.operating import ENHANCEMENT_KBPS
 from hdac.motion.keypoints import dequantise, quantise
 from hdac.nets.fusion import Reference
-from hdac.nets.keypoints import thumbnail
 from hdac.nets.zoo import CodecNet
 from hdac.training.clips import Clip, planes_of
 from hdac.training.pack import Version
@@ -99,7 +98,7 @@ def _measure(
     net: CodecNet, clip: Clip, version: Version, coded: Frames, times: list[int]
 ) -> _Measured:
     def told(picture: Tensor) -> Tensor:
-        points = net.detector(thumbnail(picture)).numpy()
+        points = net.detector(net.thumbnail(picture)).numpy()
         return torch.from_numpy(dequantise(quantise(points)))
 
     def qp(t: int) -> Tensor:
@@ -109,12 +108,12 @@ def _measure(
     there = told(picture_planes(clip.original, version.start))
     moving = fusing = Reference(held, net.encode(held, qp(0)), there)
     if net.derives_keypoints:
-        fusing = moving._replace(keypoints=net.detector(thumbnail(held)))
+        fusing = moving._replace(keypoints=net.detector(net.thumbnail(held)))
     found = _Measured([], [], [], [])
     for t in times:
         target, base = picture_planes(clip.original, version.start + t), picture_planes(coded, t)
         coded_points = told(target)
-        points = net.detector(thumbnail(base)) if net.derives_keypoints else coded_points
+        points = net.detector(net.thumbnail(base)) if net.derives_keypoints else coded_points
         fused = net(base, qp(t), fusing, points, torch.ones(1)).planes
         animated = net(base, qp(t), moving, coded_points, torch.zeros(1)).planes
         pictures = (fused.clamp(0, 1), base, animated.clamp(0, 1), held)

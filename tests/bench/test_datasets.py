@@ -38,6 +38,9 @@ def test_missing_data_says_where_to_put_it(
         find_sources("talking-heads:test", str(tmp_path))
     with pytest.raises(UsageError, match="voxceleb-test: where is it"):
         find_sources("voxceleb-test")
+    for name, hint in (("gfvc", "4:2:0 sequences"), ("voxceleb-test", "256x256 crops")):
+        with pytest.raises(UsageError, match=rf"{name}: .* no videos in it.* Put .*{hint}"):
+            find_sources(name, str(tmp_path))
     code, out, _ = hdac("datasets", "verify")
     assert code == 0
     assert "carphone: 1 of 1 clips are there" in out
@@ -48,7 +51,7 @@ def test_missing_data_says_where_to_put_it(
 def test_list_and_verify(hdac: Run, tmp_path: Path) -> None:
     code, out, _ = hdac("datasets", "list")
     assert code == 0
-    assert {"carphone", "bikes", "talking-heads", "voxceleb-test", "folder:PATH"} <= {
+    assert {"carphone", "bikes", "talking-heads", "voxceleb-test", "gfvc", "folder:PATH"} <= {
         line.split()[0] for line in out.splitlines()
     }
     code, out, _ = hdac("datasets", "list", "carphone", "--json")

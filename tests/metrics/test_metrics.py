@@ -349,7 +349,7 @@ def test_unavailable_says_why(
 
 def test_registry() -> None:
     asked = "psnr-y apsnr-y psnr-rgb psnr-yuv ms-ssim-y ms-ssim-rgb msvgg msvgg-lite vmaf xpsnr "
-    asked += "lpips-alex lpips-vgg lpips-squeeze"
+    asked += "lpips-alex lpips-vgg lpips-squeeze dists"
     asked += " landmarks landmarks-mouth landmarks-eyes identity flicker activity grid"
     assert set(METRICS) == set(asked.split())
     for key, metric in METRICS.items():

@@ -1,11 +1,12 @@
 """The published architectures have the published sizes."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from hdac.nets.cost import gmac_of
 from hdac.nets.fusion import Reference
-from hdac.nets.keypoints import thumbnail
 from hdac.nets.published import (
     NAMES,
     PublishedConfig,
@@ -13,6 +14,18 @@ from hdac.nets.published import (
     planes_from_rgb,
     rgb_from_planes,
 )
+from hdac.nets.zoo import load_model
+from hdac.runtime.models import model_from_path
+
+MODELS = Path(__file__).parents[2] / "models"
+#: Mean and standard deviation of what committed weights make of one picture and its mirror image,
+#: before there were editions.
+MADE = {
+    "dac-w4-00ae500c": (0.524518, 0.056373),
+    "hdac-2022-w4-e0dbb603": (0.505482, 0.064505),
+    "hdac-2024-w4-8247c301": (0.525509, 0.069842),
+    "hdac-hf-w4-e965ced3": (0.504592, 0.069371),
+}
 
 #: parameters in millions, GMAC of a 256x256 frame: reference encoder, detector, motion, generator.
 #: None is published for hdac-hf: it is hdac-2024 and two 3x3 convolutions, of 128 channels at half
@@ -31,7 +44,7 @@ def millions(module: torch.nn.Module) -> float:
 @torch.no_grad()
 def run(net: PublishedNet, side: int, mask: float = 1.0) -> torch.Tensor:
     planes, qp = torch.full((1, 6, side // 2, side // 2), 0.5), torch.zeros(1)
-    points = net.detector(thumbnail(planes))
+    points = net.detector(net.thumbnail(planes))
     return net(
         planes,
         qp,
@@ -65,7 +78,7 @@ def test_narrow_ones_run_and_learn(name: str) -> None:
     assert ignored == (name == "dac")
     net.train()
     planes, qp = torch.rand(2, 6, 64, 64), torch.zeros(2)
-    points = net.detector(thumbnail(planes))
+    points = net.detector(net.thumbnail(planes))
     net(
         planes, qp, Reference(planes, net.encode(planes, qp), points.flip(1)), points, torch.ones(2)
     ).planes.mean().backward()
@@ -85,3 +98,16 @@ def test_colour_there_and_back() -> None:
     assert torch.allclose(rgb_from_planes(planes)[inner], rgb[inner], atol=1e-5)
     white = planes_from_rgb(torch.ones(1, 3, 2, 2)) * 255
     assert torch.allclose(white.flatten(), torch.tensor([235.0] * 4 + [128.0] * 2), atol=1e-3)
+
+
+@pytest.mark.parametrize("name", MADE)
+@torch.no_grad()
+def test_committed_weights_compute_what_they_did(name: str) -> None:
+    net = load_model(model_from_path(MODELS / f"{name}.safetensors"))
+    wave = torch.arange(6 * 32 * 32, dtype=torch.float32).mul(0.37).sin() * 0.2 + 0.5
+    first, qp = wave.view(1, 6, 32, 32), torch.zeros(1)
+    second = first.flip(3)
+    there, here = (net.detector(net.thumbnail(planes)) for planes in (first, second))
+    reference = Reference(first, net.encode(first, qp), there)
+    made = net(second, qp, reference, here, torch.ones(1)).planes
+    assert (float(made.mean()), float(made.std())) == pytest.approx(MADE[name], abs=2e-5)
