@@ -39,7 +39,7 @@ _NUMBER = re.compile(r"\{(?:value|width|height|fps_round|frames)\}")
 _READING = ("av", "libavcodec", "numpy")
 #: Packages and modules of hdac that decide what `hdac encode` and `hdac decode` make.
 _CODE = (
-    "bitstream", "codec", "layers", "runtime", "nets", "video/picture", "video/reader",
+    "bitstream", "codec", "layers", "motion", "runtime", "nets", "video/picture", "video/reader",
     "video/writer",
 )  # fmt: skip
 

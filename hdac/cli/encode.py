@@ -49,8 +49,8 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
     add("--bitrate", metavar="8k", help="target rate in bit/s (k: kbit/s) instead of QPs")
     add("--mode", default="hybrid", help="hybrid, animation or base (default hybrid)")
     add(
-        "--model", default="hdac-s", metavar="NAME|FILE",
-        help="network: see `hdac models` (default hdac-s)",
+        "--model", metavar="NAME|FILE",
+        help="network: see `hdac models` (default hdac-s; mode animation: hdac-face)",
     )  # fmt: skip
     add("--tune", default="psnr", help="psnr (fidelity) or perceptual (default psnr)")
     add(
@@ -106,12 +106,15 @@ def run(options: argparse.Namespace) -> None:
     from hdac.codec.files import encode, inspect
     from hdac.codec.gfv.export import export_gfv
     from hdac.codec.gfv.stream import SUFFIX as SUFFIX_GFV
+    from hdac.runtime.models import DEFAULT
     from hdac.video.reader import VideoReader, parse_size
     from hdac.video.writer import check_output
 
     gfv = options.output.suffix.lower() == SUFFIX_GFV
     if gfv and options.base_codec is None:
         options.base_codec = "vvc"
+    if gfv and options.model is None:
+        options.model = DEFAULT  # the messages have keypoints
     if gfv and (options.base_codec != "vvc" or options.mode == "base"):
         raise UsageError(
             f"{options.output}: --base-codec {options.base_codec} in --mode {options.mode}; a .266 "

@@ -8,6 +8,7 @@ from typing import Literal
 from hdac.errors import UsageError
 from hdac.layers.base import HEVC_ENCODERS, PRESETS, QP_MAX
 from hdac.layers.reference import Refresh, check_refresh
+from hdac.runtime.models import ANIMATION, DEFAULT
 
 PRECISIONS = ("auto", "int8", "fp32", "bf16")
 MODES = ("hybrid", "animation", "base")
@@ -41,7 +42,8 @@ class EncoderConfig:
         it.
     kbps: target bit rate, 0.5 to 5000, 1 kbps = 1000 bit/s; None: as the QPs give. `encode` reads
         the whole source first and finds the QPs; `Encoder` moves them while pictures come.
-    model: name of a network, or path of a .safetensors file.
+    model: name of a network, or path of a .safetensors file; None: "hdac-s", in mode "animation"
+        "hdac-face" where no number of keypoints is asked for.
     tune: "psnr" for fidelity, "perceptual" for what people see: other weights of the same network,
         another switch to the base layer.
     base_codec: "hevc", "vvc" (a GOP is coded when it is complete), "mixed" (the first picture of a
@@ -59,7 +61,7 @@ class EncoderConfig:
         Cb and Cr 6:1:1, and, 0.5 more, in Cb or Cr and still be shown, 0 to 100 (always shown);
         None: 0 with tune "psnr", 1.5 with "perceptual"; half of it where the last fused picture was
         not shown.
-    keypoints: as many as the network takes; None: 10.
+    keypoints: as many as the network takes; None: what is usual for it.
     scalable: keypoints of hybrid streams follow the head as finely as those of mode "animation":
         level `animation` moves with it.
     preset: effort of the base encoder, "fast", "medium", "slow" or "slower"; None: slow, but medium
@@ -78,7 +80,7 @@ class EncoderConfig:
     qp_base: int | None = None
     qp_intra: int | None = None
     kbps: float | None = None
-    model: str = "hdac-s"
+    model: str | None = None
     tune: Literal["psnr", "perceptual"] = "psnr"
     base_codec: Literal["hevc", "vvc", "mixed", "auto"] | None = None
     base_encoder: Literal["auto", "x265", "kvazaar"] = "auto"
@@ -136,6 +138,14 @@ class EncoderConfig:
                     f"--bitrate {self.kbps:g}k and {name} {qp} contradict each other; give one of "
                     "them"
                 )
+
+    @property
+    def network(self) -> str:
+        """Name or path of the network."""
+        if self.model is not None:
+            return self.model
+        free = self.mode == "animation" and self.keypoints is None
+        return ANIMATION if free else DEFAULT
 
     @property
     def target_kbps(self) -> float | None:

@@ -95,7 +95,7 @@ class Encoder(Closing):
             from hdac.codec.synthesiser import Synthesiser, network_for
 
             network = network_for(
-                config.model, config.mode, config.tune, config.precision, config.device
+                config.network, config.mode, config.tune, config.precision, config.device
             )
         self.plan = plan = make_plan(
             config, width, height, parse_rate(fps), colour, network, frames, clock

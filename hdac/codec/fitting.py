@@ -200,7 +200,7 @@ def _motion_kbps(config: EncoderConfig, source: Source) -> float:
     """Rate of the keypoints: 0.1 to 2 kbps, as many as they are and as much as the head moves."""
     from hdac.codec.synthesiser import Synthesiser, network_for
 
-    network = network_for(config.model, config.mode, config.tune, config.precision, config.device)
+    network = network_for(config.network, config.mode, config.tune, config.precision, config.device)
     header = make_plan(config, source.width, source.height, source.fps, network=network).header
     assert header.motion is not None
     writer, last = EnhancementWriter(header), None

@@ -58,7 +58,8 @@ def open_motion(
     """A motion model on its network, which `backend` runs. fps: of the pictures to analyse; None:
     there are none."""
     if isinstance(motion, Landmarks | Face):
-        find = None if fps is None else open_landmarks(resolve_model("landmarks", "auto"))
+        # in int8 their points are a third farther off, for a millisecond
+        find = None if fps is None else open_landmarks(resolve_model("landmarks", "fp32"))
         if isinstance(motion, Face):
             return FaceMotion(motion, backend, find, fps or 1)
         return LandmarkMotion(motion, network.most, backend, find, fps or 1)

@@ -24,7 +24,7 @@ from hdac.runtime import graphs
 from hdac.runtime.systems import FROM_LANDMARKS, SYSTEMS
 
 FOLDER = Path(__file__).parent / "weights"
-DEFAULT = "hdac-s"
+DEFAULT, ANIMATION = "hdac-s", "hdac-face"
 VARIABLE = "HDAC_MODELS"
 #: Bytes that a weights file, and the list of tensors and metadata at its start, may have.
 MAX_FILE, MAX_HEADER = 1 << 29, 1 << 20
@@ -257,15 +257,15 @@ def _quantised(model: ModelFile) -> ModelFile | None:
 
 def serving(name: str, mode: str, tune: str) -> str:
     """The model that serves `name` in a mode ("animation" has weights of its own where somebody
-    trained them) and for a tune ("psnr" or "perceptual"): other weights of the same network.
+    trained them) or for a tune ("psnr" or "perceptual"): other weights of the same network.
 
     A file's path, or a name that says its tune, stays as it is.
     """
     if is_path(name):
         return name
-    own = f"{name}-animation"
-    if mode == "animation" and any(model.name == own for model in shipped()):
-        return own
+    if mode == "animation":
+        own = f"{name}-animation"
+        return own if any(model.name == own for model in shipped()) else name
     return name if tune == "psnr" or name.endswith(f"-{tune}") else f"{name}-{tune}"
 
 

@@ -19,7 +19,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip("this FFmpeg has no libvvenc")
     folder = tmp_path_factory.mktemp("gfv")
     write_video(folder / "v.mkv", synthetic(4))
-    settings = ["--mode", "animation", "--qp-intra", "36"]
+    settings = ["--mode", "animation", "--model", "hdac-s", "--qp-intra", "36"]
     video, stream = str(folder / "v.mkv"), str(folder / "s.hdac")
     assert main(["encode", video, "-o", stream, "--base-codec", "vvc", *settings]) == 0
     assert main(["encode", video, "-o", str(folder / "s.266"), *settings]) == 0

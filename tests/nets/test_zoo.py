@@ -8,6 +8,7 @@ import pytest
 import safetensors.torch
 import torch
 
+from hdac.codec.config import EncoderConfig
 from hdac.errors import UsageError
 from hdac.nets import zoo
 from hdac.nets.fusion import FusionConfig, FusionNet
@@ -74,6 +75,11 @@ def test_which_weights_serve(tiny: Path) -> None:
     assert serving("hdac-s-perceptual", "hybrid", "perceptual") == "hdac-s-perceptual"
     assert serving("hdac-s", "animation", "perceptual") == "hdac-s-animation"
     assert serving("hdac-l", "animation", "psnr") == "hdac-l"
+    assert serving("hdac-face", "animation", "perceptual") == "hdac-face"
+    assert EncoderConfig().network == "hdac-s"
+    assert EncoderConfig("animation").network == "hdac-face"
+    assert EncoderConfig("animation", keypoints=20).network == "hdac-s"
+    assert EncoderConfig("animation", model="hdac-l").network == "hdac-l"
     assert serving(str(tiny), "animation", "perceptual") == str(tiny)
 
 
@@ -149,7 +155,7 @@ def test_shipped_weights_name_settings_that_are_gone() -> None:
 
 
 def test_unknown_model_names_those_that_are_here() -> None:
-    with pytest.raises(UsageError, match=r"unknown model hdac-xl; here are: hdac-l \("):
+    with pytest.raises(UsageError, match=r"unknown model hdac-xl; here are: hdac-face \("):
         find_model("hdac-xl")
     with pytest.raises(UsageError, match=r"unknown model hdac-s \(00000000\)"):
         find_model("hdac-s", "00000000")
