@@ -120,7 +120,7 @@ class Steady:
     cutoff: of a point that stands still, in Hz; slope: what a speed of one distance a second adds.
     """
 
-    CUTOFF, SLOPE = 1.0, 8.0
+    CUTOFF, SLOPE = 1.0, 15.0
 
     def __init__(self, fps: float, cutoff: float = CUTOFF, slope: float = SLOPE) -> None:
         self._fps, self._cutoff, self._slope = fps, cutoff, slope
