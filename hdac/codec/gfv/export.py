@@ -106,8 +106,8 @@ def _check(header: Header) -> Keypoints:
         )
     if not isinstance(header.motion, Keypoints):
         raise UsageError(
-            "--gfv: this stream's parameters are landmarks, for the network of another system; "
-            "keypoints are needed: encode with one of hdac's own models"
+            f"--gfv: this stream's parameters are {header.motion}, for the network of another "
+            "system; keypoints are needed: encode with one of hdac's own models"
         )
     levels = header.motion.levels
     if levels & levels - 1 or any(header.cascade):
