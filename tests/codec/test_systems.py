@@ -1,6 +1,7 @@
 """Networks of other systems in streams: mode animation, from file to pictures."""
 
 import contextlib
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +40,9 @@ def made(net: MotionSpadeNet | FaceNet, folder: Path) -> Path:
     return path
 
 
-@pytest.fixture
-def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
-    monkeypatch.setenv("HDAC_MODELS", str(tmp_path))
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("models")
     small: dict[str, Any] = {"widths": (8, 8, 8), "blocks": (1, 1, 1)}
     nets = (
         MotionSpadeNet(MotionSpadeConfig("motion-spade-static", 20, **small)),
@@ -49,7 +50,17 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
         MotionSpadeNet(MotionSpadeConfig("motion-spade-map", **small)),
         FaceNet(FaceConfig(coefficients=4, **small)),
     )
-    return {net.config.system: made(net, tmp_path) for net in nets}
+    return {net.config.system: made(net, folder) for net in nets}
+
+
+@pytest.fixture
+def models(
+    files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, Path]:
+    """Copies, which a test may take away."""
+    monkeypatch.setenv("HDAC_MODELS", str(tmp_path))
+    shutil.copytree(next(iter(files.values())).parent, tmp_path, dirs_exist_ok=True)
+    return {system: tmp_path / path.name for system, path in files.items()}
 
 
 SYSTEMS = ["motion-spade-static", "motion-spade-dynamic", "motion-spade-map", "hdac-face"]
