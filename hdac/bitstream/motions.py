@@ -2,6 +2,7 @@
 
 keypoints (kind 0) := varint K | varint levels per half side
 landmarks (kind 1) := varint K (of a set of `motion.facemesh`) | varint levels per half side
+regions (kind 2)   := varint levels per half side, of the points of `motion.regions`
 face (kind 5)      := varint keypoints | varint coefficients of its shape
 """
 
@@ -15,6 +16,8 @@ from hdac.errors import DamagedError, StreamError
 MAX_KEYPOINTS = 64
 #: Sizes of the sets of landmarks.
 LANDMARKS = (20, 68, 162, 478)
+#: Points of the outlines of regions.
+OUTLINE_POINTS = 58
 MAX_COEFFICIENTS = 64
 #: Bytes that the parameters of a motion model may have.
 _ROOM = 255
@@ -50,6 +53,25 @@ class Landmarks(NamedTuple):
         return self.number, 2
 
 
+class Regions(NamedTuple):
+    """A map of regions, and quantiser levels per half side of the outlines that it is drawn of."""
+
+    levels: int = 48
+
+    def __str__(self) -> str:
+        return f"regions of {self.number} outline points"
+
+    @property
+    def number(self) -> int:
+        """Points of a frame."""
+        return OUTLINE_POINTS
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Of a frame's parameters."""
+        return self.number, 2
+
+
 class Face(NamedTuple):
     """Free keypoints, and coefficients of the face's shape."""
 
@@ -66,7 +88,7 @@ class Face(NamedTuple):
 
 
 #: What a header says of its motion model.
-MotionHeader: TypeAlias = Keypoints | Landmarks | Face
+MotionHeader: TypeAlias = Keypoints | Landmarks | Regions | Face
 
 
 class _Kind(NamedTuple):
@@ -83,6 +105,7 @@ _KINDS = {
     1: _Kind(
         "landmarks", Landmarks, (("landmarks", 1, max(LANDMARKS)), ("landmark levels", 1, 512))
     ),
+    2: _Kind("regions", Regions, (("region levels", 1, 512),)),
     5: _Kind(
         "face", Face, (("keypoints", 1, MAX_KEYPOINTS), ("coefficients", 1, MAX_COEFFICIENTS))
     ),

@@ -20,37 +20,38 @@ from hdac.video.picture import Picture, Plane
 Indices: TypeAlias = npt.NDArray[np.intp]
 
 
-def _indices(text: str) -> Indices:
+def indices(text: str) -> Indices:
+    """Landmarks of numbers in words."""
     return np.array(text.split(), np.intp)
 
 
 # Sides are the person's. Polygons, in order: FACEMESH_FACE_OVAL, _LIPS, _EYE, _EYEBROW, _NOSE of
 # MediaPipe's face_mesh_connections.py.
-OVAL = _indices(
+OVAL = indices(
     "10 338 297 332 284 251 389 356 454 323 361 288 397 365 379 378 400 377 "
     "152 148 176 149 150 136 172 58 132 93 234 127 162 21 54 103 67 109"
 )
-LIPS = _indices("61 146 91 181 84 17 314 405 321 375 291 409 270 269 267 0 37 39 40 185")
-INSIDE = _indices("78 95 88 178 87 14 317 402 318 324 308 415 310 311 312 13 82 81 80 191")
-RIGHT_EYE = _indices("33 7 163 144 145 153 154 155 133 173 157 158 159 160 161 246")
-LEFT_EYE = _indices("263 249 390 373 374 380 381 382 362 398 384 385 386 387 388 466")
-RIGHT_BROW = _indices("70 63 105 66 107 55 65 52 53 46")
-LEFT_BROW = _indices("300 293 334 296 336 285 295 282 283 276")
-NOSE = _indices("168 6 197 195 5 4 1 19 94 2 98 97 326 327 294 278 344 440 275 45 220 115 48 64")
+LIPS = indices("61 146 91 181 84 17 314 405 321 375 291 409 270 269 267 0 37 39 40 185")
+INSIDE = indices("78 95 88 178 87 14 317 402 318 324 308 415 310 311 312 13 82 81 80 191")
+RIGHT_EYE = indices("33 7 163 144 145 153 154 155 133 173 157 158 159 160 161 246")
+LEFT_EYE = indices("263 249 390 373 374 380 381 382 362 398 384 385 386 387 388 466")
+RIGHT_BROW = indices("70 63 105 66 107 55 65 52 53 46")
+LEFT_BROW = indices("300 293 334 296 336 285 295 282 283 276")
+NOSE = indices("168 6 197 195 5 4 1 19 94 2 98 97 326 327 294 278 344 440 275 45 220 115 48 64")
 RIGHT_IRIS, LEFT_IRIS = np.arange(468, 473), np.arange(473, 478)
 MOUTH = np.concatenate([LIPS, INSIDE])
 EYES = np.concatenate([RIGHT_EYE, LEFT_EYE, RIGHT_IRIS, LEFT_IRIS])
 
 #: The usual 68 points (Sagonas et al., "300 Faces in-the-Wild Challenge", 2013), in their order:
 #: jaw, brows, nose, eyes, lips, inside of the mouth.
-USUAL = _indices(
+USUAL = indices(
     "162 234 93 58 172 136 149 148 152 377 378 365 397 288 323 454 389 "
     "70 63 105 66 107 336 296 334 293 300 168 197 5 4 98 97 2 326 327 "
     "33 160 158 133 153 144 362 385 387 263 373 380 "
     "61 39 37 0 267 269 291 405 314 17 84 181 78 82 13 312 308 317 14 87"
 )
 #: The fewest that say a pose, the eyes and the mouth.
-FEW = _indices("234 152 454 105 334 4 33 160 133 144 362 385 263 380 61 0 291 17 13 14")
+FEW = indices("234 152 454 105 334 4 33 160 133 144 362 385 263 380 61 0 291 17 13 14")
 #: What polygons of regions need: outlines of the face and of its parts, the nose's ridge, irises.
 DENSE = np.unique(
     np.concatenate([OVAL, MOUTH, EYES, RIGHT_BROW, LEFT_BROW, NOSE]),

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hdac.bitstream.motions import Face, Keypoints, Landmarks, MotionHeader
+from hdac.bitstream.motions import Face, Keypoints, Landmarks, MotionHeader, Regions
 from hdac.errors import UsageError
 from hdac.motion.face import FaceCoder, FaceMotion
 from hdac.motion.facemesh import LANDMARK_LEVELS
 from hdac.motion.keypoints import KEYPOINT_LEVELS, KeypointAnimation, KeypointCoder, KeypointMotion
-from hdac.motion.landmarks import LandmarkCoder, LandmarkMotion
+from hdac.motion.landmarks import LandmarkCoder, LandmarkMotion, order
 from hdac.motion.protocol import MotionModel, ParameterCoder
+from hdac.motion.regions import ORDER, REGION_LEVELS, RegionMotion
 from hdac.runtime.backends import open_landmarks
 from hdac.runtime.models import ModelFile, resolve_model
 
@@ -19,11 +20,21 @@ if TYPE_CHECKING:
     from hdac.runtime.protocol import Backend
 
 
+#: What a header says of what a network takes, where that is not keypoints.
+_RECORDS: dict[str, type[MotionHeader]] = {
+    "landmarks": Landmarks,
+    "regions": Regions,
+    "face": Face,
+}
+
+
 def parameter_coder(motion: MotionHeader) -> ParameterCoder:
     """The coder of a GOP that starts."""
     if isinstance(motion, Face):
         return FaceCoder(motion)
-    return LandmarkCoder(motion) if isinstance(motion, Landmarks) else KeypointCoder(motion)
+    if isinstance(motion, Landmarks):
+        return LandmarkCoder(motion, order(motion.number))
+    return LandmarkCoder(motion, ORDER) if isinstance(motion, Regions) else KeypointCoder(motion)
 
 
 def motion_for(network: ModelFile, number: int | None) -> MotionHeader:
@@ -34,6 +45,8 @@ def motion_for(network: ModelFile, number: int | None) -> MotionHeader:
         raise UsageError(f"--keypoints {count}; network {network.name} takes {network.counts}")
     if network.parameters == "landmarks":
         return Landmarks(count, LANDMARK_LEVELS)
+    if network.parameters == "regions":
+        return Regions(REGION_LEVELS)
     if network.parameters == "face":
         return Face(count, int(network.config["coefficients"]))
     return Keypoints(count, KEYPOINT_LEVELS)
@@ -41,7 +54,7 @@ def motion_for(network: ModelFile, number: int | None) -> MotionHeader:
 
 def network_misfit(motion: MotionHeader, network: ModelFile) -> str | None:
     """Why a network cannot serve a motion model; None if it can."""
-    fits = {"landmarks": Landmarks, "face": Face}.get(network.parameters, Keypoints)
+    fits = _RECORDS.get(network.parameters, Keypoints)
     coefficients = getattr(motion, "coefficients", None)
     if (
         isinstance(motion, fits)
@@ -57,11 +70,13 @@ def open_motion(
 ) -> MotionModel:
     """A motion model on its network, which `backend` runs. fps: of the pictures to analyse; None:
     there are none."""
-    if isinstance(motion, Landmarks | Face):
+    if isinstance(motion, Landmarks | Regions | Face):
         # in int8 their points are a third farther off, for a millisecond
         find = None if fps is None else open_landmarks(resolve_model("landmarks", "fp32"))
         if isinstance(motion, Face):
             return FaceMotion(motion, backend, find, fps or 1)
+        if isinstance(motion, Regions):
+            return RegionMotion(motion, backend, find, fps or 1)
         return LandmarkMotion(motion, network.most, backend, find, fps or 1)
     if network.system:
         return KeypointAnimation(motion, backend)

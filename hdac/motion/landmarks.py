@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from functools import cache
 from itertools import chain
+from typing import TypeAlias
 
 import numpy as np
 
-from hdac.bitstream.motions import Landmarks
+from hdac.bitstream.motions import Landmarks, Regions
 from hdac.bitstream.rangecoder import Adaptive, Coder, Signed
 from hdac.motion.animated import Animated
 from hdac.motion.facemesh import GROUPS, SETS, Steady, in_frame, thumbnail
@@ -18,14 +19,15 @@ from hdac.runtime.planes import MULTIPLE, Array
 from hdac.runtime.protocol import FAR, Backend, Landmarker
 from hdac.video.picture import Picture
 
+#: Points in the order in which they are coded, with their predictors (-1: none), as places.
+Order: TypeAlias = tuple[tuple[int, int], ...]
 #: What a neighbour did, at most, tells models apart.
 _NEAR = 2
 
 
 @cache
-def order(number: int) -> tuple[tuple[int, int], ...]:
-    """The points of a set in the order in which they are coded, with their predictors (-1: none),
-    as places in the set: along the outlines of the face's parts."""
+def order(number: int) -> Order:
+    """That of a set: along the outlines of the face's parts."""
     places = {int(point): place for place, point in enumerate(SETS[number])}
     lines = [[int(p) for p in group if p in places] for group in GROUPS]
     rest = sorted(set(places) - set(chain.from_iterable(lines)))
@@ -49,9 +51,8 @@ class LandmarkCoder:
     before, and on what its predictor does in this one.
     """
 
-    def __init__(self, motion: Landmarks) -> None:
-        self.motion, self.last = motion, None
-        self._order = order(motion.number)
+    def __init__(self, motion: Landmarks | Regions, order: Order) -> None:
+        self.motion, self.last, self._order = motion, None, order
         span = 4 * motion.levels
         self._still = Adaptive(2, (8, 8))
         self._first = [Signed(12, span) for _ in range(2)]

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from hdac.bitstream.container import NumberFormat
-from hdac.bitstream.motions import LANDMARKS
+from hdac.bitstream.motions import LANDMARKS, OUTLINE_POINTS
 from hdac.errors import UsageError
 from hdac.runtime import graphs
 from hdac.runtime.systems import FROM_LANDMARKS, SYSTEMS
@@ -150,6 +150,8 @@ class ModelFile:
             raise UsageError(f"{self.path}: it finds landmarks and makes no pictures")
         if self.parameters == "landmarks":
             return self._most_landmarks
+        if self.parameters == "regions":
+            return OUTLINE_POINTS
         count = self.config.get("number" if self.system else "keypoints", USUAL_KEYPOINTS)
         if not isinstance(count, int) or not MIN_KEYPOINTS <= count <= MAX_KEYPOINTS:
             raise UsageError(

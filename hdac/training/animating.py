@@ -16,7 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hdac.motion.facemesh import EYES, LANDMARK_LEVELS, MOUTH, SETS
-from hdac.motion.regions import regions
+from hdac.motion.keypoints import quantise
+from hdac.motion.regions import POINTS, REGION_LEVELS, regions
 from hdac.nets.conditioning import draw
 from hdac.nets.critic import Critic
 from hdac.nets.face import FaceNet, ShapeModel
@@ -53,9 +54,7 @@ def parameters_of(
         there, here = (noisy(points, 1 / LANDMARK_LEVELS, generator) for points in both)
     elif net.takes == "regions":
         there, here = (
-            torch.stack([torch.from_numpy(regions(face)) for face in points.cpu().numpy()])
-            .float()
-            .to(batch.target.device)
+            drawn(noisy(points[:, POINTS], 1 / REGION_LEVELS, generator))
             for points in (batch.there, batch.here)
         )
     elif isinstance(net, FaceNet):
@@ -67,6 +66,14 @@ def parameters_of(
         found = net.find(torch.cat([batch.reference_original, batch.target])).float()
         there, here = noisy(found, net.step, generator).chunk(2)
     return there, here
+
+
+def drawn(points: Tensor) -> Tensor:
+    """Maps of regions `(N, 64, 64)`, in float32, of the quantised points of outlines `(N, 58,
+    2)`."""
+    outlines = quantise(points.cpu().numpy(), None, REGION_LEVELS)
+    maps = np.stack([regions(one, REGION_LEVELS) for one in outlines])
+    return torch.from_numpy(maps).float().to(points.device)
 
 
 def face_loss(output: Tensor, target: Tensor, points: Tensor) -> Tensor:

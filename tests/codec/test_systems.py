@@ -1,6 +1,7 @@
 """Networks of other systems in streams: mode animation, from file to pictures."""
 
 import contextlib
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from hdac.bitstream.motions import Landmarks
+from hdac.bitstream.motions import Landmarks, MotionHeader, Regions
 from hdac.bitstream.stream import read_stream
 from hdac.codec.config import EncoderConfig
 from hdac.codec.decoder import Frame
@@ -39,19 +40,30 @@ def made(net: MotionSpadeNet | FaceNet, folder: Path) -> Path:
     return path
 
 
-@pytest.fixture
-def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
-    monkeypatch.setenv("HDAC_MODELS", str(tmp_path))
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("models")
     small: dict[str, Any] = {"widths": (8, 8, 8), "blocks": (1, 1, 1)}
     nets = (
         MotionSpadeNet(MotionSpadeConfig("motion-spade-static", 20, **small)),
         MotionSpadeNet(MotionSpadeConfig("motion-spade-dynamic", 6, **small)),
+        MotionSpadeNet(MotionSpadeConfig("motion-spade-map", **small)),
         FaceNet(FaceConfig(coefficients=4, **small)),
     )
-    return {net.config.system: made(net, tmp_path) for net in nets}
+    return {net.config.system: made(net, folder) for net in nets}
 
 
-SYSTEMS = ["motion-spade-static", "motion-spade-dynamic", "hdac-face"]
+@pytest.fixture
+def models(
+    files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, Path]:
+    """Copies, which a test may take away."""
+    monkeypatch.setenv("HDAC_MODELS", str(tmp_path))
+    shutil.copytree(next(iter(files.values())).parent, tmp_path, dirs_exist_ok=True)
+    return {system: tmp_path / path.name for system, path in files.items()}
+
+
+SYSTEMS = ["motion-spade-static", "motion-spade-dynamic", "motion-spade-map", "hdac-face"]
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
@@ -76,15 +88,29 @@ def test_what_the_encoder_says_is_what_the_decoder_shows(
     assert info.bits.motion > 0
 
 
-def test_headers_say_landmarks(models: dict[str, Path], head: list[Picture], hdac: Run) -> None:
-    config = EncoderConfig(mode="animation", model=str(models["motion-spade-static"]))
+@pytest.mark.parametrize(
+    ("system", "motion", "words"),
+    [
+        ("motion-spade-static", Landmarks(20), "20 landmarks"),
+        ("motion-spade-map", Regions(48), "regions of 58 outline points"),
+    ],
+)
+def test_headers_say_them(
+    system: str,
+    motion: MotionHeader,
+    words: str,
+    models: dict[str, Path],
+    head: list[Picture],
+    hdac: Run,
+) -> None:
+    config = EncoderConfig(mode="animation", model=str(models[system]))
     data = encode(head[:4], 176, 144, 25, config)
-    assert read_stream(data)[0].motion == Landmarks(20)
-    path = models["motion-spade-static"].with_name("a.hdac")
+    assert read_stream(data)[0].motion == motion
+    path = models[system].with_name("a.hdac")
     path.write_bytes(data)
     code, out, _ = hdac("info", path)
     assert code == 0
-    assert "20 landmarks" in out
+    assert words in out
 
 
 @pytest.mark.parametrize("system", SYSTEMS)

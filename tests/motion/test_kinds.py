@@ -12,6 +12,7 @@ from hdac.bitstream.motions import (
     Keypoints,
     Landmarks,
     MotionHeader,
+    Regions,
     pack_motion,
     read_motion,
 )
@@ -27,6 +28,7 @@ from hdac.video.picture import Picture
 MOTIONS: list[MotionHeader] = [
     Keypoints(1, 1), Keypoints(10), Keypoints(64, 512),
     Landmarks(20), Landmarks(68, 512), Landmarks(478, 1), Face(5), Face(64, 64),
+    Regions(), Regions(1), Regions(512),
 ]  # fmt: skip
 
 

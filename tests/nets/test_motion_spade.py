@@ -10,7 +10,7 @@ import torch
 from hdac.bitstream.container import NumberFormat
 from hdac.errors import UsageError
 from hdac.motion.facemesh import POINTS, SETS
-from hdac.motion.regions import REGIONS, regions
+from hdac.motion.regions import REGIONS
 from hdac.nets.conditioning import draw, group_members, region_flows, spread_flows
 from hdac.nets.cost import gmac_of
 from hdac.nets.motion_spade import SYSTEMS, MotionSpadeConfig, MotionSpadeNet, one_hot
@@ -115,21 +115,12 @@ def test_groups_are_drawn_apart() -> None:
     assert not maps[0, 1:].any()
 
 
-def test_map_of_regions() -> None:
-    """A square outline around everything else, which lies outside."""
-    from hdac.motion.facemesh import INSIDE, OVAL
-
-    points = np.full((POINTS, 2), 5, np.float32)
-    turn = np.linspace(0, 2 * np.pi, len(OVAL), endpoint=False)
-    points[OVAL] = 0.5 * np.stack([np.cos(turn), np.sin(turn)], -1)
-    found = regions(points)
-    assert set(found.flat) == {0, 1}
-    assert (found == 1).mean() == pytest.approx(np.pi / 16, rel=0.03)
-    assert found[32, 32] == 1
-    turn = np.linspace(0, 2 * np.pi, len(INSIDE), endpoint=False)
-    points[INSIDE] = 0.1 * np.stack([np.cos(turn), np.sin(turn)], -1)
-    assert regions(points)[32, 32] == REGIONS - 1, "later ones lie above"
-    assert torch.equal(one_hot(torch.from_numpy(found)[None]).argmax(1)[0], torch.from_numpy(found))
+def test_each_region_has_a_map_of_its_own() -> None:
+    labels = torch.randint(REGIONS, (2, 64, 64), generator=torch.Generator().manual_seed(1))
+    maps = one_hot(labels.float())
+    assert maps.shape == (2, REGIONS, 64, 64)
+    assert torch.equal(maps.sum(1), torch.ones(2, 64, 64))
+    assert torch.equal(maps.argmax(1), labels)
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
