@@ -30,6 +30,8 @@ VARIABLE = "HDAC_MODELS"
 MAX_FILE, MAX_HEADER = 1 << 29, 1 << 20
 #: Keypoints of a picture: the fewest and the most that streams carry, and what is usual.
 MIN_KEYPOINTS, MAX_KEYPOINTS, USUAL_KEYPOINTS = 5, 40, 10
+#: Landmarks where a network takes several numbers of them.
+USUAL_LANDMARKS = 68
 _SUFFIXES = {".safetensors": NumberFormat.FP32, ".int8": NumberFormat.INT8}
 
 
@@ -133,15 +135,23 @@ class ModelFile:
     @property
     def usual(self) -> int:
         """Keypoints or landmarks to code where nobody asked for another number."""
-        return USUAL_KEYPOINTS if self.takes(USUAL_KEYPOINTS) else self.most
+        count = USUAL_LANDMARKS if self.parameters == "landmarks" else USUAL_KEYPOINTS
+        return count if self.takes(count) else self.most
 
     @property
     def counts(self) -> str:
         """The numbers of keypoints or landmarks that it takes, in words."""
         if self.parameters == "landmarks":
-            return ", ".join(str(n) for n in LANDMARKS if self.takes(n))
+            return ", ".join(map(str, self.landmark_counts))
         nested = self.config.get("nested", False)
         return f"{MIN_KEYPOINTS} to {self.most}" if nested else str(self.most)
+
+    @property
+    def landmark_counts(self) -> tuple[int, ...]:
+        """The numbers of landmarks that it takes; none if it takes something else."""
+        if self.parameters != "landmarks":
+            return ()
+        return tuple(number for number in LANDMARKS if self.takes(number))
 
     @property
     def most(self) -> int:

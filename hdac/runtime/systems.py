@@ -8,6 +8,7 @@ SYSTEMS = {
     "motion-spade-static": "landmarks",
     "motion-spade-dynamic": "keypoints",
     "motion-spade-map": "regions",
+    "landmark-gan": "landmarks",
 }
 #: Parameters that landmarks say; others a network finds itself.
 FROM_LANDMARKS = ("landmarks", "regions")

@@ -20,10 +20,11 @@ from hdac.motion.regions import regions
 from hdac.nets.conditioning import draw
 from hdac.nets.critic import Critic
 from hdac.nets.face import FaceNet, ShapeModel
-from hdac.nets.keypoints import thumbnail
+from hdac.nets.keypoints import KeypointDetector, thumbnail
 from hdac.nets.planes import luma
 from hdac.nets.published import rgb_from_planes
-from hdac.nets.zoo import AnimationNet
+from hdac.nets.zoo import AnimationNet, DetectingNet
+from hdac.runtime.protocol import FAR
 from hdac.training.faces import FaceBatch, Faces, FaceSampler
 from hdac.training.loop import TrainConfig, trains_in_bf16
 from hdac.training.losses import decibel, equivariance_loss, misfit, picture_loss, smoothness_loss
@@ -48,9 +49,12 @@ def parameters_of(
 ) -> tuple[Tensor, Tensor]:
     """Those of reference and picture, as a decoder has them."""
     if net.takes == "landmarks":
-        chosen = SETS[net.config.number]
-        both = (points[:, chosen] for points in (batch.there, batch.here))
-        there, here = (noisy(points, 1 / LANDMARK_LEVELS, generator) for points in both)
+        sent = _sent(net, generator)
+        both = (points[:, SETS[net.config.number]] for points in (batch.there, batch.here))
+        there, here = (
+            noisy(points, 1 / LANDMARK_LEVELS, generator).where(sent.to(points.device), FAR)
+            for points in both
+        )
     elif net.takes == "regions":
         there, here = (
             torch.stack([torch.from_numpy(regions(face)) for face in points.cpu().numpy()])
@@ -64,9 +68,20 @@ def parameters_of(
         found = torch.cat([shape, found], 1)
         there, here = noisy(found, net.noise(found.device), generator).chunk(2)
     else:
+        assert isinstance(net, DetectingNet)
         found = net.find(torch.cat([batch.reference_original, batch.target])).float()
         there, here = noisy(found, net.step, generator).chunk(2)
     return there, here
+
+
+def _sent(net: AnimationNet, generator: torch.Generator) -> Tensor:
+    """Which of its landmarks a network is given, `(K, 1)`: all, or (nested) those of one of its
+    sets."""
+    most = count = net.config.number
+    if getattr(net.config, "nested", False):
+        counts = [number for number in SETS if number <= most]
+        count = counts[int(torch.randint(len(counts), (), generator=generator))]
+    return torch.from_numpy(np.isin(SETS[most], SETS[count]))[:, None]
 
 
 def face_loss(output: Tensor, target: Tensor, points: Tensor) -> Tensor:
@@ -141,10 +156,11 @@ class AnimationTask:
             features = net.encode(batch.reference)
             made = net(batch.reference, features, there, here, refine)
             equivariance = made.planes.new_zeros(())
-            if net.takes in ("keypoints", "face"):
+            detector = getattr(net, "detector", None)
+            if isinstance(detector, KeypointDetector):
                 thumbs = thumbnail(batch.target)
-                points = net.detector(thumbs).float()
-                equivariance = equivariance_loss(net.detector, thumbs, points, generator)
+                points = detector(thumbs).float()
+                equivariance = equivariance_loss(detector, thumbs, points, generator)
         picture = picture_loss(made.planes, batch.target, config.weight_chroma).mean()
         zero = torch.zeros_like(picture)
         moved = smooth = zero
