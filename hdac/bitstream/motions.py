@@ -2,6 +2,7 @@
 
 keypoints (kind 0) := varint K | varint levels per half side
 landmarks (kind 1) := varint K (of a set of `motion.facemesh`) | varint levels per half side
+feature (kind 3)   := varint C | varint levels on either side of 0
 face (kind 5)      := varint keypoints | varint coefficients of its shape
 """
 
@@ -16,6 +17,8 @@ MAX_KEYPOINTS = 64
 #: Sizes of the sets of landmarks.
 LANDMARKS = (20, 68, 162, 478)
 MAX_COEFFICIENTS = 64
+#: Side of a compact feature, and its channels at most.
+FEATURE_SIDE, MAX_CHANNELS = 4, 8
 #: Bytes that the parameters of a motion model may have.
 _ROOM = 255
 
@@ -50,6 +53,21 @@ class Landmarks(NamedTuple):
         return self.number, 2
 
 
+class Feature(NamedTuple):
+    """Channels of a frame's compact feature, and quantiser levels on either side of 0."""
+
+    number: int
+    levels: int = 32
+
+    def __str__(self) -> str:
+        return f"a feature of {self.number}x{FEATURE_SIDE}x{FEATURE_SIDE}"
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of a frame's parameters."""
+        return self.number, FEATURE_SIDE, FEATURE_SIDE
+
+
 class Face(NamedTuple):
     """Free keypoints, and coefficients of the face's shape."""
 
@@ -66,7 +84,7 @@ class Face(NamedTuple):
 
 
 #: What a header says of its motion model.
-MotionHeader: TypeAlias = Keypoints | Landmarks | Face
+MotionHeader: TypeAlias = Keypoints | Landmarks | Feature | Face
 
 
 class _Kind(NamedTuple):
@@ -82,6 +100,9 @@ _KINDS = {
     ),
     1: _Kind(
         "landmarks", Landmarks, (("landmarks", 1, max(LANDMARKS)), ("landmark levels", 1, 512))
+    ),
+    3: _Kind(
+        "feature", Feature, (("feature channels", 1, MAX_CHANNELS), ("feature levels", 1, 512))
     ),
     5: _Kind(
         "face", Face, (("keypoints", 1, MAX_KEYPOINTS), ("coefficients", 1, MAX_COEFFICIENTS))

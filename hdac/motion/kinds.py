@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hdac.bitstream.motions import Face, Keypoints, Landmarks, MotionHeader
+from hdac.bitstream.motions import Face, Feature, Keypoints, Landmarks, MotionHeader
 from hdac.errors import UsageError
 from hdac.motion.face import FaceCoder, FaceMotion
 from hdac.motion.facemesh import LANDMARK_LEVELS
-from hdac.motion.keypoints import KEYPOINT_LEVELS, KeypointAnimation, KeypointCoder, KeypointMotion
+from hdac.motion.feature import FEATURE_LEVELS, FeatureCoder
+from hdac.motion.keypoints import KEYPOINT_LEVELS, DetectedAnimation, KeypointCoder, KeypointMotion
 from hdac.motion.landmarks import LandmarkCoder, LandmarkMotion
 from hdac.motion.protocol import MotionModel, ParameterCoder
 from hdac.runtime.backends import open_landmarks
@@ -23,12 +24,20 @@ def parameter_coder(motion: MotionHeader) -> ParameterCoder:
     """The coder of a GOP that starts."""
     if isinstance(motion, Face):
         return FaceCoder(motion)
+    if isinstance(motion, Feature):
+        return FeatureCoder(motion)
     return LandmarkCoder(motion) if isinstance(motion, Landmarks) else KeypointCoder(motion)
 
 
 def motion_for(network: ModelFile, number: int | None) -> MotionHeader:
     """What is sent for a network; `number`: of keypoints or landmarks (None: what is usual). Raises
     `UsageError` for a number that it does not take."""
+    if network.parameters == "feature":
+        if number is not None:
+            raise UsageError(
+                f"--keypoints {number}; network {network.name} sends a feature: leave it out"
+            )
+        return Feature(network.most, FEATURE_LEVELS)
     count = network.usual if number is None else number
     if not network.takes(count):
         raise UsageError(f"--keypoints {count}; network {network.name} takes {network.counts}")
@@ -41,7 +50,8 @@ def motion_for(network: ModelFile, number: int | None) -> MotionHeader:
 
 def network_misfit(motion: MotionHeader, network: ModelFile) -> str | None:
     """Why a network cannot serve a motion model; None if it can."""
-    fits = {"landmarks": Landmarks, "face": Face}.get(network.parameters, Keypoints)
+    kinds = {"landmarks": Landmarks, "feature": Feature, "face": Face}
+    fits = kinds.get(network.parameters, Keypoints)
     coefficients = getattr(motion, "coefficients", None)
     if (
         isinstance(motion, fits)
@@ -62,6 +72,6 @@ def open_motion(
         if isinstance(motion, Face):
             return FaceMotion(motion, backend, find, fps or 1)
         return LandmarkMotion(motion, network.most, backend, find, fps or 1)
-    if network.system:
-        return KeypointAnimation(motion, backend)
+    if network.system or isinstance(motion, Feature):
+        return DetectedAnimation(motion, backend)
     return KeypointMotion(motion, backend, network.derives_keypoints)

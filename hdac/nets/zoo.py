@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from hdac.errors import UsageError
+from hdac.nets.cfte import CfteConfig, CfteNet
 from hdac.nets.face import FaceConfig, FaceNet
 from hdac.nets.fusion import FusionConfig, FusionNet
 from hdac.nets.landmark_gan import LandmarkGanConfig, LandmarkGanNet
@@ -31,9 +32,9 @@ RETIRED = {"recurrent": False, "coarsest": 8}
 #: What the codec runs: ours, or a published architecture behind the same interface.
 CodecNet: TypeAlias = FusionNet | PublishedNet
 #: Networks of other systems' motion models, for mode `animation`.
-AnimationNet: TypeAlias = MotionSpadeNet | LandmarkGanNet | FaceNet
+AnimationNet: TypeAlias = MotionSpadeNet | LandmarkGanNet | CfteNet | FaceNet
 #: Those of them that find their parameters themselves.
-DetectingNet: TypeAlias = MotionSpadeNet | FaceNet
+DetectingNet: TypeAlias = MotionSpadeNet | CfteNet | FaceNet
 AnyNet: TypeAlias = CodecNet | AnimationNet
 _Net = TypeVar("_Net", AnyNet, LandmarkNet)
 
@@ -42,6 +43,7 @@ _SYSTEMS: dict[str, tuple[type[Any], type[Any]]] = {
     "hdac-face": (FaceConfig, FaceNet),
     "motion-spade": (MotionSpadeConfig, MotionSpadeNet),
     "landmark-gan": (LandmarkGanConfig, LandmarkGanNet),
+    "cfte": (CfteConfig, CfteNet),
 }
 
 

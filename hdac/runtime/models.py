@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from hdac.bitstream.container import NumberFormat
-from hdac.bitstream.motions import LANDMARKS
+from hdac.bitstream.motions import LANDMARKS, MAX_CHANNELS
 from hdac.errors import UsageError
 from hdac.runtime import graphs
 from hdac.runtime.systems import FROM_LANDMARKS, SYSTEMS
@@ -155,11 +155,14 @@ class ModelFile:
 
     @property
     def most(self) -> int:
-        """As many keypoints or landmarks as it takes. Raises `UsageError`."""
+        """As many keypoints or landmarks, or channels of a feature, as it takes. Raises
+        `UsageError`."""
         if "points" in self.config:
             raise UsageError(f"{self.path}: it finds landmarks and makes no pictures")
         if self.parameters == "landmarks":
             return self._most_landmarks
+        if self.parameters == "feature":
+            return self._channels
         count = self.config.get("number" if self.system else "keypoints", USUAL_KEYPOINTS)
         if not isinstance(count, int) or not MIN_KEYPOINTS <= count <= MAX_KEYPOINTS:
             raise UsageError(
@@ -175,6 +178,15 @@ class ModelFile:
             known = ", ".join(map(str, LANDMARKS))
             raise UsageError(f"{self.path}: landmarks {count!r:.40}; allowed are {known}")
         return int(count)
+
+    @property
+    def _channels(self) -> int:
+        count = self.config.get("number")
+        if not isinstance(count, int) or not 1 <= count <= MAX_CHANNELS:
+            raise UsageError(
+                f"{self.path}: channels {count!r:.40}; allowed are 1 to {MAX_CHANNELS}"
+            )
+        return count
 
 
 def shipped() -> list[ModelFile]:

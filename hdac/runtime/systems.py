@@ -9,6 +9,7 @@ SYSTEMS = {
     "motion-spade-dynamic": "keypoints",
     "motion-spade-map": "regions",
     "landmark-gan": "landmarks",
+    "cfte": "feature",
 }
 #: Parameters that landmarks say; others a network finds itself.
 FROM_LANDMARKS = ("landmarks", "regions")

@@ -95,6 +95,19 @@ def face_loss(output: Tensor, target: Tensor, points: Tensor) -> Tensor:
     return decibel(error, 2e-3)
 
 
+def landmark_loss(flow: Tensor, there: Tensor, here: Tensor) -> Tensor:
+    """dB of how far from their places in the reference a flow takes landmarks, `(N,)`. flow `(N, 2,
+    h, w)` in pixels of a frame of 4 h x 4 w; points `(N, K, 2)`.
+
+    A network that has to find by itself what moves gets no hint from pictures alone: where they are
+    alike, motion by chance makes them worse.
+    """
+    half = flow.new_tensor([2 * flow.shape[-1], 2 * flow.shape[-2]])
+    at = F.grid_sample(flow, here[:, None], padding_mode="border", align_corners=False)
+    away = at[:, :, 0].transpose(1, 2) / half - (there - here)
+    return decibel(away.abs().mean((1, 2)), 2e-3)
+
+
 def learn_shapes(model: ShapeModel, clips: list[npt.NDArray[np.float32]], every: int = 6) -> None:
     """Sets mean and directions of a shape model by the landmarks `(T, 478, 2)` of clips:
     generalised Procrustes analysis, then principal components, eyes and mouth weighing more."""
@@ -168,6 +181,9 @@ class AnimationTask:
             flow = F.interpolate(made.flow, scale_factor=4.0, mode="bilinear")
             moved = misfit(luma(batch.reference_original), luma(batch.target), flow).mean()
             smooth = smoothness_loss(made.flow).mean()
+        led = zero
+        if made.flow is not None and config.weight_landmarks:
+            led = landmark_loss(made.flow, batch.there, batch.here).mean()
         face = zero
         if config.weight_face:
             face = face_loss(made.planes, batch.target, batch.here).mean()
@@ -183,14 +199,16 @@ class AnimationTask:
             + config.weight_motion * moved
             + config.weight_smooth * smooth
             + config.weight_equivariance * equivariance
+            + config.weight_landmarks * led
             + config.weight_face * face
             + config.weight_perceptual * seen
             + config.weight_adversarial * doubt
         )
-        return {
+        terms = {
             "total": total, "animation": picture, "motion": moved, "smooth": smooth, "face": face,
             "perceptual": seen, "adversarial": doubt,
         }  # fmt: skip
+        return {**terms, "landmarks": led} if config.weight_landmarks else terms
 
     def _part(self, *pictures: Tensor) -> list[Tensor]:
         """The same square of pictures, anywhere."""

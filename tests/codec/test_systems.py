@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from hdac.bitstream.motions import Landmarks
+from hdac.bitstream.motions import Feature, Landmarks
 from hdac.bitstream.stream import read_stream
 from hdac.codec.config import EncoderConfig
 from hdac.codec.decoder import Frame
@@ -32,10 +32,11 @@ SYSTEMS: dict[str, dict[str, Any]] = {
     "motion-spade-static": {"number": 20},
     "motion-spade-dynamic": {"number": 6},
     "landmark-gan": {"number": 162, "blocks": 1},
+    "cfte": {"number": 1},
     "hdac-face": {"coefficients": 4},
 }
 #: What starts at zero.
-PAINTS = ("generator.luma", "generator.chroma", "head.out")
+PAINTS = ("generator.luma", "generator.chroma", "head.out", "finder.head", "evolution.last")
 
 
 def made(net: Any, folder: Path) -> None:
@@ -46,7 +47,7 @@ def made(net: Any, folder: Path) -> None:
         learn_shapes(net.shape, [rng.normal(0, 0.2, (40, POINTS, 2)).astype(np.float32)], 1)
     for name, parameter in net.named_parameters():
         if name.removesuffix(".weight") in PAINTS:
-            torch.nn.init.normal_(parameter, 0, 0.01)
+            torch.nn.init.normal_(parameter, 0, 1.0 if name.startswith("finder") else 0.01)
     path = export_model(net, net.config.system, folder, "not trained")
     export_animation(model_from_path(path), folder)
 
@@ -125,6 +126,16 @@ def test_the_number_of_landmarks_follows_the_rate(
     assert sent(fit(config(kbps=targets[3]), pictures, 176, 144, source.fps)[0]).number == 68
     assert sent(config(kbps=targets[4], keypoints=20)).number == 20, "as was asked for"
     assert sent(config(qp_intra=40)).number == 68
+
+
+def test_headers_say_features(models: dict[str, Path], head: list[Picture]) -> None:
+    model = str(models["cfte"])
+    config = EncoderConfig(mode="animation", model=model, qp_intra=40)
+    data = encode(head[:4], 176, 144, 25, config)
+    assert read_stream(data)[0].motion == Feature(1)
+    assert str(inspect(data).header.motion) == "a feature of 1x4x4"
+    with pytest.raises(UsageError, match="--keypoints 5; network cfte sends a feature: leave it"):
+        encode(head[:2], 176, 144, 25, EncoderConfig(mode="animation", model=model, keypoints=5))
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
