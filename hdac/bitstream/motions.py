@@ -3,6 +3,7 @@
 keypoints (kind 0) := varint K | varint levels per half side
 landmarks (kind 1) := varint K (of a set of `motion.facemesh`) | varint levels per half side
 regions (kind 2)   := varint levels per half side, of the points of `motion.regions`
+feature (kind 3)   := varint C | varint levels on either side of 0
 face (kind 5)      := varint keypoints | varint coefficients of its shape
 """
 
@@ -19,6 +20,8 @@ LANDMARKS = (20, 68, 162, 478)
 #: Points of the outlines of regions.
 OUTLINE_POINTS = 58
 MAX_COEFFICIENTS = 64
+#: Side of a compact feature, and its channels at most.
+FEATURE_SIDE, MAX_CHANNELS = 4, 8
 #: Bytes that the parameters of a motion model may have.
 _ROOM = 255
 
@@ -72,6 +75,21 @@ class Regions(NamedTuple):
         return self.number, 2
 
 
+class Feature(NamedTuple):
+    """Channels of a frame's compact feature, and quantiser levels on either side of 0."""
+
+    number: int
+    levels: int = 32
+
+    def __str__(self) -> str:
+        return f"a feature of {self.number}x{FEATURE_SIDE}x{FEATURE_SIDE}"
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of a frame's parameters."""
+        return self.number, FEATURE_SIDE, FEATURE_SIDE
+
+
 class Face(NamedTuple):
     """Free keypoints, and coefficients of the face's shape."""
 
@@ -88,7 +106,7 @@ class Face(NamedTuple):
 
 
 #: What a header says of its motion model.
-MotionHeader: TypeAlias = Keypoints | Landmarks | Regions | Face
+MotionHeader: TypeAlias = Keypoints | Landmarks | Regions | Feature | Face
 
 
 class _Kind(NamedTuple):
@@ -106,6 +124,9 @@ _KINDS = {
         "landmarks", Landmarks, (("landmarks", 1, max(LANDMARKS)), ("landmark levels", 1, 512))
     ),
     2: _Kind("regions", Regions, (("region levels", 1, 512),)),
+    3: _Kind(
+        "feature", Feature, (("feature channels", 1, MAX_CHANNELS), ("feature levels", 1, 512))
+    ),
     5: _Kind(
         "face", Face, (("keypoints", 1, MAX_KEYPOINTS), ("coefficients", 1, MAX_COEFFICIENTS))
     ),

@@ -68,7 +68,10 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
         help="of HEVC: x265, kvazaar (fewer bits, slower) or auto (kvazaar where it can)",
     )  # fmt: skip
     add("--base-scale", type=int, default=1, metavar="N", help="base layer at 1/N: 1, 2 or 4")
-    add("--keypoints", type=int, metavar="K", help="keypoints of a frame (default 10)")
+    add(
+        "--keypoints", type=int, metavar="K",
+        help="keypoints or landmarks of a frame (default 10, or what suits network and --bitrate)",
+    )  # fmt: skip
     add(
         "--scalable", action="store_true",
         help="keypoints follow the head finely, for `hdac decode --level animation`",

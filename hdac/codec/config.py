@@ -61,7 +61,8 @@ class EncoderConfig:
         Cb and Cr 6:1:1, and, 0.5 more, in Cb or Cr and still be shown, 0 to 100 (always shown);
         None: 0 with tune "psnr", 1.5 with "perceptual"; half of it where the last fused picture was
         not shown.
-    keypoints: as many as the network takes; None: what is usual for it.
+    keypoints: as many as the network takes, or landmarks; None: what is usual for it (of landmarks,
+        as many as suit the bit rate where it takes several numbers of them).
     scalable: keypoints of hybrid streams follow the head as finely as those of mode "animation":
         level `animation` moves with it.
     preset: effort of the base encoder, "fast", "medium", "slow" or "slower"; None: slow, but medium

@@ -9,7 +9,7 @@ from fractions import Fraction
 from functools import cache
 from itertools import chain, repeat
 from statistics import fmean
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hdac.codec.config import DEFAULT_QP_BASE, EncoderConfig
 from hdac.codec.encoder import Encoder
@@ -24,6 +24,9 @@ from hdac.layers.resample import downsample, pad_to
 from hdac.motion.keypoints import HYSTERESIS
 from hdac.video.picture import Picture
 
+if TYPE_CHECKING:
+    from hdac.runtime.models import ModelFile
+
 #: The search starts in stretches of a source that is longer than twice this.
 SAMPLE_FRAMES, STRETCHES = 300, 5
 #: Logarithm of what a QP step does to the rate; a rate within half a step is near enough.
@@ -32,6 +35,8 @@ _QP_STEP = math.log(1.12)
 _FINE_STEPS = 4
 #: Decibels of PSNR-Y that e times the rate is worth: the slope of rate-distortion curves.
 WORTH = 4.2
+#: Share of the rate that motion may take where the number of landmarks follows the rate.
+MOTION_SHARE = 0.4
 #: Frames that both base codecs of "auto" are tried on; libvvenc codes 2 to 10 a second. Up to this
 #: QP nothing is tried.
 CODEC_FRAMES = 64
@@ -160,10 +165,10 @@ def _fit_rate(config: EncoderConfig, source: Source, target: float) -> EncoderCo
 
 
 def _fit_still(config: EncoderConfig, source: Source, target: float) -> EncoderConfig:
-    """Mode "animation": the reference takes what the keypoints leave."""
+    """Mode "animation": the reference takes what the motion leaves."""
     choice = choose_base(config, DEFAULT_QP_BASE)
     still = replace(source, pictures=source.pictures[:1])
-    moving = _motion_kbps(config, source)
+    config, moving = fit_motion(config, source, target)
 
     def rate(qp: int) -> float:
         at = choice._replace(qp_intra=qp, qp_base=qp)
@@ -196,11 +201,32 @@ def _search(
     return min(known, key=lambda q: abs(math.log(known[q] / target)))
 
 
-def _motion_kbps(config: EncoderConfig, source: Source) -> float:
-    """Rate of the keypoints: 0.1 to 2 kbps, as many as they are and as much as the head moves."""
-    from hdac.codec.synthesiser import Synthesiser, network_for
+def fit_motion(config: EncoderConfig, source: Source, target: float) -> tuple[EncoderConfig, float]:
+    """The most landmarks whose rate is at most `MOTION_SHARE` of the target, else the fewest, where
+    the network takes several numbers of them and none was asked for; and the rate of what is sent
+    in place of pixels."""
+    from hdac.codec.synthesiser import network_for
 
     network = network_for(config.network, config.mode, config.tune, config.precision, config.device)
+    counts = network.landmark_counts
+    if config.keypoints is not None or len(counts) < 2:
+        return config, motion_kbps(config, network, source)
+    tried = (
+        (one, motion_kbps(one, network, source))
+        for one in (replace(config, keypoints=count) for count in reversed(counts))
+    )
+    return next(
+        (one, kbps)
+        for one, kbps in tried
+        if kbps <= MOTION_SHARE * target or one.keypoints == counts[0]
+    )
+
+
+def motion_kbps(config: EncoderConfig, network: ModelFile, source: Source) -> float:
+    """Rate of what is sent in place of pixels: of keypoints 0.1 to 2 kbps, as many as they are and
+    as much as the head moves."""
+    from hdac.codec.synthesiser import Synthesiser
+
     header = make_plan(config, source.width, source.height, source.fps, network=network).header
     assert header.motion is not None
     writer, last = EnhancementWriter(header), None

@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from hdac.bitstream.motions import Keypoints
+from hdac.bitstream.motions import Feature, Keypoints
 from hdac.bitstream.rangecoder import Adaptive, Coder, Signed
 from hdac.motion.animated import Animated
 from hdac.motion.protocol import Base, Found, Parameters
@@ -117,10 +117,10 @@ class KeypointReference(NamedTuple):
     size: tuple[int, int]
 
 
-class KeypointAnimation(Animated):
-    """`MotionModel` of other systems' networks that find keypoints."""
+class DetectedAnimation(Animated):
+    """`MotionModel` of other systems' networks that find their parameters themselves."""
 
-    def __init__(self, motion: Keypoints, backend: Backend) -> None:
+    def __init__(self, motion: Keypoints | Feature, backend: Backend) -> None:
         super().__init__(backend)
         self._motion = motion
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hdac.bitstream.motions import Face, Keypoints, Landmarks, MotionHeader, Regions
+from hdac.bitstream.motions import Face, Feature, Keypoints, Landmarks, MotionHeader, Regions
 from hdac.errors import UsageError
 from hdac.motion.face import FaceCoder, FaceMotion
 from hdac.motion.facemesh import LANDMARK_LEVELS
-from hdac.motion.keypoints import KEYPOINT_LEVELS, KeypointAnimation, KeypointCoder, KeypointMotion
+from hdac.motion.feature import FEATURE_LEVELS, FeatureCoder
+from hdac.motion.keypoints import KEYPOINT_LEVELS, DetectedAnimation, KeypointCoder, KeypointMotion
 from hdac.motion.landmarks import LandmarkCoder, LandmarkMotion, order
 from hdac.motion.protocol import MotionModel, ParameterCoder
 from hdac.motion.regions import ORDER, REGION_LEVELS, RegionMotion
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _RECORDS: dict[str, type[MotionHeader]] = {
     "landmarks": Landmarks,
     "regions": Regions,
+    "feature": Feature,
     "face": Face,
 }
 
@@ -32,6 +34,8 @@ def parameter_coder(motion: MotionHeader) -> ParameterCoder:
     """The coder of a GOP that starts."""
     if isinstance(motion, Face):
         return FaceCoder(motion)
+    if isinstance(motion, Feature):
+        return FeatureCoder(motion)
     if isinstance(motion, Landmarks):
         return LandmarkCoder(motion, order(motion.number))
     return LandmarkCoder(motion, ORDER) if isinstance(motion, Regions) else KeypointCoder(motion)
@@ -40,6 +44,12 @@ def parameter_coder(motion: MotionHeader) -> ParameterCoder:
 def motion_for(network: ModelFile, number: int | None) -> MotionHeader:
     """What is sent for a network; `number`: of keypoints or landmarks (None: what is usual). Raises
     `UsageError` for a number that it does not take."""
+    if network.parameters == "feature":
+        if number is not None:
+            raise UsageError(
+                f"--keypoints {number}; network {network.name} sends a feature: leave it out"
+            )
+        return Feature(network.most, FEATURE_LEVELS)
     count = network.usual if number is None else number
     if not network.takes(count):
         raise UsageError(f"--keypoints {count}; network {network.name} takes {network.counts}")
@@ -78,6 +88,6 @@ def open_motion(
         if isinstance(motion, Regions):
             return RegionMotion(motion, backend, find, fps or 1)
         return LandmarkMotion(motion, network.most, backend, find, fps or 1)
-    if network.system:
-        return KeypointAnimation(motion, backend)
+    if network.system or isinstance(motion, Feature):
+        return DetectedAnimation(motion, backend)
     return KeypointMotion(motion, backend, network.derives_keypoints)

@@ -114,6 +114,12 @@ def one_hot(labels: Tensor) -> Tensor:
     return (labels.unsqueeze(1) == numbers[:, None, None]).float()
 
 
+def _conditioning(config: MotionSpadeConfig) -> Landmarks | Keypoints | Regions:
+    if config.system == SYSTEMS[0]:
+        return Landmarks(config.number)
+    return Keypoints(config.number) if config.system == SYSTEMS[1] else Regions()
+
+
 class MotionSpadeNet(nn.Module):
     """`find` (learned keypoints alone), `encode` and `forward`. takes: what its parameters are;
     step: of the quantiser of what it finds."""
@@ -124,14 +130,13 @@ class MotionSpadeNet(nn.Module):
     def __init__(self, config: MotionSpadeConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or MotionSpadeConfig()
-        by = dict(zip(SYSTEMS, (Landmarks, Keypoints, Regions), strict=True))[config.system]
-        self.takes = by.__name__.lower()
-        self.conditioning = by() if by is Regions else by(config.number)
-        if by is Keypoints:
+        self.conditioning = conditioning = _conditioning(config)
+        self.takes = type(conditioning).__name__.lower()
+        if isinstance(conditioning, Keypoints):
             self.detector = KeypointDetector(config.number)
         self.encoder = ReferenceEncoder(config.widths)
-        self.head = FlowHead(self.conditioning.candidates, self.conditioning.maps)
-        drawn = self.conditioning.drawn if config.refined else 0
+        self.head = FlowHead(conditioning.candidates, conditioning.maps)
+        drawn = conditioning.drawn if config.refined else 0
         self.generator = Generator(config.widths, config.blocks, drawn)
 
     def find(self, planes: Tensor) -> Tensor:

@@ -16,8 +16,10 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from hdac.errors import UsageError
+from hdac.nets.cfte import CfteConfig, CfteNet
 from hdac.nets.face import FaceConfig, FaceNet
 from hdac.nets.fusion import FusionConfig, FusionNet
+from hdac.nets.landmark_gan import LandmarkGanConfig, LandmarkGanNet
 from hdac.nets.landmarks import LandmarkConfig, LandmarkNet
 from hdac.nets.motion_spade import MotionSpadeConfig, MotionSpadeNet
 from hdac.nets.published import PublishedConfig, PublishedNet
@@ -30,7 +32,9 @@ RETIRED = {"recurrent": False, "coarsest": 8}
 #: What the codec runs: ours, or a published architecture behind the same interface.
 CodecNet: TypeAlias = FusionNet | PublishedNet
 #: Networks of other systems' motion models, for mode `animation`.
-AnimationNet: TypeAlias = MotionSpadeNet | FaceNet
+AnimationNet: TypeAlias = MotionSpadeNet | LandmarkGanNet | CfteNet | FaceNet
+#: Those of them that find their parameters themselves.
+DetectingNet: TypeAlias = MotionSpadeNet | CfteNet | FaceNet
 AnyNet: TypeAlias = CodecNet | AnimationNet
 _Net = TypeVar("_Net", AnyNet, LandmarkNet)
 
@@ -38,6 +42,8 @@ _Net = TypeVar("_Net", AnyNet, LandmarkNet)
 _SYSTEMS: dict[str, tuple[type[Any], type[Any]]] = {
     "hdac-face": (FaceConfig, FaceNet),
     "motion-spade": (MotionSpadeConfig, MotionSpadeNet),
+    "landmark-gan": (LandmarkGanConfig, LandmarkGanNet),
+    "cfte": (CfteConfig, CfteNet),
 }
 
 

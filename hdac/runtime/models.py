@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from hdac.bitstream.container import NumberFormat
-from hdac.bitstream.motions import LANDMARKS, OUTLINE_POINTS
+from hdac.bitstream.motions import LANDMARKS, MAX_CHANNELS, OUTLINE_POINTS
 from hdac.errors import UsageError
 from hdac.runtime import graphs
 from hdac.runtime.systems import FROM_LANDMARKS, SYSTEMS
@@ -30,6 +30,8 @@ VARIABLE = "HDAC_MODELS"
 MAX_FILE, MAX_HEADER = 1 << 29, 1 << 20
 #: Keypoints of a picture: the fewest and the most that streams carry, and what is usual.
 MIN_KEYPOINTS, MAX_KEYPOINTS, USUAL_KEYPOINTS = 5, 40, 10
+#: Landmarks where a network takes several numbers of them.
+USUAL_LANDMARKS = 68
 _SUFFIXES = {".safetensors": NumberFormat.FP32, ".int8": NumberFormat.INT8}
 
 
@@ -133,25 +135,36 @@ class ModelFile:
     @property
     def usual(self) -> int:
         """Keypoints or landmarks to code where nobody asked for another number."""
-        return USUAL_KEYPOINTS if self.takes(USUAL_KEYPOINTS) else self.most
+        count = USUAL_LANDMARKS if self.parameters == "landmarks" else USUAL_KEYPOINTS
+        return count if self.takes(count) else self.most
 
     @property
     def counts(self) -> str:
         """The numbers of keypoints or landmarks that it takes, in words."""
         if self.parameters == "landmarks":
-            return ", ".join(str(n) for n in LANDMARKS if self.takes(n))
+            return ", ".join(map(str, self.landmark_counts))
         nested = self.config.get("nested", False)
         return f"{MIN_KEYPOINTS} to {self.most}" if nested else str(self.most)
 
     @property
+    def landmark_counts(self) -> tuple[int, ...]:
+        """The numbers of landmarks that it takes; none if it takes something else."""
+        if self.parameters != "landmarks":
+            return ()
+        return tuple(number for number in LANDMARKS if self.takes(number))
+
+    @property
     def most(self) -> int:
-        """As many keypoints or landmarks as it takes. Raises `UsageError`."""
+        """As many keypoints or landmarks, or channels of a feature, as it takes. Raises
+        `UsageError`."""
         if "points" in self.config:
             raise UsageError(f"{self.path}: it finds landmarks and makes no pictures")
         if self.parameters == "landmarks":
             return self._most_landmarks
         if self.parameters == "regions":
             return OUTLINE_POINTS
+        if self.parameters == "feature":
+            return self._channels
         count = self.config.get("number" if self.system else "keypoints", USUAL_KEYPOINTS)
         if not isinstance(count, int) or not MIN_KEYPOINTS <= count <= MAX_KEYPOINTS:
             raise UsageError(
@@ -167,6 +180,15 @@ class ModelFile:
             known = ", ".join(map(str, LANDMARKS))
             raise UsageError(f"{self.path}: landmarks {count!r:.40}; allowed are {known}")
         return int(count)
+
+    @property
+    def _channels(self) -> int:
+        count = self.config.get("number")
+        if not isinstance(count, int) or not 1 <= count <= MAX_CHANNELS:
+            raise UsageError(
+                f"{self.path}: channels {count!r:.40}; allowed are 1 to {MAX_CHANNELS}"
+            )
+        return count
 
 
 def shipped() -> list[ModelFile]:

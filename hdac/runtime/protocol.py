@@ -34,7 +34,7 @@ class Backend(Protocol):
         """To be called once in every thread that calls the others."""
 
     def detect(self, planes: Array) -> Array:
-        """Keypoints, as many as the network has."""
+        """Keypoints, as many as the network has, or what else it finds: features `(1, C, 4, 4)`."""
 
     def fit(self, points: Array) -> Array:
         """Landmarks `(1, 478, 2)` -> pose and coefficients `(1, 4 + C)` (networks of motion model

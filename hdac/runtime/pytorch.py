@@ -17,7 +17,7 @@ from hdac.nets.device import pick_device
 from hdac.nets.face import FaceNet
 from hdac.nets.fusion import Reference as Moved
 from hdac.nets.threads import on_one_thread, take_one_thread
-from hdac.nets.zoo import CodecNet, load_animation, load_landmarks, load_model
+from hdac.nets.zoo import CodecNet, DetectingNet, load_animation, load_landmarks, load_model
 from hdac.runtime.models import ModelFile
 from hdac.runtime.planes import Array
 from hdac.runtime.protocol import Reference
@@ -102,6 +102,7 @@ class TorchAnimation:
 
     @torch.inference_mode()
     def detect(self, planes: Array) -> Array:
+        assert isinstance(self._net, DetectingNet)
         found: Array = self._net.find(self._tensor(planes)).cpu().numpy()
         return found
 

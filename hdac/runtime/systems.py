@@ -8,6 +8,8 @@ SYSTEMS = {
     "motion-spade-static": "landmarks",
     "motion-spade-dynamic": "keypoints",
     "motion-spade-map": "regions",
+    "landmark-gan": "landmarks",
+    "cfte": "feature",
 }
 #: Parameters that landmarks say; others a network finds itself.
 FROM_LANDMARKS = ("landmarks", "regions")

@@ -21,10 +21,11 @@ from hdac.motion.regions import POINTS, REGION_LEVELS, regions
 from hdac.nets.conditioning import draw
 from hdac.nets.critic import Critic
 from hdac.nets.face import FaceNet, ShapeModel
-from hdac.nets.keypoints import thumbnail
+from hdac.nets.keypoints import KeypointDetector, thumbnail
 from hdac.nets.planes import luma
 from hdac.nets.published import rgb_from_planes
-from hdac.nets.zoo import AnimationNet
+from hdac.nets.zoo import AnimationNet, DetectingNet
+from hdac.runtime.protocol import FAR
 from hdac.training.faces import FaceBatch, Faces, FaceSampler
 from hdac.training.loop import TrainConfig, trains_in_bf16
 from hdac.training.losses import decibel, equivariance_loss, misfit, picture_loss, smoothness_loss
@@ -49,9 +50,12 @@ def parameters_of(
 ) -> tuple[Tensor, Tensor]:
     """Those of reference and picture, as a decoder has them."""
     if net.takes == "landmarks":
-        chosen = SETS[net.config.number]
-        both = (points[:, chosen] for points in (batch.there, batch.here))
-        there, here = (noisy(points, 1 / LANDMARK_LEVELS, generator) for points in both)
+        sent = _sent(net, generator)
+        both = (points[:, SETS[net.config.number]] for points in (batch.there, batch.here))
+        there, here = (
+            noisy(points, 1 / LANDMARK_LEVELS, generator).where(sent.to(points.device), FAR)
+            for points in both
+        )
     elif net.takes == "regions":
         there, here = (
             drawn(noisy(points[:, POINTS], 1 / REGION_LEVELS, generator))
@@ -63,6 +67,7 @@ def parameters_of(
         found = torch.cat([shape, found], 1)
         there, here = noisy(found, net.noise(found.device), generator).chunk(2)
     else:
+        assert isinstance(net, DetectingNet)
         found = net.find(torch.cat([batch.reference_original, batch.target])).float()
         there, here = noisy(found, net.step, generator).chunk(2)
     return there, here
@@ -76,6 +81,16 @@ def drawn(points: Tensor) -> Tensor:
     return torch.from_numpy(maps).float().to(points.device)
 
 
+def _sent(net: AnimationNet, generator: torch.Generator) -> Tensor:
+    """Which of its landmarks a network is given, `(K, 1)`: all, or (nested) those of one of its
+    sets."""
+    most = count = net.config.number
+    if getattr(net.config, "nested", False):
+        counts = [number for number in SETS if number <= most]
+        count = counts[int(torch.randint(len(counts), (), generator=generator))]
+    return torch.from_numpy(np.isin(SETS[most], SETS[count]))[:, None]
+
+
 def face_loss(output: Tensor, target: Tensor, points: Tensor) -> Tensor:
     """dB of the mean absolute error of luma at eyes and mouth, `(N,)`. Planes `(N, 6, h, w)`;
     points `(N, 478, 2)`."""
@@ -85,6 +100,19 @@ def face_loss(output: Tensor, target: Tensor, points: Tensor) -> Tensor:
     where = F.interpolate(where, size=(h, w), mode="bilinear", align_corners=False)
     error = ((y - wanted).abs() * where).sum((1, 2, 3)) / (where.sum((1, 2, 3)) + 1)
     return decibel(error, 2e-3)
+
+
+def landmark_loss(flow: Tensor, there: Tensor, here: Tensor) -> Tensor:
+    """dB of how far from their places in the reference a flow takes landmarks, `(N,)`. flow `(N, 2,
+    h, w)` in pixels of a frame of 4 h x 4 w; points `(N, K, 2)`.
+
+    A network that has to find by itself what moves gets no hint from pictures alone: where they are
+    alike, motion by chance makes them worse.
+    """
+    half = flow.new_tensor([2 * flow.shape[-1], 2 * flow.shape[-2]])
+    at = F.grid_sample(flow, here[:, None], padding_mode="border", align_corners=False)
+    away = at[:, :, 0].transpose(1, 2) / half - (there - here)
+    return decibel(away.abs().mean((1, 2)), 2e-3)
 
 
 def learn_shapes(model: ShapeModel, clips: list[npt.NDArray[np.float32]], every: int = 6) -> None:
@@ -148,10 +176,11 @@ class AnimationTask:
             features = net.encode(batch.reference)
             made = net(batch.reference, features, there, here, refine)
             equivariance = made.planes.new_zeros(())
-            if net.takes in ("keypoints", "face"):
+            detector = getattr(net, "detector", None)
+            if isinstance(detector, KeypointDetector):
                 thumbs = thumbnail(batch.target)
-                points = net.detector(thumbs).float()
-                equivariance = equivariance_loss(net.detector, thumbs, points, generator)
+                points = detector(thumbs).float()
+                equivariance = equivariance_loss(detector, thumbs, points, generator)
         picture = picture_loss(made.planes, batch.target, config.weight_chroma).mean()
         zero = torch.zeros_like(picture)
         moved = smooth = zero
@@ -159,6 +188,9 @@ class AnimationTask:
             flow = F.interpolate(made.flow, scale_factor=4.0, mode="bilinear")
             moved = misfit(luma(batch.reference_original), luma(batch.target), flow).mean()
             smooth = smoothness_loss(made.flow).mean()
+        led = zero
+        if made.flow is not None and config.weight_landmarks:
+            led = landmark_loss(made.flow, batch.there, batch.here).mean()
         face = zero
         if config.weight_face:
             face = face_loss(made.planes, batch.target, batch.here).mean()
@@ -174,14 +206,16 @@ class AnimationTask:
             + config.weight_motion * moved
             + config.weight_smooth * smooth
             + config.weight_equivariance * equivariance
+            + config.weight_landmarks * led
             + config.weight_face * face
             + config.weight_perceptual * seen
             + config.weight_adversarial * doubt
         )
-        return {
+        terms = {
             "total": total, "animation": picture, "motion": moved, "smooth": smooth, "face": face,
             "perceptual": seen, "adversarial": doubt,
         }  # fmt: skip
+        return {**terms, "landmarks": led} if config.weight_landmarks else terms
 
     def _part(self, *pictures: Tensor) -> list[Tensor]:
         """The same square of pictures, anywhere."""

@@ -31,7 +31,7 @@ from hdac.nets.fusion import Features, FusionNet, Reference
 from hdac.nets.keypoints import thumbnail
 from hdac.nets.landmarks import LandmarkNet, Located
 from hdac.nets.motion import Matching
-from hdac.nets.zoo import AnimationNet, load_animation, load_landmarks, load_model
+from hdac.nets.zoo import AnimationNet, DetectingNet, load_animation, load_landmarks, load_model
 from hdac.runtime.graphs import ANIMATION_NAMES, NAMES, Graphs, write_graphs
 from hdac.runtime.library import openvino
 from hdac.runtime.models import ModelFile
@@ -258,7 +258,7 @@ def export_graphs(model: ModelFile, folder: Path, samples: Iterable[Sample] = ()
 
 
 class _Find(nn.Module):
-    def __init__(self, net: AnimationNet) -> None:
+    def __init__(self, net: DetectingNet) -> None:
         super().__init__()
         self.net = net
 
@@ -305,7 +305,7 @@ def export_animation(model: ModelFile, folder: Path, batch: FaceBatch | None = N
     parts: dict[str, nn.Module] = {"encode": _EncodeReference(net), "animate": _Animate(net)}
     if isinstance(net, FaceNet):
         parts = {"fit": _Fit(net), **parts}
-    if model.detects:
+    if model.detects and isinstance(net, DetectingNet):
         parts = {"detect": _Find(net), **parts}
     graphs = {name: _graph(part, given[0][name]) for name, part in parts.items()}
     if batch is not None:

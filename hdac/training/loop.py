@@ -52,6 +52,7 @@ class TrainConfig:
     weight_motion: float = 0.7
     weight_smooth: float = 0.05
     weight_equivariance: float = 10.0
+    weight_landmarks: float = 0.0  # where the flow takes landmarks (motion models)
     weight_face: float = 0.0  # error at eyes and mouth (motion models)
     weight_adversarial: float = 0.0  # above 0: against a critic (motion models)
     adversarial_from: float = 0.4  # share of the schedule after which the critic is heard

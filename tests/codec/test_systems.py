@@ -2,6 +2,7 @@
 
 import contextlib
 import shutil
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -9,61 +10,64 @@ import numpy as np
 import pytest
 import torch
 
-from hdac.bitstream.motions import Landmarks, MotionHeader, Regions
+from hdac.bitstream.motions import Feature, Landmarks, MotionHeader, Regions
 from hdac.bitstream.stream import read_stream
 from hdac.codec.config import EncoderConfig
 from hdac.codec.decoder import Frame
 from hdac.codec.files import decode, encode, inspect
+from hdac.codec.fitting import MOTION_SHARE, Source, fit, fit_motion, motion_kbps
 from hdac.codec.modes import Shown
 from hdac.errors import HdacError, UsageError
 from hdac.motion.facemesh import POINTS
-from hdac.nets.face import FaceConfig, FaceNet
-from hdac.nets.motion_spade import MotionSpadeConfig, MotionSpadeNet
-from hdac.nets.zoo import export_model
-from hdac.runtime.models import model_from_path
+from hdac.nets.face import FaceNet
+from hdac.nets.zoo import build, export_model
+from hdac.runtime.models import model_from_path, resolve_model
 from hdac.training.animating import learn_shapes
 from hdac.training.graphs import export_animation
 from hdac.video.picture import Picture
 from tests.conftest import Run
 
+#: What each has of its own.
+SYSTEMS: dict[str, dict[str, Any]] = {
+    "motion-spade-static": {"number": 20},
+    "motion-spade-dynamic": {"number": 6},
+    "motion-spade-map": {},
+    "landmark-gan": {"number": 162, "blocks": 1},
+    "cfte": {"number": 1},
+    "hdac-face": {"coefficients": 4},
+}
+#: What starts at zero.
+PAINTS = ("generator.luma", "generator.chroma", "head.out", "finder.head", "evolution.last")
 
-def made(net: MotionSpadeNet | FaceNet, folder: Path) -> Path:
+
+def made(net: Any, folder: Path) -> None:
     """A model that moves, and paints a little."""
     torch.manual_seed(0)
     if isinstance(net, FaceNet):
         rng = np.random.default_rng(0)
         learn_shapes(net.shape, [rng.normal(0, 0.2, (40, POINTS, 2)).astype(np.float32)], 1)
-    for layer in (net.generator.luma, net.generator.chroma, net.head.out):
-        torch.nn.init.normal_(layer.weight, 0, 0.01)
+    for name, parameter in net.named_parameters():
+        if name.removesuffix(".weight") in PAINTS:
+            torch.nn.init.normal_(parameter, 0, 1.0 if name.startswith("finder") else 0.01)
     path = export_model(net, net.config.system, folder, "not trained")
     export_animation(model_from_path(path), folder)
-    return path
 
 
 @pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models")
-    small: dict[str, Any] = {"widths": (8, 8, 8), "blocks": (1, 1, 1)}
-    nets = (
-        MotionSpadeNet(MotionSpadeConfig("motion-spade-static", 20, **small)),
-        MotionSpadeNet(MotionSpadeConfig("motion-spade-dynamic", 6, **small)),
-        MotionSpadeNet(MotionSpadeConfig("motion-spade-map", **small)),
-        FaceNet(FaceConfig(coefficients=4, **small)),
-    )
-    return {net.config.system: made(net, folder) for net in nets}
+    small = {"widths": [8, 8, 8], "blocks": [1, 1, 1]}
+    for system, own in SYSTEMS.items():
+        made(build({"system": system, **small, **own}), folder)
+    return folder
 
 
 @pytest.fixture
-def models(
-    files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> dict[str, Path]:
-    """Copies, which a test may take away."""
-    monkeypatch.setenv("HDAC_MODELS", str(tmp_path))
-    shutil.copytree(next(iter(files.values())).parent, tmp_path, dirs_exist_ok=True)
-    return {system: tmp_path / path.name for system, path in files.items()}
-
-
-SYSTEMS = ["motion-spade-static", "motion-spade-dynamic", "motion-spade-map", "hdac-face"]
+def models(exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
+    """Copies, of each system's."""
+    folder = shutil.copytree(exported, tmp_path / "models")
+    monkeypatch.setenv("HDAC_MODELS", str(folder))
+    return {system: next(folder.glob(f"{system}-*.safetensors")) for system in SYSTEMS}
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
@@ -113,6 +117,42 @@ def test_headers_say_them(
     assert words in out
 
 
+def test_the_number_of_landmarks_follows_the_rate(
+    models: dict[str, Path], head: list[Picture]
+) -> None:
+    model, pictures = str(models["landmark-gan"]), head[:8]
+
+    def config(**about: Any) -> EncoderConfig:
+        return EncoderConfig(mode="animation", model=model, **about)
+
+    def sent(about: EncoderConfig) -> Landmarks:
+        motion = read_stream(encode(pictures[:2], 176, 144, 25, about))[0].motion
+        assert isinstance(motion, Landmarks)
+        return motion
+
+    source = Source(pictures, 176, 144, Fraction(25))
+    network = resolve_model(model)
+    rates = [motion_kbps(config(keypoints=n), network, source) for n in (20, 68, 162)]
+    assert 0 < rates[0] < rates[1] < rates[2]
+    few, usual, many = (rate / MOTION_SHARE for rate in rates)
+    targets = (0.9 * few, 1.1 * few, 0.99 * usual, 1.01 * usual, 1.01 * many)
+    chosen = [fit_motion(config(), source, target)[0].keypoints for target in targets]
+    assert chosen == [20, 20, 20, 68, 162]
+    assert sent(fit(config(kbps=targets[3]), pictures, 176, 144, source.fps)[0]).number == 68
+    assert sent(config(kbps=targets[4], keypoints=20)).number == 20, "as was asked for"
+    assert sent(config(qp_intra=40)).number == 68
+
+
+def test_headers_say_features(models: dict[str, Path], head: list[Picture]) -> None:
+    model = str(models["cfte"])
+    config = EncoderConfig(mode="animation", model=model, qp_intra=40)
+    data = encode(head[:4], 176, 144, 25, config)
+    assert read_stream(data)[0].motion == Feature(1)
+    assert str(inspect(data).header.motion) == "a feature of 1x4x4"
+    with pytest.raises(UsageError, match="--keypoints 5; network cfte sends a feature: leave it"):
+        encode(head[:2], 176, 144, 25, EncoderConfig(mode="animation", model=model, keypoints=5))
+
+
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_still_pictures_cost_next_to_nothing(
     system: str, models: dict[str, Path], head: list[Picture]
@@ -143,10 +183,13 @@ def test_what_cannot_be(models: dict[str, Path], head: list[Picture], tmp_path: 
     static = str(models["motion-spade-static"])
     with pytest.raises(UsageError, match="takes no base pictures; use --mode animation"):
         encode(head[:2], 176, 144, 25, EncoderConfig(model=static))
+    gan = str(models["landmark-gan"])
+    with pytest.raises(UsageError, match="--keypoints 40; network landmark-gan takes 20, 68, 162"):
+        encode(head[:2], 176, 144, 25, EncoderConfig(mode="animation", model=gan, keypoints=40))
     with pytest.raises(UsageError, match="--keypoints 68; network motion-spade-static takes 20"):
         encode(head[:2], 176, 144, 25, EncoderConfig(mode="animation", model=static, keypoints=68))
     data = encode(head[:2], 176, 144, 25, EncoderConfig(mode="animation", model=static))
-    for path in tmp_path.glob("motion-spade-static*"):
+    for path in models["motion-spade-static"].parent.glob("motion-spade-static*"):
         path.unlink()
     with pytest.raises(UsageError, match="unknown model motion-spade-static"):
         list(decode(data))

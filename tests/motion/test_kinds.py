@@ -9,6 +9,7 @@ import pytest
 from hdac.bitstream.cursor import Cursor
 from hdac.bitstream.motions import (
     Face,
+    Feature,
     Keypoints,
     Landmarks,
     MotionHeader,
@@ -29,6 +30,7 @@ MOTIONS: list[MotionHeader] = [
     Keypoints(1, 1), Keypoints(10), Keypoints(64, 512),
     Landmarks(20), Landmarks(68, 512), Landmarks(478, 1), Face(5), Face(64, 64),
     Regions(), Regions(1), Regions(512),
+    Feature(1), Feature(8, 512),
 ]  # fmt: skip
 
 

@@ -12,20 +12,28 @@ from hdac.errors import UsageError
 from hdac.motion.facemesh import LEFT_EYE, POINTS, RIGHT_EYE
 from hdac.nets.motion_spade import SYSTEMS
 from hdac.training import animating
-from hdac.training.animating import AnimationTask, FaceValidation, face_loss, parameters_of
+from hdac.training.animating import (
+    AnimationTask,
+    FaceValidation,
+    face_loss,
+    landmark_loss,
+    parameters_of,
+)
 from hdac.training.faces import FaceSampler, build, load, mirrored
 from hdac.training.loop import TrainConfig, Trainer
 from hdac.video.picture import Picture
 from tests.conftest import Run, write_video
 
 CONFIG = TrainConfig(
-    minutes=100, batch=2, warmup_steps=2, weight_face=0.5, weight_adversarial=0.3,
-    adversarial_from=0.0, unrefined=0.5,
+    minutes=100, batch=2, warmup_steps=2, weight_landmarks=0.5, weight_face=0.5,
+    weight_adversarial=0.3, adversarial_from=0.0, unrefined=0.5,
 )  # fmt: skip
 NETS = {
     system: {"system": system, "number": number, "widths": (8, 8, 8), "blocks": (1, 1, 1)}
     for system, number in zip(SYSTEMS, (20, 6, 1), strict=True)
 }
+NETS["landmark-gan"] = {"system": "landmark-gan", "widths": (8, 8, 8), "blocks": 1}
+NETS["cfte"] = {"system": "cfte", "widths": (8, 8, 8), "blocks": (1, 1, 1)}
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +87,7 @@ def test_samples_are_what_they_say_and_come_again(faces: Path) -> None:
     assert (batch.reference - batch.reference_original).abs().mean() < 0.05
 
 
-@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize("system", NETS)
 def test_runs_go_on_as_if_they_had_not_stopped(system: str, faces: Path, tmp_path: Path) -> None:
     def trainer(name: str, resume: bool) -> Trainer:
         task = AnimationTask(sampler(faces), CONFIG, "cpu")
@@ -105,7 +113,8 @@ def test_what_a_decoder_has_of_parameters(faces: Path) -> None:
         there, here = parameters_of(build_net(settings), batch, generator)  # type: ignore[arg-type]
         assert there.shape == here.shape
         shapes[system] = tuple(here.shape)
-    assert shapes == dict(zip(SYSTEMS, [(2, 20, 2), (2, 6, 2), (2, 64, 64)], strict=True))
+    wanted = [(2, 20, 2), (2, 6, 2), (2, 64, 64), (2, 162, 2), (2, 1, 4, 4)]
+    assert shapes == dict(zip(NETS, wanted, strict=True))
 
 
 def test_errors_at_eyes_and_mouth_count(faces: Path) -> None:
@@ -122,6 +131,20 @@ def test_errors_at_eyes_and_mouth_count(faces: Path) -> None:
     }
     assert loss["same"] == pytest.approx(loss["far"], abs=0.01)
     assert loss["near"] > loss["same"] + 1
+
+
+def test_flows_are_led_by_landmarks() -> None:
+    """All points 0.125 to the right: 16 pixels of 256, 8 of 128."""
+    here = torch.rand(1, POINTS, 2) * 1.2 - 0.6
+    there = here + torch.tensor([0.125, 0.0])
+    flow = torch.zeros(1, 2, 32, 64)
+    still = float(landmark_loss(flow, there, here))
+    flow[:, 0] = 16.0
+    right = float(landmark_loss(flow, there, here))
+    assert still == pytest.approx(10 * np.log10(0.0625 + 0.002), abs=0.01)
+    assert right == pytest.approx(10 * np.log10(0.002), abs=0.01)
+    flow[:, 0] = -16.0
+    assert float(landmark_loss(flow, there, here)) > still + 2
 
 
 def test_the_command(
