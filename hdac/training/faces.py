@@ -13,6 +13,7 @@ import random
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
+from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
@@ -62,7 +63,8 @@ class FaceBatch(NamedTuple):
 def build(clips: list[Path], out: Path, references: int, workers: int = 2) -> None:
     """Makes the folder, `references` coded pictures of each clip; what is there already stays."""
     out.mkdir(parents=True, exist_ok=True)
-    with ProcessPoolExecutor(workers) as pool:
+    # (networks that this process may have run do not survive a fork)
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
         list(pool.map(_write, clips, [out] * len(clips), [references] * len(clips)))
     points = [np.load(path, mmap_mode="r")[::8] for path in sorted(out.glob("*.points.npy"))]
     np.save(out / "mirror.npy", mirrored(np.concatenate(points)))
