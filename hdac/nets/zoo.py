@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from hdac.errors import UsageError
+from hdac.nets.enlarge import EnlargeConfig, EnlargeNet
 from hdac.nets.face import FaceConfig, FaceNet
 from hdac.nets.fusion import FusionConfig, FusionNet
 from hdac.nets.landmarks import LandmarkConfig, LandmarkNet
@@ -31,7 +32,7 @@ RETIRED = {"recurrent": False, "coarsest": 8}
 CodecNet: TypeAlias = FusionNet | PublishedNet
 #: Networks of other systems' motion models, for mode `animation`.
 AnimationNet: TypeAlias = MotionSpadeNet | FaceNet
-AnyNet: TypeAlias = CodecNet | AnimationNet
+AnyNet: TypeAlias = CodecNet | AnimationNet | EnlargeNet
 _Net = TypeVar("_Net", AnyNet, LandmarkNet)
 
 #: By the start of a system's name.
@@ -43,8 +44,8 @@ _SYSTEMS: dict[str, tuple[type[Any], type[Any]]] = {
 
 def build(settings: dict[str, Any]) -> AnyNet:
     """An untrained network of a configuration: that of a published one has a `width`, those of
-    other systems' motion models say their `system`. Raises `TypeError` for unknown keys and
-    `ValueError` for values that no network has."""
+    other systems' motion models say their `system`, those that enlarge what they shuffle. Raises
+    `TypeError` for unknown keys and `ValueError` for values that no network has."""
     plain = _plain(settings)
     if "system" in plain:
         config, net = system_parts(str(plain["system"]))
@@ -53,6 +54,8 @@ def build(settings: dict[str, Any]) -> AnyNet:
     for key, value in RETIRED.items():
         if plain.pop(key, value) != value:
             raise ValueError(f"{key} = {settings[key]}: hdac no longer has such networks")
+    if "shuffled" in plain:
+        return EnlargeNet(EnlargeConfig(**plain))
     if "width" in plain:
         return PublishedNet(PublishedConfig(**plain))
     return FusionNet(FusionConfig(**plain))
@@ -81,6 +84,8 @@ def load_model(model: ModelFile) -> CodecNet:
     """The network in float32, in evaluation mode. Raises `UsageError` if the file is not what its
     name says."""
     net = _load(model, build)
+    if isinstance(net, EnlargeNet):
+        raise UsageError(f"{model.path}: it enlarges pictures and codes none")
     if not isinstance(net, CodecNet):
         raise UsageError(f"{model.path}: a network for mode animation alone")
     return net
@@ -89,9 +94,22 @@ def load_model(model: ModelFile) -> CodecNet:
 def load_animation(model: ModelFile) -> AnimationNet:
     """The same of a network of another system's motion model."""
     net = _load(model, build)
-    if isinstance(net, CodecNet):
+    if not isinstance(net, AnimationNet):
         raise UsageError(f"{model.path}: not the network of another system's motion model")
     return net
+
+
+def load_enlarger(model: ModelFile) -> EnlargeNet:
+    """The same of a network that enlarges."""
+    net = _load(model, build)
+    if not isinstance(net, EnlargeNet):
+        raise UsageError(f"{model.path}: not a network that enlarges pictures")
+    return net
+
+
+def load_network(model: ModelFile) -> AnyNet:
+    """The same of any network that makes pictures."""
+    return _load(model, build)
 
 
 def load_landmarks(model: ModelFile) -> LandmarkNet:

@@ -21,6 +21,7 @@ from hdac.bitstream.container import NumberFormat
 from hdac.bitstream.motions import LANDMARKS
 from hdac.errors import UsageError
 from hdac.runtime import graphs
+from hdac.runtime.enlarging import reach_of
 from hdac.runtime.systems import FROM_LANDMARKS, SYSTEMS
 
 FOLDER = Path(__file__).parent / "weights"
@@ -30,6 +31,8 @@ VARIABLE = "HDAC_MODELS"
 MAX_FILE, MAX_HEADER = 1 << 29, 1 << 20
 #: Keypoints of a picture: the fewest and the most that streams carry, and what is usual.
 MIN_KEYPOINTS, MAX_KEYPOINTS, USUAL_KEYPOINTS = 5, 40, 10
+#: Residual blocks of a network that enlarges: patches must be larger than what they reach.
+_MAX_BLOCKS = 32
 _SUFFIXES = {".safetensors": NumberFormat.FP32, ".int8": NumberFormat.INT8}
 
 
@@ -103,6 +106,22 @@ class ModelFile:
         return str(found)
 
     @property
+    def enlarges(self) -> bool:
+        """Whether it makes decoded pictures larger, and codes none."""
+        return "shuffled" in self.config
+
+    @property
+    def reach(self) -> int:
+        """Samples of the planes to each side that a sample of an enlarged picture depends on.
+        Raises `UsageError`."""
+        blocks = self.config.get("blocks")
+        if not self.enlarges or not isinstance(blocks, int) or not 1 <= blocks <= _MAX_BLOCKS:
+            raise UsageError(
+                f"{self.path}: not a network that enlarges pictures, with 1 to {_MAX_BLOCKS} blocks"
+            )
+        return reach_of(blocks)
+
+    @property
     def detects(self) -> bool:
         """Whether it finds its parameters itself."""
         return self.parameters not in FROM_LANDMARKS
@@ -112,6 +131,8 @@ class ModelFile:
         """The graphs that it has where it has any."""
         if "points" in self.config:
             return graphs.LANDMARK_NAMES
+        if self.enlarges:
+            return graphs.ENLARGE_NAMES
         if self.system:
             return graphs.animation_names(self.detects, self.parameters == "face")
         return graphs.NAMES
@@ -148,6 +169,8 @@ class ModelFile:
         """As many keypoints or landmarks as it takes. Raises `UsageError`."""
         if "points" in self.config:
             raise UsageError(f"{self.path}: it finds landmarks and makes no pictures")
+        if self.enlarges:
+            raise UsageError(f"{self.path}: it enlarges pictures and codes none")
         if self.parameters == "landmarks":
             return self._most_landmarks
         count = self.config.get("number" if self.system else "keypoints", USUAL_KEYPOINTS)
