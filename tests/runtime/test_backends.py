@@ -24,7 +24,7 @@ from hdac.runtime.planes import Array, picture_from_planes, planes_from_picture
 from hdac.runtime.protocol import Backend, Reference
 from hdac.video.picture import Picture
 
-OURS = sorted({model.name for model in shipped() if "points" not in model.config})
+OURS = sorted({m.name for m in shipped() if "points" not in m.config and not m.enlarges})
 
 
 def made(backend: Backend, there: Picture, here: Picture, qp: int = 40) -> dict[str, Array]:
