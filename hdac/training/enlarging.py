@@ -148,6 +148,9 @@ class EnlargeTask:
     def load_state(self, state: dict[str, Any]) -> None:
         pass
 
+    def prepare(self, net: EnlargeNet) -> None:
+        pass
+
     def terms(
         self, net: EnlargeNet, generator: torch.Generator, progress: float
     ) -> dict[str, Tensor]:
