@@ -47,6 +47,8 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
         metavar="NAME|FILE",
         help="network for a .266 whose own is not here (an .hdac file names its own)",
     )
+    larger = "enlarge the pictures by a network, up to 4 times a side, in the same shape"
+    sub.add_argument("--size", metavar="WxH", help=larger)
     add_no_audio(sub)
     sub.add_argument("--strict", action="store_true", help="write nothing of a damaged file")
     sub.add_argument("-f", "--force", action="store_true", help="overwrite OUT")
@@ -86,6 +88,16 @@ def _open(options: argparse.Namespace, data: bytes, pixels: int) -> _Opened:
     return _Opened(header, decode(data, level, device, strict, pixels), [], audio)
 
 
+def _enlarged(options: argparse.Namespace, opened: _Opened, pixels: int) -> _Opened:
+    """The stream at the size that was asked for."""
+    from hdac.codec.enlarged import enlarged, enlarged_header
+    from hdac.video.info import parse_size
+
+    larger = enlarged_header(opened.header, parse_size(options.size), pixels)
+    frames = enlarged(opened.frames, opened.header, larger, options.device)
+    return opened._replace(header=larger, frames=frames)
+
+
 def run(options: argparse.Namespace) -> int:
     from hdac.codec.files import video_info
     from hdac.video.writer import VideoWriter, check_output
@@ -93,6 +105,8 @@ def run(options: argparse.Namespace) -> int:
     pixels = parse_pixels(options.max_pixels)
     data = read_stream(options.input)
     opened = _open(options, data, pixels)
+    if options.size:
+        opened = _enlarged(options, opened, pixels)
     header, audio = opened.header, opened.audio
     check_output(options.output, options.force, inputs=(options.input,))
     say_notes(options.input, opened.notes)

@@ -23,7 +23,8 @@ from hdac.cli.common import say
 from hdac.errors import UsageError
 from hdac.layers.base import PRESETS
 from hdac.nets.device import pick_device
-from hdac.nets.zoo import AnyNet, CodecNet, build, export_model, load_animation, load_model, single
+from hdac.nets.enlarge import EnlargeNet
+from hdac.nets.zoo import AnyNet, CodecNet, build, export_model, load_network, single
 from hdac.runtime.models import FOLDER, model_from_path, resolve_model
 
 if TYPE_CHECKING:
@@ -34,15 +35,18 @@ if TYPE_CHECKING:
     from hdac.training.loop import Task, TrainConfig, Validation
 
 
-#: Pictures that calibrate int8 networks of motion models.
-_SAMPLES = 60
+#: Pictures that calibrate int8 networks of motion models, and parts that calibrate one that
+#: enlarges, of so many pixels a side.
+_SAMPLES, _CALIBRATING = 60, 256
 
 
 def add_arguments(sub: argparse.ArgumentParser) -> None:
-    actions = sub.add_subparsers(dest="action", required=True, metavar="pack|faces|run|eval|export")
+    verbs = "pack|faces|halves|run|eval|export"
+    actions = sub.add_subparsers(dest="action", required=True, metavar=verbs)
     effort = "a quarter of an hour to an hour on two cores"
     pack = actions.add_parser("pack", help=f"code the base layers of all clips ({effort})")
     faces = actions.add_parser("faces", help="references and landmarks, for motion models")
+    halves = actions.add_parser("halves", help="pictures and their halves, for super-resolution")
     train = actions.add_parser("run", help="train")
     measure = actions.add_parser("eval", help="measure a model, or the network of a run, on val")
     export = actions.add_parser("export", help="write model files of a run, or a model's graphs")
@@ -53,7 +57,7 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
     for action in (measure, export):
         action.add_argument("model", metavar="MODEL|DIR", help=models)
     data = "folder with train/ and val/ (default: talking_heads under HDAC_DATA)"
-    for action in (pack, faces, train, measure, export):
+    for action in (pack, faces, halves, train, measure, export):
         needed = action is not export
         text = "folder of the pack" + ("" if needed else ": make the int8 network too")
         action.add_argument("--data", type=Path, help=data)
@@ -71,7 +75,10 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
     faces.add_argument("--references", type=int, default=8, help=references)
     more = "folder with train/, of more clips to train on"
     faces.add_argument("--more", type=Path, nargs="+", default=(), metavar="DIR", help=more)
-    faces.add_argument("--jobs", type=int, default=2, help="clips side by side (default 2)")
+    coded = "coded versions of each clip's halves (default 3)"
+    halves.add_argument("--versions", type=int, default=3, help=coded)
+    for action in (faces, halves):
+        action.add_argument("--jobs", type=int, default=2, help="clips side by side (default 2)")
 
     train.add_argument("--out", type=Path, required=True, help="folder for checkpoints and log.csv")
     minutes = "stop after so many minutes, or at the end of the schedule"
@@ -103,7 +110,10 @@ def data_folder(option: Path | None) -> Path:
 
 
 def run(options: argparse.Namespace) -> None:
-    actions = {"pack": _pack, "faces": _faces, "run": _run, "eval": _eval, "export": _export}
+    actions = {
+        "pack": _pack, "faces": _faces, "halves": _halves, "run": _run, "eval": _eval,
+        "export": _export,
+    }  # fmt: skip
     actions[options.action](options)
 
 
@@ -136,6 +146,17 @@ def _faces(options: argparse.Namespace) -> None:
         say(f"{options.pack / split}: {len(clips)} clips")
 
 
+def _halves(options: argparse.Namespace) -> None:
+    from hdac.training.enlarging import build
+
+    if options.versions < 1:
+        raise UsageError(f"--versions {options.versions}; at least 1 is needed")
+    for split in ("train", "val"):
+        clips = sorted((data_folder(options.data) / split).glob("*.mp4"))
+        build(clips, options.pack / split, options.versions, options.jobs)
+        say(f"{options.pack / split}: {len(clips)} clips")
+
+
 def _run(options: argparse.Namespace) -> None:
     from hdac.training.loop import Trainer
     from hdac.training.parallel import Workers
@@ -145,11 +166,11 @@ def _run(options: argparse.Namespace) -> None:
     config = recipe.training
     if options.schedule:
         config = replace(config, minutes=options.schedule)
-    load = load_animation if "system" in recipe.network else load_model
-    start = load(resolve_model(recipe.start)).state_dict() if recipe.start else None
+    start = load_network(resolve_model(recipe.start)).state_dict() if recipe.start else None
     workers = Workers()
     device = workers.start(pick_device(options.device))
-    open_task = _animation if "system" in recipe.network else _fusion
+    tasks = {"system": _animation, "shuffled": _enlargement}
+    open_task = next((tasks[key] for key in tasks if key in recipe.network), _fusion)
     task, validate, clips = open_task(options, config, config.seed + 7919 * workers.rank, device)
     trainer = Trainer(
         out, config, recipe.network, task, str(device), options.resume, start, workers
@@ -193,6 +214,17 @@ def _animation(
     return task, lambda net: validate(net, val, judge), len(train)
 
 
+def _enlargement(
+    options: argparse.Namespace, config: TrainConfig, seed: int, device: torch.device
+) -> tuple[Task, Callable[[Any], Validation], int]:
+    """The same of a network that enlarges."""
+    from hdac.training.enlarging import EnlargeTask, HalfSampler, load, validate
+
+    val, train = (load(options.pack / split) for split in ("val", "train"))
+    task = EnlargeTask(HalfSampler(train, seed), config, str(device))
+    return task, lambda net: validate(net, val), len(train)
+
+
 def _clips(options: argparse.Namespace, split: str) -> list[Clip]:
     """A split of the pack; its originals are the clips themselves where they are at hand."""
     from hdac.training.clips import load
@@ -220,7 +252,12 @@ def _eval(options: argparse.Namespace) -> None:
     from hdac.training.validate import validate
 
     run = Path(options.model)
-    net = _of_run(run)[1] if run.is_dir() else load_model(resolve_model(options.model))
+    net = _of_run(run)[1] if run.is_dir() else load_network(resolve_model(options.model))
+    if isinstance(net, EnlargeNet):
+        from hdac.training import enlarging
+
+        print(enlarging.validate(net, enlarging.load(options.pack / "val")).text())
+        return
     if not isinstance(net, CodecNet):
         from hdac.training import animating, faces, perceptual
 
@@ -237,8 +274,20 @@ def _calibration(pack: Path) -> FaceBatch:
     return FaceSampler(load(pack / "train"), mirror, 0).batch(_SAMPLES)
 
 
+def _halves_of(pack: Path) -> list[torch.Tensor]:
+    from hdac.training.enlarging import HalfSampler, load
+
+    given, _ = HalfSampler(load(pack / "train"), 0).batch(_SAMPLES, _CALIBRATING)
+    return list(given.split(1))
+
+
 def _export(options: argparse.Namespace) -> None:
-    from hdac.training.graphs import calibration, export_animation, export_graphs
+    from hdac.training.graphs import (
+        calibration,
+        export_animation,
+        export_enlarger,
+        export_graphs,
+    )
 
     run, made = Path(options.model), []
     if run.is_dir():
@@ -253,6 +302,10 @@ def _export(options: argparse.Namespace) -> None:
         made.append(export_animation(model, options.folder))
         if options.pack:
             made.append(export_animation(model, options.folder, _calibration(options.pack)))
+    elif model.enlarges:
+        made.append(export_enlarger(model, options.folder))
+        if options.pack:
+            made.append(export_enlarger(model, options.folder, _halves_of(options.pack)))
     else:
         made.append(export_graphs(model, options.folder))
         if options.pack:

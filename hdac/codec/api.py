@@ -11,7 +11,8 @@ from typing import Any, BinaryIO, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from hdac.bitstream.container import MAX_PIXELS, Colour
+from hdac.bitstream.container import MAX_PIXELS, Colour, read_header
+from hdac.bitstream.cursor import Cursor
 from hdac.codec import files
 from hdac.codec.audio import Audio
 from hdac.codec.config import EncoderConfig
@@ -124,18 +125,27 @@ def decode(
     source: Stream,
     level: Level = "fused",
     *,
+    size: tuple[int, int] | None = None,
     device: str = "cpu",
     strict: bool = False,
     max_pixels: int = MAX_PIXELS,
 ) -> Iterator[Frame]:
     """The frames of an .hdac stream: of its bytes, a path or a binary file object.
 
-    level: "fused" (the best that it holds), "base" or "animation"; device: "cpu", "torch" or
-    "cuda"; max_pixels: of a picture, at most. What verifies is decoded; `IncompleteError` says at
-    the end what is missing, `StreamError` that nothing can be decoded (strict: that anything is
-    damaged).
+    level: "fused" (the best that it holds), "base" or "animation"; size: (width, height) that
+    pictures are enlarged to, up to 4 times each side, in the same shape (their `header` has it);
+    device: "cpu", "torch" or "cuda"; max_pixels: of a picture, at most. What verifies is decoded;
+    `IncompleteError` says at the end what is missing, `StreamError` that nothing can be decoded
+    (strict: that anything is damaged).
     """
-    return files.decode(_bytes(source), level, device, strict, max_pixels)
+    data = _bytes(source)
+    frames = files.decode(data, level, device, strict, max_pixels)
+    if size is None:
+        return frames
+    from hdac.codec.enlarged import enlarged, enlarged_header
+
+    header = read_header(Cursor(data))
+    return enlarged(frames, header, enlarged_header(header, size, max_pixels), device)
 
 
 def read_audio(source: Stream, *, strict: bool = False) -> Audio:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from hdac.errors import UsageError
 from hdac.nets.cfte import CfteConfig, CfteNet
+from hdac.nets.enlarge import EnlargeConfig, EnlargeNet
 from hdac.nets.face import FaceConfig, FaceNet
 from hdac.nets.fusion import FusionConfig, FusionNet
 from hdac.nets.landmark_gan import LandmarkGanConfig, LandmarkGanNet
@@ -35,7 +36,7 @@ CodecNet: TypeAlias = FusionNet | PublishedNet
 AnimationNet: TypeAlias = MotionSpadeNet | LandmarkGanNet | CfteNet | FaceNet
 #: Those of them that find their parameters themselves.
 DetectingNet: TypeAlias = MotionSpadeNet | CfteNet | FaceNet
-AnyNet: TypeAlias = CodecNet | AnimationNet
+AnyNet: TypeAlias = CodecNet | AnimationNet | EnlargeNet
 _Net = TypeVar("_Net", AnyNet, LandmarkNet)
 
 #: By the start of a system's name.
@@ -49,8 +50,8 @@ _SYSTEMS: dict[str, tuple[type[Any], type[Any]]] = {
 
 def build(settings: dict[str, Any]) -> AnyNet:
     """An untrained network of a configuration: that of a published one has a `width`, those of
-    other systems' motion models say their `system`. Raises `TypeError` for unknown keys and
-    `ValueError` for values that no network has."""
+    other systems' motion models say their `system`, those that enlarge what they shuffle. Raises
+    `TypeError` for unknown keys and `ValueError` for values that no network has."""
     plain = _plain(settings)
     if "system" in plain:
         config, net = system_parts(str(plain["system"]))
@@ -59,6 +60,8 @@ def build(settings: dict[str, Any]) -> AnyNet:
     for key, value in RETIRED.items():
         if plain.pop(key, value) != value:
             raise ValueError(f"{key} = {settings[key]}: hdac no longer has such networks")
+    if "shuffled" in plain:
+        return EnlargeNet(EnlargeConfig(**plain))
     if "width" in plain:
         return PublishedNet(PublishedConfig(**plain))
     return FusionNet(FusionConfig(**plain))
@@ -87,6 +90,8 @@ def load_model(model: ModelFile) -> CodecNet:
     """The network in float32, in evaluation mode. Raises `UsageError` if the file is not what its
     name says."""
     net = _load(model, build)
+    if isinstance(net, EnlargeNet):
+        raise UsageError(f"{model.path}: it enlarges pictures and codes none")
     if not isinstance(net, CodecNet):
         raise UsageError(f"{model.path}: a network for mode animation alone")
     return net
@@ -95,9 +100,22 @@ def load_model(model: ModelFile) -> CodecNet:
 def load_animation(model: ModelFile) -> AnimationNet:
     """The same of a network of another system's motion model."""
     net = _load(model, build)
-    if isinstance(net, CodecNet):
+    if not isinstance(net, AnimationNet):
         raise UsageError(f"{model.path}: not the network of another system's motion model")
     return net
+
+
+def load_enlarger(model: ModelFile) -> EnlargeNet:
+    """The same of a network that enlarges."""
+    net = _load(model, build)
+    if not isinstance(net, EnlargeNet):
+        raise UsageError(f"{model.path}: not a network that enlarges pictures")
+    return net
+
+
+def load_network(model: ModelFile) -> AnyNet:
+    """The same of any network that makes pictures."""
+    return _load(model, build)
 
 
 def load_landmarks(model: ModelFile) -> LandmarkNet:

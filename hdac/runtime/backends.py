@@ -8,7 +8,7 @@ import os
 from hdac.bitstream.container import NumberFormat
 from hdac.errors import UsageError
 from hdac.runtime.models import ModelFile
-from hdac.runtime.protocol import Backend, Landmarker
+from hdac.runtime.protocol import Backend, Enlarger, Landmarker
 
 DEVICES = ("cpu", "torch", "cuda")
 
@@ -31,8 +31,7 @@ def open_backend(model: ModelFile, device: str, streams: int) -> Backend:
     """device: "cpu" is OpenVINO, or PyTorch where it is missing or the model has no graphs; "torch"
     is PyTorch on the CPU; "cuda" is PyTorch on a GPU. streams: pictures side by side. Raises
     `UsageError` where nothing here can run the model."""
-    if device not in DEVICES:
-        raise UsageError(f"--device {device}; choose one of {', '.join(DEVICES)}")
+    _check_device(device)
     graphs = model.number_format is not NumberFormat.BF16 and model.graphs.is_file()
     if device == "cpu" and graphs and _installed("openvino"):
         from hdac.runtime.openvino import OpenVinoAnimation, OpenVinoBackend
@@ -51,6 +50,11 @@ def open_backend(model: ModelFile, device: str, streams: int) -> Backend:
     return (TorchAnimation if model.system else TorchBackend)(model, on)
 
 
+def _check_device(device: str) -> None:
+    if device not in DEVICES:
+        raise UsageError(f"--device {device}; choose one of {', '.join(DEVICES)}")
+
+
 def _lacking(model: ModelFile, device: str, graphs: bool) -> str:
     torch = "pip install 'hdac[cuda]' for PyTorch"
     if device != "cpu":
@@ -59,6 +63,22 @@ def _lacking(model: ModelFile, device: str, graphs: bool) -> str:
         return f"OpenVINO is not installed: pip install openvino, or {torch}"
     why = "computes in bf16" if model.number_format is NumberFormat.BF16 else "has no graphs"
     return f"{model.name} ({model.digest}) {why}, which OpenVINO needs otherwise; {torch}"
+
+
+def open_enlarger(model: ModelFile, device: str) -> Enlarger:
+    """What doubles pictures; `device` as in `open_backend`. Raises `UsageError` where nothing here
+    can run the model."""
+    _check_device(device)
+    graphs = model.graphs.is_file()
+    if device == "cpu" and graphs and _installed("openvino"):
+        from hdac.runtime.openvino import OpenVinoEnlarger
+
+        return OpenVinoEnlarger(model, cores())
+    if not _installed("torch"):
+        raise UsageError(f"--device {device}: {_lacking(model, device, graphs)}")
+    from hdac.runtime.pytorch import TorchEnlarger
+
+    return TorchEnlarger(model, "cuda" if device == "cuda" else "cpu")
 
 
 def open_landmarks(model: ModelFile) -> Landmarker:

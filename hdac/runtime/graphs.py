@@ -1,13 +1,14 @@
 """Graph files: what a network computes, as OpenVINO's intermediate representation.
 
 A zip file of `about.json`, the graphs `detect.xml`, `encode.xml` and `fuse.xml` (sizes of pictures
-open), or `points.xml` alone, and `constants.bin`, what they need besides the weights file that
-`about.json` names; offsets of constants go through the weights file, if any, and on through
-`constants.bin`.
+open), or `points.xml` or `enlarge.xml` alone, and `constants.bin`, what they need besides the
+weights file that `about.json` names; offsets of constants go through the weights file, if any, and
+on through `constants.bin`.
 
 `detect`: planes -> keypoints; `encode`: planes, qp -> features; `fuse`: planes, qp, the reference's
 planes, features and keypoints, keypoints, mask -> planes (`protocol` says what these are).
-`points`: thumbnail -> landmarks (`motion.facemesh`). Networks of other systems' motion models have
+`points`: thumbnail -> landmarks (`motion.facemesh`). `enlarge`: planes -> planes of twice the size.
+Networks of other systems' motion models have
 `encode`: planes -> features; `animate`: the reference's planes, features and parameters, parameters
 -> planes; `detect`, where they find parameters themselves; and `fit`, landmarks -> pose and
 coefficients, where these are parameters.
@@ -26,6 +27,8 @@ from hdac.errors import UsageError
 SCHEMA = "hdac-graphs/1"
 #: Of a network that makes pictures, and of one that finds landmarks.
 NAMES, LANDMARK_NAMES = ("detect", "encode", "fuse"), ("points",)
+#: Of one that enlarges pictures.
+ENLARGE_NAMES = ("enlarge",)
 #: Of networks of other systems' motion models, which may have `detect` besides.
 ANIMATION_NAMES = ("encode", "animate")
 #: Bytes that a member may have, unpacked.

@@ -21,6 +21,7 @@ from hdac.bitstream.container import NumberFormat
 from hdac.bitstream.motions import LANDMARKS, MAX_CHANNELS, OUTLINE_POINTS
 from hdac.errors import UsageError
 from hdac.runtime import graphs
+from hdac.runtime.enlarging import reach_of
 from hdac.runtime.systems import FROM_LANDMARKS, SYSTEMS
 
 FOLDER = Path(__file__).parent / "weights"
@@ -32,6 +33,8 @@ MAX_FILE, MAX_HEADER = 1 << 29, 1 << 20
 MIN_KEYPOINTS, MAX_KEYPOINTS, USUAL_KEYPOINTS = 5, 40, 10
 #: Landmarks where a network takes several numbers of them.
 USUAL_LANDMARKS = 68
+#: Residual blocks of a network that enlarges: patches must be larger than what they reach.
+_MAX_BLOCKS = 32
 _SUFFIXES = {".safetensors": NumberFormat.FP32, ".int8": NumberFormat.INT8}
 
 
@@ -105,6 +108,22 @@ class ModelFile:
         return str(found)
 
     @property
+    def enlarges(self) -> bool:
+        """Whether it makes decoded pictures larger, and codes none."""
+        return "shuffled" in self.config
+
+    @property
+    def reach(self) -> int:
+        """Samples of the planes to each side that a sample of an enlarged picture depends on.
+        Raises `UsageError`."""
+        blocks = self.config.get("blocks")
+        if not self.enlarges or not isinstance(blocks, int) or not 1 <= blocks <= _MAX_BLOCKS:
+            raise UsageError(
+                f"{self.path}: not a network that enlarges pictures, with 1 to {_MAX_BLOCKS} blocks"
+            )
+        return reach_of(blocks)
+
+    @property
     def detects(self) -> bool:
         """Whether it finds its parameters itself."""
         return self.parameters not in FROM_LANDMARKS
@@ -114,6 +133,8 @@ class ModelFile:
         """The graphs that it has where it has any."""
         if "points" in self.config:
             return graphs.LANDMARK_NAMES
+        if self.enlarges:
+            return graphs.ENLARGE_NAMES
         if self.system:
             return graphs.animation_names(self.detects, self.parameters == "face")
         return graphs.NAMES
@@ -159,6 +180,8 @@ class ModelFile:
         `UsageError`."""
         if "points" in self.config:
             raise UsageError(f"{self.path}: it finds landmarks and makes no pictures")
+        if self.enlarges:
+            raise UsageError(f"{self.path}: it enlarges pictures and codes none")
         if self.parameters == "landmarks":
             return self._most_landmarks
         if self.parameters == "regions":

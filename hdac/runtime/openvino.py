@@ -156,6 +156,24 @@ class OpenVinoLandmarks:
         return found
 
 
+class OpenVinoEnlarger:
+    """`Enlarger` of a model with graphs: one picture at a time on `threads` threads. Raises
+    `UsageError` for a file that is damaged."""
+
+    def __init__(self, model: ModelFile, threads: int) -> None:
+        _check_process()
+        self.reach, self._threads = model.reach, threads
+        self._graphs, self._requests = _Graphs(model), dict[Any, Any]()
+
+    def __call__(self, planes: Array) -> Array:
+        if planes.shape not in self._requests:
+            compiled = self._graphs.compiled("enlarge", (planes.shape,), 1, self._threads)
+            self._requests[planes.shape] = compiled.create_infer_request()
+        results = self._requests[planes.shape].infer({0: planes}, share_inputs=True)
+        found: Array = results[0].copy()
+        return found
+
+
 @lru_cache(maxsize=1)
 def _return_freed_memory() -> None:
     """Blocks of 1 MB and more get pages of their own, which go back when they are freed: otherwise

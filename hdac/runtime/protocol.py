@@ -56,3 +56,12 @@ class Landmarker(Protocol):
     def __call__(self, thumbnail: Array) -> Array:
         """Thumbnail `(1, 3, 128, 128)` (Y, U, V in [0, 1]) -> points `(1, P, 2)`, (x, y) in [-1, 1]
         (-1 and 1 are its borders)."""
+
+
+class Enlarger(Protocol):
+    """Doubles pictures; `reach`: samples to each side that a sample depends on."""
+
+    reach: int
+
+    def __call__(self, planes: Array) -> Array:
+        """Planes `(1, 6, h, w)` in [0, 1] -> planes `(1, 6, 2h, 2w)` before clipping."""

@@ -17,7 +17,14 @@ from hdac.nets.device import pick_device
 from hdac.nets.face import FaceNet
 from hdac.nets.fusion import Reference as Moved
 from hdac.nets.threads import on_one_thread, take_one_thread
-from hdac.nets.zoo import CodecNet, DetectingNet, load_animation, load_landmarks, load_model
+from hdac.nets.zoo import (
+    CodecNet,
+    DetectingNet,
+    load_animation,
+    load_enlarger,
+    load_landmarks,
+    load_model,
+)
 from hdac.runtime.models import ModelFile
 from hdac.runtime.planes import Array
 from hdac.runtime.protocol import Reference
@@ -148,4 +155,19 @@ class TorchLandmarks:
     @torch.inference_mode()
     def __call__(self, thumbnail: Array) -> Array:
         found: Array = self._net(torch.from_numpy(thumbnail)).points.numpy()
+        return found
+
+
+class TorchEnlarger:
+    """`Enlarger` of any model that is not quantised. device: "cpu" or "cuda". Raises
+    `UsageError`."""
+
+    def __init__(self, model: ModelFile, device: str) -> None:
+        _check_format(model)
+        self.reach, self._device = model.reach, pick_device(device)
+        self._net = on_one_thread(load_enlarger, model).to(self._device)
+
+    @torch.inference_mode()
+    def __call__(self, planes: Array) -> Array:
+        found: Array = self._net(torch.from_numpy(planes).to(self._device)).cpu().numpy()
         return found

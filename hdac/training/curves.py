@@ -7,7 +7,7 @@ import importlib.util
 from pathlib import Path
 from statistics import fmean
 
-TERMS = ("animation", "motion", "perceptual")
+TERMS = ("picture", "animation", "motion", "perceptual")
 #: Ranges of `qp_base`, both ends included, whose mean gains are shown.
 QP_RANGES = ((30, 35), (36, 41), (42, 47), (48, 51))
 #: (minutes, value) of each line that is drawn.
@@ -40,7 +40,7 @@ def draw_curves(run: Path) -> Path | None:
     """`curves.png` in the folder of a run: loss terms, gain in training and on val, BD-rate; what
     is not there has no panel.
 
-    None where matplotlib is not installed.
+    None where matplotlib is not installed, or nothing is there yet.
     """
     if not importlib.util.find_spec("matplotlib"):
         return None
@@ -57,6 +57,8 @@ def draw_curves(run: Path) -> Path | None:
     }
     panels = {title: {k: v for k, v in lines.items() if v} for title, lines in panels.items()}
     panels = {title: lines for title, lines in panels.items() if lines}
+    if not panels:
+        return None
     with mpl.rc_context({"font.size": 8}):
         figure = Figure(figsize=(3.4 * len(panels), 3), layout="constrained")
         for i, (title, lines) in enumerate(panels.items(), 1):

@@ -31,7 +31,14 @@ from hdac.nets.fusion import Features, FusionNet, Reference
 from hdac.nets.keypoints import thumbnail
 from hdac.nets.landmarks import LandmarkNet, Located
 from hdac.nets.motion import Matching
-from hdac.nets.zoo import AnimationNet, DetectingNet, load_animation, load_landmarks, load_model
+from hdac.nets.zoo import (
+    AnimationNet,
+    DetectingNet,
+    load_animation,
+    load_enlarger,
+    load_landmarks,
+    load_model,
+)
 from hdac.runtime.graphs import ANIMATION_NAMES, NAMES, Graphs, write_graphs
 from hdac.runtime.library import openvino
 from hdac.runtime.models import ModelFile
@@ -340,6 +347,19 @@ def _animations(net: AnimationNet, batch: FaceBatch) -> list[dict[str, tuple[Ten
             "animate": (one.reference, *features, there, here),
         })  # fmt: skip
     return out
+
+
+def export_enlarger(model: ModelFile, folder: Path, halves: Iterable[Tensor] = ()) -> Path:
+    """The same of a network that enlarges; `halves` (planes `(1, 6, h, w)`) calibrate."""
+    net, given = load_enlarger(model), [(planes,) for planes in halves]
+    generator = torch.Generator().manual_seed(0)
+    example = torch.rand(1, 6, _SIDE // 2, _SIDE // 2, generator=generator)
+    graph = _graph(net, (example,))
+    if given:
+        # the last layers say what pictures are
+        graph = _quantise(graph, given, ["MatMul", *_OTHERS], r".*\.(luma|chroma)/.*")
+    gmac = gmac_of(lambda: net(example))
+    return _write(model, net, gmac, {"enlarge": graph}, bool(given), folder)
 
 
 def export_landmarks(model: ModelFile, folder: Path, thumbnails: Iterable[Array] = ()) -> Path:

@@ -8,6 +8,7 @@ from typing import Any
 
 from hdac.bench.recipes import check_schema, find_recipe, from_table, read_toml
 from hdac.errors import UsageError
+from hdac.nets.enlarge import EnlargeConfig
 from hdac.nets.fusion import FusionConfig
 from hdac.nets.published import PublishedConfig
 from hdac.nets.zoo import system_parts
@@ -32,11 +33,14 @@ class TrainRecipe(_Head):
 
 
 def _config(kind: str, network: dict[str, Any], path: str) -> type[Any]:
-    kinds: dict[str, type[Any]] = {"fusion": FusionConfig, "published": PublishedConfig}
+    kinds: dict[str, type[Any]] = {
+        "fusion": FusionConfig, "published": PublishedConfig, "enlarge": EnlargeConfig,
+    }  # fmt: skip
     if kind in kinds:
         return kinds[kind]
     if kind != "animation":
-        raise UsageError(f"{path}: network.kind = {kind!r}; choose fusion, published or animation")
+        known = ", ".join(kinds)
+        raise UsageError(f"{path}: network.kind = {kind!r}; choose {known} or animation")
     try:
         return system_parts(str(network.get("system")))[0]
     except ValueError as error:

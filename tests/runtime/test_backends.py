@@ -25,7 +25,9 @@ from hdac.runtime.planes import Array, picture_from_planes, planes_from_picture
 from hdac.runtime.protocol import Backend, Reference
 from hdac.video.picture import Picture
 
-OURS = sorted({m.name for m in shipped() if not {"points", "system"} & m.config.keys()})
+OURS = sorted(
+    {m.name for m in shipped() if not {"points", "system"} & m.config.keys() and not m.enlarges}
+)
 
 
 def made(backend: Backend, there: Picture, here: Picture, qp: int = 40) -> dict[str, Array]:
