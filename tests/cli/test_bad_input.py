@@ -208,7 +208,7 @@ def test_pictures_of_a_folder_that_are_not_ours_stay(
 def test_unknown_model(hdac: Run, clip: Path, tmp_path: Path) -> None:
     code, _, err = hdac("encode", clip, "-o", tmp_path / "a.hdac", "--model", "hdac-xl")
     assert code == 2
-    assert "unknown model hdac-xl; here are: hdac-l (" in err
+    assert "unknown model hdac-xl; here are: enlarge (" in err
 
 
 @pytest.mark.parametrize(

@@ -155,7 +155,7 @@ def test_shipped_weights_name_settings_that_are_gone() -> None:
 
 
 def test_unknown_model_names_those_that_are_here() -> None:
-    with pytest.raises(UsageError, match=r"unknown model hdac-xl; here are: hdac-face \("):
+    with pytest.raises(UsageError, match=r"unknown model hdac-xl; here are: enlarge \("):
         find_model("hdac-xl")
     with pytest.raises(UsageError, match=r"unknown model hdac-s \(00000000\)"):
         find_model("hdac-s", "00000000")
