@@ -69,6 +69,8 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
     pack.add_argument("--vvc", type=int, default=0, help=vvc)
     preset = "effort of the training clips' base encoders (default: slow, vvc medium)"
     pack.add_argument("--preset", choices=PRESETS, help=preset)
+    scale = "the base layers' pictures are 1, 1/2 or 1/4 of the frame (default 1)"
+    pack.add_argument("--scale", type=int, choices=(1, 2, 4), default=1, help=scale)
     pack.add_argument("--jobs", type=int, default=2, help="versions coded side by side (default 2)")
 
     references = "coded reference pictures of each clip (default 8)"
@@ -126,8 +128,9 @@ def _pack(options: argparse.Namespace) -> None:
     data, out = data_folder(options.data), options.pack
     clips = {split: sorted((data / split).glob("*.mp4")) for split in ("train", "val")}
     settings = options.versions, options.vvc, options.preset
-    build(clips["train"], out / "train", *settings, workers=options.jobs)
-    build_validation(clips["val"], out / "val", workers=options.jobs)
+    more = {"workers": options.jobs, "scale": options.scale}
+    build(clips["train"], out / "train", *settings, **more)
+    build_validation(clips["val"], out / "val", **more)
     for split, names in clips.items():
         folder = options.pack / split
         size = sum(p.stat().st_size for p in folder.iterdir()) / 1e6

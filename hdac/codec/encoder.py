@@ -36,7 +36,7 @@ from hdac.errors import UsageError
 from hdac.layers.base import GOP_MAX, QP_MAX, BaseConfig, BaseEncoder, CodedPicture
 from hdac.layers.codecs import open_base
 from hdac.layers.reference import FLASH, RefreshPolicy, quality
-from hdac.layers.resample import downsample, pad_to, upsample
+from hdac.layers.resample import pad_to, to_size
 from hdac.video.opus import OpusPacket
 from hdac.video.picture import Picture
 from hdac.video.rate import Rate, parse_rate
@@ -199,12 +199,19 @@ class Encoder(Closing):
         if self._mode.has_base(self._index):
             assert self._base is not None
             repeats = self._index > 0 and self._control is not None and self._control.repeats
-            small = self._last if repeats else downsample(source, self.header.base_scale)
-            coded = self._base.push(small, self._offset())
+            given = self._last if repeats else source
+            coded = self._base.push(to_size(given, *self._base_size()), self._offset())
         frame = Frame(self._index, source, self._mode.parameters(found), at)
         self._index += 1
         self._waiting.append(frame)
         return packets + self._code_all(coded)
+
+    def _base_size(self) -> tuple[int, int]:
+        """Width and height of the next base picture."""
+        assert self._config is not None
+        width, height = self.header.base_size
+        scale = 1 if self._index else self._config.first_scale
+        return width * scale, height * scale
 
     def flush(self) -> list[Packet]:
         """Codes what is still waiting; the stream is complete then."""
@@ -326,7 +333,7 @@ class Encoder(Closing):
         if coded is not None:
             assert self._config is not None
             self._last = coded.picture
-            base = upsample(coded.picture, self.header.base_scale)
+            base = to_size(coded.picture, *self.header.padded_size)
             self._policy.report(quality(base, frame.source), 8 * len(coded.data))
             self._held = base, self._config.qp(self._coded)
         assert self._held is not None

@@ -163,12 +163,12 @@ def base_units(data: bytes, max_pixels: int = MAX_PIXELS) -> Iterator[bytes]:
     one, as plain HEVC. Raises `StreamError`."""
     header, packets = read_stream(data)
     check_size(header, max_pixels)
-    base, plain = BaseReader(header), PlainHevc(*header.base_size)
+    base, plain = BaseReader(header), PlainHevc(*header.base_size, header.base_scale)
     for packet in packets:
         if packet.type in (PacketType.BASE, PacketType.REFERENCE):
             read = base.read(packet)
             if read.gop_start:
-                plain = PlainHevc(*header.base_size)
+                plain = PlainHevc(*header.base_size, header.base_scale)
             mixed = header.base_codec is BaseCodec.MIXED
             yield from map(plain.convert, read.units) if mixed else read.units
 

@@ -20,7 +20,7 @@ from hdac.codec.syntax import BaseWriter, EnhancementWriter
 from hdac.layers.base import QP_MAX
 from hdac.layers.codecs import open_base
 from hdac.layers.reference import quality
-from hdac.layers.resample import downsample, pad_to
+from hdac.layers.resample import pad_to, to_size
 from hdac.motion.keypoints import HYSTERESIS
 from hdac.video.picture import Picture
 
@@ -90,19 +90,22 @@ class Source:
         """Codes the base layer, one GOP of all pictures, compressed as in a file."""
         alone = replace(config, mode="base", base_codec=choice.codec, kbps=None)  # type: ignore[arg-type]
         header = make_plan(alone, self.width, self.height, self.fps).header
-        sources = [
-            downsample(pad_to(p, 2 * header.base_scale), header.base_scale) for p in self.pictures
-        ]
-        base = open_base(choice.codec, choice.config(header), config.ffmpeg, len(sources))
+        sources = [pad_to(p, 2 * header.base_scale) for p in self.pictures]
+        settings, size = choice.config(header), header.base_size
+        firsts = size[0] * settings.first_scale, size[1] * settings.first_scale
+        base = open_base(choice.codec, settings, config.ffmpeg, len(sources))
         writer = BaseWriter(header)
         writer.start(choice.qp_intra, choice.qp_base)
-        coded = [c for p in sources for c in base.push(p)] + base.flush()
+        sizes_of = chain([firsts], repeat(size))
+        smaller = map(lambda p, size: to_size(p, *size), sources, sizes_of)
+        coded = [c for p in smaller for c in base.push(p)] + base.flush()
         sizes = []
         for part in (coded[:1], coded[1:]):
             for picture in part:
                 writer.add(picture.data)
             sizes.append(sum(len(p.framed()) for p in writer.take()))
-        psnr = fmean(quality(c.picture, s) for c, s in zip(coded, sources, strict=True))
+        shown = (to_size(c.picture, *header.padded_size) for c in coded)
+        psnr = fmean(map(quality, shown, sources))
         return BaseSize(sizes[0], sizes[1], psnr)
 
     def rate(self, count: int) -> float:

@@ -72,6 +72,7 @@ class BaseChoice(NamedTuple):
         return BaseConfig(
             *header.base_size, header.fps, self.qp_intra, self.qp_base, cascade, self.preset,
             encoder=self.encoder,
+            first_scale=header.base_scale if self.codec == "mixed" else 1,
         )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from hdac.codec.control import RateController
 from hdac.codec.plan import BaseChoice, Plan
 from hdac.layers.codecs import open_base
-from hdac.layers.resample import downsample, pad_to
+from hdac.layers.resample import pad_to, to_size
 from hdac.video.picture import Picture
 
 
@@ -16,10 +16,10 @@ def trial_coded(
     """`choice` with the intra QP that a GOP starting with `picture` can afford: its own, or the
     first one tried above it at which the picture takes no more than `control` allows (`QP_MAX`
     where none does)."""
-    scale = plan.header.base_scale
-    small = downsample(pad_to(picture, 2 * scale), scale)
+    header = plan.header
+    small = to_size(pad_to(picture, 2 * header.base_scale), *header.base_size)  # live is no mixed
     while True:
-        coder = open_base(choice.codec, choice.config(plan.header), plan.ffmpeg, 1)
+        coder = open_base(choice.codec, choice.config(header), plan.ffmpeg, 1)
         try:
             coded = coder.push(small) + coder.flush()
         finally:

@@ -15,7 +15,7 @@ from hdac.codec.syntax import EnhancedFrame
 from hdac.errors import DamagedError
 from hdac.layers.base import BaseConfig
 from hdac.layers.codecs import open_decoder
-from hdac.layers.resample import upsample
+from hdac.layers.resample import to_size
 from hdac.video.picture import Picture
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class BasePictures:
         header = self._header
         size = header.base_size
         self.config = BaseConfig(*size, header.fps, qp_intra, qp_base, header.cascade)
-        self._decoder = open_decoder(header.base_codec.name.lower(), *size)
+        self._decoder = open_decoder(header.base_codec.name.lower(), *size, header.base_scale)
         self.index = 0
 
     def decode(self, unit: bytes) -> Picture:
@@ -53,12 +53,13 @@ class BasePictures:
         if len(pictures) != 1:
             raise DamagedError(f"{what} gave {len(pictures)} pictures instead of 1")
         (picture,) = pictures
-        if (picture.width, picture.height) != self._header.base_size:
+        allowed = (self._header.base_size, self._header.padded_size)
+        if (picture.width, picture.height) not in allowed[: 1 + (self.index == 0)]:
             wanted = "x".join(map(str, self._header.base_size))
             raise DamagedError(
                 f"{what} is {picture.width}x{picture.height}; the header says {wanted}"
             )
-        return upsample(picture, self._header.base_scale)
+        return to_size(picture, *self._header.padded_size)
 
 
 class View(Protocol):

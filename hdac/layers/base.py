@@ -79,6 +79,7 @@ class BaseConfig:
     preset: str | None = None  # of `PRESETS`; None: the codec's own default
     adaptive: bool = False  # single pictures after the first may be coded at another QP
     encoder: str = "x265"  # of HEVC pictures, of `HEVC_ENCODERS`
+    first_scale: int = 1  # a mixed base layer's first picture has so many times width and height
 
     def qp(self, index: int) -> int:
         """QP of picture `index` of a GOP (0 is the intra picture)."""

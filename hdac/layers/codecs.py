@@ -26,6 +26,9 @@ def open_base(
     return VvcEncoder(config, ffmpeg) if codec == "vvc" else HevcEncoder(config, ffmpeg, pictures)
 
 
-def open_decoder(codec: str, width: int, height: int) -> BaseDecoder:
-    """A base layer decoder for one GOP of pictures of this size."""
-    return MixedDecoder(width, height) if codec == "mixed" else LibavDecoder(codec, width, height)
+def open_decoder(codec: str, width: int, height: int, scale: int = 1) -> BaseDecoder:
+    """A base layer decoder for one GOP of pictures of this size, at 1/`scale` of the frame: the
+    first picture of a mixed one may be of the frame's size."""
+    if codec == "mixed":
+        return MixedDecoder(width, height, scale)
+    return LibavDecoder(codec, width, height)

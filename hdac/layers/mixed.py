@@ -4,7 +4,8 @@ from it.
 At low rates a third of the bits are the first picture's, and there VVC takes less than recoded
 HEVC. A P picture does not care what its reference was coded with: the decoder puts the
 VVC picture into an HEVC picture of PCM blocks, which is never sent, and any HEVC decoder goes on
-from there.
+from there. Nor of what size: where the others are coded at 1/2 or 1/4 of the frame's side, the
+first one has all of the frame's detail, and what is predicted from is its area average.
 
 An access unit of a first picture is HEVC's parameter sets, then the VVC access unit; the others are
 plain HEVC.
@@ -34,6 +35,7 @@ from hdac.errors import DamagedError, ToolError
 from hdac.layers.base import GOP_MAX, BaseConfig, CodedPicture
 from hdac.layers.hevc import open_coder
 from hdac.layers.libav import LibavDecoder
+from hdac.layers.resample import downsample
 from hdac.layers.vvc import VvcEncoder
 from hdac.video.picture import Picture
 
@@ -55,11 +57,13 @@ def _sets(units: list[Unit]) -> tuple[Sps, Pps]:
 
 
 class PlainHevc:
-    """Makes one GOP's access units those of a plain HEVC stream, for any decoder (its first picture
-    takes 1.5 bytes a pixel)."""
+    """Makes one GOP's access units those of a plain HEVC stream of this size, for any decoder (its
+    first picture takes 1.5 bytes a pixel). scale: how many times as wide and high the VVC picture
+    may be. `first`: that picture, once it was decoded."""
 
-    def __init__(self, width: int, height: int) -> None:
-        self.width, self.height = width, height
+    def __init__(self, width: int, height: int, scale: int = 1) -> None:
+        self.width, self.height, self.scale = width, height, scale
+        self.first: Picture | None = None
         self._started = False
 
     def convert(self, data: bytes) -> bytes:
@@ -73,16 +77,11 @@ class PlainHevc:
             raise DamagedError(
                 "a mixed base layer's first access unit has no VVC picture: the stream is damaged"
             )
-        decoder = LibavDecoder("vvc", self.width, self.height)
+        decoder = LibavDecoder("vvc", self.width * self.scale, self.height * self.scale)
         try:
             sps, pps = _sets(units)
-            (picture,) = chain(decoder.push(join(vvc)), decoder.flush())
-            if (picture.width, picture.height) != (self.width, self.height):
-                raise UnsupportedError(
-                    f"a picture of {picture.width}x{picture.height} instead of "
-                    f"{self.width}x{self.height}"
-                )
-            first = pcm_picture(picture, sps, pps)
+            (self.first,) = chain(decoder.push(join(vvc)), decoder.flush())
+            first = pcm_picture(self._small(self.first), sps, pps)
         except (av.error.FFmpegError, ValueError, UnsupportedError) as error:
             raise DamagedError(
                 f"a mixed base layer's first picture does not decode ({error}): the stream is "
@@ -92,17 +91,28 @@ class PlainHevc:
             [*(unit for unit in units if is_parameters(unit.payload[0])), Unit(True, first)]
         )
 
+    def _small(self, picture: Picture) -> Picture:
+        """What is predicted from."""
+        for scale in (1, self.scale):
+            if (picture.width, picture.height) == (scale * self.width, scale * self.height):
+                return downsample(picture, scale)
+        raise UnsupportedError(
+            f"a picture of {picture.width}x{picture.height} instead of {self.width}x{self.height}"
+        )
+
 
 class MixedDecoder:
-    """Decodes one GOP of pictures of this size. Raises `DamagedError`, or `av.error.FFmpegError` on
-    data that libavcodec refuses."""
+    """Decodes one GOP of pictures of this size; the first one may be `scale` times as wide and
+    high. Raises `DamagedError`, or `av.error.FFmpegError` on data that libavcodec refuses."""
 
-    def __init__(self, width: int, height: int) -> None:
-        self._plain = PlainHevc(width, height)
+    def __init__(self, width: int, height: int, scale: int = 1) -> None:
+        self._plain = PlainHevc(width, height, scale)
         self._hevc = LibavDecoder("hevc", width, height)
 
     def push(self, data: bytes) -> list[Picture]:
-        return self._hevc.push(self._plain.convert(data))
+        pictures = self._hevc.push(self._plain.convert(data))
+        first, self._plain.first = self._plain.first, None
+        return [first, *pictures[1:]] if first is not None and pictures else pictures
 
     def flush(self) -> list[Picture]:
         return self._hevc.flush()
@@ -118,13 +128,15 @@ class MixedEncoder:
         self, config: BaseConfig, ffmpeg: str | None = None, pictures: int = GOP_MAX
     ) -> None:
         qp = config.qp_intra + QP_ABOVE
+        self._scale = config.first_scale
         still = replace(
-            config, qp_intra=qp, qp_base=qp, fps=Fraction(25), preset=config.preset or "slow"
-        )  # a picture alone has no rate
+            config, width=config.width * self._scale, height=config.height * self._scale,
+            qp_intra=qp, qp_base=qp, fps=Fraction(25), preset=config.preset or "slow",
+        )  # a picture alone has no rate  # fmt: skip
         self._vvc = VvcEncoder(still, ffmpeg)
         exact = replace(config, qp_intra=min(EXACT_QP, config.qp_base))
         self._moving = open_coder(exact, ffmpeg, pictures)
-        self._decoder = MixedDecoder(config.width, config.height)
+        self._decoder = MixedDecoder(config.width, config.height, self._scale)
         self._still: CodedPicture | None = None
         self._parameters: tuple[Sps, Pps] | None = None
 
@@ -132,7 +144,7 @@ class MixedEncoder:
         if self._still is None:
             self._vvc.push(picture)
             (self._still,) = self._vvc.flush()
-            picture = self._still.picture
+            picture = downsample(self._still.picture, self._scale)
         return self._decoded(self._moving.code(picture, offset))
 
     def flush(self) -> list[CodedPicture]:

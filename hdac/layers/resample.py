@@ -33,6 +33,13 @@ def downsample(picture: Picture, factor: int) -> Picture:
     return Picture(*map(plane, picture))
 
 
+def to_size(picture: Picture, width: int, height: int) -> Picture:
+    """Down or up to sides that are 1, 1/2, 1/4, 2 or 4 times as long."""
+    if picture.width > width:
+        return downsample(picture, picture.width // width)
+    return upsample(picture, width // picture.width)
+
+
 def _double_rows(p: Plane) -> Plane:
     padded = np.pad(p.astype(np.int32), ((2, 2), (0, 0)), mode="edge")
     height = p.shape[0]

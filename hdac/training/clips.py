@@ -12,12 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from hdac.layers.resample import upsample
 from hdac.training.pack import AnchorPoint, Version, load_index
 from hdac.training.reading import Frames, read_frames
+from hdac.video.picture import Picture
 
 #: Code values of the six planes that gains leave where they are: luma's middle, no colour.
 CENTRES = torch.tensor([125.0] * 4 + [128.0] * 2)
@@ -51,12 +54,25 @@ def load(pack: Path, originals: Path | None = None) -> list[Clip]:
     def clip(name: str) -> Clip:
         return Clip(
             read_frames(originals / f"{name}.mp4" if originals else pack / index.originals[name]),
-            tuple((v, read_frames(pack / v.stream)) for v in index.versions if v.clip == name),
+            tuple((v, _coded(pack, v)) for v in index.versions if v.clip == name),
             tuple(a for a in index.anchors if a.clip == name),
         )
 
     with ThreadPoolExecutor(2) as pool:
         return list(pool.map(clip, sorted({v.clip for v in index.versions})))
+
+
+def _coded(pack: Path, version: Version) -> Frames:
+    """The pictures of a version, at full size."""
+    frames = read_frames(pack / version.stream)
+    if version.scale == 1:
+        return frames
+    small = (Picture(y, *uv) for y, uv in zip(*frames, strict=True))
+    large = [upsample(picture, version.scale) for picture in small]
+    y, uv = np.stack([p.y for p in large]), np.stack([[p.u, p.v] for p in large])
+    first = read_frames(pack / version.first)
+    y[0], uv[0] = first.y[0], first.uv[0]
+    return Frames(y, uv)
 
 
 def planes_of(frames: Frames, t: int, box: tuple[int, int, int], flip: bool) -> Tensor:

@@ -35,7 +35,8 @@ ANCHOR_QPS = (31, 37, 43, 49)
 class Version:
     """One coded version of a clip: the GOP starts at picture `start`. kbps: of the compressed base
     layer in a validation split, else 0 (compressing takes as long as coding fast); base_codec: hevc
-    or vvc; encoder: of HEVC."""
+    or vvc; encoder: of HEVC; scale: the stream's pictures are so much smaller than the clip's, and
+    `first` is the first picture at full size (VVC)."""
 
     clip: str
     start: int
@@ -45,6 +46,8 @@ class Version:
     kbps: float
     base_codec: str = "hevc"
     encoder: str = "x265"
+    scale: int = 1
+    first: str = ""
 
     def qp(self, index: int) -> int:
         """What the codec tells the network about picture `index`."""
@@ -84,10 +87,45 @@ class _Job(NamedTuple):
     preset: str | None = None
     measured: bool = False  # its rate, as the codec compresses it
     encoder: str = "x265"
+    scale: int = 1
 
 
 def _code(job: _Job) -> Version:
     """Codes one version of one clip."""
+    return _code_small(job) if job.scale > 1 else _code_whole(job)
+
+
+def _code_small(job: _Job) -> Version:
+    """The same with a base layer at 1/`scale` of the frame."""
+    from hdac.bench.raw import read_clip
+    from hdac.bitstream.nal import is_parameters, join, split
+    from hdac.layers.codecs import open_base
+    from hdac.layers.mixed import PlainHevc
+    from hdac.layers.resample import downsample
+
+    clip = read_clip(job.path, None)
+    first, *others = clip.pictures[job.start :][: job.pictures]
+    size = first.width // job.scale, first.height // job.scale
+    config = BaseConfig(
+        *size, clip.fps, job.qp_intra, job.qp_base, preset=job.preset, encoder=job.encoder,
+        first_scale=job.scale,
+    )  # fmt: skip
+    encoder, plain = open_base("mixed", config, None, 1 + len(others)), PlainHevc(*size, job.scale)
+    coded = encoder.push(first)
+    coded += [c for picture in others for c in encoder.push(downsample(picture, job.scale))]
+    units = [c.data for c in coded + encoder.flush()]
+    encoder.close()
+    name = f"{job.path.stem}_{job.version}"
+    still = join([u for u in split(units[0]) or [] if not is_parameters(u.payload[0])])
+    (job.out / f"{name}.vvc").write_bytes(still)
+    (job.out / f"{name}.hevc").write_bytes(b"".join(map(plain.convert, units)))
+    return Version(
+        job.path.stem, job.start, job.qp_intra, job.qp_base, f"{name}.hevc", 0.0, "mixed",
+        job.encoder, job.scale, f"{name}.vvc",
+    )  # fmt: skip
+
+
+def _code_whole(job: _Job) -> Version:
     from hdac.bench.raw import read_clip
     from hdac.codec.config import EncoderConfig
     from hdac.codec.files import base_units, encode, inspect
@@ -151,6 +189,7 @@ def build(
     preset: str | None = None,
     seed: int = 0,
     workers: int = 2,
+    scale: int = 1,
 ) -> Path:
     """A training split: `versions` HEVC versions of each clip at random operating points; returns
     the path of `pack.json`.
@@ -159,7 +198,7 @@ def build(
     first version starts at the clip's first picture, the others in its first third, so that
     references differ. `vvc` more versions are `VVC_PICTURES` pictures from anywhere, coded by
     libvvenc (which takes five times as long). preset: effort of both encoders, of `PRESETS` (None:
-    their defaults).
+    their defaults). scale: of all base layers, coarser first pictures and finer others at 2 or 4.
     """
     import av
 
@@ -174,8 +213,10 @@ def build(
             encoder = both[(number + version) % len(both)]
             usual = default_qp_intra(qp_base, encoder=encoder)
             qp_intra = min(max(usual + rng.randint(-7, 4), 16), 44)
+            if scale > 1:
+                qp_base, qp_intra = _small_qps(rng)
             job = _Job(path, out, version, start, qp_intra, qp_base, None, "hevc", preset)
-            jobs.append(job._replace(encoder=encoder))
+            jobs.append(job._replace(encoder=encoder, scale=scale))
         for version in range(versions, versions + vvc):
             qp_base = rng.choice(range(28, 52))
             qp_intra = qp_base - rng.randint(3, 10)
@@ -186,9 +227,15 @@ def build(
     return _build(clips, out, jobs, [], workers)
 
 
-def build_validation(clips: list[Path], out: Path, workers: int = 2) -> Path:
+def _small_qps(rng: random.Random) -> tuple[int, int]:
+    """QPs of a base layer that is smaller than the frame, and of its first picture that is not."""
+    qp_base = rng.choice(range(28, 50))
+    return qp_base, min(max(qp_base + rng.randint(-7, 4), 28), 46)
+
+
+def build_validation(clips: list[Path], out: Path, workers: int = 2, scale: int = 1) -> Path:
     """A validation split: the first pictures of each clip at `VAL_QPS` by the default encoder, and
-    the anchor's curve."""
+    the anchor's curve. Smaller base layers are not measured, nor compared with an anchor."""
     from hdac.codec.config import EncoderConfig
     from hdac.codec.plan import hevc_encoder
 
@@ -201,6 +248,12 @@ def build_validation(clips: list[Path], out: Path, workers: int = 2) -> Path:
         for path in clips
         for i, qp in enumerate(VAL_QPS)
     ]  # fmt: skip
+    if scale > 1:
+        jobs = [
+            job._replace(qp_intra=max(job.qp_base - 4, 34), measured=False, scale=scale)
+            for job in jobs
+        ]
+        return _build(clips, out, jobs, [], workers)
     return _build(clips, out, jobs, [(path, qp) for path in clips for qp in ANCHOR_QPS], workers)
 
 
