@@ -253,8 +253,10 @@ class HdacRecipe:
 
     @property
     def network(self) -> ModelFile:
-        """What serves `model` in this mode and tune. Raises `UsageError`."""
-        return network_for(self.model, self.mode, self.tune, self.precision)
+        """What serves `model` in these settings. Raises `UsageError`."""
+        return network_for(
+            self.model, self.mode, self.tune, self.precision, base_scale=self.base_scale
+        )
 
     def settings(self) -> dict[str, object]:
         """What is not about the experiment."""

@@ -79,7 +79,9 @@ def measure(
     for precision, device in CONFIGURATIONS:
         settings = {**vars(config), "precision": precision, "device": device}
         chosen = EncoderConfig(**settings)
-        model = network_for(config.network, config.mode, config.tune, precision, device)
+        model = network_for(
+            config.network, config.mode, config.tune, precision, device, config.base_scale or 1
+        )
         networks[precision, device] = _Network(model, device, pictures)
         streams[precision, device] = chosen, encode(pictures, width, height, fps, chosen)
     data = streams[CONFIGURATIONS[0]][1]

@@ -45,7 +45,7 @@ def _gmac(recipe: dict[str, Any], point: Point) -> str:
         return ""
     height, width = point.record["height"], point.record["width"]
     try:
-        name = serving(model, mode, tune or "psnr")
+        name = serving(model, mode, tune or "psnr", int(recipe.get("base_scale", 1)))
         if name not in {m.name for m in shipped()} or height * width > MAX_PIXELS:
             return "n/a"
         return f"{decoder_gmac(load_model(find_model(name)), width, height):.2f}"

@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from hdac.video.reader import VideoReader
 
 
+def _scale(text: str) -> int | None:
+    return None if text == "auto" else int(text)
+
+
 def add_arguments(sub: argparse.ArgumentParser) -> None:
     def add(*names: str, **about: object) -> None:
         sub.add_argument(*names, **about)  # type: ignore[arg-type]
@@ -67,7 +71,8 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
         "--base-encoder", default="auto",
         help="of HEVC: x265, kvazaar (fewer bits, slower) or auto (kvazaar where it can)",
     )  # fmt: skip
-    add("--base-scale", type=int, default=1, metavar="N", help="base layer at 1/N: 1, 2 or 4")
+    scale = "base layer at 1/N: 1, 2 or 4 (default auto: 2 for large pictures at low rates)"
+    add("--base-scale", type=_scale, metavar="N|auto", help=scale)
     add(
         "--keypoints", type=int, metavar="K",
         help="keypoints or landmarks of a frame (default 10, or what suits network and --bitrate)",

@@ -54,7 +54,8 @@ class EncoderConfig:
         what is asked for: not live, nor in mode "animation", with a bit rate while pictures come,
         presets "fast" and "medium", tune "perceptual" or a cascade of one's own.
     refresh: new reference pictures: "auto", "never" or a period in frames.
-    base_scale: the base layer is coded at 1, 1/2 or 1/4 of the frame's side.
+    base_scale: the base layer is coded at 1, 1/2 or 1/4 of the frame's side, the first picture of a
+        mixed one at full size; None: 1, or 2 for large pictures at a low bit rate.
     cascade: 1 to 64 offsets that the pictures after the first add to `qp_base` in turn; None: what
         suits `tune` (`layers.base`).
     allow_loss: decibels that a fused picture may lose to its base picture in PSNR-Y, in PSNR of Y,
@@ -86,7 +87,7 @@ class EncoderConfig:
     base_codec: Literal["hevc", "vvc", "mixed", "auto"] | None = None
     base_encoder: Literal["auto", "x265", "kvazaar"] = "auto"
     refresh: Refresh = "auto"
-    base_scale: int = 1
+    base_scale: int | None = None
     cascade: tuple[int, ...] | None = None
     allow_loss: float | None = None
     keypoints: int | None = None
@@ -102,7 +103,7 @@ class EncoderConfig:
         _check("--tune", self.tune, TUNES)
         _check("--base-codec", self.base_codec, (None, *BASE_CODECS))
         _check("--base-encoder", self.base_encoder, ("auto", *HEVC_ENCODERS))
-        _check("--base-scale", self.base_scale, (1, 2, 4))
+        _check("--base-scale", self.base_scale, (None, 1, 2, 4))
         _check("--precision", self.precision, PRECISIONS)
         _check("--preset", self.preset, (None, *PRESETS))
         check_refresh(self.refresh)

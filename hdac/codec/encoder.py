@@ -29,7 +29,7 @@ from hdac.codec.audio import AudioWriter
 from hdac.codec.config import EncoderConfig, check_kbps
 from hdac.codec.control import RateController, framing
 from hdac.codec.modes import Frame, Shown, open_mode
-from hdac.codec.plan import make_plan
+from hdac.codec.plan import make_plan, with_scale
 from hdac.codec.syntax import MAX_STEP, BaseWriter, EnhancementWriter, TimesWriter
 from hdac.codec.trial import trial_coded
 from hdac.errors import UsageError
@@ -89,14 +89,15 @@ class Encoder(Closing):
         clock: int = 0,
         on_shown: Callable[[Shown], object] | None = None,
     ) -> None:
-        config = config or EncoderConfig()
+        config = with_scale(config or EncoderConfig(), width, height, parse_rate(fps))
         network = synthesiser = None
         if config.mode != "base":
             from hdac.codec.synthesiser import Synthesiser, network_for
 
             network = network_for(
-                config.network, config.mode, config.tune, config.precision, config.device
-            )
+                config.network, config.mode, config.tune, config.precision, config.device,
+                config.base_scale or 1,
+            )  # fmt: skip
         self.plan = plan = make_plan(
             config, width, height, parse_rate(fps), colour, network, frames, clock
         )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from hdac.codec.config import DEFAULT_QP_BASE, EncoderConfig
 from hdac.codec.encoder import Encoder
 from hdac.codec.operating import ENHANCEMENT_KBPS, point_for
-from hdac.codec.plan import BaseChoice, choose_base, make_plan
+from hdac.codec.plan import BaseChoice, choose_base, make_plan, with_scale
 from hdac.codec.spool import Spool
 from hdac.codec.syntax import BaseWriter, EnhancementWriter
 from hdac.layers.base import QP_MAX
@@ -121,9 +121,10 @@ def fit(
 
     All pictures are read first, none where there is nothing to find.
     """
+    config = with_scale(config, width, height, fps)
     target = config.target_kbps
     tries = config.base_codec == "auto" and config.preset == "slower" and config.tune == "psnr"
-    tries = tries and config.mode != "animation"
+    tries = tries and config.mode != "animation" and config.base_scale == 1
     if target is None and not (tries and choose_base(config).qp_base > SURELY_VVC):
         return config, pictures
     source = Source(Spool(pictures), width, height, fps)

@@ -27,8 +27,13 @@ class OperatingPoint(NamedTuple):
 PERCEPTUAL_FINER, MIXED_FINER = 6, 1
 #: Base codec "auto" with tune "psnr" is "vvc" up to this `qp_base`, "mixed" above it.
 VVC_TO = 42
+#: Base layers are of half the size where the frame's sides have at least so many pixels and the
+#: rate is lower than so many kbps at 512x512 and 25 frames per second.
+HALF_SIDE, HALF_KBPS = 384, 12.0
 #: How far below `qp_base` the first picture's QP is: with Kvazaar, and with VVC and tune "psnr".
 KVAZAAR_FINER, VVC_FINER = 8, 3
+#: The same where the first picture alone is of the frame's size.
+LARGER_FINER = 6
 
 
 def default_qp_intra(
@@ -37,9 +42,13 @@ def default_qp_intra(
     tune: str = "psnr",
     codec: str = "hevc",
     encoder: str = "x265",
+    larger: bool = False,
 ) -> int:
     """QP of the first picture that goes with `qp_base`: 11 below the mean QP of x265's P pictures,
-    and finer with tune "perceptual"; Kvazaar's and libvvenc's are so much below `qp_base`."""
+    and finer with tune "perceptual"; Kvazaar's and libvvenc's are so much below `qp_base`. larger:
+    than the others."""
+    if larger:
+        return max(0, qp_base - LARGER_FINER)
     if encoder == "kvazaar" and codec != "vvc":
         return max(0, qp_base - KVAZAAR_FINER)
     if codec == "vvc" and tune == "psnr":
@@ -62,6 +71,12 @@ TABLE = (
     OperatingPoint(48.0, 24, 30),
     OperatingPoint(86.7, 20, 26),
 )
+
+
+def usual_scale(kbps: float, width: int, height: int, fps: float) -> int:
+    """How many times smaller the sides of base pictures are than the frame's."""
+    wanted = kbps * (512 * 512 * 25) / (width * height * fps)
+    return 2 if min(width, height) >= HALF_SIDE and wanted < HALF_KBPS else 1
 
 
 def point_for(kbps: float, pixels_per_second: float) -> OperatingPoint:

@@ -17,7 +17,7 @@ from hdac.bitstream.container import (
     check_header,
 )
 from hdac.codec.config import DEFAULT_QP_BASE, EncoderConfig, kvazaar_lacks
-from hdac.codec.operating import VVC_TO, default_qp_intra, point_for
+from hdac.codec.operating import VVC_TO, default_qp_intra, point_for, usual_scale
 from hdac.errors import UsageError
 from hdac.layers.base import (
     CALM_CASCADE,
@@ -49,7 +49,7 @@ _LOSS = {"psnr": 0.0, "perceptual": 1.5}
 
 class BaseChoice(NamedTuple):
     """What is chosen of a base layer. `encoder`: of HEVC pictures; `given_intra`: the user's QP of
-    first pictures."""
+    first pictures; `first_scale`: how many times the others' size they have."""
 
     codec: str
     encoder: str
@@ -59,12 +59,15 @@ class BaseChoice(NamedTuple):
     preset: str | None
     tune: str
     given_intra: int | None
+    first_scale: int
 
     def at(self, qp_base: int) -> BaseChoice:
         """The same around another QP; the intra QP goes with it unless it was given."""
         intra = self.given_intra
         if intra is None:
-            intra = default_qp_intra(qp_base, self.cascade, self.tune, self.codec, self.encoder)
+            intra = default_qp_intra(
+                qp_base, self.cascade, self.tune, self.codec, self.encoder, self.first_scale > 1
+            )
         return self._replace(qp_base=qp_base, qp_intra=intra)
 
     def config(self, header: Header) -> BaseConfig:
@@ -72,7 +75,7 @@ class BaseChoice(NamedTuple):
         return BaseConfig(
             *header.base_size, header.fps, self.qp_intra, self.qp_base, cascade, self.preset,
             encoder=self.encoder,
-            first_scale=header.base_scale if self.codec == "mixed" else 1,
+            first_scale=self.first_scale,
         )  # fmt: skip
 
 
@@ -80,11 +83,13 @@ def choose_base(config: EncoderConfig, qp_base: int | None = None) -> BaseChoice
     """The base layer at `qp_base`; None: the QP that was asked for, 44 where none was."""
     asked = DEFAULT_QP_BASE if config.qp_base is None else config.qp_base
     qp_base = asked if qp_base is None else qp_base
+    scale = config.base_scale or 1
 
     def codec_at(qp: int) -> str:
         codec: str = config.base_codec or _usual_codec(config)
         if codec == "auto":
-            codec = "vvc" if config.tune == "psnr" and qp <= VVC_TO else "mixed"
+            finest = config.tune == "psnr" and qp <= VVC_TO and scale == 1
+            codec = "vvc" if finest else "mixed"
         # where only first pictures are coded, "mixed" is VVC
         return "vvc" if codec == "mixed" and config.mode == "animation" else codec
 
@@ -95,9 +100,22 @@ def choose_base(config: EncoderConfig, qp_base: int | None = None) -> BaseChoice
         cascade = kvazaar_cascade(qp_base)
     preset = "slow" if config.preset is None and config.base_codec == "auto" else config.preset
     choice = BaseChoice(
-        codec_at(qp_base), encoder, 0, qp_base, cascade, preset, config.tune, config.qp_intra
-    )
+        codec_at(qp_base), encoder, 0, qp_base, cascade, preset, config.tune, config.qp_intra,
+        scale if codec_at(qp_base) == "mixed" else 1,
+    )  # fmt: skip
     return choice.at(qp_base)
+
+
+def with_scale(config: EncoderConfig, width: int, height: int, fps: Fraction) -> EncoderConfig:
+    """The same with a size of base pictures."""
+    if config.base_scale is not None:
+        return config
+    scale, kbps = 1, config.target_kbps
+    if kbps is not None and config.mode != "animation" and choose_base(config).codec != "vvc":
+        scale = usual_scale(kbps, width, height, float(fps))
+        if scale > 1 and choose_base(replace(config, base_scale=scale)).codec != "mixed":
+            scale = 1  # what it is worth was measured with first pictures of the frame's size
+    return replace(config, base_scale=scale)
 
 
 def _usual_codec(config: EncoderConfig) -> str:
@@ -166,6 +184,7 @@ def make_plan(
                 "--base-encoder x265, or `encode`, which reads the whole source first"
             )
         config = replace(config, base_encoder="x265")
+    config = with_scale(config, width, height, fps)
     base = choose_base(config, _first_qp(config, width * height * float(fps)))
     header = Header(
         Mode[config.mode.upper()],
@@ -173,7 +192,7 @@ def make_plan(
         width,
         height,
         fps,
-        base_scale=config.base_scale,
+        base_scale=config.base_scale or 1,
         cascade=header_cascade(base.codec, base.cascade),
         colour=colour or Colour(),
         tune=Tune[config.tune.upper()],

@@ -34,13 +34,19 @@ def network_of(header: Header) -> ModelFile:
 
 
 def network_for(
-    model: str, mode: str, tune: str, precision: str = "auto", device: str = "cpu"
+    model: str,
+    mode: str,
+    tune: str,
+    precision: str = "auto",
+    device: str = "cpu",
+    base_scale: int = 1,
 ) -> ModelFile:
-    """The network that serves `model` (a name or a path) in a mode with a tune; what is quantised
-    is computed on device "cpu". Raises `UsageError`."""
+    """The network that serves `model` (a name or a path) in a mode with a tune, on base layers of
+    the frame's size or smaller ones; what is quantised is computed on device "cpu". Raises
+    `UsageError`."""
     if precision == "auto" and device != "cpu":
         precision = "fp32"
-    return resolve_model(serving(model, mode, tune), precision)
+    return resolve_model(serving(model, mode, tune, base_scale), precision)
 
 
 class _Pool(ThreadPoolExecutor):

@@ -302,16 +302,17 @@ def _quantised(model: ModelFile) -> ModelFile | None:
     return made[-1] if made else None
 
 
-def serving(name: str, mode: str, tune: str) -> str:
-    """The model that serves `name` in a mode ("animation" has weights of its own where somebody
-    trained them) or for a tune ("psnr" or "perceptual"): other weights of the same network.
+def serving(name: str, mode: str, tune: str, base_scale: int = 1) -> str:
+    """The model that serves `name` in a mode ("animation", and base layers that are smaller than
+    the frame, have weights of their own where somebody trained them) or for a tune ("psnr" or
+    "perceptual"): other weights of the same network.
 
     A file's path, or a name that says its tune, stays as it is.
     """
     if is_path(name):
         return name
-    if mode == "animation":
-        own = f"{name}-animation"
+    if mode == "animation" or (base_scale > 1 and tune == "psnr"):
+        own = f"{name}-{'animation' if mode == 'animation' else 'half'}"
         return own if any(model.name == own for model in shipped()) else name
     return name if tune == "psnr" or name.endswith(f"-{tune}") else f"{name}-{tune}"
 
