@@ -121,10 +121,11 @@ def fit(
 
     All pictures are read first, none where there is nothing to find.
     """
-    config = with_scale(config, width, height, fps)
     target = config.target_kbps
+    if target is not None:
+        config = with_scale(config, width, height, fps)
     tries = config.base_codec == "auto" and config.preset == "slower" and config.tune == "psnr"
-    tries = tries and config.mode != "animation" and config.base_scale == 1
+    tries = tries and config.mode != "animation" and config.base_scale in (None, 1)
     if target is None and not (tries and choose_base(config).qp_base > SURELY_VVC):
         return config, pictures
     source = Source(Spool(pictures), width, height, fps)

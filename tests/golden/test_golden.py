@@ -69,7 +69,7 @@ def test_header_says_what_was_set(name: str) -> None:
     assert (header.width, header.height) == size
     assert header.fps == Fraction(rate)
     assert header.tune.name.lower() == config.tune
-    assert header.base_scale == config.base_scale
+    assert header.base_scale == (config.base_scale or 1)
     assert header.live == config.live
     assert header.clock == (1000 if times else 0)
     assert config.cascade in (None, header.cascade)
