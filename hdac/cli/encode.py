@@ -71,7 +71,7 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
         "--base-encoder", default="auto",
         help="of HEVC: x265, kvazaar (fewer bits, slower) or auto (kvazaar where it can)",
     )  # fmt: skip
-    scale = "base layer at 1/N: 1, 2 or 4 (default auto: 2 for large pictures at low rates)"
+    scale = "base layer at 1/N: 1, 2, 4 or auto (default: 1, or 2 if better at --bitrate)"
     add("--base-scale", type=_scale, metavar="N|auto", help=scale)
     add(
         "--keypoints", type=int, metavar="K",

@@ -55,7 +55,7 @@ class EncoderConfig:
         presets "fast" and "medium", tune "perceptual" or a cascade of one's own.
     refresh: new reference pictures: "auto", "never" or a period in frames.
     base_scale: the base layer is coded at 1, 1/2 or 1/4 of the frame's side, the first picture of a
-        mixed one at full size; None: 1, or 2 for large pictures at a low bit rate.
+        mixed one at full size; None: 1, for large pictures in files with a bit rate 2 if better.
     cascade: 1 to 64 offsets that the pictures after the first add to `qp_base` in turn; None: what
         suits `tune` (`layers.base`).
     allow_loss: decibels that a fused picture may lose to its base picture in PSNR-Y, in PSNR of Y,

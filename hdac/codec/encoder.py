@@ -29,7 +29,7 @@ from hdac.codec.audio import AudioWriter
 from hdac.codec.config import EncoderConfig, check_kbps
 from hdac.codec.control import RateController, framing
 from hdac.codec.modes import Frame, Shown, open_mode
-from hdac.codec.plan import make_plan, with_scale
+from hdac.codec.plan import make_plan
 from hdac.codec.syntax import MAX_STEP, BaseWriter, EnhancementWriter, TimesWriter
 from hdac.codec.trial import trial_coded
 from hdac.errors import UsageError
@@ -89,7 +89,7 @@ class Encoder(Closing):
         clock: int = 0,
         on_shown: Callable[[Shown], object] | None = None,
     ) -> None:
-        config = with_scale(config or EncoderConfig(), width, height, parse_rate(fps))
+        config = config or EncoderConfig()
         network = synthesiser = None
         if config.mode != "base":
             from hdac.codec.synthesiser import Synthesiser, network_for

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hdac.codec.config import DEFAULT_QP_BASE, EncoderConfig
 from hdac.codec.encoder import Encoder
-from hdac.codec.operating import ENHANCEMENT_KBPS, point_for
-from hdac.codec.plan import BaseChoice, choose_base, make_plan, with_scale
+from hdac.codec.operating import ENHANCEMENT_KBPS, HALF_FROM, HALF_SIDE, point_for
+from hdac.codec.plan import BaseChoice, choose_base, make_plan
 from hdac.codec.spool import Spool
 from hdac.codec.syntax import BaseWriter, EnhancementWriter
 from hdac.layers.base import QP_MAX
@@ -37,9 +37,9 @@ _FINE_STEPS = 4
 WORTH = 4.2
 #: Share of the rate that motion may take where the number of landmarks follows the rate.
 MOTION_SHARE = 0.4
-#: Frames that both base codecs of "auto" are tried on; libvvenc codes 2 to 10 a second. Up to this
-#: QP nothing is tried.
-CODEC_FRAMES = 64
+#: Frames that base layers are tried on; libvvenc codes 2 to 10 a second.
+TRIED_FRAMES = 64
+#: Up to this QP no other base codec than VVC is tried.
 SURELY_VVC = 31
 
 
@@ -122,8 +122,6 @@ def fit(
     All pictures are read first, none where there is nothing to find.
     """
     target = config.target_kbps
-    if target is not None:
-        config = with_scale(config, width, height, fps)
     tries = config.base_codec == "auto" and config.preset == "slower" and config.tune == "psnr"
     tries = tries and config.mode != "animation" and config.base_scale in (None, 1)
     if target is None and not (tries and choose_base(config).qp_base > SURELY_VVC):
@@ -139,6 +137,9 @@ def fit(
         fitted = _with_best_codec(fitted, source)
         if target is not None and fitted.base_codec != before:
             fitted = _fit_rate(replace(config, base_codec=fitted.base_codec), source, target)
+    if target is not None and _may_be_half(fitted, source):
+        smaller = _fit_rate(replace(config, base_scale=2), source, target)
+        fitted = _better([fitted, smaller], source)
     return fitted, source.pictures
 
 
@@ -247,14 +248,27 @@ def motion_kbps(config: EncoderConfig, network: ModelFile, source: Source) -> fl
 
 
 def _with_best_codec(config: EncoderConfig, source: Source) -> EncoderConfig:
-    """Base codec "auto", by trial; the pictures after the first stand for all that follow."""
+    """Base codec "auto", by trial."""
     if choose_base(config).qp_base <= SURELY_VVC:
         return replace(config, base_codec="vvc")
-    few = replace(source, pictures=source.pictures[:CODEC_FRAMES])
+    return _better([replace(config, base_codec=codec) for codec in ("mixed", "vvc")], source)  # type: ignore[arg-type]
+
+
+def _may_be_half(config: EncoderConfig, source: Source) -> bool:
+    """Whether a base layer of half the size may be better than this one of full size."""
+    if config.base_scale is not None or min(source.width, source.height) < HALF_SIDE:
+        return False
+    at_half = choose_base(replace(config, base_scale=2))
+    return at_half.codec == "mixed" and choose_base(config).qp_base >= HALF_FROM
+
+
+def _better(candidates: list[EncoderConfig], source: Source) -> EncoderConfig:
+    """The one that would take less at the same quality, by trial; the pictures after the first
+    stand for all that follow."""
+    few = replace(source, pictures=source.pictures[:TRIED_FRAMES])
     share = len(source.pictures) / len(few.pictures)
 
     def log_rate(candidate: EncoderConfig) -> float:
         return few.code_base(candidate, choose_base(candidate)).log_rate(share)
 
-    candidates = [replace(config, base_codec=codec) for codec in ("mixed", "vvc")]  # type: ignore[arg-type]
     return min(candidates, key=log_rate)

@@ -27,9 +27,9 @@ class OperatingPoint(NamedTuple):
 PERCEPTUAL_FINER, MIXED_FINER = 6, 1
 #: Base codec "auto" with tune "psnr" is "vvc" up to this `qp_base`, "mixed" above it.
 VVC_TO = 42
-#: Base layers are of half the size where the frame's sides have at least so many pixels and the
-#: rate is lower than so many kbps at 512x512 and 25 frames per second.
-HALF_SIDE, HALF_KBPS = 384, 12.0
+#: Base layers of half the size are tried where the frame's sides have at least so many pixels and
+#: one of full size would need at least this `qp_base`.
+HALF_SIDE, HALF_FROM = 384, 44
 #: How far below `qp_base` the first picture's QP is: with Kvazaar, and with VVC and tune "psnr".
 KVAZAAR_FINER, VVC_FINER = 8, 3
 #: The same where the first picture alone is of the frame's size.
@@ -71,12 +71,6 @@ TABLE = (
     OperatingPoint(48.0, 24, 30),
     OperatingPoint(86.7, 20, 26),
 )
-
-
-def usual_scale(kbps: float, width: int, height: int, fps: float) -> int:
-    """How many times smaller the sides of base pictures are than the frame's."""
-    wanted = kbps * (512 * 512 * 25) / (width * height * fps)
-    return 2 if min(width, height) >= HALF_SIDE and wanted < HALF_KBPS else 1
 
 
 def point_for(kbps: float, pixels_per_second: float) -> OperatingPoint:

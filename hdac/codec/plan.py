@@ -17,7 +17,7 @@ from hdac.bitstream.container import (
     check_header,
 )
 from hdac.codec.config import DEFAULT_QP_BASE, EncoderConfig, kvazaar_lacks
-from hdac.codec.operating import VVC_TO, default_qp_intra, point_for, usual_scale
+from hdac.codec.operating import VVC_TO, default_qp_intra, point_for
 from hdac.errors import UsageError
 from hdac.layers.base import (
     CALM_CASCADE,
@@ -106,18 +106,6 @@ def choose_base(config: EncoderConfig, qp_base: int | None = None) -> BaseChoice
     return choice.at(qp_base)
 
 
-def with_scale(config: EncoderConfig, width: int, height: int, fps: Fraction) -> EncoderConfig:
-    """The same with a size of base pictures."""
-    if config.base_scale is not None:
-        return config
-    scale, kbps = 1, config.target_kbps
-    if kbps is not None and config.mode != "animation" and choose_base(config).codec != "vvc":
-        scale = usual_scale(kbps, width, height, float(fps))
-        if scale > 1 and choose_base(replace(config, base_scale=scale)).codec != "mixed":
-            scale = 1  # what it is worth was measured with first pictures of the frame's size
-    return replace(config, base_scale=scale)
-
-
 def _usual_codec(config: EncoderConfig) -> str:
     """The base codec where none is asked for: "mixed" where Kvazaar codes the HEVC pictures and
     FFmpeg has libvvenc, else "hevc". A first picture in VVC is an eighth smaller than in HEVC, but
@@ -184,7 +172,6 @@ def make_plan(
                 "--base-encoder x265, or `encode`, which reads the whole source first"
             )
         config = replace(config, base_encoder="x265")
-    config = with_scale(config, width, height, fps)
     base = choose_base(config, _first_qp(config, width * height * float(fps)))
     header = Header(
         Mode[config.mode.upper()],
