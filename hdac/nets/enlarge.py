@@ -1,8 +1,8 @@
-"""Super-resolution of a picture by 2, after every decoder: what bicubic enlargement lacks.
+"""Super-resolution of a picture by 2, after every decoder: what Lanczos enlargement lacks.
 
 Sub-pixel convolutions (Shi et al., "Real-Time Single Image and Video Super-Resolution Using an
 Efficient Sub-Pixel Convolutional Neural Network", CVPR 2016) after residual blocks at the smallest
-size. Differs: 4:2:0 planes in and out, a residual to bicubic enlargement, and a convolution after
+size. Differs: 4:2:0 planes in and out, a residual to Lanczos enlargement, and a convolution after
 the last shuffle, so that neighbouring samples come from the same weights and show no lattice.
 
 Nothing is normalised over the picture and all reach is local: a picture may be enlarged in patches
@@ -11,6 +11,7 @@ that overlap by `EnlargeNet.reach` (Agarwal et al., BMVC 2022, enlarge by patche
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -23,6 +24,19 @@ from hdac.nets.planes import luma
 from hdac.runtime.enlarging import reach_of
 
 _LARGEST = 256
+
+
+def _lanczos_taps(lobes: int) -> list[float]:
+    """Of a sample a quarter to the left of one, from `lobes` samples left of that one on."""
+    away = [k + 0.25 for k in range(-lobes, lobes)]
+    weights = [
+        lobes * math.sin(math.pi * d) * math.sin(math.pi * d / lobes) / (math.pi * d) ** 2
+        for d in away
+    ]
+    return [weight / sum(weights) for weight in weights]
+
+
+_TAPS = _lanczos_taps(3)
 
 
 @dataclass(frozen=True)
@@ -42,7 +56,7 @@ class EnlargeConfig:
 
 class EnlargeNet(nn.Module):
     """Planes `(N, 6, h, w)` in [0, 1] -> planes `(N, 6, 2h, 2w)` of the picture of twice the size,
-    before clipping. Starts as bicubic enlargement."""
+    before clipping. Starts as Lanczos enlargement."""
 
     def __init__(self, config: EnlargeConfig | None = None) -> None:
         super().__init__()
@@ -65,11 +79,21 @@ class EnlargeNet(nn.Module):
         given = (planes - 0.5).to(compute_dtype(self.once.weight))
         same = F.relu(F.pixel_shuffle(self.once(self.body(given)), 2))
         twice = F.relu(F.pixel_shuffle(self.again(same), 2))
-        y = bicubic(luma(planes)) + self.luma(twice).float()
-        uv = bicubic(planes[:, 4:]) + self.chroma(same).float()
+        y = lanczos(luma(planes)) + self.luma(twice).float()
+        uv = lanczos(planes[:, 4:]) + self.chroma(same).float()
         return torch.cat([F.pixel_unshuffle(y, 2), uv], 1)
 
 
-def bicubic(x: Tensor) -> Tensor:
-    """Twice the size; samples lie at the middle of their squares."""
-    return F.interpolate(x, scale_factor=2.0, mode="bicubic", align_corners=False)
+def lanczos(x: Tensor) -> Tensor:
+    """Twice the size by the Lanczos window of three lobes; samples lie at the middle of their
+    squares, those at the edge go on outside."""
+    return _double_columns(_double_columns(x).transpose(2, 3)).transpose(2, 3)
+
+
+def _double_columns(x: Tensor) -> Tensor:
+    width, lobes = x.shape[-1], len(_TAPS) // 2
+    padded = F.pad(x, (lobes, lobes, 0, 0), mode="replicate")
+    there = [padded[..., k : k + width] for k in range(2 * lobes + 1)]
+    left = sum(tap * part for tap, part in zip(_TAPS, there[:-1], strict=True))
+    right = sum(tap * part for tap, part in zip(reversed(_TAPS), there[1:], strict=True))
+    return torch.stack([left, right], -1).flatten(-2)  # type: ignore[list-item]

@@ -22,7 +22,7 @@ PATCH = 160
 def reach_of(blocks: int) -> int:
     """Samples of the planes to each side that a sample depends on in a network with so many
     residual blocks: one for each of its convolutions, of which those at larger sizes need less, and
-    two for bicubic chroma."""
+    three for Lanczos chroma."""
     return 2 * blocks + 4
 
 

@@ -173,28 +173,28 @@ class EnlargeTask:
 @dataclass(frozen=True)
 class EnlargeValidation:
     """PSNR-Y (dB), means over pictures of val: what the network makes of halves as they are and as
-    they were coded, and bicubic enlargement of the same."""
+    they were coded, and Lanczos enlargement of the same."""
 
     pictures: int
     plain: float
     coded: float
-    plain_bicubic: float
-    coded_bicubic: float
+    plain_lanczos: float
+    coded_lanczos: float
 
     def row(self) -> dict[str, float | int | str]:
         return {k: round(v, 4) for k, v in vars(self).items()}
 
     def text(self) -> str:
         return (
-            f"validation: PSNR-Y {self.plain:.2f} dB (bicubic {self.plain_bicubic:.2f}), of coded "
-            f"halves {self.coded:.2f} dB ({self.coded_bicubic:.2f}); {self.pictures} pictures"
+            f"validation: PSNR-Y {self.plain:.2f} dB (Lanczos {self.plain_lanczos:.2f}), of coded "
+            f"halves {self.coded:.2f} dB ({self.coded_lanczos:.2f}); {self.pictures} pictures"
         )
 
 
 def validate(net: EnlargeNet, clips: list[Halves], pictures: int = 2) -> EnlargeValidation:
     """`pictures` pictures of each version of each clip, evenly spread."""
     net = copy.deepcopy(net).eval().to("cpu", torch.float32)
-    start = EnlargeNet(net.config).eval()  # untrained: bicubic
+    start = EnlargeNet(net.config).eval()  # untrained: Lanczos
     found: dict[bool, list[tuple[float, float]]] = {False: [], True: []}
     with torch.inference_mode():
         for clip in clips:
@@ -204,8 +204,8 @@ def validate(net: EnlargeNet, clips: list[Halves], pictures: int = 2) -> Enlarge
                     given, wanted = picture_planes(half, t), picture_planes(clip.pictures, t)
                     ours, theirs = (psnr_y(n(given).clamp(0, 1), wanted) for n in (net, start))
                     found[number > 0].append((ours, theirs))
-    (plain, plain_bicubic), (coded, coded_bicubic) = (
+    (plain, plain_lanczos), (coded, coded_lanczos) = (
         map(fmean, zip(*found[kind], strict=True)) for kind in (False, True)
     )
     total = sum(map(len, found.values()))
-    return EnlargeValidation(total, plain, coded, plain_bicubic, coded_bicubic)
+    return EnlargeValidation(total, plain, coded, plain_lanczos, coded_lanczos)

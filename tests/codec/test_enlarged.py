@@ -13,7 +13,7 @@ import hdac as package
 from hdac.bitstream.container import Colour
 from hdac.codec.enlarged import enlarged_header
 from hdac.errors import UsageError
-from hdac.nets.enlarge import EnlargeConfig, EnlargeNet, bicubic
+from hdac.nets.enlarge import EnlargeConfig, EnlargeNet, lanczos
 from hdac.nets.zoo import export_model, load_animation, load_enlarger, load_model
 from hdac.runtime import enlarging
 from hdac.runtime.backends import open_enlarger
@@ -56,11 +56,16 @@ def odd(head: list[Picture]) -> bytes:
 
 
 @torch.inference_mode()
-def test_untrained_it_is_bicubic() -> None:
+def test_untrained_it_is_lanczos() -> None:
     planes = torch.rand(1, 6, 24, 32)
     made = EnlargeNet(SMALL)(planes)
     assert made.shape == (1, 6, 48, 64)
-    torch.testing.assert_close(made[:, 4:], bicubic(planes[:, 4:]))
+    torch.testing.assert_close(made[:, 4:], lanczos(planes[:, 4:]))
+    row = torch.sin(torch.arange(40) * 0.7)
+    wanted = torch.sin(torch.arange(80) * 0.35 - 0.175)
+    torch.testing.assert_close(
+        lanczos(row.expand(1, 1, 8, 40))[0, 0, 7, 12:-12], wanted[12:-12], atol=0.01, rtol=0
+    )
 
 
 @torch.inference_mode()

@@ -18,6 +18,7 @@ from hdac.layers.base import BaseConfig
 from hdac.layers.hevc import HevcEncoder
 from hdac.layers.libav import LibavDecoder
 from hdac.layers.mixed import MixedDecoder, MixedEncoder, PlainHevc
+from hdac.layers.resample import downsample
 from hdac.video.ffmpeg import has_encoder
 from hdac.video.fidelity import luma_mse
 from hdac.video.picture import Picture
@@ -108,6 +109,28 @@ def test_first_picture_is_vvc(head: list[Picture], units: list[bytes]) -> None:
     assert sum(map(len, units[1:])) < 0.6 * len(units[0]) * len(units[1:])
     for picture, source in zip(shown, head, strict=False):
         assert 10 * np.log10(255**2 / luma_mse(picture, source)) > 30
+
+
+def test_first_picture_may_be_larger(head: list[Picture]) -> None:
+    """It is shown as it is; what is half as wide and high is predicted from its averages."""
+    if not has_encoder("libvvenc"):
+        pytest.skip("this FFmpeg has no libvvenc")
+    config = replace(CONFIG, width=88, height=72, preset="fast", first_scale=2)
+    encoder, decoder = MixedEncoder(config), MixedDecoder(88, 72, 2)
+    coded = encoder.push(head[0])
+    coded += [c for picture in head[1:6] for c in encoder.push(downsample(picture, 2))]
+    coded += encoder.flush()
+    shown = [decoder.push(each.data)[0] for each in coded]
+    assert all(equal(a, b.picture) for a, b in zip(shown, coded, strict=True))
+    assert [(p.width, p.height) for p in shown] == [(176, 144)] + 5 * [(88, 72)]
+    assert 10 * np.log10(255**2 / luma_mse(shown[0], head[0])) > 33
+    assert sum(len(c.data) for c in coded[1:]) < 0.4 * len(coded[0].data) * 5
+    plain, hevc = PlainHevc(88, 72, 2), LibavDecoder("hevc")
+    again = [hevc.push(plain.convert(each.data))[0] for each in coded]
+    assert equal(again[0], downsample(shown[0], 2))
+    assert all(map(equal, again[1:], shown[1:]))
+    with pytest.raises(DamagedError, match=r"176x144 instead of 88x72"):
+        PlainHevc(88, 72).convert(coded[0].data)
 
 
 def test_compressed(units: list[bytes]) -> None:

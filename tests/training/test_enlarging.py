@@ -91,7 +91,7 @@ def test_the_command(
     assert [path.suffix for path in made] == [".safetensors", ".fp32", ".int8"]
     code, again, _ = hdac("train", "eval", made[0], "--pack", halves)
     assert code == 0
-    assert "bicubic" in again
+    assert "Lanczos" in again
     code, _, err = hdac("train", "halves", "--pack", tmp_path / "no", "--versions", 0)
     assert code == 2
     assert "--versions 0" in err
