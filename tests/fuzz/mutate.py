@@ -25,6 +25,7 @@ from hdac.bitstream.container import (
     pack_header,
     varint,
 )
+from hdac.bitstream.motions import Face, Feature, Landmarks, Regions
 from hdac.bitstream.stream import StreamReader, StreamWriter
 from hdac.codec.syntax import BasePacket, BaseReader, BaseWriter
 from hdac.errors import StreamError
@@ -144,6 +145,10 @@ def _altered_header(header: Header, rng: random.Random) -> Header:
             replace(header, cascade=tuple(rng.randint(-128, 127) for _ in range(3))),
             replace(header, motion=Keypoints(rng.randint(1, 64), rng.randint(1, 512))),
             replace(header, motion=Keypoints(rng.randrange(1 << 31), rng.randrange(1 << 31))),
+            replace(header, motion=Landmarks(rng.choice((20, 68, 162, 478)), rng.randint(1, 512))),
+            replace(header, motion=Regions(rng.randint(1, 512))),
+            replace(header, motion=Feature(rng.randint(1, 8), rng.randint(1, 512))),
+            replace(header, motion=Face(rng.randint(1, 64), rng.randint(1, 64))),
             replace(header, clock=rng.choice((0, 1, 1000, 10**6))),
             replace(header, live=not header.live),
             replace(header, number_format=rng.choice(list(NumberFormat))),

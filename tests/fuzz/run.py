@@ -1,9 +1,10 @@
 """Fuzzing of the decoder: `python -m tests.fuzz.run --seconds 60`.
 
-Mutants of the golden files, with right checksums, and one in eight (`--gfv`: all) a VVC stream with
-hostile GFV messages, are decoded and inspected in worker processes, and their sound is read. An
-exception that is no `HdacError`, a mutant that takes over 10 s of CPU time, or a worker of over
-800 MB is a failure (exit code 1); `--seed` and `--index` repeat it.
+Mutants of the golden files and of a stream of each motion model, with right checksums, and one in
+eight (`--gfv`: all) a VVC stream with hostile GFV messages, are decoded and inspected in worker
+processes, and their sound is read. An exception that is no `HdacError`, a mutant that takes over
+10 s of CPU time, or a worker of over 800 MB is a failure (exit code 1); `--seed` and `--index`
+repeat it.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from hdac.errors import HdacError
-from tests.fuzz import gfv
+from tests.fuzz import gfv, kinds
 from tests.fuzz.mutate import mutant
 
 SEEDS = (Path(__file__).parents[1] / "golden", Path(__file__).parent / "seeds")
@@ -72,7 +73,8 @@ class Totals:
 @cache
 def seeds() -> dict[str, bytes]:
     files = [path for folder in SEEDS for path in sorted(folder.glob("*.hdac"))]
-    return {path.stem: path.read_bytes() for path in files}
+    found = {path.stem: path.read_bytes() for path in files}
+    return found | kinds.streams(found["animation-hevc"])
 
 
 def make(seed: int, index: int) -> tuple[str, bytes, str]:
