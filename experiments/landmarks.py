@@ -32,6 +32,7 @@ from hdac.motion.facemesh import (
     FEW,
     LEFT_EYE,
     LEFT_IRIS,
+    MIRROR,
     MOUTH,
     POINTS,
     RIGHT_EYE,
@@ -39,6 +40,7 @@ from hdac.motion.facemesh import (
     USUAL,
     Steady,
     eye_distance,
+    found_twice,
     in_frame,
     thumbnail,
 )
@@ -47,7 +49,6 @@ from hdac.nets.zoo import export_model
 from hdac.runtime.backends import open_landmarks
 from hdac.runtime.models import model_from_path, resolve_model
 from hdac.runtime.protocol import THUMBNAIL
-from hdac.training.faces import mirrored
 from hdac.training.graphs import export_landmarks
 from hdac.video.colour import rgb_from_picture
 from hdac.video.picture import Picture
@@ -154,7 +155,6 @@ class Sampler:
 
     def __init__(self, data: Data, seed: int) -> None:
         self._data, self._rng = data, np.random.default_rng(seed)
-        self._mirror = mirrored(data.points)
 
     def batch(self, count: int) -> tuple[Tensor, Tensor]:
         rng, data = self._rng, self._data
@@ -188,7 +188,7 @@ class Sampler:
         there = centre
         if rng.random() < 0.5:
             turn, there = np.diag([-1.0, 1.0]) @ turn, centre * [-1, 1]
-            points = points[self._mirror]
+            points = points[MIRROR]
         offset = there + shift - turn @ centre
         matrix = np.empty((2, 3))
         matrix[:, :2] = turn * (THUMBNAIL / SIDE)
@@ -332,11 +332,13 @@ def errors(points: np.ndarray, teacher: np.ndarray) -> dict[str, float]:
 def found(clips: list[Path], folder: Path, model: str) -> Iterator[tuple[Any, ...]]:
     """Of each clip its name, frame rate, teacher's and student's points (in frames where the
     teacher has a face)."""
-    find = open_landmarks(resolve_model(model, "auto"))
+    find = open_landmarks(resolve_model(model, "fp32"))
     for clip in clips:
         taught = np.load(folder / f"{clip.stem}.npz")
         reader = VideoReader(clip, frames=int(taught["number"].max()) + 1)
-        points = np.concatenate([in_frame(find(thumbnail(p)), p.width, p.height) for p in reader])
+        points = np.stack([
+            in_frame(found_twice(find, thumbnail(p))[0], p.width, p.height) for p in reader
+        ])  # fmt: skip
         good = taught["gap"] < MOST
         numbers = taught["number"][good]
         yield clip.stem, float(reader.info.fps), taught["points"][good], points[numbers]

@@ -151,16 +151,16 @@ def run(options: argparse.Namespace) -> None:
     info, said = source.info, len(source.notes)
     say_notes(source.name, source.notes)
     colour = Colour(info.matrix, info.primaries, info.transfer)
-    start = time.perf_counter()
+    start, found = time.perf_counter(), list[str]()
     with progress("encoding", info.frames) as told:
         data = encode(
             source, info.width, info.height, info.fps, config, colour, told, info.frames,
-            times=info.times, audio=source.audio,
+            times=info.times, audio=source.audio, on_note=found.append,
         )  # fmt: skip
     seconds = time.perf_counter() - start
     if options.strict:  # of a pipe it is known now
         check_whole(source)
-    say_notes(source.name, source.notes[said:])
+    say_notes(source.name, [*source.notes[said:], *found])
     made = inspect(data, max_pixels=info.width * info.height)
     exported = export_gfv(data, max_pixels=info.width * info.height) if gfv else None
     if exported is not None:
@@ -174,7 +174,7 @@ def run(options: argparse.Namespace) -> None:
     summary = {
         "output": str(options.output),
         **made.to_json(),
-        "notes": list(source.notes),
+        "notes": [*source.notes, *found],
         "seconds": round(seconds, 3),
         **({} if exported is None else {"gfv": exported.to_json()}),
     }

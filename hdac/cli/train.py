@@ -15,7 +15,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from safetensors.torch import load_file
 
@@ -212,8 +211,7 @@ def _animation(
     from hdac.training.perceptual import PerceptualLoss
 
     val, train = (load(options.pack / split) for split in ("val", "train"))
-    mirror, judge = np.load(options.pack / "train" / "mirror.npy"), PerceptualLoss()
-    task = AnimationTask(FaceSampler(train, mirror, seed), config, str(device))
+    task, judge = AnimationTask(FaceSampler(train, seed), config, str(device)), PerceptualLoss()
     return task, lambda net: validate(net, val, judge), len(train)
 
 
@@ -273,8 +271,7 @@ def _eval(options: argparse.Namespace) -> None:
 def _calibration(pack: Path) -> FaceBatch:
     from hdac.training.faces import FaceSampler, load
 
-    mirror = np.load(pack / "train" / "mirror.npy")
-    return FaceSampler(load(pack / "train"), mirror, 0).batch(_SAMPLES)
+    return FaceSampler(load(pack / "train"), 0).batch(_SAMPLES)
 
 
 def _halves_of(pack: Path) -> list[torch.Tensor]:

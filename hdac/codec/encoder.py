@@ -103,9 +103,10 @@ class Encoder(Closing):
         )
         header = plan.header
         self._enhancement: EnhancementWriter | None = None
+        self._synthesiser: Synthesiser | None = None
         if network is not None and header.motion is not None:
             synthesiser = Synthesiser(network, header.motion, config.device, fps=float(header.fps))
-            self._enhancement = EnhancementWriter(header)
+            self._enhancement, self._synthesiser = EnhancementWriter(header), synthesiser
         self._mode = open_mode(plan, synthesiser)
         self._on_shown = on_shown
         least = max(1, round(header.fps * _REQUEST))
@@ -138,6 +139,17 @@ class Encoder(Closing):
     @property
     def header(self) -> Header:
         return self.plan.header
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know of the pictures so far."""
+        missed = 0 if self._synthesiser is None else self._synthesiser.missed
+        if not missed:
+            return ()
+        return (
+            f"no face in {missed} of {self._count} pictures: mode animation leaves them as the one "
+            "before; use mode hybrid or base",
+        )
 
     @property
     def delay(self) -> int:

@@ -102,13 +102,15 @@ def encode(
     on_shown: Callable[[Shown], object] | None = None,
     times: Sequence[int] | None = None,
     audio: Iterable[OpusPacket] = (),
+    on_note: Callable[[str], object] | None = None,
 ) -> bytes:
     """An .hdac stream of all pictures.
 
     width, height: of the source in pixels; fps: frames per second. frames: their number, if known
     (saves time); progress: told how many are coded; on_shown: told what the decoder will show of
     each; times: when each is shown, in ms, growing (a variable frame rate); audio: the sound, in
-    the order of time. A bit rate is that of the video alone.
+    the order of time; on_note: told what a user should know of the pictures. A bit rate is that of
+    the video alone.
     Raises `UsageError` for settings or pictures that cannot be coded.
     """
     config, rate = config or EncoderConfig(), parse_rate(fps)
@@ -117,7 +119,11 @@ def encode(
     clock = CLOCK if times is not None else 0
     at = chain(() if times is None else times, repeat(None))
     with Encoder(width, height, rate, config, colour, frames, clock, on_shown) as encoder:
-        return encoder.stream(pictures, at, progress, audio)
+        data = encoder.stream(pictures, at, progress, audio)
+        if on_note is not None:
+            for note in encoder.notes:
+                on_note(note)
+        return data
 
 
 def decode(

@@ -84,6 +84,11 @@ class Synthesiser(Closing):
         self._pool = _Pool(self.workers, "synthesise", backend.enter)
         self._analysis = _Pool(1, "analyse", backend.enter)
 
+    @property
+    def missed(self) -> int:
+        """Pictures so far in which `analyse` found no face."""
+        return self._model.missed
+
     def close(self) -> None:
         """Ends the threads; frames that nobody waited for are dropped."""
         for pool in (self._pool, self._analysis):

@@ -6,9 +6,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import NamedTuple
 
+from hdac.motion.facemesh import FaceTracker, in_padded
 from hdac.motion.protocol import Base, Found, Parameters
 from hdac.runtime.planes import Array, picture_from_planes, planes_from_picture
-from hdac.runtime.protocol import Backend, Reference
+from hdac.runtime.protocol import Backend, Landmarker, Reference
 from hdac.video.picture import Picture
 
 
@@ -21,6 +22,8 @@ class SizedReference(NamedTuple):
 
 class Animated(ABC):
     """A `MotionModel` for mode `animation` alone."""
+
+    missed = 0
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
@@ -47,3 +50,19 @@ class Animated(ABC):
         assert base is None, "networks of other systems take no base picture"
         made = self._backend.animate(reference.reference, self._given(parameters))
         return picture_from_planes(made, *reference.size)
+
+
+class TrackedAnimation(Animated):
+    """What a face's landmarks say; pictures come to `analyse` in order. find: None where nothing is
+    analysed."""
+
+    def __init__(self, backend: Backend, find: Landmarker | None, fps: float) -> None:
+        super().__init__(backend)
+        self._tracker = None if find is None else FaceTracker(find, fps)
+
+    def _track(self, picture: Picture) -> Array:
+        """Landmarks `(478, 2)` of the next picture, in the frame as networks see it."""
+        assert self._tracker is not None
+        points = self._tracker(picture)
+        self.missed = self._tracker.missed
+        return in_padded(points, picture.width, picture.height)

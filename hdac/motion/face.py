@@ -12,9 +12,7 @@ import numpy as np
 
 from hdac.bitstream.motions import Face
 from hdac.bitstream.rangecoder import Adaptive, Coder, Signed
-from hdac.motion.animated import Animated
-from hdac.motion.facemesh import Steady, in_frame, thumbnail
-from hdac.motion.landmarks import in_padded
+from hdac.motion.animated import TrackedAnimation
 from hdac.motion.protocol import Found, Parameters
 from hdac.runtime.planes import Array, planes_from_picture
 from hdac.runtime.protocol import Backend, Landmarker
@@ -74,19 +72,15 @@ class FaceCoder:
         return values
 
 
-class FaceMotion(Animated):
-    """`MotionModel` of `hdac-face`; pictures come to `analyse` in order. find: None where nothing
-    is analysed."""
+class FaceMotion(TrackedAnimation):
+    """`MotionModel` of `hdac-face`."""
 
     def __init__(self, motion: Face, backend: Backend, find: Landmarker | None, fps: float) -> None:
-        super().__init__(backend)
-        self._steps, self._find, self._steady = steps(motion), find, Steady(fps)
+        super().__init__(backend, find, fps)
+        self._steps = steps(motion)
 
     def analyse(self, picture: Picture) -> Found:
-        assert self._find is not None
-        found = in_frame(self._find(thumbnail(picture)), picture.width, picture.height)[0]
-        points = in_padded(self._steady(found), picture.width, picture.height)
-        shape = self._backend.fit(points[None])[0]
+        shape = self._backend.fit(self._track(picture)[None])[0]
         keypoints = self._backend.detect(planes_from_picture(picture))[0]
         return np.concatenate([shape, keypoints.ravel()])
 

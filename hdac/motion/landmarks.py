@@ -11,11 +11,11 @@ import numpy as np
 
 from hdac.bitstream.motions import Landmarks, Regions
 from hdac.bitstream.rangecoder import Adaptive, Coder, Signed
-from hdac.motion.animated import Animated
-from hdac.motion.facemesh import GROUPS, SETS, Steady, in_frame, thumbnail
+from hdac.motion.animated import TrackedAnimation
+from hdac.motion.facemesh import GROUPS, SETS
 from hdac.motion.keypoints import dequantise, quantise
 from hdac.motion.protocol import Found, Parameters
-from hdac.runtime.planes import MULTIPLE, Array
+from hdac.runtime.planes import Array
 from hdac.runtime.protocol import FAR, Backend, Landmarker
 from hdac.video.picture import Picture
 
@@ -109,24 +109,20 @@ class LandmarkCoder:
         return out
 
 
-class LandmarkMotion(Animated):
-    """`MotionModel` of networks that take landmarks, `most` or fewer; pictures come to `analyse` in
-    order. find: None where nothing is analysed."""
+class LandmarkMotion(TrackedAnimation):
+    """`MotionModel` of networks that take landmarks, `most` or fewer."""
 
     def __init__(
         self, motion: Landmarks, most: int, backend: Backend, find: Landmarker | None, fps: float
     ) -> None:
-        super().__init__(backend)
-        self._motion, self._find, self._steady = motion, find, Steady(fps)
+        super().__init__(backend, find, fps)
+        self._motion = motion
         known = SETS[most].tolist()
         self._places = [known.index(point) for point in SETS[motion.number].tolist()]
         self._most = most
 
     def analyse(self, picture: Picture) -> Found:
-        assert self._find is not None
-        found = in_frame(self._find(thumbnail(picture)), picture.width, picture.height)[0]
-        chosen = self._steady(found)[SETS[self._motion.number]]
-        return in_padded(chosen, picture.width, picture.height)
+        return self._track(picture)[SETS[self._motion.number]]
 
     def quantise(self, found: Found, last: Parameters | None, hysteresis: float) -> Parameters:
         return quantise(found, last, self._motion.levels, hysteresis)
@@ -136,11 +132,3 @@ class LandmarkMotion(Animated):
         points = np.full((1, self._most, 2), FAR, np.float32)
         points[0, self._places] = dequantise(parameters, self._motion.levels)
         return points
-
-
-def in_padded(points: Array, width: int, height: int) -> Array:
-    """Points of a frame -> of the frame as networks see it, padded right and below."""
-    sides = np.array([width, height])
-    wide = sides + -sides % MULTIPLE
-    padded: Array = ((points + 1) * (sides / wide) - 1).astype(np.float32)
-    return padded

@@ -35,7 +35,10 @@ class ParameterCoder(Protocol):
 
 class MotionModel(Protocol):
     """A motion model on its network. Its methods may be called in several threads at once where the
-    network's backend is `parallel`. Pictures have even sides."""
+    network's backend is `parallel`. Pictures have even sides. `missed`: pictures so far in which
+    `analyse` found no face."""
+
+    missed: int
 
     def analyse(self, picture: Picture) -> Found:
         """The encoder's side: what a source picture says."""

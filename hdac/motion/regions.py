@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from hdac.bitstream.motions import OUTLINE_POINTS, Regions
-from hdac.motion.animated import Animated
-from hdac.motion.facemesh import Steady, in_frame, indices, thumbnail
+from hdac.motion.animated import TrackedAnimation
+from hdac.motion.facemesh import indices
 from hdac.motion.keypoints import quantise
-from hdac.motion.landmarks import Order, in_padded
+from hdac.motion.landmarks import Order
 from hdac.motion.protocol import Found, Parameters
 from hdac.runtime.planes import Array
 from hdac.runtime.protocol import Backend, Landmarker
@@ -82,20 +82,17 @@ def _inside(corners: Parameters, middles: npt.NDArray[np.int64]) -> npt.NDArray[
     return odd
 
 
-class RegionMotion(Animated):
-    """`MotionModel` of networks that take maps of regions; pictures come to `analyse` in order.
-    find: None where nothing is analysed."""
+class RegionMotion(TrackedAnimation):
+    """`MotionModel` of networks that take maps of regions."""
 
     def __init__(
         self, motion: Regions, backend: Backend, find: Landmarker | None, fps: float
     ) -> None:
-        super().__init__(backend)
-        self._motion, self._find, self._steady = motion, find, Steady(fps)
+        super().__init__(backend, find, fps)
+        self._motion = motion
 
     def analyse(self, picture: Picture) -> Found:
-        assert self._find is not None
-        found = in_frame(self._find(thumbnail(picture)), picture.width, picture.height)[0]
-        return in_padded(self._steady(found)[POINTS], picture.width, picture.height)
+        return self._track(picture)[POINTS]
 
     def quantise(self, found: Found, last: Parameters | None, hysteresis: float) -> Parameters:
         return quantise(found, last, self._motion.levels, hysteresis)

@@ -4,7 +4,6 @@ of every picture, in a folder of NumPy files that several trainings map at once.
     <clip>.y.npy, <clip>.uv.npy                the pictures
     <clip>.reference-y.npy, -uv.npy, .qps.npy  references; number of the picture, and QP
     <clip>.points.npy                          landmarks (T, 478, 2), as the codec finds them
-    mirror.npy                                 which landmark each one is in a mirror
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ import torch
 from torch import Tensor
 
 from hdac.errors import UsageError
-from hdac.motion.facemesh import LEFT_EYE, POINTS, RIGHT_EYE
+from hdac.motion.facemesh import MIRROR
 from hdac.training.clips import planes_of, tinted
 from hdac.training.reading import Frames
 
@@ -66,14 +65,12 @@ def build(clips: list[Path], out: Path, references: int, workers: int = 2) -> No
     # (networks that this process may have run do not survive a fork)
     with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
         list(pool.map(_write, clips, [out] * len(clips), [references] * len(clips)))
-    points = [np.load(path, mmap_mode="r")[::8] for path in sorted(out.glob("*.points.npy"))]
-    np.save(out / "mirror.npy", mirrored(np.concatenate(points)))
 
 
 def _write(path: Path, out: Path, references: int) -> None:
     from hdac.layers.base import BaseConfig
     from hdac.layers.codecs import open_base
-    from hdac.motion.facemesh import Steady, in_frame, thumbnail
+    from hdac.motion.facemesh import FaceTracker
     from hdac.runtime.backends import open_landmarks
     from hdac.runtime.models import resolve_model
     from hdac.video.reader import VideoReader
@@ -83,8 +80,8 @@ def _write(path: Path, out: Path, references: int) -> None:
         return
     reader = VideoReader(path, (SIDE, SIDE))
     pictures, info = list(reader), reader.info
-    find, steady = open_landmarks(resolve_model("landmarks", "auto")), Steady(float(info.fps))
-    points = [steady(in_frame(find(thumbnail(p)), info.width, info.height)[0]) for p in pictures]
+    track = FaceTracker(open_landmarks(resolve_model("landmarks", "fp32")), float(info.fps))
+    points = [track(picture) for picture in pictures]
     rng, coded, numbers = random.Random(path.stem), [], []
     for r in range(references):
         number = 0 if r == 0 else rng.randrange(max(1, len(pictures) - 10))
@@ -100,30 +97,6 @@ def _write(path: Path, out: Path, references: int) -> None:
         np.save(out / f"{path.stem}.{kind}uv.npy", np.array([[p.u, p.v] for p in stack]))
     np.save(out / f"{path.stem}.qps.npy", np.array(numbers))
     np.save(last, np.array(points, np.float32))
-
-
-def mirrored(points: Floats) -> npt.NDArray[np.int64]:
-    """Which landmark each one is in a mirror, from many faces `(N, 478, 2)`: the assignment that
-    makes the mean of frontal faces symmetric."""
-    from scipy.optimize import linear_sum_assignment  # type: ignore[import-untyped]
-
-    right, left = points[:, RIGHT_EYE].mean(1), points[:, LEFT_EYE].mean(1)
-    distance = np.linalg.norm(left - right, axis=1)
-    x = (left - right) / distance[:, None]
-    away = points - ((left + right) / 2)[:, None]
-    across = (away * x[:, None]).sum(-1)
-    down = away[..., 1] * x[:, None, 0] - away[..., 0] * x[:, None, 1]
-    upright = np.stack([across, down], -1) / distance[:, None, None]
-    frontal = np.argsort(np.abs(upright[:, 1, 0]))[: -(-len(points) // 4)]  # by the tip of the nose
-    face = np.median(upright[frontal], 0)
-    other = np.arange(POINTS)
-    for _ in range(20):
-        cost = np.square((face * [-1, 1])[:, None] - face[None]).sum(-1)
-        other = linear_sum_assignment(cost + cost.T)[1]
-        if not np.array_equal(other[other], np.arange(POINTS)):
-            break
-        face = (face + (face * [-1, 1])[other]) / 2
-    return other
 
 
 def load(folder: Path) -> list[Faces]:
@@ -152,8 +125,8 @@ class FaceSampler:
     """Random (reference, picture) pairs, mirrored and tinted; whole pictures. The state is that of
     one `random.Random`, so that a run resumes."""
 
-    def __init__(self, clips: list[Faces], mirror: npt.NDArray[np.int64], seed: int) -> None:
-        self.clips, self.mirror, self.rng = clips, mirror, random.Random(seed)
+    def __init__(self, clips: list[Faces], seed: int) -> None:
+        self.clips, self.rng = clips, random.Random(seed)
 
     def batch(self, count: int) -> FaceBatch:
         rows = [self._row(self.rng.choice(self.clips)) for _ in range(count)]
@@ -174,5 +147,5 @@ class FaceSampler:
         planes = torch.cat([planes_of(*one, (0, 0, side), flip) for one in shown]).float()
         points = clip.points[[start, t]]
         if flip:
-            points = points[:, self.mirror] * np.array([-1, 1], np.float32)
+            points = points[:, MIRROR] * np.array([-1, 1], np.float32)
         return tinted(planes, rng), torch.from_numpy(points)

@@ -143,6 +143,17 @@ def test_the_number_of_landmarks_follows_the_rate(
     assert sent(config(qp_intra=40)).number == 68
 
 
+def test_pictures_without_a_face_are_named(models: dict[str, Path], head: list[Picture]) -> None:
+    rng, notes = np.random.default_rng(0), list[str]()
+    noise = Picture(*(rng.integers(0, 256, p.shape, np.uint8) for p in head[0]))
+    config = EncoderConfig(mode="animation", model=str(models["hdac-face"]), qp_intra=40)
+    data = encode(head[:4], 176, 144, 25, config, on_note=notes.append)
+    assert not notes
+    data = encode([*head[:4], *[noise] * 3], 176, 144, 25, config, on_note=notes.append)
+    assert [note.partition(":")[0] for note in notes] == ["no face in 3 of 7 pictures"]
+    assert len(list(decode(data))) == 7
+
+
 def test_headers_say_features(models: dict[str, Path], head: list[Picture]) -> None:
     model = str(models["cfte"])
     config = EncoderConfig(mode="animation", model=model, qp_intra=40)

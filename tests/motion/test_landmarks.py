@@ -11,10 +11,13 @@ from hdac.motion.facemesh import (
     INSIDE,
     LEFT_EYE,
     LIPS,
+    MIDLINE,
+    MIRROR,
     POINTS,
     RIGHT_EYE,
     SETS,
     USUAL,
+    FaceTracker,
     Steady,
     eye_distance,
     in_frame,
@@ -76,6 +79,41 @@ def face(size: float = 0.3) -> np.ndarray:
     points = RNG.normal(0, 0.3, (POINTS, 2)).astype(np.float32)
     points[RIGHT_EYE], points[LEFT_EYE] = (-size / 2, 0), (size / 2, 0)
     return points
+
+
+def test_mirrors() -> None:
+    assert np.array_equal(MIRROR[MIRROR], np.arange(POINTS))
+    assert (np.flatnonzero(np.arange(POINTS) == MIRROR) == MIDLINE).all()
+    for right, left in ((RIGHT_EYE, LEFT_EYE), (LIPS, LIPS), (INSIDE, INSIDE)):
+        assert set(MIRROR[right].tolist()) == set(left.tolist())
+    assert MIRROR[33] == 263, "outer corners of the eyes"
+
+
+def test_a_face_that_leaves_stays_where_it_was() -> None:
+    """Faces where a bright spot is, symmetric ones; where there is none, anything."""
+    still = face()
+    still = (still + still[MIRROR] * [-1, 1]).astype(np.float32) / 2
+
+    def find(small: np.ndarray) -> np.ndarray:
+        light = small[0, 0].sum(0)
+        if not light.any():
+            return RNG.normal(0, 1, (1, POINTS, 2)).astype(np.float32)
+        there = (light * (np.arange(128) + 0.5)).sum() / light.sum() / 64 - 1
+        found: np.ndarray = still[None] + np.array([there, 0], np.float32)
+        return found
+
+    tracker = FaceTracker(find, 25)
+    first = tracker(picture(128, 128, (60, 60)))
+    assert np.abs(first - still).max() < 1e-6
+    moved = tracker(picture(128, 128, (76, 60)))
+    assert 0.05 < (moved - still)[:, 0].mean() < 0.25
+    assert tracker.missed == 0
+    for _ in range(3):
+        assert np.array_equal(tracker(picture(128, 128)), moved)
+    assert tracker.missed == 3
+    again = tracker(picture(128, 128, (76, 60)))
+    assert (again - still)[:, 0].mean() > (moved - still)[:, 0].mean()
+    assert tracker.missed == 3
 
 
 def held(track: np.ndarray, fps: float = 25) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Maps of regions: drawn of outlines, the same everywhere, and held where nothing moves."""
 
 import hashlib
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 from hdac.bitstream.motions import OUTLINE_POINTS, Regions
 from hdac.bitstream.rangecoder import Reader, Writer
-from hdac.motion.facemesh import GROUPS, NOSE, POINTS
+from hdac.motion.facemesh import GROUPS, MIRROR, NOSE, POINTS
 from hdac.motion.kinds import parameter_coder
 from hdac.motion.regions import MAP, OUTLINES, REGIONS, RegionMotion, regions
 from hdac.motion.regions import POINTS as SENT
@@ -114,12 +115,12 @@ def test_jitter_stays_what_it_was_and_movement_does_not() -> None:
     """A wide picture: networks see it padded below."""
     points = np.zeros((1, POINTS, 2), np.float32)
     points[0, SENT] = np.linspace(-0.5, 0.5, 2 * OUTLINE_POINTS).reshape(-1, 2)
-    rng, moved = np.random.default_rng(0), np.float32(0)
+    rng, moved, mirrored = np.random.default_rng(0), np.float32(0), cycle((False, True))
 
     def find(thumbnail: Array) -> Array:
         jitter = rng.uniform(-1e-3, 1e-3, points.shape)
         found: Array = (points + jitter + moved).astype(np.float32)
-        return found
+        return found[:, MIRROR] * np.array([-1, 1], np.float32) if next(mirrored) else found
 
     model = RegionMotion(Regions(48), _Network(), find, 25)  # type: ignore[arg-type]
     grey = Picture(*(np.full(size, 99, np.uint8) for size in ((40, 80), (20, 40), (20, 40))))

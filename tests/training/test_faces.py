@@ -19,7 +19,7 @@ from hdac.training.animating import (
     landmark_loss,
     parameters_of,
 )
-from hdac.training.faces import FaceSampler, build, load, mirrored
+from hdac.training.faces import FaceSampler, build, load
 from hdac.training.loop import TrainConfig, Trainer
 from hdac.video.picture import Picture
 from tests.conftest import Run, write_video
@@ -45,7 +45,7 @@ def faces(tmp_path_factory: pytest.TempPathFactory, head: list[Picture]) -> Path
 
 
 def sampler(folder: Path, seed: int = 1) -> FaceSampler:
-    return FaceSampler(load(folder), np.load(folder / "mirror.npy"), seed)
+    return FaceSampler(load(folder), seed)
 
 
 def test_clips_references_and_landmarks(faces: Path) -> None:
@@ -61,19 +61,6 @@ def test_clips_references_and_landmarks(faces: Path) -> None:
     assert 0 < np.abs(away).mean() < 12, f"coded at {qp}"
     with pytest.raises(UsageError, match="hdac train faces"):
         load(faces.parent)
-
-
-def test_mirrors() -> None:
-    """A symmetric face of two halves, seen many times."""
-    rng = np.random.default_rng(0)
-    rest = np.setdiff1d(np.arange(POINTS), [*RIGHT_EYE, *LEFT_EYE])
-    right, left = np.concatenate([RIGHT_EYE, rest[::2]]), np.concatenate([LEFT_EYE, rest[1::2]])
-    half = rng.uniform(0.05, 0.5, (POINTS // 2, 2))
-    face = np.empty((POINTS, 2))
-    face[right], face[left] = half * [-1, 1], half
-    other = mirrored(np.stack([face] * 8) + rng.normal(0, 1e-4, (8, POINTS, 2)))
-    assert np.array_equal(other[other], np.arange(POINTS))
-    assert np.allclose(face[other] * [-1, 1], face, atol=0.02)
 
 
 def test_samples_are_what_they_say_and_come_again(faces: Path) -> None:
