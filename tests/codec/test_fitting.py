@@ -1,6 +1,7 @@
 """Settings that suit the pictures."""
 
 from fractions import Fraction
+from typing import Any
 
 import pytest
 
@@ -9,6 +10,7 @@ from hdac.codec.files import encode, inspect
 from hdac.codec.fitting import SURELY_VVC, BaseSize, Source, fit
 from hdac.codec.operating import VVC_TO
 from hdac.codec.plan import BaseChoice
+from hdac.video.ffmpeg import has_encoder
 from hdac.video.picture import Picture
 from tests.conftest import synthetic
 
@@ -55,6 +57,36 @@ def test_auto_takes_the_codec_that_needs_less(
     monkeypatch.setattr(Source, "code_base", code)
     usual = EncoderConfig(mode="base", base_codec="auto", preset="slower", qp_base=VVC_TO + 1)
     assert fit(usual, synthetic(frames), 64, 48, FPS)[0].base_codec == taken
+
+
+@pytest.mark.parametrize(
+    ("side", "kbps", "half", "taken"),
+    [
+        (48, 3.0, BaseSize(100, 500, 31.0), 2),
+        (48, 3.0, BaseSize(100, 500, 29.0), None),
+        (49, 3.0, BaseSize(100, 500, 31.0), None),  # a small picture
+        (48, 60.0, BaseSize(100, 500, 31.0), None),  # a high rate
+    ],
+)
+def test_auto_takes_the_size_that_needs_less(
+    side: int, kbps: float, half: BaseSize, taken: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not has_encoder("libvvenc"):
+        pytest.skip("this FFmpeg has no libvvenc")
+
+    def code(self: Source, config: EncoderConfig, choice: BaseChoice) -> BaseSize:
+        return half if choice.first_scale == 2 else BaseSize(100, 500, 30.0)
+
+    monkeypatch.setattr(Source, "code_base", code)
+    monkeypatch.setattr("hdac.codec.fitting.HALF_SIDE", side)
+    asked: dict[str, Any] = {"base_codec": "mixed", "preset": "fast", "kbps": kbps}
+    found = fitted(synthetic(6), **asked)
+    assert found.base_scale == taken
+    assert found.qp_base is not None
+    for scale in (1, 2):
+        assert fitted(synthetic(6), **asked, base_scale=scale).base_scale == scale
+    unlike = fitted(synthetic(6), **{**asked, "base_codec": "hevc"})
+    assert unlike.base_scale is None, "first pictures of the frame's size are VVC's"
 
 
 def test_auto_meets_its_bit_rate_with_the_codec_that_needs_less(
