@@ -1,8 +1,11 @@
 """Motion-SPADE: a warped reference, refined by SPADE blocks at eyes and lips, from one of three
-conditionings: fixed landmarks, learned keypoints, or a map of regions.
+conditionings: fixed landmarks, learned keypoints, or a map of regions; and `agarwal`, learned
+keypoints without refinement.
 
 After Oquab et al., "Low Bandwidth Video-Chat Compression using Deep Generative Models" (2020,
-arXiv 2012.00328). Ours to choose: how landmarks and regions propose flows, all widths.
+arXiv 2012.00328), and Agarwal et al., "Compressing Video Calls using Synthetic Talking Heads"
+(BMVC 2022, arXiv 2210.03692). Ours to choose: how landmarks and regions propose flows, all widths.
+Differs: Agarwal et al. generate with the whole of first-order motion.
 """
 
 from __future__ import annotations
@@ -29,7 +32,7 @@ from hdac.nets.generator import (
 )
 from hdac.nets.keypoints import KeypointDetector, gaussians, thumbnail
 
-SYSTEMS = ("motion-spade-static", "motion-spade-dynamic", "motion-spade-map")
+SYSTEMS = ("motion-spade-static", "motion-spade-dynamic", "motion-spade-map", "agarwal")
 _LARGEST = 1024
 
 
@@ -55,6 +58,8 @@ class MotionSpadeConfig:
             )
         if self.system == SYSTEMS[0] and self.number not in SETS:
             raise UsageError(f"{self}: landmarks {', '.join(map(str, SETS))} are there")
+        if self.system == SYSTEMS[3] and self.refined:
+            raise UsageError(f"{self}: {self.system} is not refined")
 
 
 class Landmarks(nn.Module):
@@ -117,7 +122,7 @@ def one_hot(labels: Tensor) -> Tensor:
 def _conditioning(config: MotionSpadeConfig) -> Landmarks | Keypoints | Regions:
     if config.system == SYSTEMS[0]:
         return Landmarks(config.number)
-    return Keypoints(config.number) if config.system == SYSTEMS[1] else Regions()
+    return Regions() if config.system == SYSTEMS[2] else Keypoints(config.number)
 
 
 class MotionSpadeNet(nn.Module):

@@ -43,6 +43,7 @@ _Net = TypeVar("_Net", AnyNet, LandmarkNet)
 _SYSTEMS: dict[str, tuple[type[Any], type[Any]]] = {
     "hdac-face": (FaceConfig, FaceNet),
     "motion-spade": (MotionSpadeConfig, MotionSpadeNet),
+    "agarwal": (MotionSpadeConfig, MotionSpadeNet),
     "landmark-gan": (LandmarkGanConfig, LandmarkGanNet),
     "cfte": (CfteConfig, CfteNet),
 }
