@@ -13,7 +13,7 @@ from hdac.bitstream.motions import MotionHeader
 from hdac.closing import Closing, check_process
 from hdac.errors import DamagedError
 from hdac.motion.kinds import network_misfit, open_motion
-from hdac.motion.protocol import Base, Found, Parameters
+from hdac.motion.protocol import Base, Found, Moving, Parameters
 from hdac.runtime.backends import cores, open_backend
 from hdac.runtime.models import ModelFile, find_model, resolve_model, serving
 from hdac.video.picture import Picture
@@ -92,19 +92,19 @@ class Synthesiser(Closing):
         `found` is within so many quantiser steps."""
         return self._model.quantise(found, last, hysteresis)
 
-    def set_reference(self, picture: Picture, qp: int, parameters: Parameters) -> None:
+    def set_reference(self, picture: Picture, qp: int, parameters: Moving) -> None:
         """The decoded picture, coded at `qp`, that is moved from now on, and its parameters."""
         made = self._pool.submit(self._model.refer, picture, qp, parameters)
         self._reference = made.result()
 
-    def fuse(self, base: Picture, qp: int, parameters: Parameters) -> Future[Picture]:
+    def fuse(self, base: Picture, qp: int, parameters: Moving) -> Future[Picture]:
         """Reference + parameters + base picture (coded at `qp`) -> fused picture."""
         return self._make(parameters, Base(base, qp))
 
-    def animate(self, parameters: Parameters) -> Future[Picture]:
+    def animate(self, parameters: Moving) -> Future[Picture]:
         """Reference + parameters -> picture."""
         return self._make(parameters, None)
 
-    def _make(self, parameters: Parameters, base: Base | None) -> Future[Picture]:
+    def _make(self, parameters: Moving, base: Base | None) -> Future[Picture]:
         assert self._reference is not None, "a reference comes first"
         return self._pool.submit(self._model.synthesise, self._reference, parameters, base)

@@ -15,7 +15,7 @@ from hdac.bitstream.rangecoder import Adaptive, Coder, Signed
 from hdac.motion.animated import Animated
 from hdac.motion.facemesh import Steady, in_frame, thumbnail
 from hdac.motion.landmarks import in_padded
-from hdac.motion.protocol import Found, Parameters
+from hdac.motion.protocol import Found, Moving, Parameters
 from hdac.runtime.planes import Array, planes_from_picture
 from hdac.runtime.protocol import Backend, Landmarker
 from hdac.video.picture import Picture
@@ -97,6 +97,6 @@ class FaceMotion(Animated):
             return rounded
         return np.where(np.abs(scaled - last) <= hysteresis, last, rounded)
 
-    def _given(self, parameters: Parameters) -> Array:
+    def _given(self, parameters: Moving) -> Array:
         given: Array = (parameters.astype(np.float32) * self._steps)[None]
         return given
