@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from hdac.training.clips import Clip
     from hdac.training.faces import FaceBatch
+    from hdac.training.interpolating import Triple
     from hdac.training.loop import Task, TrainConfig, Validation
 
 
@@ -299,12 +300,20 @@ def _halves_of(pack: Path) -> list[torch.Tensor]:
     return list(given.split(1))
 
 
+def _triples_of(pack: Path) -> Triple:
+    from hdac.training.faces import load
+    from hdac.training.interpolating import TripleSampler
+
+    return TripleSampler(load(pack / "train"), 0).batch(_SAMPLES, _CALIBRATING)
+
+
 def _export(options: argparse.Namespace) -> None:
     from hdac.training.graphs import (
         calibration,
         export_animation,
         export_enlarger,
         export_graphs,
+        export_interpolator,
     )
 
     run, made = Path(options.model), []
@@ -324,6 +333,10 @@ def _export(options: argparse.Namespace) -> None:
         made.append(export_enlarger(model, options.folder))
         if options.pack:
             made.append(export_enlarger(model, options.folder, _halves_of(options.pack)))
+    elif model.interpolates:
+        made.append(export_interpolator(model, options.folder))
+        if options.pack:
+            made.append(export_interpolator(model, options.folder, _triples_of(options.pack)))
     else:
         made.append(export_graphs(model, options.folder))
         if options.pack:
