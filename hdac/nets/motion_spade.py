@@ -32,7 +32,9 @@ from hdac.nets.generator import (
 )
 from hdac.nets.keypoints import KeypointDetector, gaussians, thumbnail
 
-SYSTEMS = ("motion-spade-static", "motion-spade-dynamic", "motion-spade-map", "agarwal")
+SYSTEMS = ("motion-spade-static", "motion-spade-dynamic", "motion-spade-map")
+#: Keypoints without refinement.
+PLAIN = "agarwal"
 _LARGEST = 1024
 
 
@@ -49,16 +51,16 @@ class MotionSpadeConfig:
 
     def __post_init__(self) -> None:
         numbers = (self.number, *self.widths, *self.blocks)
-        if self.system not in SYSTEMS or not all(
+        if self.system not in (*SYSTEMS, PLAIN) or not all(
             isinstance(n, int) and 0 < n <= _LARGEST for n in numbers
         ):
+            known = ", ".join((*SYSTEMS, PLAIN))
             raise UsageError(
-                f"{self}: system one of {', '.join(SYSTEMS)}, numbers from 1 to {_LARGEST} are "
-                "needed"
+                f"{self}: system one of {known}, numbers from 1 to {_LARGEST} are needed"
             )
         if self.system == SYSTEMS[0] and self.number not in SETS:
             raise UsageError(f"{self}: landmarks {', '.join(map(str, SETS))} are there")
-        if self.system == SYSTEMS[3] and self.refined:
+        if self.system == PLAIN and self.refined:
             raise UsageError(f"{self}: {self.system} is not refined")
 
 
