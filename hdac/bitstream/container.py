@@ -13,10 +13,12 @@ All integers are big-endian; *varint* is LEB128 (7 bits a byte, low bits first, 
     wire    := type u8 | sequence u16 | varint time | payload | crc32(all before in it), low 16 bits
 
     header  := number format u4, mode u4 | tune u4, base codec u4
-               | log2 base scale u4, flags u4 (bit 0: live; bit 1: a clock is given)
+               | log2 base scale u4, flags u4 (bit 0: live; bit 1: a clock is given;
+               bit 2: not all frames are sent)
                | colour u8 * 3 (H.273 matrix, primaries, transfer)
                | varint width | varint height | varint fps numerator | varint fps denominator
                | [varint ticks per second, if a clock is given]
+               | [varint frames from one that is sent to the next, if not all are]
                | varint cascade length | cascade offsets i8 * (length 0: the tune's usual one)
                | [chunk(model name, ASCII) | model hash 4 bytes | motion kind u8
                | chunk(its parameters), in all modes but `base`]
@@ -55,12 +57,14 @@ MAX_FRAMES = 256  # of a packet
 MAX_PACKET_PIXELS = 1 << 25
 #: A GOP of a live stream has at most so many frames.
 MAX_LIVE_GOP = 256
+#: Frames from one that is sent to the next, at most.
+MAX_EVERY = 8
 
 _PREFIX = struct.Struct(">4sB")
 _FIXED = struct.Struct(">BBBBBB")
 _CRC, _CHECK = struct.Struct(">I"), struct.Struct(">H")
 _WIRE = struct.Struct(">BH")
-_LIVE, _CLOCK = 1, 2
+_LIVE, _CLOCK, _FEWER = 1, 2, 4
 _E = TypeVar("_E", bound=IntEnum)
 
 
@@ -141,6 +145,7 @@ class Header:
     number_format: NumberFormat = NumberFormat.FP32
     live: bool = False
     clock: int = 0  # ticks per second of the frames' times; 0: frame n is shown at n / fps
+    every: int = 1  # frames from one that is sent to the next (mode `animation`)
 
     @property
     def base_size(self) -> tuple[int, int]:
@@ -173,7 +178,7 @@ class Header:
 
 def pack_header(header: Header) -> bytes:
     """The bytes before the first packet."""
-    flags = _LIVE * header.live | _CLOCK * bool(header.clock)
+    flags = _LIVE * header.live | _CLOCK * bool(header.clock) | _FEWER * (header.every > 1)
     body = _FIXED.pack(
         header.number_format << 4 | header.mode,
         header.tune << 4 | header.base_codec,
@@ -185,6 +190,8 @@ def pack_header(header: Header) -> bytes:
         body += varint(number)
     if header.clock:
         body += varint(header.clock)
+    if header.every > 1:
+        body += varint(header.every)
     cascade = () if header.cascade == USUAL_CASCADES[header.tune] else header.cascade
     body += varint(len(cascade)) + struct.pack(f">{len(cascade)}b", *cascade)
     if header.motion is not None:
@@ -209,14 +216,18 @@ def _parse_header(body: memoryview) -> Header:
     first, second, third, *colour = _FIXED.unpack(c.take(_FIXED.size, "header"))
     mode, tune = _enum(Mode, first & 15, "mode"), _enum(Tune, second >> 4, "tune")
     scale, flags = third >> 4, third & 15
-    if scale > 2 or flags > _LIVE | _CLOCK:
+    if scale > 2 or flags > _LIVE | _CLOCK | _FEWER:
         raise DamagedError(
             f"base scale is 2^-{scale} and flags are {flags}; allowed are 1, 1/2 and 1/4, "
-            "and 0 to 3: the stream is damaged or from a newer hdac"
+            "and 0 to 7: the stream is damaged or from a newer hdac"
         )
     width, height = c.varint("width", 1, MAX_SIDE), c.varint("height", 1, MAX_SIDE)
     fps = Fraction(c.varint("frame rate", 1, 10**6), c.varint("frame rate's denominator", 1, 10**6))
     clock = c.varint("ticks per second", 1, 10**6) if flags & _CLOCK else 0
+    every = c.varint("frames from one sent to the next", 2, MAX_EVERY) if flags & _FEWER else 1
+    if every > 1 and (mode is not Mode.ANIMATION or flags & _LIVE):
+        kind = "a live stream" if flags & _LIVE else f"mode {mode.name.lower()}"
+        raise DamagedError(f"frames that are not sent, in {kind}: the stream is damaged")
     count = c.varint("cascade length", 0, 64)
     cascade = struct.unpack(f">{count}b", c.take(count, "cascade")) or USUAL_CASCADES[tune]
     name, digest, motion = b"", "00000000", None
@@ -229,7 +240,7 @@ def _parse_header(body: memoryview) -> Header:
     number_format = _enum(NumberFormat, first >> 4, "number format")
     return Header(
         mode, codec, width, height, fps, name.decode(), digest, motion, 1 << scale, cascade,
-        Colour(*colour), tune, number_format, bool(flags & _LIVE), clock,
+        Colour(*colour), tune, number_format, bool(flags & _LIVE), clock, every,
     )  # fmt: skip
 
 

@@ -49,6 +49,12 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
     )
     larger = "enlarge the pictures by a network, up to 4 times a side, in the same shape"
     sub.add_argument("--size", metavar="WxH", help=larger)
+    sub.add_argument(
+        "--between",
+        default="motion",
+        help="what frames that were not sent (encode --every) are made of: motion (parameters in "
+        "between), or pictures (those before and after, a fifth of the work) (default motion)",
+    )
     add_no_audio(sub)
     sub.add_argument("--strict", action="store_true", help="write nothing of a damaged file")
     sub.add_argument("-f", "--force", action="store_true", help="overwrite OUT")
@@ -85,7 +91,8 @@ def _open(options: argparse.Namespace, data: bytes, pixels: int) -> _Opened:
         raise UsageError(f"--model {options.model}: an .hdac file names its own network")
     check_level(header, level)
     audio = None if options.no_audio else Audio(data, strict)
-    return _Opened(header, decode(data, level, device, strict, pixels), [], audio)
+    frames = decode(data, level, device, strict, pixels, options.between)
+    return _Opened(header, frames, [], audio)
 
 
 def _enlarged(options: argparse.Namespace, opened: _Opened, pixels: int) -> _Opened:

@@ -81,6 +81,10 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
         "--scalable", action="store_true",
         help="keypoints follow the head finely, for `hdac decode --level animation`",
     )  # fmt: skip
+    add(
+        "--every", type=int, default=1, metavar="N",
+        help="mode animation: send parameters of one frame in N, 1 to 8 (default 1)",
+    )  # fmt: skip
     add("--preset", help="effort: fast, medium, slow or slower (default slow, vvc: medium)")
     add("--refresh", default="auto", help="new reference pictures: auto, never or every N frames")
     add("--live", action="store_true", help="a packet a frame, numbered, for a lossy line")
@@ -130,8 +134,8 @@ def run(options: argparse.Namespace) -> None:
         )
     named = (
         "mode", "qp_base", "qp_intra", "model", "tune", "allow_loss", "base_codec",
-        "base_encoder", "base_scale", "keypoints", "scalable", "preset", "live", "precision",
-        "device", "ffmpeg",
+        "base_encoder", "base_scale", "keypoints", "scalable", "every", "preset", "live",
+        "precision", "device", "ffmpeg",
     )  # fmt: skip
     config = EncoderConfig(
         kbps=parse_bitrate(options.bitrate) if options.bitrate else None,

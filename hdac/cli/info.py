@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from typing import TYPE_CHECKING
 
 from hdac.cli.common import (
     add_input,
@@ -16,6 +17,9 @@ from hdac.cli.common import (
     say_notes,
 )
 from hdac.errors import UsageError
+
+if TYPE_CHECKING:
+    from hdac.codec.files import StreamInfo
 
 
 def add_arguments(sub: argparse.ArgumentParser) -> None:
@@ -49,7 +53,18 @@ def run(options: argparse.Namespace) -> None:
         lines.append(f"  {name + ':':10} {count} ({100 * count / total:.1f} %)")
     rest = ("mode", "model", "motion", "tune", "base_codec", "refreshes", "qp_intra", "qp_base")
     lines += [f"{key + ':':12} {data[key]}" for key in rest]
+    lines += _of_motion(info)
     result(options, data, "\n".join(lines))
+
+
+def _of_motion(info: StreamInfo) -> list[str]:
+    """How many frames are sent, and what they take."""
+    if info.header.motion is None:
+        return []
+    rate, raw = f"{info.motion_kbps:.4f}", info.raw_motion_kbps
+    if raw is not None:
+        rate += f" ({raw:.4f} at 8 bytes a keypoint)"
+    return [f"{'sent:':12} {info.sent} frames", f"{'motion_kbps:':12} {rate}"]
 
 
 def _gfv(options: argparse.Namespace, data: bytes, pixels: int) -> None:

@@ -23,6 +23,7 @@ from hdac.errors import UsageError
 from hdac.layers.base import PRESETS
 from hdac.nets.device import pick_device
 from hdac.nets.enlarge import EnlargeNet
+from hdac.nets.interpolate import InterpolateNet
 from hdac.nets.zoo import AnyNet, CodecNet, build, export_model, load_network, single
 from hdac.runtime.models import FOLDER, model_from_path, resolve_model
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from hdac.training.clips import Clip
     from hdac.training.faces import FaceBatch
+    from hdac.training.interpolating import Triple
     from hdac.training.loop import Task, TrainConfig, Validation
 
 
@@ -171,7 +173,7 @@ def _run(options: argparse.Namespace) -> None:
     start = load_network(resolve_model(recipe.start)).state_dict() if recipe.start else None
     workers = Workers()
     device = workers.start(pick_device(options.device))
-    tasks = {"system": _animation, "shuffled": _enlargement}
+    tasks = {"system": _animation, "shuffled": _enlargement, "interpolated": _interpolation}
     open_task = next((tasks[key] for key in tasks if key in recipe.network), _fusion)
     task, validate, clips = open_task(options, config, config.seed + 7919 * workers.rank, device)
     trainer = Trainer(
@@ -226,6 +228,18 @@ def _enlargement(
     return task, lambda net: validate(net, val), len(train)
 
 
+def _interpolation(
+    options: argparse.Namespace, config: TrainConfig, seed: int, device: torch.device
+) -> tuple[Task, Callable[[Any], Validation], int]:
+    """The same of a network that interpolates."""
+    from hdac.training.faces import load
+    from hdac.training.interpolating import InterpolateTask, TripleSampler, validate
+
+    val, train = (load(options.pack / split) for split in ("val", "train"))
+    task = InterpolateTask(TripleSampler(train, seed), config, str(device))
+    return task, lambda net: validate(net, val), len(train)
+
+
 def _clips(options: argparse.Namespace, split: str) -> list[Clip]:
     """A split of the pack; its originals are the clips themselves where they are at hand."""
     from hdac.training.clips import load
@@ -259,6 +273,11 @@ def _eval(options: argparse.Namespace) -> None:
 
         print(enlarging.validate(net, enlarging.load(options.pack / "val")).text())
         return
+    if isinstance(net, InterpolateNet):
+        from hdac.training import faces, interpolating
+
+        print(interpolating.validate(net, faces.load(options.pack / "val")).text())
+        return
     if not isinstance(net, CodecNet):
         from hdac.training import animating, faces, perceptual
 
@@ -281,12 +300,20 @@ def _halves_of(pack: Path) -> list[torch.Tensor]:
     return list(given.split(1))
 
 
+def _triples_of(pack: Path) -> Triple:
+    from hdac.training.faces import load
+    from hdac.training.interpolating import TripleSampler
+
+    return TripleSampler(load(pack / "train"), 0).batch(_SAMPLES, _CALIBRATING)
+
+
 def _export(options: argparse.Namespace) -> None:
     from hdac.training.graphs import (
         calibration,
         export_animation,
         export_enlarger,
         export_graphs,
+        export_interpolator,
     )
 
     run, made = Path(options.model), []
@@ -306,6 +333,10 @@ def _export(options: argparse.Namespace) -> None:
         made.append(export_enlarger(model, options.folder))
         if options.pack:
             made.append(export_enlarger(model, options.folder, _halves_of(options.pack)))
+    elif model.interpolates:
+        made.append(export_interpolator(model, options.folder))
+        if options.pack:
+            made.append(export_interpolator(model, options.folder, _triples_of(options.pack)))
     else:
         made.append(export_graphs(model, options.folder))
         if options.pack:

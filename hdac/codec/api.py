@@ -16,7 +16,7 @@ from hdac.bitstream.cursor import Cursor
 from hdac.codec import files
 from hdac.codec.audio import Audio
 from hdac.codec.config import EncoderConfig
-from hdac.codec.decoder import Frame, Level
+from hdac.codec.decoder import Between, Frame, Level
 from hdac.errors import UsageError
 from hdac.video.opus import KBPS, OpusPacket
 from hdac.video.picture import Picture
@@ -129,17 +129,19 @@ def decode(
     device: str = "cpu",
     strict: bool = False,
     max_pixels: int = MAX_PIXELS,
+    between: Between = "motion",
 ) -> Iterator[Frame]:
     """The frames of an .hdac stream: of its bytes, a path or a binary file object.
 
     level: "fused" (the best that it holds), "base" or "animation"; size: (width, height) that
     pictures are enlarged to, up to 4 times each side, in the same shape (their `header` has it);
+    between: "motion" or "pictures", what frames that were not sent are made of;
     device: "cpu", "torch" or "cuda"; max_pixels: of a picture, at most. What verifies is decoded;
     `IncompleteError` says at the end what is missing, `StreamError` that nothing can be decoded
     (strict: that anything is damaged).
     """
     data = _bytes(source)
-    frames = files.decode(data, level, device, strict, max_pixels)
+    frames = files.decode(data, level, device, strict, max_pixels, between)
     if size is None:
         return frames
     from hdac.codec.enlarged import enlarged, enlarged_header

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from hdac.bitstream.container import MAX_EVERY
 from hdac.errors import UsageError
 from hdac.layers.base import HEVC_ENCODERS, PRESETS, QP_MAX
 from hdac.layers.reference import Refresh, check_refresh
@@ -70,6 +71,8 @@ class EncoderConfig:
         for base codec "vvc". With "fast" every third picture, and what is not like it, is fused by
         the encoder too, and the others are shown as the last one. "slower" also tries both base
         codecs of "auto" in files.
+    every: in mode "animation" parameters of one frame in so many are sent, 1 to 8; those between
+        are moved along the straight line (not live).
     live: a stream for a line: a packet a frame, each of which stands alone, with a sequence number
         and a time; GOPs of at most 256 frames; base codec "hevc" alone.
     precision: what the network computes in, "int8", "fp32" or "bf16" (by PyTorch); "auto": int8 on
@@ -93,6 +96,7 @@ class EncoderConfig:
     keypoints: int | None = None
     scalable: bool = False
     preset: Literal["fast", "medium", "slow", "slower"] | None = None
+    every: int = 1
     live: bool = False
     precision: Literal["auto", "int8", "fp32", "bf16"] = "auto"
     device: str = "cpu"
@@ -120,6 +124,13 @@ class EncoderConfig:
         ):
             raise UsageError(
                 f"cascade {self.cascade}; allowed are 1 to 64 offsets of -{QP_MAX} to {QP_MAX}"
+            )
+        if not (isinstance(self.every, int) and 1 <= self.every <= MAX_EVERY):
+            raise UsageError(f"--every {self.every}; allowed are 1 (all frames) to {MAX_EVERY}")
+        if self.every > 1 and (self.mode != "animation" or self.live):
+            wrong = "--live" if self.live else f"--mode {self.mode}"
+            raise UsageError(
+                f"--every {self.every} with {wrong}; --mode animation, of files, has it"
             )
         if self.live and self.base_codec not in (None, "hevc"):
             raise UsageError(f"--live with --base-codec {self.base_codec}; only hevc is live")

@@ -26,6 +26,8 @@ from hdac.video.picture import Picture
 
 Level = Literal["fused", "base", "animation"]
 LEVELS = ("fused", "base", "animation")
+Between = Literal["motion", "pictures"]
+BETWEEN = ("motion", "pictures")
 _OFFERED = {
     Mode.HYBRID: LEVELS,
     Mode.ANIMATION: ("fused", "animation"),
@@ -68,7 +70,9 @@ class Decoder(Closing):
     manager: `close` ends its threads.
 
     level: "fused" shows the best that the stream holds; "base" needs no network; "animation" shows
-    reference + keypoints. max_pixels: of a picture, at most.
+    reference + keypoints. max_pixels: of a picture, at most. between: frames whose parameters are
+    not sent (`Header.every`) are made of parameters on the straight line ("motion"), or of the
+    pictures before and after by a smaller network ("pictures").
     Packets that are missing show as jumps of `Packet.sequence`: lost ENHANCEMENT degrades to the
     base layer (level `animation`: to the last picture) up to the next entry point, after other
     losses decoding goes on there. Of a live stream every frame is shown from the first entry point
@@ -85,8 +89,12 @@ class Decoder(Closing):
         level: Level = "fused",
         device: str = "cpu",
         max_pixels: int = MAX_PIXELS,
+        between: Between = "motion",
     ) -> None:
         check_level(header, level)
+        if between not in BETWEEN:
+            raise UsageError(f"--between {between}; choose one of {', '.join(BETWEEN)}")
+        self._interpolates = between == "pictures" and header.every > 1
         check_size(header, max_pixels)
         self.header, self.level = header, level
         self._base_reader, self._enhancement_reader = BaseReader(header), EnhancementReader(header)
@@ -110,10 +118,13 @@ class Decoder(Closing):
             return BaseView(self._base), 0
         from hdac.codec.synthesiser import Synthesiser, network_of
 
-        synthesiser = Synthesiser(network_of(header), header.motion, device)
-        moves = header.mode is Mode.ANIMATION or self.level == "animation"
-        view = (AnimatedView if moves else FusedView)(self._base, synthesiser)
-        return view, synthesiser.workers
+        interpolates = self._interpolates
+        synthesiser = Synthesiser(
+            network_of(header), header.motion, device, interpolates=interpolates
+        )
+        if header.mode is Mode.ANIMATION or self.level == "animation":
+            return AnimatedView(self._base, synthesiser, interpolates), synthesiser.workers
+        return FusedView(self._base, synthesiser), synthesiser.workers
 
     def hurry(self, hurried: bool) -> None:
         """Whether pictures come faster than level "fused" can be made: their base pictures are

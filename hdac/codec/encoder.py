@@ -28,7 +28,7 @@ from hdac.closing import Closing, check_process
 from hdac.codec.audio import AudioWriter
 from hdac.codec.config import EncoderConfig, check_kbps
 from hdac.codec.control import RateController, framing
-from hdac.codec.modes import Frame, Shown, open_mode
+from hdac.codec.modes import Coming, Frame, Shown, open_mode
 from hdac.codec.plan import make_plan
 from hdac.codec.syntax import MAX_STEP, BaseWriter, EnhancementWriter, TimesWriter
 from hdac.codec.trial import trial_coded
@@ -214,9 +214,8 @@ class Encoder(Closing):
             repeats = self._index > 0 and self._control is not None and self._control.repeats
             given = self._last if repeats else source
             coded = self._base.push(to_size(given, *self._base_size()), self._offset())
-        frame = Frame(self._index, source, self._mode.parameters(found), at)
+        self._waiting += self._mode.take(Coming(self._index, source, found, at))
         self._index += 1
-        self._waiting.append(frame)
         return packets + self._code_all(coded)
 
     def _base_size(self) -> tuple[int, int]:
@@ -324,6 +323,7 @@ class Encoder(Closing):
     def _end_gop(self) -> list[Packet]:
         packets: list[Packet] = []
         if self._base is not None:
+            self._waiting += self._mode.rest()
             packets = self._code_all(self._base.flush())
             self._base.close()
             self._base = None
@@ -392,7 +392,7 @@ class Encoder(Closing):
         if not self._packet_frames:
             self._packet_time = frame.time
         if self._enhancement is not None and frame.parameters is not None:
-            self._enhancement.add(frame.parameters, shown.level != "base")
+            self._enhancement.add(frame.parameters, shown.level != "base", frame.share)
         if self._times is not None:
             self._times.add(frame.time)
         if self._on_shown is not None:

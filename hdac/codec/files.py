@@ -13,6 +13,7 @@ from hdac.bitstream.container import (
     BaseCodec,
     Colour,
     Header,
+    Keypoints,
     Mode,
     PacketType,
     check_size,
@@ -20,7 +21,7 @@ from hdac.bitstream.container import (
 from hdac.bitstream.stream import StreamReader, read_stream, stored
 from hdac.codec.audio import parse_audio
 from hdac.codec.config import EncoderConfig
-from hdac.codec.decoder import Decoder, Frame, Level
+from hdac.codec.decoder import Between, Decoder, Frame, Level
 from hdac.codec.encoder import Encoder
 from hdac.codec.fitting import fit
 from hdac.codec.modes import Shown
@@ -33,6 +34,8 @@ from hdac.video.opus import OpusPacket
 from hdac.video.picture import Picture
 from hdac.video.rate import Rate, parse_rate
 
+#: Bits of a keypoint that nothing codes.
+RAW_KEYPOINT = 64
 #: Ticks per second of the times of a variable frame rate.
 CLOCK = 1000
 
@@ -53,7 +56,8 @@ class Bits:
 
 @dataclass(frozen=True)
 class StreamInfo:
-    """What an .hdac file holds. kbps = (bits without audio) * fps / frames / 1000."""
+    """What an .hdac file holds. kbps = (bits without audio) * fps / frames / 1000. sent: frames
+    whose parameters are sent, all of them if not said otherwise in the header."""
 
     header: Header
     frames: int
@@ -61,6 +65,7 @@ class StreamInfo:
     bits: Bits
     refreshes: int
     qps: tuple[tuple[int, int], ...]  # (qp_intra, qp_base) of each GOP
+    sent: int = 0
 
     @property
     def kbps(self) -> float:
@@ -71,11 +76,25 @@ class StreamInfo:
         """What the sound takes, over the length of the video."""
         return self._rate(self.bits.audio)
 
+    @property
+    def motion_kbps(self) -> float:
+        """What is sent in place of pixels."""
+        return self._rate(self.bits.motion)
+
+    @property
+    def raw_motion_kbps(self) -> float | None:
+        """The same, were each keypoint that is sent two floats of 4 bytes, as Agarwal et al. (BMVC
+        2022) count; None where there are no keypoints."""
+        motion = self.header.motion
+        if not isinstance(motion, Keypoints):
+            return None
+        return self._rate(RAW_KEYPOINT * motion.number * self.sent)
+
     def _rate(self, bits: int) -> float:
         return float(bits * self.header.fps / self.frames / 1000) if self.frames else 0.0
 
     def to_json(self) -> dict[str, object]:
-        h = self.header
+        h, raw = self.header, self.raw_motion_kbps
         return {
             "frames": self.frames, "fps": str(h.fps), "width": h.width, "height": h.height,
             "kbps": round(self.kbps, 4), "audio_kbps": round(self.audio_kbps, 4),
@@ -83,7 +102,9 @@ class StreamInfo:
             "mode": h.mode.name.lower(), "model": f"{h.model}-{h.model_hash}" if h.model else None,
             "tune": h.tune.name.lower(), "base_codec": h.base_codec.name.lower(),
             "refreshes": self.refreshes, "base_scale": h.base_scale,
-            "motion": str(h.motion) if h.motion else None,
+            "motion": str(h.motion) if h.motion else None, "every": h.every, "sent": self.sent,
+            "motion_kbps": round(self.motion_kbps, 4),
+            "raw_motion_kbps": None if raw is None else round(raw, 4),
             "number_format": h.number_format.name.lower(), "live": h.live,
             "variable_frame_rate": bool(h.clock),
             "qp_intra": [q[0] for q in self.qps], "qp_base": [q[1] for q in self.qps],
@@ -132,19 +153,20 @@ def decode(
     device: str = "cpu",
     strict: bool = False,
     max_pixels: int = MAX_PIXELS,
+    between: Between = "motion",
 ) -> Iterator[Frame]:
     """The frames of an .hdac stream, as far as they verify.
 
     Raises `StreamError` where nothing can be decoded, `IncompleteError` at the end where something
     is missing. strict: damage raises `StreamError`, that which checksums find before the first
-    frame.
+    frame. between: of `Decoder`.
     """
     reader = StreamReader(strict)
     packets = reader.feed(data)
     reader.close()
     assert reader.header is not None
     damage, given = reader.damage, 0
-    with Decoder(reader.header, level, device, max_pixels) as decoder:
+    with Decoder(reader.header, level, device, max_pixels, between) as decoder:
         for packet in [*packets, None]:
             try:
                 frames = decoder.flush() if packet is None else decoder.push(packet)
@@ -185,7 +207,7 @@ def inspect(data: bytes, max_pixels: int = MAX_PIXELS) -> StreamInfo:
     header, packets = read_stream(data)
     check_size(header, max_pixels)
     base, enhancement = BaseReader(header), EnhancementReader(header)
-    frames = 0
+    frames = sent = 0
     totals = dict.fromkeys(("base", "reference", "motion", "fusion", "audio"), 0.0)
     qps = []
     for packet in packets:
@@ -199,6 +221,7 @@ def inspect(data: bytes, max_pixels: int = MAX_PIXELS) -> StreamInfo:
         elif packet.type is PacketType.ENHANCEMENT:
             enhanced = enhancement.read(packet)
             frames += len(enhanced.frames) if header.mode is Mode.ANIMATION else 0
+            sent += sum(frame.share is None for frame in enhanced.frames)
             totals["motion"] += enhanced.motion_bits
             totals["fusion"] += enhanced.fusion_bits
         elif packet.type is PacketType.AUDIO:
@@ -206,7 +229,7 @@ def inspect(data: bytes, max_pixels: int = MAX_PIXELS) -> StreamInfo:
             totals["audio"] += 8 * len(stored(packet, header.live))
     whole = {name: round(bits) for name, bits in totals.items()}
     bits = Bits(header=8 * len(data) - sum(whole.values()), **whole)
-    return StreamInfo(header, frames, len(data), bits, max(0, len(qps) - 1), tuple(qps))
+    return StreamInfo(header, frames, len(data), bits, max(0, len(qps) - 1), tuple(qps), sent)
 
 
 def video_info(header: Header, path: Path, frames: int | None = None) -> VideoInfo:

@@ -21,6 +21,7 @@ from hdac.layers.base import QP_MAX
 from hdac.layers.codecs import open_base
 from hdac.layers.reference import quality
 from hdac.layers.resample import pad_to, to_size
+from hdac.motion.between import is_sent
 from hdac.motion.keypoints import HYSTERESIS
 from hdac.video.picture import Picture
 
@@ -237,10 +238,11 @@ def motion_kbps(config: EncoderConfig, network: ModelFile, source: Source) -> fl
     assert header.motion is not None
     writer, last = EnhancementWriter(header), None
     with Synthesiser(network, header.motion, config.device, fps=float(header.fps)) as synthesiser:
-        for picture in source.pictures:
-            found = synthesiser.analyse(pad_to(picture, 2 * header.base_scale))
-            last = synthesiser.quantise(found.result(), last, HYSTERESIS)
-            writer.add(last, True)
+        for index, picture in enumerate(source.pictures):
+            found = synthesiser.analyse(pad_to(picture, 2 * header.base_scale)).result()
+            if is_sent(index, len(source.pictures), True, config.every):
+                last = synthesiser.quantise(found, last, HYSTERESIS)
+                writer.add(last, True)
     return source.rate(sum(len(p.framed()) for p in writer.take()))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
-from hdac.motion.protocol import Parameters
+from hdac.motion.protocol import Moving
 from hdac.video.picture import Picture
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class Fusions:
         self.made = Future()
         self.made.set_result(reference)
 
-    def follow(self, base: Picture, qp: int, parameters: Parameters) -> None:
+    def follow(self, base: Picture, qp: int, parameters: Moving) -> None:
         """The next base picture, coded at `qp`, be it fused or not."""
         if not base.same(self._base):
             self._base, self._qp, self._parameters = base, qp, parameters

@@ -16,7 +16,8 @@ from hdac.codec.config import MAX_LOSS
 from hdac.codec.fusions import Fusions
 from hdac.codec.plan import Plan
 from hdac.layers.reference import CUT, change
-from hdac.motion.protocol import Found, Parameters
+from hdac.motion.between import between, is_sent, shares
+from hdac.motion.protocol import Found, Moving, Parameters
 from hdac.video.fidelity import plane_mse
 from hdac.video.picture import Picture
 
@@ -51,11 +52,22 @@ def loss_of(picture: Picture, base: Picture, source: Picture) -> float:
 
 
 class Frame(NamedTuple):
-    """A frame on its way: its number in the GOP, its source (padded), parameters, time in ticks."""
+    """A frame on its way: its number in the GOP, its source (padded), parameters, time in ticks;
+    share: where it is between the frames that are sent before and after it (None: it is sent)."""
 
     number: int
     source: Picture
-    parameters: Parameters | None
+    parameters: Moving | None
+    time: int
+    share: float | None = None
+
+
+class Coming(NamedTuple):
+    """A frame whose parameters are being looked for."""
+
+    number: int
+    source: Picture
+    found: Future[Found] | None
     time: int
 
 
@@ -70,8 +82,11 @@ class Strategy(Protocol):
     def analyse(self, source: Picture) -> Future[Found] | None:
         """Begins to look for what is sent in place of pixels."""
 
-    def parameters(self, found: Future[Found] | None) -> Parameters | None:
-        """What is sent."""
+    def take(self, coming: Coming) -> list[Frame]:
+        """The frames whose parameters are known with this one's, in order."""
+
+    def rest(self) -> list[Frame]:
+        """The frames that wait for later ones: the GOP ends."""
 
     def has_base(self, index: int) -> bool:
         """Whether frame `index` of a GOP has a base picture."""
@@ -97,8 +112,11 @@ class BaseOnly:
     def analyse(self, source: Picture) -> Future[Found] | None:
         return None
 
-    def parameters(self, found: Future[Found] | None) -> Parameters | None:
-        return None
+    def take(self, coming: Coming) -> list[Frame]:
+        return [Frame(coming.number, coming.source, None, coming.time)]
+
+    def rest(self) -> list[Frame]:
+        return []
 
     def has_base(self, index: int) -> bool:
         return True
@@ -121,6 +139,7 @@ class _Synthesised(ABC):
         workers = synthesiser.workers
         self.in_flight = min(1, workers - 1) if plan.header.live else workers * plan.fuse_every
         self._tracked: Parameters | None = None
+        self._held: list[Coming] = []  # frames that are not sent, if the next one is
 
     def start(self) -> None:
         self._tracked = None
@@ -128,12 +147,27 @@ class _Synthesised(ABC):
     def analyse(self, source: Picture) -> Future[Found] | None:
         return self._synthesiser.analyse(source)
 
-    def parameters(self, found: Future[Found] | None) -> Parameters | None:
-        assert found is not None
-        self._tracked = self._synthesiser.quantise(
-            found.result(), self._tracked, self._plan.hysteresis
+    def take(self, coming: Coming) -> list[Frame]:
+        self._held.append(coming)
+        room = self._plan.packet_frames
+        first, index = coming.number < room, coming.number % room
+        return self.rest() if is_sent(index, room, first, self._plan.header.every) else []
+
+    def rest(self) -> list[Frame]:
+        if not self._held:
+            return []
+        before, held, self._held = self._tracked, self._held, []
+        last = held[-1]
+        assert last.found is not None
+        self._tracked = after = self._synthesiser.quantise(
+            last.found.result(), before, self._plan.hysteresis
         )
-        return self._tracked
+        frames = []
+        for coming, share in zip(held, shares(len(held) - 1), strict=False):
+            assert before is not None, "a GOP's first frame is sent"
+            moved = between(before, after, share)
+            frames.append(Frame(coming.number, coming.source, moved, coming.time, share))
+        return [*frames, Frame(last.number, last.source, after, last.time)]
 
     def synthesise(self, frame: Frame, base: Picture, qp: int) -> Future[Picture] | None:
         assert frame.parameters is not None
@@ -144,7 +178,7 @@ class _Synthesised(ABC):
 
     @abstractmethod
     def _make(
-        self, frame: Frame, base: Picture, qp: int, parameters: Parameters
+        self, frame: Frame, base: Picture, qp: int, parameters: Moving
     ) -> Future[Picture] | None:
         """Begins to make the picture of a frame that is not a GOP's first."""
 
@@ -177,7 +211,7 @@ class Hybrid(_Synthesised):
         return super().synthesise(frame, base, qp)
 
     def _make(
-        self, frame: Frame, base: Picture, qp: int, parameters: Parameters
+        self, frame: Frame, base: Picture, qp: int, parameters: Moving
     ) -> Future[Picture] | None:
         self._fusions.follow(base, qp, parameters)
         if not self._looks(frame):
@@ -210,7 +244,7 @@ class Animation(_Synthesised):
         return index == 0
 
     def _make(
-        self, frame: Frame, base: Picture, qp: int, parameters: Parameters
+        self, frame: Frame, base: Picture, qp: int, parameters: Moving
     ) -> Future[Picture] | None:
         return self._synthesiser.animate(parameters)
 

@@ -185,6 +185,7 @@ def make_plan(
         tune=Tune[config.tune.upper()],
         live=config.live,
         clock=clock,
+        every=config.every,
     )
     hysteresis = HYSTERESIS
     if network is not None:

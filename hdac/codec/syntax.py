@@ -18,7 +18,9 @@ contents, so that a file's size can be split by layer.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, cast
+
+import numpy as np
 
 from hdac.bitstream.container import (
     MAX_PAYLOAD,
@@ -35,8 +37,9 @@ from hdac.bitstream.recoding import bin_limit, least_size
 from hdac.bitstream.short import SAME, SWITCHED
 from hdac.errors import DamagedError
 from hdac.layers.base import QP_MAX
+from hdac.motion.between import between, is_sent, shares
 from hdac.motion.kinds import parameter_coder
-from hdac.motion.protocol import ParameterCoder, Parameters
+from hdac.motion.protocol import Moving, ParameterCoder, Parameters
 
 _GOP_START = 1
 #: Ticks between two frames, at most.
@@ -66,10 +69,13 @@ class BaseSummary(NamedTuple):
 
 
 class EnhancedFrame(NamedTuple):
-    """What the enhancement says of one frame; `fused`: whether the network's picture is shown."""
+    """What the enhancement says of one frame; `fused`: whether the network's picture is shown;
+    `share`: of the time from the frame that is sent before it to the one after (None: it is sent
+    itself)."""
 
-    parameters: Parameters
+    parameters: Moving
     fused: bool
+    share: float | None = None
 
 
 class EnhancementPacket(NamedTuple):
@@ -216,8 +222,9 @@ class _EnhancementState:
 
 
 class EnhancementWriter:
-    """Collects parameters and, in mode `hybrid`, switch flags. There packets of live streams, which
-    have a frame each, are empty where all is as before."""
+    """Collects parameters and, in mode `hybrid`, switch flags. Frames between those that are sent
+    only count; the last one of a packet is sent (`motion.between`). In mode `hybrid` packets of
+    live streams, which have a frame each, are empty where all is as before."""
 
     def __init__(self, header: Header) -> None:
         assert header.motion is not None
@@ -232,15 +239,19 @@ class EnhancementWriter:
     def _clear(self) -> None:
         self._coder, self._same, self.frames = Writer(), False, 0
 
-    def add(self, parameters: Parameters, fused: bool) -> None:
+    def add(self, parameters: Moving, fused: bool, share: float | None = None) -> None:
+        """share: None where the frame is sent."""
         state = self._state
         self.frames += 1
+        if share is not None:
+            return
+        assert np.issubdtype(parameters.dtype, np.integer), "what is sent"
         last = state.last
         same = last is not None and bool((parameters == last).all()) and fused == bool(state.before)
         if self._alone and not self._starts and same:
             self._same = True
             return
-        state.last = state.motion.code(self._coder, parameters)
+        state.last = state.motion.code(self._coder, cast("Parameters", parameters))
         if self._switched:
             state.before = self._coder.symbol(state.switch[state.before], int(fused))
 
@@ -280,17 +291,25 @@ class EnhancementReader:
         coder, out = Reader(bytes(cursor.take(cursor.left, "enhancement"))), list[EnhancedFrame]()
         motion_bits = fusion_bits = 0.0
         bits: list[float] = []
-        for _ in range(frames):
-            first = coder.spent
+        start, every = bool(flags & _GOP_START), self._header.every
+        for index in range(frames):
+            if not is_sent(index, frames, start, every):
+                continue
+            before, first = state.last, coder.spent
             parameters = state.last = state.motion.code(coder, None)
             middle = coder.spent
             if flags & SWITCHED:
                 state.before = coder.symbol(state.switch[state.before], None)
+            for share in shares(index - len(out)):
+                if before is None:
+                    raise DamagedError("frames between others, with nothing before them")
+                out.append(EnhancedFrame(between(before, parameters, share), True, share))
+                bits.append(0.0)
             out.append(EnhancedFrame(parameters, bool(state.before)))
             motion_bits += middle - first
             fusion_bits += coder.spent - middle
             bits.append(coder.spent - first)
-        return EnhancementPacket(bool(flags & _GOP_START), out, motion_bits, fusion_bits, bits)
+        return EnhancementPacket(start, out, motion_bits, fusion_bits, bits)
 
     def _same(self, state: _EnhancementState, frames: int) -> EnhancementPacket:
         """A packet in which all is as before."""

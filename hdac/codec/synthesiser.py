@@ -13,13 +13,17 @@ from hdac.bitstream.motions import MotionHeader
 from hdac.closing import Closing, check_process
 from hdac.errors import DamagedError
 from hdac.motion.kinds import network_misfit, open_motion
-from hdac.motion.protocol import Base, Found, Parameters
-from hdac.runtime.backends import cores, open_backend
+from hdac.motion.protocol import Base, Found, Moving, Parameters
+from hdac.runtime.backends import cores, open_backend, open_interpolator
 from hdac.runtime.models import ModelFile, find_model, resolve_model, serving
+from hdac.runtime.planes import picture_from_planes, planes_from_picture
+from hdac.runtime.protocol import Interpolator
 from hdac.video.picture import Picture
 
 T = TypeVar("T")
 
+#: The network that makes pictures between those that are sent.
+BETWEEN = "interpolate"
 #: Threads that this process may use.
 CORES = cores()
 
@@ -65,7 +69,8 @@ class Synthesiser(Closing):
     """A motion model on its network, in threads: parameters of pictures, and fused or animated
     pictures from the present reference. A context manager: `close` ends its threads. `workers`:
     pictures that are made side by side (they do not depend on each other); `fps`: of those that are
-    analysed, which come in order (None: none are)."""
+    analysed, which come in order (None: none are); `interpolates`: whether `interpolate` will be
+    called."""
 
     def __init__(
         self,
@@ -74,15 +79,26 @@ class Synthesiser(Closing):
         device: str = "cpu",
         workers: int | None = None,
         fps: float | None = None,
+        interpolates: bool = False,
     ) -> None:
         self.workers = CORES if workers is None else workers
-        backend = open_backend(network, device, self.workers)
+        self._backend = backend = open_backend(network, device, self.workers)
         if not backend.parallel:
             self.workers = 1
         self._model = open_motion(motion, network, backend, fps)
         self._reference: Any = None
-        self._pool = _Pool(self.workers, "synthesise", backend.enter)
+        self._interpolator: Interpolator | None = None
+        if interpolates:
+            model = resolve_model(BETWEEN, "auto" if device == "cpu" else "fp32")
+            self._interpolator = open_interpolator(model, device, self.workers)
+        self._pool = _Pool(self.workers, "synthesise", self._enter)
         self._analysis = _Pool(1, "analyse", backend.enter)
+
+    def _enter(self) -> None:
+        """In each thread that runs networks."""
+        self._backend.enter()
+        if self._interpolator is not None:
+            self._interpolator.enter()
 
     @property
     def missed(self) -> int:
@@ -103,19 +119,34 @@ class Synthesiser(Closing):
         `found` is within so many quantiser steps."""
         return self._model.quantise(found, last, hysteresis)
 
-    def set_reference(self, picture: Picture, qp: int, parameters: Parameters) -> None:
+    def set_reference(self, picture: Picture, qp: int, parameters: Moving) -> None:
         """The decoded picture, coded at `qp`, that is moved from now on, and its parameters."""
         made = self._pool.submit(self._model.refer, picture, qp, parameters)
         self._reference = made.result()
 
-    def fuse(self, base: Picture, qp: int, parameters: Parameters) -> Future[Picture]:
+    def fuse(self, base: Picture, qp: int, parameters: Moving) -> Future[Picture]:
         """Reference + parameters + base picture (coded at `qp`) -> fused picture."""
         return self._make(parameters, Base(base, qp))
 
-    def animate(self, parameters: Parameters) -> Future[Picture]:
+    def animate(self, parameters: Moving) -> Future[Picture]:
         """Reference + parameters -> picture."""
         return self._make(parameters, None)
 
-    def _make(self, parameters: Parameters, base: Base | None) -> Future[Picture]:
+    def interpolate(
+        self, before: Picture | Future[Picture], after: Picture | Future[Picture], share: float
+    ) -> Future[Picture]:
+        """The picture between two, that far from one to the other. Pictures in the making come from
+        this object: they were begun before, so that waiting for them ends."""
+        between = self._interpolator
+        assert between is not None
+
+        def make() -> Picture:
+            first, last = (p if isinstance(p, Picture) else p.result() for p in (before, after))
+            made = between(planes_from_picture(first), planes_from_picture(last), share)
+            return picture_from_planes(made, first.height, first.width)
+
+        return self._pool.submit(make)
+
+    def _make(self, parameters: Moving, base: Base | None) -> Future[Picture]:
         assert self._reference is not None, "a reference comes first"
         return self._pool.submit(self._model.synthesise, self._reference, parameters, base)

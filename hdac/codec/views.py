@@ -159,7 +159,14 @@ class FusedView(_SynthesisedView):
 
 class AnimatedView(_SynthesisedView):
     """Level `animation`: the reference, moved. Where parameters are lost the last picture stays:
-    base pictures after the first need others that were not decoded."""
+    base pictures after the first need others that were not decoded. interpolates: frames that are
+    not sent are made of the pictures before and after them, not of parameters in between."""
+
+    def __init__(
+        self, base: BasePictures, synthesiser: Synthesiser, interpolates: bool = False
+    ) -> None:
+        super().__init__(base, synthesiser)
+        self._interpolates = interpolates
 
     _held: Picture | None = None  # the reference
     _last: Picture | Future[Picture] | None = None
@@ -172,8 +179,22 @@ class AnimatedView(_SynthesisedView):
             return
         if self._held is None:
             raise DamagedError("keypoints without a reference picture before them")
+        skipped: list[float] = []  # frames that are made of the next one and that before
         for frame in frames:
-            yield self._one(self._held, frame)
+            if self._interpolates and frame.share is not None:
+                skipped.append(frame.share)
+                continue
+            before, made = self._last, self._one(self._held, frame)
+            for share in skipped:
+                yield self._between(before or self._held, made, share)
+            skipped = []
+            yield made
+
+    def _between(self, before: Picture | Future[Picture], made: Made, share: float) -> Made:
+        self._base.index += 1
+        if made.level == "concealed":
+            return made
+        return Made(self._synthesiser.interpolate(before, made.picture, share), made.level)
 
     def _one(self, held: Picture, frame: EnhancedFrame) -> Made:
         if self._base.index == 0:

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from typing import NamedTuple
 
 from hdac.motion.facemesh import FaceTracker, in_padded
-from hdac.motion.protocol import Base, Found, Parameters
+from hdac.motion.protocol import Base, Found, Moving, Parameters
 from hdac.runtime.planes import Array, picture_from_planes, planes_from_picture
 from hdac.runtime.protocol import Backend, Landmarker, Reference
 from hdac.video.picture import Picture
@@ -35,17 +35,17 @@ class Animated(ABC):
     def quantise(self, found: Found, last: Parameters | None, hysteresis: float) -> Parameters: ...
 
     @abstractmethod
-    def _given(self, parameters: Parameters) -> Array:
+    def _given(self, parameters: Moving) -> Array:
         """Parameters as the network takes them, `(1, ...)`."""
 
-    def refer(self, picture: Picture, qp: int, parameters: Parameters) -> SizedReference:
+    def refer(self, picture: Picture, qp: int, parameters: Moving) -> SizedReference:
         planes = planes_from_picture(picture)
         features = self._backend.encode(planes, qp)
         reference = Reference(planes, features, self._given(parameters))
         return SizedReference(reference, (picture.height, picture.width))
 
     def synthesise(
-        self, reference: SizedReference, parameters: Parameters, base: Base | None
+        self, reference: SizedReference, parameters: Moving, base: Base | None
     ) -> Picture:
         assert base is None, "networks of other systems take no base picture"
         made = self._backend.animate(reference.reference, self._given(parameters))

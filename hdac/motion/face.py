@@ -13,7 +13,7 @@ import numpy as np
 from hdac.bitstream.motions import Face
 from hdac.bitstream.rangecoder import Adaptive, Coder, Signed
 from hdac.motion.animated import TrackedAnimation
-from hdac.motion.protocol import Found, Parameters
+from hdac.motion.protocol import Found, Moving, Parameters
 from hdac.runtime.planes import Array, planes_from_picture
 from hdac.runtime.protocol import Backend, Landmarker
 from hdac.video.picture import Picture
@@ -91,6 +91,6 @@ class FaceMotion(TrackedAnimation):
             return rounded
         return np.where(np.abs(scaled - last) <= hysteresis, last, rounded)
 
-    def _given(self, parameters: Parameters) -> Array:
+    def _given(self, parameters: Moving) -> Array:
         given: Array = (parameters.astype(np.float32) * self._steps)[None]
         return given

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from hdac.bitstream.motions import Feature, Keypoints
 from hdac.bitstream.rangecoder import Adaptive, Coder, Signed
 from hdac.motion.animated import Animated
-from hdac.motion.protocol import Base, Found, Parameters
+from hdac.motion.protocol import Base, Found, Moving, Parameters
 from hdac.runtime.planes import Array, picture_from_planes, planes_from_picture
 from hdac.runtime.protocol import Backend, Reference
 from hdac.video.picture import Picture
@@ -53,8 +53,8 @@ def quantise(
     return np.where(near, last, rounded)
 
 
-def dequantise(parameters: Parameters, levels: int = KEYPOINT_LEVELS) -> Points:
-    """Integers -> keypoints."""
+def dequantise(parameters: Moving, levels: int = KEYPOINT_LEVELS) -> Points:
+    """Integers, or what is between them -> keypoints."""
     return parameters.astype(np.float32) / np.float32(levels)
 
 
@@ -131,7 +131,7 @@ class DetectedAnimation(Animated):
     def quantise(self, found: Found, last: Parameters | None, hysteresis: float) -> Parameters:
         return quantise(found, last, self._motion.levels, hysteresis)
 
-    def _given(self, parameters: Parameters) -> Array:
+    def _given(self, parameters: Moving) -> Array:
         return dequantise(parameters, self._motion.levels)[None]
 
 
@@ -151,7 +151,7 @@ class KeypointMotion:
     def quantise(self, found: Found, last: Parameters | None, hysteresis: float) -> Parameters:
         return quantise(found, last, self._motion.levels, hysteresis)
 
-    def refer(self, picture: Picture, qp: int, parameters: Parameters) -> KeypointReference:
+    def refer(self, picture: Picture, qp: int, parameters: Moving) -> KeypointReference:
         planes = planes_from_picture(picture)
         features = self._backend.encode(planes, qp)
         animated = fused = Reference(planes, features, self._coded(parameters))
@@ -160,7 +160,7 @@ class KeypointMotion:
         return KeypointReference(animated, fused, (picture.height, picture.width))
 
     def synthesise(
-        self, reference: KeypointReference, parameters: Parameters, base: Base | None
+        self, reference: KeypointReference, parameters: Moving, base: Base | None
     ) -> Picture:
         if base is None:
             made = self._backend.animate(reference.animated, self._coded(parameters))
@@ -174,5 +174,5 @@ class KeypointMotion:
         """Keypoints `(1, k, 2)` of a picture, as many as are coded."""
         return self._backend.detect(planes)[:, : self._motion.number]
 
-    def _coded(self, parameters: Parameters) -> Array:
+    def _coded(self, parameters: Moving) -> Array:
         return dequantise(parameters, self._motion.levels)[None]

@@ -14,7 +14,7 @@ from hdac.bitstream.rangecoder import Adaptive, Coder, Signed
 from hdac.motion.animated import TrackedAnimation
 from hdac.motion.facemesh import GROUPS, SETS
 from hdac.motion.keypoints import dequantise, quantise
-from hdac.motion.protocol import Found, Parameters
+from hdac.motion.protocol import Found, Moving, Parameters
 from hdac.runtime.planes import Array
 from hdac.runtime.protocol import FAR, Backend, Landmarker
 from hdac.video.picture import Picture
@@ -127,7 +127,7 @@ class LandmarkMotion(TrackedAnimation):
     def quantise(self, found: Found, last: Parameters | None, hysteresis: float) -> Parameters:
         return quantise(found, last, self._motion.levels, hysteresis)
 
-    def _given(self, parameters: Parameters) -> Array:
+    def _given(self, parameters: Moving) -> Array:
         """Those that are not coded are far away."""
         points = np.full((1, self._most, 2), FAR, np.float32)
         points[0, self._places] = dequantise(parameters, self._motion.levels)

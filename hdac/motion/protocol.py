@@ -13,6 +13,8 @@ from hdac.video.picture import Picture
 
 #: What is coded of a frame: int64, of the `shape` that the header's record says.
 Parameters: TypeAlias = npt.NDArray[np.int64]
+#: The same of a frame that is shown: between frames that are sent not of integers.
+Moving: TypeAlias = npt.NDArray[np.int64 | np.float64]
 #: What analysis finds in a picture, before it is quantised: float32, of the same shape.
 Found: TypeAlias = npt.NDArray[np.float32]
 
@@ -47,10 +49,10 @@ class MotionModel(Protocol):
         """What is sent of it. `last`: the parameters of the frame before in the GOP, which stay
         where `found` is within `hysteresis` quantiser steps of them."""
 
-    def refer(self, picture: Picture, qp: int, parameters: Parameters) -> Any:
+    def refer(self, picture: Picture, qp: int, parameters: Moving) -> Any:
         """The reference of a GOP, for `synthesise`: a decoded picture (coded at `qp`) and its
         parameters."""
 
-    def synthesise(self, reference: Any, parameters: Parameters, base: Base | None) -> Picture:
+    def synthesise(self, reference: Any, parameters: Moving, base: Base | None) -> Picture:
         """The picture that the reference and parameters make: fused with a base picture, or (None)
         animated. It has the reference's size."""

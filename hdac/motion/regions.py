@@ -16,7 +16,7 @@ from hdac.motion.animated import TrackedAnimation
 from hdac.motion.facemesh import indices
 from hdac.motion.keypoints import quantise
 from hdac.motion.landmarks import Order
-from hdac.motion.protocol import Found, Parameters
+from hdac.motion.protocol import Found, Moving, Parameters
 from hdac.runtime.planes import Array
 from hdac.runtime.protocol import Backend, Landmarker
 from hdac.video.picture import Picture
@@ -97,5 +97,8 @@ class RegionMotion(TrackedAnimation):
     def quantise(self, found: Found, last: Parameters | None, hysteresis: float) -> Parameters:
         return quantise(found, last, self._motion.levels, hysteresis)
 
-    def _given(self, parameters: Parameters) -> Array:
-        return regions(parameters, self._motion.levels)[None].astype(np.float32)
+    def _given(self, parameters: Moving) -> Array:
+        # (maps have edges at integers)
+        return regions(np.rint(parameters).astype(np.int64), self._motion.levels)[None].astype(
+            np.float32
+        )

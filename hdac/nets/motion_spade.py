@@ -1,8 +1,11 @@
 """Motion-SPADE: a warped reference, refined by SPADE blocks at eyes and lips, from one of three
-conditionings: fixed landmarks, learned keypoints, or a map of regions.
+conditionings: fixed landmarks, learned keypoints, or a map of regions; and `agarwal`, learned
+keypoints without refinement.
 
 After Oquab et al., "Low Bandwidth Video-Chat Compression using Deep Generative Models" (2020,
-arXiv 2012.00328). Ours to choose: how landmarks and regions propose flows, all widths.
+arXiv 2012.00328), and Agarwal et al., "Compressing Video Calls using Synthetic Talking Heads"
+(BMVC 2022, arXiv 2210.03692). Ours to choose: how landmarks and regions propose flows, all widths.
+Differs: Agarwal et al. generate with the whole of first-order motion.
 """
 
 from __future__ import annotations
@@ -30,6 +33,8 @@ from hdac.nets.generator import (
 from hdac.nets.keypoints import KeypointDetector, gaussians, thumbnail
 
 SYSTEMS = ("motion-spade-static", "motion-spade-dynamic", "motion-spade-map")
+#: Keypoints without refinement.
+PLAIN = "agarwal"
 _LARGEST = 1024
 
 
@@ -46,15 +51,17 @@ class MotionSpadeConfig:
 
     def __post_init__(self) -> None:
         numbers = (self.number, *self.widths, *self.blocks)
-        if self.system not in SYSTEMS or not all(
+        if self.system not in (*SYSTEMS, PLAIN) or not all(
             isinstance(n, int) and 0 < n <= _LARGEST for n in numbers
         ):
+            known = ", ".join((*SYSTEMS, PLAIN))
             raise UsageError(
-                f"{self}: system one of {', '.join(SYSTEMS)}, numbers from 1 to {_LARGEST} are "
-                "needed"
+                f"{self}: system one of {known}, numbers from 1 to {_LARGEST} are needed"
             )
         if self.system == SYSTEMS[0] and self.number not in SETS:
             raise UsageError(f"{self}: landmarks {', '.join(map(str, SETS))} are there")
+        if self.system == PLAIN and self.refined:
+            raise UsageError(f"{self}: {self.system} is not refined")
 
 
 class Landmarks(nn.Module):
@@ -117,7 +124,7 @@ def one_hot(labels: Tensor) -> Tensor:
 def _conditioning(config: MotionSpadeConfig) -> Landmarks | Keypoints | Regions:
     if config.system == SYSTEMS[0]:
         return Landmarks(config.number)
-    return Keypoints(config.number) if config.system == SYSTEMS[1] else Regions()
+    return Regions() if config.system == SYSTEMS[2] else Keypoints(config.number)
 
 
 class MotionSpadeNet(nn.Module):

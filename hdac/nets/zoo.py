@@ -20,6 +20,7 @@ from hdac.nets.cfte import CfteConfig, CfteNet
 from hdac.nets.enlarge import EnlargeConfig, EnlargeNet
 from hdac.nets.face import FaceConfig, FaceNet
 from hdac.nets.fusion import FusionConfig, FusionNet
+from hdac.nets.interpolate import InterpolateConfig, InterpolateNet
 from hdac.nets.landmark_gan import LandmarkGanConfig, LandmarkGanNet
 from hdac.nets.landmarks import LandmarkConfig, LandmarkNet
 from hdac.nets.motion_spade import MotionSpadeConfig, MotionSpadeNet
@@ -36,13 +37,14 @@ CodecNet: TypeAlias = FusionNet | PublishedNet
 AnimationNet: TypeAlias = MotionSpadeNet | LandmarkGanNet | CfteNet | FaceNet
 #: Those of them that find their parameters themselves.
 DetectingNet: TypeAlias = MotionSpadeNet | CfteNet | FaceNet
-AnyNet: TypeAlias = CodecNet | AnimationNet | EnlargeNet
+AnyNet: TypeAlias = CodecNet | AnimationNet | EnlargeNet | InterpolateNet
 _Net = TypeVar("_Net", AnyNet, LandmarkNet)
 
 #: By the start of a system's name.
 _SYSTEMS: dict[str, tuple[type[Any], type[Any]]] = {
     "hdac-face": (FaceConfig, FaceNet),
     "motion-spade": (MotionSpadeConfig, MotionSpadeNet),
+    "agarwal": (MotionSpadeConfig, MotionSpadeNet),
     "landmark-gan": (LandmarkGanConfig, LandmarkGanNet),
     "cfte": (CfteConfig, CfteNet),
 }
@@ -50,8 +52,9 @@ _SYSTEMS: dict[str, tuple[type[Any], type[Any]]] = {
 
 def build(settings: dict[str, Any]) -> AnyNet:
     """An untrained network of a configuration: that of a published one has a `width`, those of
-    other systems' motion models say their `system`, those that enlarge what they shuffle. Raises
-    `TypeError` for unknown keys and `ValueError` for values that no network has."""
+    other systems' motion models say their `system`, those that enlarge what they shuffle, those
+    that interpolate what that takes. Raises `TypeError` for unknown keys and `ValueError` for
+    values that no network has."""
     plain = _plain(settings)
     if "system" in plain:
         config, net = system_parts(str(plain["system"]))
@@ -62,6 +65,8 @@ def build(settings: dict[str, Any]) -> AnyNet:
             raise ValueError(f"{key} = {settings[key]}: hdac no longer has such networks")
     if "shuffled" in plain:
         return EnlargeNet(EnlargeConfig(**plain))
+    if "interpolated" in plain:
+        return InterpolateNet(InterpolateConfig(**plain))
     if "width" in plain:
         return PublishedNet(PublishedConfig(**plain))
     return FusionNet(FusionConfig(**plain))
@@ -92,6 +97,8 @@ def load_model(model: ModelFile) -> CodecNet:
     net = _load(model, build)
     if isinstance(net, EnlargeNet):
         raise UsageError(f"{model.path}: it enlarges pictures and codes none")
+    if isinstance(net, InterpolateNet):
+        raise UsageError(f"{model.path}: it interpolates pictures and codes none")
     if not isinstance(net, CodecNet):
         raise UsageError(f"{model.path}: a network for mode animation alone")
     return net
@@ -110,6 +117,14 @@ def load_enlarger(model: ModelFile) -> EnlargeNet:
     net = _load(model, build)
     if not isinstance(net, EnlargeNet):
         raise UsageError(f"{model.path}: not a network that enlarges pictures")
+    return net
+
+
+def load_interpolator(model: ModelFile) -> InterpolateNet:
+    """The same of a network that interpolates."""
+    net = _load(model, build)
+    if not isinstance(net, InterpolateNet):
+        raise UsageError(f"{model.path}: not a network that interpolates pictures")
     return net
 
 

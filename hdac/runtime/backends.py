@@ -8,7 +8,7 @@ import os
 from hdac.bitstream.container import NumberFormat
 from hdac.errors import UsageError
 from hdac.runtime.models import ModelFile
-from hdac.runtime.protocol import Backend, Enlarger, Landmarker
+from hdac.runtime.protocol import Backend, Enlarger, Interpolator, Landmarker
 
 DEVICES = ("cpu", "torch", "cuda")
 
@@ -79,6 +79,22 @@ def open_enlarger(model: ModelFile, device: str) -> Enlarger:
     from hdac.runtime.pytorch import TorchEnlarger
 
     return TorchEnlarger(model, "cuda" if device == "cuda" else "cpu")
+
+
+def open_interpolator(model: ModelFile, device: str, streams: int) -> Interpolator:
+    """What makes pictures between others, `streams` side by side; `device` as in `open_backend`.
+    Raises `UsageError` where nothing here can run the model."""
+    _check_device(device)
+    graphs = model.graphs.is_file()
+    if device == "cpu" and graphs and _installed("openvino"):
+        from hdac.runtime.openvino import OpenVinoInterpolator
+
+        return OpenVinoInterpolator(model, streams)
+    if not _installed("torch"):
+        raise UsageError(f"--device {device}: {_lacking(model, device, graphs)}")
+    from hdac.runtime.pytorch import TorchInterpolator
+
+    return TorchInterpolator(model, "cuda" if device == "cuda" else "cpu")
 
 
 def open_landmarks(model: ModelFile) -> Landmarker:

@@ -1,13 +1,14 @@
 """Graph files: what a network computes, as OpenVINO's intermediate representation.
 
 A zip file of `about.json`, the graphs `detect.xml`, `encode.xml` and `fuse.xml` (sizes of pictures
-open), or `points.xml` or `enlarge.xml` alone, and `constants.bin`, what they need besides the
-weights file that `about.json` names; offsets of constants go through the weights file, if any, and
-on through `constants.bin`.
+open), or `points.xml`, `enlarge.xml` or `interpolate.xml` alone, and `constants.bin`, what they
+need besides the weights file that `about.json` names; offsets of constants go through the weights
+file, if any, and on through `constants.bin`.
 
 `detect`: planes -> keypoints; `encode`: planes, qp -> features; `fuse`: planes, qp, the reference's
 planes, features and keypoints, keypoints, mask -> planes (`protocol` says what these are).
 `points`: thumbnail -> landmarks (`motion.facemesh`). `enlarge`: planes -> planes of twice the size.
+`interpolate`: planes, planes of a later picture, share of the time between -> planes.
 Networks of other systems' motion models have
 `encode`: planes -> features; `animate`: the reference's planes, features and parameters, parameters
 -> planes; `detect`, where they find parameters themselves; and `fit`, landmarks -> pose and
@@ -29,6 +30,8 @@ SCHEMA = "hdac-graphs/1"
 NAMES, LANDMARK_NAMES = ("detect", "encode", "fuse"), ("points",)
 #: Of one that enlarges pictures.
 ENLARGE_NAMES = ("enlarge",)
+#: Of one that makes pictures between others.
+INTERPOLATE_NAMES = ("interpolate",)
 #: Of networks of other systems' motion models, which may have `detect` besides.
 ANIMATION_NAMES = ("encode", "animate")
 #: Bytes that a member may have, unpacked.

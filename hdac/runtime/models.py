@@ -113,6 +113,11 @@ class ModelFile:
         return "shuffled" in self.config
 
     @property
+    def interpolates(self) -> bool:
+        """Whether it makes pictures between decoded ones, and codes none."""
+        return "interpolated" in self.config
+
+    @property
     def reach(self) -> int:
         """Samples of the planes to each side that a sample of an enlarged picture depends on.
         Raises `UsageError`."""
@@ -135,6 +140,8 @@ class ModelFile:
             return graphs.LANDMARK_NAMES
         if self.enlarges:
             return graphs.ENLARGE_NAMES
+        if self.interpolates:
+            return graphs.INTERPOLATE_NAMES
         if self.system:
             return graphs.animation_names(self.detects, self.parameters == "face")
         return graphs.NAMES
@@ -182,6 +189,8 @@ class ModelFile:
             raise UsageError(f"{self.path}: it finds landmarks and makes no pictures")
         if self.enlarges:
             raise UsageError(f"{self.path}: it enlarges pictures and codes none")
+        if self.interpolates:
+            raise UsageError(f"{self.path}: it interpolates pictures and codes none")
         if self.parameters == "landmarks":
             return self._most_landmarks
         if self.parameters == "regions":

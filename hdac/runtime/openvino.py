@@ -174,6 +174,14 @@ class OpenVinoEnlarger:
         return found
 
 
+class OpenVinoInterpolator(_Running):
+    """`Interpolator` of a model with graphs. Raises `UsageError` for a file that is damaged."""
+
+    def __call__(self, before: Array, after: Array, share: float) -> Array:
+        (made,) = self._infer("interpolate", before, [before, after, _one(share)])
+        return made
+
+
 @lru_cache(maxsize=1)
 def _return_freed_memory() -> None:
     """Blocks of 1 MB and more get pages of their own, which go back when they are freed: otherwise

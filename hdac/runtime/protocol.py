@@ -58,6 +58,19 @@ class Landmarker(Protocol):
         (-1 and 1 are its borders)."""
 
 
+class Interpolator(Protocol):
+    """Makes pictures between two; it may be called in several threads at once, if `parallel`."""
+
+    parallel: bool
+
+    def enter(self) -> None:
+        """To be called once in every thread that calls it."""
+
+    def __call__(self, before: Array, after: Array, share: float) -> Array:
+        """Planes `(1, 6, H/2, W/2)` in [0, 1], H and W multiples of 16, and how far from one to the
+        other, in (0, 1) -> planes before clipping."""
+
+
 class Enlarger(Protocol):
     """Doubles pictures; `reach`: samples to each side that a sample depends on."""
 

@@ -22,6 +22,7 @@ from hdac.nets.zoo import (
     DetectingNet,
     load_animation,
     load_enlarger,
+    load_interpolator,
     load_landmarks,
     load_model,
 )
@@ -170,4 +171,25 @@ class TorchEnlarger:
     @torch.inference_mode()
     def __call__(self, planes: Array) -> Array:
         found: Array = self._net(torch.from_numpy(planes).to(self._device)).cpu().numpy()
+        return found
+
+
+class TorchInterpolator:
+    """`Interpolator` of any model that is not quantised. device: "cpu" or "cuda". Raises
+    `UsageError`."""
+
+    def __init__(self, model: ModelFile, device: str) -> None:
+        _check_format(model)
+        self._device = pick_device(device)
+        self.parallel = self._device.type == "cpu"
+        self._net = on_one_thread(load_interpolator, model).to(self._device)
+
+    def enter(self) -> None:
+        take_one_thread()
+
+    @torch.inference_mode()
+    def __call__(self, before: Array, after: Array, share: float) -> Array:
+        ends = (torch.from_numpy(planes).to(self._device) for planes in (before, after))
+        at = torch.full((1,), share, device=self._device)
+        found: Array = self._net(*ends, at).cpu().numpy()
         return found

@@ -8,6 +8,7 @@ SYSTEMS = {
     "motion-spade-static": "landmarks",
     "motion-spade-dynamic": "keypoints",
     "motion-spade-map": "regions",
+    "agarwal": "keypoints",
     "landmark-gan": "landmarks",
     "cfte": "feature",
 }

@@ -36,6 +36,7 @@ from hdac.nets.zoo import (
     DetectingNet,
     load_animation,
     load_enlarger,
+    load_interpolator,
     load_landmarks,
     load_model,
 )
@@ -47,6 +48,7 @@ from hdac.runtime.protocol import THUMBNAIL
 from hdac.training.animating import parameters_of
 from hdac.training.clips import Clip, Sampler
 from hdac.training.faces import FaceBatch
+from hdac.training.interpolating import Triple
 
 #: Constants of fewer bytes are not looked for in the weights file.
 _SMALL = 64
@@ -360,6 +362,22 @@ def export_enlarger(model: ModelFile, folder: Path, halves: Iterable[Tensor] = (
         graph = _quantise(graph, given, ["MatMul", *_OTHERS], r".*\.(luma|chroma)/.*")
     gmac = gmac_of(lambda: net(example))
     return _write(model, net, gmac, {"enlarge": graph}, bool(given), folder)
+
+
+def export_interpolator(model: ModelFile, folder: Path, batch: Triple | None = None) -> Path:
+    """The same of a network that makes pictures between others; triples calibrate."""
+    net, given = load_interpolator(model), list[tuple[Tensor, ...]]()
+    noise = torch.Generator().manual_seed(0)
+    ends = torch.rand(2, 1, 6, _SIDE // 2, _SIDE // 2, generator=noise)
+    example = (*ends, torch.full((1,), 0.5))
+    if batch is not None:
+        given = [tuple(part[i : i + 1] for part in batch[:3]) for i in range(len(batch.share))]
+    graph = _graph(net, example)
+    if given:
+        # the last layers say what pictures and flows are
+        graph = _quantise(graph, given, ["MatMul", *_OTHERS], r".*\.(motion|last)/.*")
+    gmac = gmac_of(lambda: net(*example))
+    return _write(model, net, gmac, {"interpolate": graph}, bool(given), folder)
 
 
 def export_landmarks(model: ModelFile, folder: Path, thumbnails: Iterable[Array] = ()) -> Path:

@@ -10,6 +10,7 @@ from hdac.bench.recipes import check_schema, find_recipe, from_table, read_toml
 from hdac.errors import UsageError
 from hdac.nets.enlarge import EnlargeConfig
 from hdac.nets.fusion import FusionConfig
+from hdac.nets.interpolate import InterpolateConfig
 from hdac.nets.published import PublishedConfig
 from hdac.nets.zoo import system_parts
 from hdac.training.loop import TrainConfig
@@ -35,6 +36,7 @@ class TrainRecipe(_Head):
 def _config(kind: str, network: dict[str, Any], path: str) -> type[Any]:
     kinds: dict[str, type[Any]] = {
         "fusion": FusionConfig, "published": PublishedConfig, "enlarge": EnlargeConfig,
+        "interpolate": InterpolateConfig,
     }  # fmt: skip
     if kind in kinds:
         return kinds[kind]

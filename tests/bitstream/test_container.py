@@ -80,6 +80,12 @@ BASE = Header(Mode.BASE, BaseCodec.MIXED, 64, 48, Fraction(25), cascade=(4,))
             "48444143 07 1b  21 11 23 010203  3f 8020 19 01  e807  02fd07  0178 deadbeef"
             "  00 03408004  fee90b84",
         ),
+        # frames between others that are not sent
+        (
+            replace(FULL, live=False, every=3),
+            "48444143 07 1c  21 11 26 010203  3f 8020 19 01  e807 03  02fd07  0178 deadbeef"
+            "  00 03408004  31e6c7de",
+        ),
         (BASE, "48444143 07 0c  02 02 00 020202  40 30 19 01  0104  93a91a52"),
     ],
 )
@@ -156,7 +162,14 @@ def body(**fields: bytes) -> bytes:
         ({"fixed": bytes([0, 0x20, 0, 2, 2, 2])}, "tune is 2"),
         ({"fixed": bytes([0, 3, 0, 2, 2, 2])}, "base codec is 3"),
         ({"fixed": bytes([0, 0, 0x30, 2, 2, 2])}, r"base scale is 2\^-3"),
-        ({"fixed": bytes([0, 0, 4, 2, 2, 2])}, "flags are 4; .*newer hdac"),
+        ({"fixed": bytes([0, 0, 8, 2, 2, 2])}, "flags are 8; .*newer hdac"),
+        ({"fixed": bytes([0, 0, 4, 2, 2, 2]), "clock": b"\2"}, "not sent, in mode hybrid"),
+        ({"fixed": bytes([1, 0, 5, 2, 2, 2]), "clock": b"\2"}, "not sent, in a live stream"),
+        (
+            {"fixed": bytes([1, 0, 4, 2, 2, 2]), "clock": b"\1"},
+            "to the next is 1; allowed are 2 to",
+        ),
+        ({"fixed": bytes([1, 0, 4, 2, 2, 2]), "clock": b"\x09"}, "to the next is 9; .* 2 to 8"),
         ({"width": b"\0"}, "width is 0; allowed are 1 to 4096"),
         ({"width": varint(4097)}, "width is 4097"),
         ({"height": b"\0"}, "height is 0"),

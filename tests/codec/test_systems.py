@@ -34,6 +34,7 @@ SYSTEMS: dict[str, dict[str, Any]] = {
     "motion-spade-map": {},
     "landmark-gan": {"number": 162, "blocks": 1},
     "cfte": {"number": 1},
+    "agarwal": {"number": 6, "refined": False},
     "hdac-face": {"coefficients": 4},
 }
 #: What starts at zero.

@@ -151,6 +151,7 @@ def _altered_header(header: Header, rng: random.Random) -> Header:
             replace(header, motion=Face(rng.randint(1, 64), rng.randint(1, 64))),
             replace(header, clock=rng.choice((0, 1, 1000, 10**6))),
             replace(header, live=not header.live),
+            replace(header, every=rng.choice((1, 2, 3, 8, 9))),
             replace(header, number_format=rng.choice(list(NumberFormat))),
             replace(header, mode=rng.choice(list(Mode))),
             replace(header, base_codec=rng.choice(list(BaseCodec))),

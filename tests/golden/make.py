@@ -44,6 +44,7 @@ CASES: dict[str, dict[str, Any]] = {
     "animation-vvc": {"mode": "animation", "model": "hdac-s", "qp_intra": 36, "base_codec": "vvc"},
     "animation-live": {"mode": "animation", "model": "hdac-s", "qp_intra": 36, "live": True},
     "animation-times": {"mode": "animation", "model": "hdac-s", "qp_intra": 36, "times": TIMES},
+    "animation-every": {"mode": "animation", "model": "hdac-s", "qp_intra": 36, "every": 2},
     "base-hevc": {"mode": "base"},
     "base-x265": {"mode": "base", "base_encoder": "x265"},
     "base-vvc": {"mode": "base", "base_codec": "vvc", "qp_base": 32},

@@ -13,7 +13,7 @@ from hdac.motion.facemesh import POINTS, SETS
 from hdac.motion.regions import REGIONS
 from hdac.nets.conditioning import draw, group_members, region_flows, spread_flows
 from hdac.nets.cost import gmac_of
-from hdac.nets.motion_spade import SYSTEMS, MotionSpadeConfig, MotionSpadeNet, one_hot
+from hdac.nets.motion_spade import PLAIN, SYSTEMS, MotionSpadeConfig, MotionSpadeNet, one_hot
 from hdac.nets.zoo import build, export_model, load_animation, load_model
 from hdac.runtime.backends import open_backend
 from hdac.runtime.models import model_from_path, resolve_model
@@ -76,6 +76,22 @@ def test_cost_and_size() -> None:
         cost = gmac_of(lambda net=net, f=features, t=two, p=planes: net(p, f, *t))
         assert 2 < cost < 12
         assert sum(p.numel() for p in net.parameters()) < 3e6
+
+
+@torch.inference_mode()
+def test_agarwal_is_motion_spade_on_keypoints_without_refinement() -> None:
+    """At less than 3 GMAC, and with the same weights otherwise."""
+    wide = build({"system": SYSTEMS[1], "number": 10, "refined": True})
+    net = build({"system": PLAIN, "number": 10, "refined": False})
+    assert isinstance(net, MotionSpadeNet)
+    assert net.takes == "keypoints"
+    left_out = wide.state_dict().keys() - net.state_dict().keys()
+    assert {name.split(".")[1] for name in left_out} == {"refined4", "refined2"}
+    assert not net.state_dict().keys() - wide.state_dict().keys()
+    planes, points = torch.zeros(1, 6, 128, 128), torch.zeros(2, 1, 10, 2)
+    assert 2 < gmac_of(lambda: net(planes, net.encode(planes), *points)) < 4
+    with pytest.raises(UsageError, match="agarwal is not refined"):
+        build({"system": PLAIN})
 
 
 def test_points_propose_where_they_went() -> None:

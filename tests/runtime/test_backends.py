@@ -26,7 +26,11 @@ from hdac.runtime.protocol import Backend, Reference
 from hdac.video.picture import Picture
 
 OURS = sorted(
-    {m.name for m in shipped() if not {"points", "system"} & m.config.keys() and not m.enlarges}
+    {
+        m.name
+        for m in shipped()
+        if not {"points", "system", "shuffled", "interpolated"} & m.config.keys()
+    }
 )
 
 

@@ -33,6 +33,7 @@ NETS = {
     for system, number in zip(SYSTEMS, (20, 6, 1), strict=True)
 }
 NETS["landmark-gan"] = {"system": "landmark-gan", "widths": (8, 8, 8), "blocks": 1}
+NETS["agarwal"] = {**NETS[SYSTEMS[1]], "system": "agarwal", "refined": False}
 NETS["cfte"] = {"system": "cfte", "widths": (8, 8, 8), "blocks": (1, 1, 1)}
 
 

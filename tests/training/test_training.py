@@ -320,7 +320,7 @@ def test_every_recipe_is_read(name: str) -> None:
     [
         (
             "[network]\nkind = 'gan'",
-            "network.kind = 'gan'; choose fusion, published, enlarge or animation",
+            "network.kind = 'gan'; choose fusion, published, enlarge, interpolate or animation",
         ),
         (
             "[network]\nkind = 'published'\nname = 'fomm'",

@@ -27,7 +27,7 @@ from hdac.bitstream.vvc.sei import insert
 from hdac.codec.gfv.uri import NetworkName
 from hdac.codec.syntax import BaseReader, EnhancedFrame, EnhancementReader
 from hdac.errors import UsageError
-from hdac.motion.protocol import Parameters
+from hdac.motion.protocol import Moving
 
 
 @dataclass(frozen=True)
@@ -99,6 +99,11 @@ def _check(header: Header) -> Keypoints:
             "--gfv: this stream's mode is base, without face parameters: encode with --mode hybrid "
             "or animation"
         )
+    if header.every > 1:
+        raise UsageError(
+            f"--gfv: this stream has keypoints of one frame in {header.every}; the messages have "
+            "those of every frame: encode without --every"
+        )
     if header.base_codec is not BaseCodec.VVC:
         raise UsageError(
             f"--gfv: this stream's base codec is {header.base_codec.name.lower()}, and the "
@@ -149,7 +154,7 @@ class _Messages:
         self.made.append(message)
         self._index += 1
 
-    def _coordinates(self, parameters: Parameters) -> Coordinates:
+    def _coordinates(self, parameters: Moving) -> Coordinates:
         points = (
             (Fraction(x, self._levels), Fraction(y, self._levels)) for x, y in parameters.tolist()
         )
