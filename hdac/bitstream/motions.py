@@ -4,6 +4,7 @@ keypoints (kind 0) := varint K | varint levels per half side
 landmarks (kind 1) := varint K (of a set of `motion.facemesh`) | varint levels per half side
 regions (kind 2)   := varint levels per half side, of the points of `motion.regions`
 feature (kind 3)   := varint C | varint levels on either side of 0
+pose (kind 4)      := varint keypoints
 face (kind 5)      := varint keypoints | varint coefficients of its shape
 """
 
@@ -90,6 +91,20 @@ class Feature(NamedTuple):
         return self.number, FEATURE_SIDE, FEATURE_SIDE
 
 
+class Pose(NamedTuple):
+    """Keypoints in space."""
+
+    number: int
+
+    @property
+    def shape(self) -> tuple[int]:
+        """Of a frame's parameters: pose, how each keypoint's coordinates change, what they are."""
+        return (6 + 6 * self.number,)
+
+    def __str__(self) -> str:
+        return f"a head pose and {self.number} keypoints in space"
+
+
 class Face(NamedTuple):
     """Free keypoints, and coefficients of the face's shape."""
 
@@ -106,7 +121,7 @@ class Face(NamedTuple):
 
 
 #: What a header says of its motion model.
-MotionHeader: TypeAlias = Keypoints | Landmarks | Regions | Feature | Face
+MotionHeader: TypeAlias = Keypoints | Landmarks | Regions | Feature | Pose | Face
 
 
 class _Kind(NamedTuple):
@@ -127,6 +142,7 @@ _KINDS = {
     3: _Kind(
         "feature", Feature, (("feature channels", 1, MAX_CHANNELS), ("feature levels", 1, 512))
     ),
+    4: _Kind("pose", Pose, (("keypoints", 1, MAX_KEYPOINTS),)),
     5: _Kind(
         "face", Face, (("keypoints", 1, MAX_KEYPOINTS), ("coefficients", 1, MAX_COEFFICIENTS))
     ),

@@ -5,15 +5,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hdac.bitstream.motions import Face, Feature, Keypoints, Landmarks, MotionHeader, Regions
+from hdac.bitstream.motions import Face, Feature, Keypoints, Landmarks, MotionHeader, Pose, Regions
 from hdac.errors import UsageError
-from hdac.motion.face import FaceCoder, FaceMotion
+from hdac.motion.face import FaceMotion
 from hdac.motion.facemesh import LANDMARK_LEVELS
 from hdac.motion.feature import FEATURE_LEVELS, FeatureCoder
 from hdac.motion.keypoints import KEYPOINT_LEVELS, DetectedAnimation, KeypointCoder, KeypointMotion
 from hdac.motion.landmarks import LandmarkCoder, LandmarkMotion, order
+from hdac.motion.pose import PoseMotion, pose_coder
 from hdac.motion.protocol import MotionModel, ParameterCoder
 from hdac.motion.regions import ORDER, REGION_LEVELS, RegionMotion
+from hdac.motion.vector import VectorCoder
 from hdac.runtime.backends import open_landmarks
 from hdac.runtime.models import ModelFile, resolve_model
 
@@ -26,6 +28,7 @@ _RECORDS: dict[str, type[MotionHeader]] = {
     "landmarks": Landmarks,
     "regions": Regions,
     "feature": Feature,
+    "pose": Pose,
     "face": Face,
 }
 
@@ -33,7 +36,9 @@ _RECORDS: dict[str, type[MotionHeader]] = {
 def parameter_coder(motion: MotionHeader) -> ParameterCoder:
     """The coder of a GOP that starts."""
     if isinstance(motion, Face):
-        return FaceCoder(motion)
+        return VectorCoder(motion.shape[0])
+    if isinstance(motion, Pose):
+        return pose_coder(motion)
     if isinstance(motion, Feature):
         return FeatureCoder(motion)
     if isinstance(motion, Landmarks):
@@ -57,6 +62,8 @@ def motion_for(network: ModelFile, number: int | None) -> MotionHeader:
         return Landmarks(count, LANDMARK_LEVELS)
     if network.parameters == "regions":
         return Regions(REGION_LEVELS)
+    if network.parameters == "pose":
+        return Pose(count)
     if network.parameters == "face":
         return Face(count, int(network.config["coefficients"]))
     return Keypoints(count, KEYPOINT_LEVELS)
@@ -76,10 +83,15 @@ def network_misfit(motion: MotionHeader, network: ModelFile) -> str | None:
 
 
 def open_motion(
-    motion: MotionHeader, network: ModelFile, backend: Backend, fps: float | None
+    motion: MotionHeader,
+    network: ModelFile,
+    backend: Backend,
+    fps: float | None,
+    turned: tuple[float, float, float] = (0, 0, 0),
 ) -> MotionModel:
     """A motion model on its network, which `backend` runs. fps: of the pictures to analyse; None:
-    there are none."""
+    there are none; turned: yaw, pitch and roll in degrees by which heads are turned further, where
+    the model knows how they are turned."""
     if isinstance(motion, Landmarks | Regions | Face):
         # in int8 their points are a third farther off, for a millisecond
         find = None if fps is None else open_landmarks(resolve_model("landmarks", "fp32"))
@@ -88,6 +100,8 @@ def open_motion(
         if isinstance(motion, Regions):
             return RegionMotion(motion, backend, find, fps or 1)
         return LandmarkMotion(motion, network.most, backend, find, fps or 1)
+    if isinstance(motion, Pose):
+        return PoseMotion(motion, backend, turned)
     if network.system or isinstance(motion, Feature):
         return DetectedAnimation(motion, backend)
     return KeypointMotion(motion, backend, network.derives_keypoints)

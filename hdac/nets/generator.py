@@ -155,9 +155,11 @@ class Generator(nn.Module):
         flow: Tensor,
         opened: Tensor,
         maps: tuple[Tensor, Tensor] | None,
+        there8: Tensor | None = None,
     ) -> Animated:
         """planes and features: of the reference; flow, opened: of `FlowHead`; maps: at 1/4 and at
-        1/2 of the frame, or None: nothing is refined."""
+        1/2 of the frame, or None: nothing is refined; there8: features at 1/8 that were moved
+        already."""
         f2, f4, f8, _ = features
         h, w = f4.shape[-2:]
         flow4 = F.interpolate(flow, size=(h, w), mode="bilinear", align_corners=False)
@@ -169,7 +171,9 @@ class Generator(nn.Module):
         flow2 = F.interpolate(flow4, size=(2 * h, 2 * w), mode="bilinear", align_corners=False)
 
         dtype = f4.dtype
-        x = self.u8(self.d8(warp(f8, flow8 / 8) * open8.to(dtype)))
+        if there8 is None:
+            there8 = warp(f8, flow8 / 8)
+        x = self.u8(self.d8(there8 * open8.to(dtype)))
         x = self.d4(torch.cat([_twice(x), warp(f4, flow4 / 4) * open4.to(dtype)], 1))
         if maps is not None and self.refined4 is not None:
             x = self.refined4(x, maps[0])

@@ -24,6 +24,7 @@ from hdac.nets.interpolate import InterpolateConfig, InterpolateNet
 from hdac.nets.landmark_gan import LandmarkGanConfig, LandmarkGanNet
 from hdac.nets.landmarks import LandmarkConfig, LandmarkNet
 from hdac.nets.motion_spade import MotionSpadeConfig, MotionSpadeNet
+from hdac.nets.pose import PoseConfig, PoseNet
 from hdac.nets.published import PublishedConfig, PublishedNet
 from hdac.runtime.models import ModelFile, metadata
 
@@ -34,9 +35,9 @@ RETIRED = {"recurrent": False, "coarsest": 8}
 #: What the codec runs: ours, or a published architecture behind the same interface.
 CodecNet: TypeAlias = FusionNet | PublishedNet
 #: Networks of other systems' motion models, for mode `animation`.
-AnimationNet: TypeAlias = MotionSpadeNet | LandmarkGanNet | CfteNet | FaceNet
+AnimationNet: TypeAlias = MotionSpadeNet | LandmarkGanNet | CfteNet | PoseNet | FaceNet
 #: Those of them that find their parameters themselves.
-DetectingNet: TypeAlias = MotionSpadeNet | CfteNet | FaceNet
+DetectingNet: TypeAlias = MotionSpadeNet | CfteNet | PoseNet | FaceNet
 AnyNet: TypeAlias = CodecNet | AnimationNet | EnlargeNet | InterpolateNet
 _Net = TypeVar("_Net", AnyNet, LandmarkNet)
 
@@ -47,6 +48,7 @@ _SYSTEMS: dict[str, tuple[type[Any], type[Any]]] = {
     "agarwal": (MotionSpadeConfig, MotionSpadeNet),
     "landmark-gan": (LandmarkGanConfig, LandmarkGanNet),
     "cfte": (CfteConfig, CfteNet),
+    "fv2v": (PoseConfig, PoseNet),
 }
 
 

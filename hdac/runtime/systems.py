@@ -11,6 +11,7 @@ SYSTEMS = {
     "agarwal": "keypoints",
     "landmark-gan": "landmarks",
     "cfte": "feature",
+    "fv2v": "pose",
 }
 #: Parameters that landmarks say; others a network finds itself.
 FROM_LANDMARKS = ("landmarks", "regions")

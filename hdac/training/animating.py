@@ -17,16 +17,19 @@ from torch import Tensor
 
 from hdac.motion.facemesh import EYES, LANDMARK_LEVELS, MOUTH, SETS
 from hdac.motion.keypoints import quantise
+from hdac.motion.pose import POSE
 from hdac.motion.regions import POINTS, REGION_LEVELS, regions
 from hdac.nets.conditioning import draw
 from hdac.nets.critic import Critic
 from hdac.nets.face import FaceNet, ShapeModel
 from hdac.nets.keypoints import KeypointDetector, thumbnail
 from hdac.nets.planes import luma
+from hdac.nets.pose import PoseNet
 from hdac.nets.published import rgb_from_planes
 from hdac.nets.zoo import AnimationNet, DetectingNet
 from hdac.runtime.protocol import FAR
 from hdac.training.faces import FaceBatch, Faces, FaceSampler
+from hdac.training.head_pose import head_pose, learn_head
 from hdac.training.loop import TrainConfig, trains_in_bf16
 from hdac.training.losses import decibel, equivariance_loss, misfit, picture_loss, smoothness_loss
 from hdac.training.perceptual import PerceptualLoss
@@ -34,6 +37,8 @@ from hdac.training.validate import picture_planes, psnr_y
 
 #: Perceptual loss and critic see a square of so many pixels: they cost more than the network.
 _PART = 160
+#: Distance that keypoints in space keep.
+_APART = 0.25
 #: Weight of the features' distance beside the critic's verdict.
 _MATCHING = 5.0
 
@@ -61,6 +66,11 @@ def parameters_of(
             drawn(noisy(points[:, POINTS], 1 / REGION_LEVELS, generator))
             for points in (batch.there, batch.here)
         )
+    elif isinstance(net, PoseNet):
+        found = net.find(torch.cat([batch.reference_original, batch.target]))
+        there, here = noisy(found, net.step, generator).chunk(2)
+        person = 3 * net.config.number
+        here = torch.cat([here[:, :-person], there[:, -person:]], 1)
     elif isinstance(net, FaceNet):
         found = net.find(torch.cat([batch.reference_original, batch.target])).float().flatten(1)
         shape = net.fit(torch.cat([batch.there, batch.here]))
@@ -133,6 +143,20 @@ def learn_shapes(model: ShapeModel, clips: list[npt.NDArray[np.float32]], every:
     model.float()
 
 
+def pose_loss(net: PoseNet, batch: FaceBatch, head: Tensor) -> Tensor:
+    """dB of how far poses are from those of the landmarks, and what keeps a person's keypoints
+    apart and expressions small."""
+    number, pictures = net.config.number, (batch.reference_original, batch.target)
+    found = net.find(torch.cat(pictures))
+    wanted = head_pose(torch.cat([batch.there, batch.here]), head.to(found.device))
+    away = decibel((found[:, :POSE] - wanted).abs().mean(1), 1e-2).mean()
+    expression, person = found[:, POSE:].chunk(2, 1)
+    points = person.view(-1, number, 3)
+    near = torch.cdist(points, points) + torch.eye(number, device=points.device)
+    crowded = F.relu(_APART - near).sum((1, 2)).mean()
+    return away + 5 * crowded + 10 * expression.abs().mean()
+
+
 class AnimationTask:
     """`Task` of the networks of motion models."""
 
@@ -164,6 +188,8 @@ class AnimationTask:
     def prepare(self, net: AnimationNet) -> None:
         if isinstance(net, FaceNet) and not bool(net.shape.basis.any()):
             learn_shapes(net.shape, [clip.points for clip in self._sampler.clips])
+        if isinstance(net, PoseNet):
+            self._head = learn_head([clip.points for clip in self._sampler.clips])
 
     def terms(
         self, net: AnimationNet, generator: torch.Generator, progress: float
@@ -191,6 +217,9 @@ class AnimationTask:
         led = zero
         if made.flow is not None and config.weight_landmarks:
             led = landmark_loss(made.flow, batch.there, batch.here).mean()
+        posed = zero
+        if isinstance(net, PoseNet):
+            posed = pose_loss(net, batch, self._head)
         face = zero
         if config.weight_face:
             face = face_loss(made.planes, batch.target, batch.here).mean()
@@ -207,6 +236,7 @@ class AnimationTask:
             + config.weight_smooth * smooth
             + config.weight_equivariance * equivariance
             + config.weight_landmarks * led
+            + config.weight_pose * posed
             + config.weight_face * face
             + config.weight_perceptual * seen
             + config.weight_adversarial * doubt
@@ -215,7 +245,8 @@ class AnimationTask:
             "total": total, "animation": picture, "motion": moved, "smooth": smooth, "face": face,
             "perceptual": seen, "adversarial": doubt,
         }  # fmt: skip
-        return {**terms, "landmarks": led} if config.weight_landmarks else terms
+        led_by = {"landmarks": led} if config.weight_landmarks else {}
+        return {**terms, **led_by, **({"pose": posed} if config.weight_pose else {})}
 
     def _part(self, *pictures: Tensor) -> list[Tensor]:
         """The same square of pictures, anywhere."""

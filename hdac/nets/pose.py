@@ -1,0 +1,249 @@
+"""Face-vid2vid, narrow: keypoints in space, turned with the head and moved by the expression, move
+a volume of features.
+
+After Wang et al., "One-Shot Free-View Neural Talking-Head Synthesis for Video Conferencing" (CVPR
+2021), equations 1 to 5. Ours to choose: a volume of 8 slices at 1/8 of the frame, keypoints, pose
+and expression by one small network of a 64x64 thumbnail, convolutions over the plane with depth in
+the channels, and the generator that the other systems have.
+
+Axes: x to the right, y down, z towards the viewer, all in [-1, 1]; a volume is warped as many
+planes, between which is interpolated (no runtime warps volumes).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from hdac.errors import UsageError
+from hdac.motion.pose import POSE, STEPS
+from hdac.nets.blocks import ResBlock, compute_dtype, conv3, start_at_zero, warp
+from hdac.nets.generator import (
+    GRID,
+    Animated,
+    Features,
+    Generator,
+    ReferenceEncoder,
+    Widths,
+)
+from hdac.nets.keypoints import axis, thumbnail
+
+SYSTEM = "fv2v"
+_LARGEST = 1024
+#: Side of the grid on which motion in space is found, and slices of the volume.
+SIDE, SLICES = 32, 8
+#: Variance of a keypoint's Gaussian in space.
+_VARIANCE = 0.02
+#: How far an expression moves a keypoint, and a person's keypoints lie from the usual, at most.
+_EXPRESSION, _PERSON = 0.25, 0.5
+
+
+@dataclass(frozen=True)
+class PoseConfig:
+    """Everything that decides the shape of the network. `number`: keypoints. Raises `UsageError`
+    for what no such network has."""
+
+    system: str = SYSTEM
+    number: int = 10
+    widths: Widths = (32, 64, 96)
+    blocks: tuple[int, int, int] = (2, 2, 2)  # residual blocks at 1/2, 1/4, 1/8
+
+    def __post_init__(self) -> None:
+        numbers = (self.number, *self.widths, *self.blocks)
+        if self.system != SYSTEM or not all(
+            isinstance(n, int) and 0 < n <= _LARGEST for n in numbers
+        ):
+            raise UsageError(f"{self}: system {SYSTEM}, numbers from 1 to {_LARGEST} are needed")
+        if self.widths[2] % SLICES:
+            raise UsageError(f"{self}: channels at 1/8 are those of {SLICES} slices")
+
+
+def rotation(angles: Tensor) -> Tensor:
+    """Matrices `(N, 3, 3)` of yaw, pitch and roll `(N, 3)` in radians: R(roll) R(yaw) R(pitch),
+    about z, y and x."""
+    (sy, sp, sr), (cy, cp, cr) = angles.sin().unbind(1), angles.cos().unbind(1)
+    rows = [
+        torch.stack([cr * cy, cr * sy * sp - sr * cp, cr * sy * cp + sr * sp], 1),
+        torch.stack([sr * cy, sr * sy * sp + cr * cp, sr * sy * cp - cr * sp], 1),
+        torch.stack([-sy, cy * sp, cy * cp], 1),
+    ]
+    return torch.stack(rows, 1)
+
+
+class PoseFinder(nn.Module):
+    """Thumbnail `(N, 3, 64, 64)` -> parameters `(N, 6 + 6 K)`: yaw, pitch, roll (radians), x, y,
+    scale, what the expression adds to the keypoints `(K, 3)`, and the person's keypoints."""
+
+    usual: Tensor
+
+    def __init__(self, number: int, width: int = 32) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            conv3(3, width, 2), ResBlock(width), conv3(width, 2 * width, 2), ResBlock(2 * width),
+            conv3(2 * width, 3 * width, 2), ResBlock(3 * width), conv3(3 * width, 3 * width, 2),
+            nn.Flatten(), nn.Linear(3 * width * 16, 128), nn.ReLU(inplace=True),
+        )  # fmt: skip
+        self.head = nn.Linear(128, POSE + 6 * number)
+        nn.init.normal_(self.head.weight, 0, 1e-3)
+        nn.init.zeros_(self.head.bias)
+        # on the front half of a sphere, evenly (golden angle)
+        k = torch.arange(number, dtype=torch.float32)
+        z = 1 - (k + 0.5) / number
+        around, away = k * 2.39996, (1 - z.square()).sqrt()
+        place = torch.stack([away * around.cos(), away * around.sin(), z - 0.5], 1)
+        self.register_buffer("usual", place.flatten())
+
+    def forward(self, image: Tensor) -> Tensor:
+        found = self.head(self.body(image - 0.5)).float()
+        half = (found.shape[1] - POSE) // 2
+        pose, expression, person = found.split([POSE, half, half], 1)
+        scale = 0.5 * torch.exp(pose[:, 5:].clamp(-1.5, 1))
+        person = self.usual + _PERSON * torch.tanh(person)
+        return torch.cat([pose[:, :5], scale, _EXPRESSION * torch.tanh(expression), person], 1)
+
+
+def places(parameters: Tensor) -> tuple[Tensor, Tensor]:
+    """Keypoints `(N, K, 3)` in the frame, and the matrix `(N, 3, 3)` that turns and scales."""
+    half = (parameters.shape[1] - POSE) // 2
+    pose, expression, person = parameters.split([POSE, half, half], 1)
+    turn = rotation(pose[:, :3]) * pose[:, 5, None, None]
+    points = (person + expression).view(len(pose), -1, 3) @ turn.transpose(1, 2)
+    move = torch.cat([pose[:, 3:5], torch.zeros_like(pose[:, :1])], 1)
+    return points + move[:, None], turn
+
+
+class SpaceFlow(nn.Module):
+    """Keypoints of both pictures and the reference -> a flow in space, one in the plane, and where
+    to believe them."""
+
+    def __init__(self, number: int, width: int = 64) -> None:
+        super().__init__()
+        self.stem = conv3(number * SLICES + 3 * (number + 1), width)
+        self.down1 = conv3(width, width, 2)
+        self.down2 = conv3(width, 2 * width, 2)
+        self.middle = nn.Sequential(conv3(2 * width, 2 * width), ResBlock(2 * width))
+        self.up1 = conv3(3 * width, width)
+        self.up0 = conv3(2 * width, width)
+        self.out = start_at_zero(nn.Conv2d(width, (number + 2) * SLICES + 3, 3, padding=1))
+
+    def forward(self, reference: Tensor, here: Tensor, there: Tensor) -> tuple[Tensor, ...]:
+        """reference `(N, 3, 64, 64)`; here, there: parameters. Returns a flow `(N, 8, 3, 32, 32)`
+        of the slices, in [-1, 1], one `(N, 2, 64, 64)` in samples of the grid, and an occlusion
+        `(N, 1, 64, 64)`."""
+        (points, turn), (points0, turn0) = places(here), places(there)
+        n, k, _ = points.shape
+        x, z = axis(SIDE, points.device), axis(SLICES, points.device)
+        full = (SLICES, SIDE, SIDE)
+        grid = torch.stack([
+            x.expand(full), x[:, None].expand(full), z[:, None, None].expand(full)
+        ])  # fmt: skip
+        # equation 2: what was around a keypoint is around it again
+        back = turn0 @ _inverse(turn)
+        away = grid[None, None] - points[..., None, None, None]
+        moved = torch.einsum("nij,nkjdhw->nkidhw", back, away) + points0[..., None, None, None]
+        flows = torch.cat([torch.zeros_like(moved[:, :1]), moved - grid[None, None]], 1)
+        heat = _heat(away) - _heat(grid[None, None] - points0[..., None, None, None])
+
+        small = F.avg_pool2d(reference, 2)
+        flat = self._at_keypoints(points, points0, back, x)
+        many = small.unsqueeze(1).expand(-1, k, -1, -1, -1).flatten(0, 1)
+        shown = warp(many, flat.flatten(0, 1) * (SIDE / 2)).view(n, 3 * k, SIDE, SIDE)
+        known = torch.cat([heat.flatten(1, 2), shown - 0.5, small - 0.5], 1)
+        a = self.stem(known.to(compute_dtype(self.out.weight), memory_format=torch.channels_last))
+        b = self.down1(a)
+        y = self.middle(self.down2(b))
+        y = self.up1(torch.cat([F.interpolate(y, scale_factor=2.0), b], 1))
+        out = self.out(self.up0(torch.cat([F.interpolate(y, scale_factor=2.0), a], 1))).float()
+
+        weights = F.softmax(out[:, : (k + 1) * SLICES].view(n, k + 1, *full), 1)
+        flow = (weights.unsqueeze(2) * flows).sum(1).transpose(1, 2)
+        seen = F.softmax(out[:, (k + 1) * SLICES : (k + 2) * SLICES], 1)
+        plane = (flow[:, :, :2] * seen.unsqueeze(2)).sum(1) * (GRID / 2) + out[:, -3:-1]
+        both = torch.cat([plane, torch.sigmoid(out[:, -1:] + 2)], 1)
+        both = F.interpolate(both, size=(GRID, GRID), mode="bilinear", align_corners=False)
+        return flow, both[:, :2], both[:, 2:]
+
+    @staticmethod
+    def _at_keypoints(points: Tensor, points0: Tensor, back: Tensor, x: Tensor) -> Tensor:
+        """Flows `(N, K, 2, 32, 32)` in the plane at each keypoint's depth, in [-1, 1]."""
+        away = torch.stack([x.expand(SIDE, -1), x[:, None].expand(-1, SIDE)])
+        away = away[None, None] - points[..., :2, None, None]
+        moved = torch.einsum("nij,nkjhw->nkihw", back[:, :2, :2], away)
+        return moved + (points0 - points)[..., :2, None, None] - away
+
+
+def _heat(away: Tensor) -> Tensor:
+    """Heat maps `(N, K, 8, 32, 32)` of what is so far `(N, K, 3, 8, 32, 32)` away."""
+    return torch.exp(away.square().sum(2) / (-2 * _VARIANCE))
+
+
+def _inverse(turn: Tensor) -> Tensor:
+    """Of matrices that turn and scale."""
+    return turn.transpose(1, 2) / turn[:, 0].square().sum(1)[:, None, None]
+
+
+def warp_volume(volume: Tensor, flow: Tensor) -> Tensor:
+    """A volume `(N, 8 C, h, w)`, slice after slice, moved by a flow `(N, 8, 3, h, w)` in [-1, 1]:
+    each slice is made of all, each as far as what is looked for lies between it and the next."""
+    n, channels, h, w = volume.shape
+    slices = axis(SLICES, volume.device)
+    made = []
+    for number in range(SLICES):
+        one = flow[:, number]
+        step = torch.stack([one[:, 0] * (w / 2), one[:, 1] * (h / 2)], 1)
+        moved = warp(volume, step).view(n, SLICES, channels // SLICES, h, w)
+        depth = (one[:, 2] + slices[number]).clamp(float(slices[0]), float(slices[-1]))
+        near = F.relu(1 - (depth[:, None] - slices[:, None, None]).abs() * (SLICES / 2))
+        made.append((moved * near.unsqueeze(2).to(moved.dtype)).sum(1))
+    return torch.cat(made, 1)
+
+
+class PoseNet(nn.Module):
+    """`find`, `encode` and `forward`."""
+
+    takes = "pose"
+    features = Features
+
+    def __init__(self, config: PoseConfig | None = None) -> None:
+        super().__init__()
+        self.config = config = config or PoseConfig()
+        self.finder = PoseFinder(config.number)
+        self.flow = SpaceFlow(config.number)
+        self.encoder = ReferenceEncoder(config.widths)
+        wide = config.widths[2]
+        self.project = nn.Sequential(nn.Conv2d(wide, wide, 1), nn.ReLU(inplace=True))
+        self.generator = Generator(config.widths, config.blocks, 0)
+
+    def find(self, planes: Tensor) -> Tensor:
+        """Parameters `(N, 6 + 6 K)` of pictures `(N, 6, H/2, W/2)`."""
+        found: Tensor = self.finder(thumbnail(planes))
+        return found
+
+    @property
+    def step(self) -> Tensor:
+        """A quantiser's step of each parameter."""
+        counts = (3, 2, 1, 3 * self.config.number, 3 * self.config.number)
+        parts = [torch.full((n,), step) for n, step in zip(counts, STEPS, strict=True)]
+        return torch.cat(parts).to(self.finder.usual.device)
+
+    def encode(self, planes: Tensor) -> Features:
+        """planes `(N, 6, H/2, W/2)` float32 in [0, 1]. Features at 1/8 are the volume."""
+        found: Features = self.encoder(planes)
+        return found
+
+    def forward(
+        self, planes: Tensor, features: Features, there: Tensor, here: Tensor, refine: bool = True
+    ) -> Animated:
+        """planes, features, there: the reference and its parameters `(N, 6 + 6 K)`; here: those of
+        the picture that is made, the person's keypoints the same. Nothing is refined."""
+        space, flow, opened = self.flow(features.small, here, there)
+        n, (h, w) = len(planes), features.f8.shape[-2:]
+        space = F.interpolate(
+            space.flatten(1, 2), size=(h, w), mode="bilinear", align_corners=False
+        )
+        moved = warp_volume(features.f8, space.view(n, SLICES, 3, h, w))
+        made: Animated = self.generator(planes, features, flow, opened, None, self.project(moved))
+        return made
