@@ -96,6 +96,24 @@ def parse_refresh(text: str) -> Refresh:
     return int(text)
 
 
+def parse_scale(text: str) -> int | None:
+    """Raises `UsageError`."""
+    if text not in ("auto", "1", "2", "4"):
+        raise UsageError(f"--base-scale {text}; choose one of auto, 1, 2, 4")
+    return None if text == "auto" else int(text)
+
+
+def parse_turn(text: str) -> tuple[float, float, float]:
+    """Raises `UsageError`."""
+    try:
+        yaw, pitch, roll = map(float, text.split(","))
+    except ValueError:
+        raise UsageError(
+            f"--rotate {text}; three angles in degrees are needed, for example 20,0,0"
+        ) from None
+    return yaw, pitch, roll
+
+
 def parse_pixels(text: str) -> int:
     """`1920x1088` or a number of pixels. Raises `UsageError`."""
     match = re.fullmatch(r"([0-9]{1,9})(?:[xX]([0-9]{1,9}))?", text)

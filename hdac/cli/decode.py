@@ -21,6 +21,7 @@ from hdac.cli.common import (
     add_max_pixels,
     add_no_audio,
     parse_pixels,
+    parse_turn,
     progress,
     read_stream,
     result,
@@ -55,6 +56,8 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
         help="what frames that were not sent (encode --every) are made of: motion (parameters in "
         "between), or pictures (those before and after, a fifth of the work) (default motion)",
     )
+    turn = "turn heads further, up to 45 degrees each way (files of fv2v)"
+    sub.add_argument("--rotate", metavar="YAW,PITCH,ROLL", help=turn)
     add_no_audio(sub)
     sub.add_argument("--strict", action="store_true", help="write nothing of a damaged file")
     sub.add_argument("-f", "--force", action="store_true", help="overwrite OUT")
@@ -76,12 +79,14 @@ def _open(options: argparse.Namespace, data: bytes, pixels: int) -> _Opened:
     from hdac.bitstream.container import read_header
     from hdac.bitstream.cursor import Cursor
     from hdac.codec.audio import Audio
-    from hdac.codec.decoder import check_level
+    from hdac.codec.decoder import check_level, check_turn
     from hdac.codec.files import decode
     from hdac.codec.gfv.stream import GfvStream, is_annex_b
 
     level, device, strict = options.level, options.device, options.strict
     if is_annex_b(data):
+        if options.rotate is not None:
+            raise UsageError(f"--rotate: {options.input} is a .266, which sends no head pose")
         stream = GfvStream(data, pixels)
         return _Opened(
             stream.header, stream.decode(level, device, options.model, strict), stream.notes
@@ -91,7 +96,9 @@ def _open(options: argparse.Namespace, data: bytes, pixels: int) -> _Opened:
         raise UsageError(f"--model {options.model}: an .hdac file names its own network")
     check_level(header, level)
     audio = None if options.no_audio else Audio(data, strict)
-    frames = decode(data, level, device, strict, pixels, options.between)
+    turn = None if options.rotate is None else parse_turn(options.rotate)
+    check_turn(header, level, turn)
+    frames = decode(data, level, device, strict, pixels, options.between, turn)
     return _Opened(header, frames, [], audio)
 
 

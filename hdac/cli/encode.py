@@ -21,6 +21,7 @@ from hdac.cli.common import (
     parse_bitrate,
     parse_fps,
     parse_refresh,
+    parse_scale,
     progress,
     result,
     say,
@@ -30,10 +31,6 @@ from hdac.errors import UsageError
 
 if TYPE_CHECKING:
     from hdac.video.reader import VideoReader
-
-
-def _scale(text: str) -> int | None:
-    return None if text == "auto" else int(text)
 
 
 def add_arguments(sub: argparse.ArgumentParser) -> None:
@@ -72,7 +69,7 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
         help="of HEVC: x265, kvazaar (fewer bits, slower) or auto (kvazaar where it can)",
     )  # fmt: skip
     scale = "base layer at 1/N: 1, 2, 4 or auto (default: 1, or 2 if better at --bitrate)"
-    add("--base-scale", type=_scale, metavar="N|auto", help=scale)
+    add("--base-scale", default="auto", metavar="N|auto", help=scale)
     add(
         "--keypoints", type=int, metavar="K",
         help="keypoints or landmarks of a frame (default 10, or what suits network and --bitrate)",
@@ -134,12 +131,13 @@ def run(options: argparse.Namespace) -> None:
         )
     named = (
         "mode", "qp_base", "qp_intra", "model", "tune", "allow_loss", "base_codec",
-        "base_encoder", "base_scale", "keypoints", "scalable", "every", "preset", "live",
+        "base_encoder", "keypoints", "scalable", "every", "preset", "live",
         "precision", "device", "ffmpeg",
     )  # fmt: skip
     config = EncoderConfig(
         kbps=parse_bitrate(options.bitrate) if options.bitrate else None,
         refresh=parse_refresh(options.refresh),
+        base_scale=parse_scale(options.base_scale),
         **{name: getattr(options, name) for name in named},
     )
     if options.frames is not None and options.frames < 1:

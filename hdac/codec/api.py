@@ -16,7 +16,7 @@ from hdac.bitstream.cursor import Cursor
 from hdac.codec import files
 from hdac.codec.audio import Audio
 from hdac.codec.config import EncoderConfig
-from hdac.codec.decoder import Between, Frame, Level
+from hdac.codec.decoder import Between, Frame, Level, Turn
 from hdac.errors import UsageError
 from hdac.video.opus import KBPS, OpusPacket
 from hdac.video.picture import Picture
@@ -130,18 +130,20 @@ def decode(
     strict: bool = False,
     max_pixels: int = MAX_PIXELS,
     between: Between = "motion",
+    rotate: Turn | None = None,
 ) -> Iterator[Frame]:
     """The frames of an .hdac stream: of its bytes, a path or a binary file object.
 
     level: "fused" (the best that it holds), "base" or "animation"; size: (width, height) that
     pictures are enlarged to, up to 4 times each side, in the same shape (their `header` has it);
-    between: "motion" or "pictures", what frames that were not sent are made of;
+    between: "motion" or "pictures", what frames that were not sent are made of; rotate: (yaw,
+    pitch, roll) in degrees by which heads are turned further (streams of `fv2v`);
     device: "cpu", "torch" or "cuda"; max_pixels: of a picture, at most. What verifies is decoded;
     `IncompleteError` says at the end what is missing, `StreamError` that nothing can be decoded
     (strict: that anything is damaged).
     """
     data = _bytes(source)
-    frames = files.decode(data, level, device, strict, max_pixels, between)
+    frames = files.decode(data, level, device, strict, max_pixels, between, rotate)
     if size is None:
         return frames
     from hdac.codec.enlarged import enlarged, enlarged_header

@@ -6,12 +6,13 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from hdac.bitstream.container import MAX_PIXELS, Header, Mode, Packet, PacketType, check_size
+from hdac.bitstream.motions import Pose
 from hdac.closing import Closing
 from hdac.codec.syntax import (
     BasePacket,
@@ -28,6 +29,9 @@ Level = Literal["fused", "base", "animation"]
 LEVELS = ("fused", "base", "animation")
 Between = Literal["motion", "pictures"]
 BETWEEN = ("motion", "pictures")
+#: Yaw, pitch and roll in degrees: to the viewer's left, down, and clockwise.
+Turn: TypeAlias = tuple[float, float, float]
+MAX_TURN = 45
 _OFFERED = {
     Mode.HYBRID: LEVELS,
     Mode.ANIMATION: ("fused", "animation"),
@@ -65,6 +69,21 @@ def check_level(header: Header, level: str) -> None:
         )
 
 
+def check_turn(header: Header, level: str, turn: Turn | None) -> None:
+    """Raises `UsageError` if the heads of a stream cannot be turned, or not so far."""
+    if turn is None:
+        return
+    words = ",".join(f"{angle:g}" for angle in turn)
+    if not isinstance(header.motion, Pose) or level == "base":
+        found = f"sends {header.motion}" if header.motion else "has no network"
+        raise UsageError(
+            f"--rotate {words}: the stream {found}; only those of a network that sends a head pose "
+            "(fv2v), at level fused or animation, show heads turned"
+        )
+    if not all(abs(angle) <= MAX_TURN for angle in turn):
+        raise UsageError(f"--rotate {words}; allowed are -{MAX_TURN} to {MAX_TURN} degrees each")
+
+
 class Decoder(Closing):
     """`push` packets in order, `flush` at the end; both return the frames that are ready. A context
     manager: `close` ends its threads.
@@ -72,7 +91,8 @@ class Decoder(Closing):
     level: "fused" shows the best that the stream holds; "base" needs no network; "animation" shows
     reference + keypoints. max_pixels: of a picture, at most. between: frames whose parameters are
     not sent (`Header.every`) are made of parameters on the straight line ("motion"), or of the
-    pictures before and after by a smaller network ("pictures").
+    pictures before and after by a smaller network ("pictures"). rotate: yaw, pitch and roll, in
+    degrees, by which heads are turned further, -45 to 45; of streams that say how they are turned.
     Packets that are missing show as jumps of `Packet.sequence`: lost ENHANCEMENT degrades to the
     base layer (level `animation`: to the last picture) up to the next entry point, after other
     losses decoding goes on there. Of a live stream every frame is shown from the first entry point
@@ -90,8 +110,11 @@ class Decoder(Closing):
         device: str = "cpu",
         max_pixels: int = MAX_PIXELS,
         between: Between = "motion",
+        rotate: Turn | None = None,
     ) -> None:
         check_level(header, level)
+        check_turn(header, level, rotate)
+        self._turn = rotate
         if between not in BETWEEN:
             raise UsageError(f"--between {between}; choose one of {', '.join(BETWEEN)}")
         self._interpolates = between == "pictures" and header.every > 1
@@ -120,10 +143,12 @@ class Decoder(Closing):
 
         interpolates = self._interpolates
         synthesiser = Synthesiser(
-            network_of(header), header.motion, device, interpolates=interpolates
-        )
+            network_of(header), header.motion, device, interpolates=interpolates,
+            turned=self._turn or (0, 0, 0),
+        )  # fmt: skip
         if header.mode is Mode.ANIMATION or self.level == "animation":
-            return AnimatedView(self._base, synthesiser, interpolates), synthesiser.workers
+            view = AnimatedView(self._base, synthesiser, interpolates, self._turn is not None)
+            return view, synthesiser.workers
         return FusedView(self._base, synthesiser), synthesiser.workers
 
     def hurry(self, hurried: bool) -> None:

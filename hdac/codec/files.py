@@ -21,7 +21,7 @@ from hdac.bitstream.container import (
 from hdac.bitstream.stream import StreamReader, read_stream, stored
 from hdac.codec.audio import parse_audio
 from hdac.codec.config import EncoderConfig
-from hdac.codec.decoder import Between, Decoder, Frame, Level
+from hdac.codec.decoder import Between, Decoder, Frame, Level, Turn
 from hdac.codec.encoder import Encoder
 from hdac.codec.fitting import fit
 from hdac.codec.modes import Shown
@@ -154,19 +154,20 @@ def decode(
     strict: bool = False,
     max_pixels: int = MAX_PIXELS,
     between: Between = "motion",
+    rotate: Turn | None = None,
 ) -> Iterator[Frame]:
     """The frames of an .hdac stream, as far as they verify.
 
     Raises `StreamError` where nothing can be decoded, `IncompleteError` at the end where something
     is missing. strict: damage raises `StreamError`, that which checksums find before the first
-    frame. between: of `Decoder`.
+    frame. between, rotate: of `Decoder`.
     """
     reader = StreamReader(strict)
     packets = reader.feed(data)
     reader.close()
     assert reader.header is not None
     damage, given = reader.damage, 0
-    with Decoder(reader.header, level, device, max_pixels, between) as decoder:
+    with Decoder(reader.header, level, device, max_pixels, between, rotate) as decoder:
         for packet in [*packets, None]:
             try:
                 frames = decoder.flush() if packet is None else decoder.push(packet)

@@ -70,7 +70,7 @@ class Synthesiser(Closing):
     pictures from the present reference. A context manager: `close` ends its threads. `workers`:
     pictures that are made side by side (they do not depend on each other); `fps`: of those that are
     analysed, which come in order (None: none are); `interpolates`: whether `interpolate` will be
-    called."""
+    called; `turned`: yaw, pitch and roll in degrees by which heads are turned further."""
 
     def __init__(
         self,
@@ -80,12 +80,13 @@ class Synthesiser(Closing):
         workers: int | None = None,
         fps: float | None = None,
         interpolates: bool = False,
+        turned: tuple[float, float, float] = (0, 0, 0),
     ) -> None:
         self.workers = CORES if workers is None else workers
         self._backend = backend = open_backend(network, device, self.workers)
         if not backend.parallel:
             self.workers = 1
-        self._model = open_motion(motion, network, backend, fps)
+        self._model = open_motion(motion, network, backend, fps, turned)
         self._reference: Any = None
         self._interpolator: Interpolator | None = None
         if interpolates:

@@ -160,13 +160,18 @@ class FusedView(_SynthesisedView):
 class AnimatedView(_SynthesisedView):
     """Level `animation`: the reference, moved. Where parameters are lost the last picture stays:
     base pictures after the first need others that were not decoded. interpolates: frames that are
-    not sent are made of the pictures before and after them, not of parameters in between."""
+    not sent are made of the pictures before and after them, not of parameters in between; turned:
+    heads are turned further, those of references too."""
 
     def __init__(
-        self, base: BasePictures, synthesiser: Synthesiser, interpolates: bool = False
+        self,
+        base: BasePictures,
+        synthesiser: Synthesiser,
+        interpolates: bool = False,
+        turned: bool = False,
     ) -> None:
         super().__init__(base, synthesiser)
-        self._interpolates = interpolates
+        self._interpolates, self._turned = interpolates, turned
 
     _held: Picture | None = None  # the reference
     _last: Picture | Future[Picture] | None = None
@@ -199,6 +204,8 @@ class AnimatedView(_SynthesisedView):
     def _one(self, held: Picture, frame: EnhancedFrame) -> Made:
         if self._base.index == 0:
             made = self._refer(held, frame)
+            if self._turned:
+                made = Made(self._synthesiser.animate(frame.parameters), "animation")
         elif self._referenced:
             made = Made(self._synthesiser.animate(frame.parameters), "animation")
         else:

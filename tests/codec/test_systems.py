@@ -34,11 +34,19 @@ SYSTEMS: dict[str, dict[str, Any]] = {
     "motion-spade-map": {},
     "landmark-gan": {"number": 162, "blocks": 1},
     "cfte": {"number": 1},
+    "fv2v": {"number": 6},
     "agarwal": {"number": 6, "refined": False},
     "hdac-face": {"coefficients": 4},
 }
 #: What starts at zero.
-PAINTS = ("generator.luma", "generator.chroma", "head.out", "finder.head", "evolution.last")
+PAINTS = (
+    "flow.out",
+    "generator.luma",
+    "generator.chroma",
+    "head.out",
+    "finder.head",
+    "evolution.last",
+)
 
 
 def made(net: Any, folder: Path) -> None:
@@ -205,3 +213,31 @@ def test_what_cannot_be(models: dict[str, Path], head: list[Picture], tmp_path: 
         path.unlink()
     with pytest.raises(UsageError, match="unknown model motion-spade-static"):
         list(decode(data))
+
+
+def test_heads_turn(models: dict[str, Path], head: list[Picture], hdac: Run) -> None:
+    config = EncoderConfig(mode="animation", model=str(models["fv2v"]), qp_intra=36)
+    data = encode(head[:3], 176, 144, 25, config)
+    plain, still, turned = (
+        [f.picture for f in decode(data, rotate=turn)] for turn in (None, (0, 0, 0), (20, 0, 0))
+    )
+    assert all(a.same(b) for a, b in zip(plain[1:], still[1:], strict=True))
+    assert not any(a.same(b) for a, b in zip(still, turned, strict=True)), "the first one, too"
+    path = models["fv2v"].with_name("a.hdac")
+    path.write_bytes(data)
+    code, _, err = hdac("decode", path, "-o", path.with_suffix(".y4m"), "--rotate", "20,0,0")
+    assert (code, err) == (0, "")
+    for words, turn in (
+        ("allowed are -45 to 45", "46,0,0"),
+        ("three angles in degrees", "20,0"),
+        ("allowed are -45 to 45", "nan,0,0"),
+    ):
+        code, _, err = hdac("decode", path, "-o", path.with_suffix(".mkv"), "--rotate", turn)
+        assert code == 2
+        assert words in err
+        assert not path.with_suffix(".mkv").exists()
+    other = EncoderConfig(mode="animation", model=str(models["cfte"]), qp_intra=36)
+    path.write_bytes(encode(head[:2], 176, 144, 25, other))
+    code, _, err = hdac("decode", path, "-o", path.with_suffix(".mkv"), "--rotate", "20,0,0")
+    assert code == 2
+    assert "sends a feature of 1x4x4" in err

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from hdac.bitstream.container import PacketType
-from hdac.bitstream.motions import Face, Feature, Keypoints, Landmarks, MotionHeader, Regions
+from hdac.bitstream.motions import Face, Feature, Keypoints, Landmarks, MotionHeader, Pose, Regions
 from hdac.codec.syntax import EnhancementWriter
 from tests.fuzz.mutate import rebuilt, taken
 
@@ -17,6 +17,7 @@ MOTIONS: dict[str, MotionHeader] = {
     "animation-landmarks": Landmarks(68),
     "animation-regions": Regions(),
     "animation-feature": Feature(2),
+    "animation-pose": Pose(10),
     "animation-face": Face(5),
 }
 _FRAMES = 12

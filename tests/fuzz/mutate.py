@@ -25,7 +25,7 @@ from hdac.bitstream.container import (
     pack_header,
     varint,
 )
-from hdac.bitstream.motions import Face, Feature, Landmarks, Regions
+from hdac.bitstream.motions import Face, Feature, Landmarks, Pose, Regions
 from hdac.bitstream.stream import StreamReader, StreamWriter
 from hdac.codec.syntax import BasePacket, BaseReader, BaseWriter
 from hdac.errors import StreamError
@@ -148,6 +148,7 @@ def _altered_header(header: Header, rng: random.Random) -> Header:
             replace(header, motion=Landmarks(rng.choice((20, 68, 162, 478)), rng.randint(1, 512))),
             replace(header, motion=Regions(rng.randint(1, 512))),
             replace(header, motion=Feature(rng.randint(1, 8), rng.randint(1, 512))),
+            replace(header, motion=Pose(rng.randint(1, 64))),
             replace(header, motion=Face(rng.randint(1, 64), rng.randint(1, 64))),
             replace(header, clock=rng.choice((0, 1, 1000, 10**6))),
             replace(header, live=not header.live),

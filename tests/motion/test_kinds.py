@@ -13,15 +13,16 @@ from hdac.bitstream.motions import (
     Keypoints,
     Landmarks,
     MotionHeader,
+    Pose,
     Regions,
     pack_motion,
     read_motion,
 )
 from hdac.bitstream.rangecoder import Reader, Writer
-from hdac.motion.face import LIMIT
 from hdac.motion.keypoints import KeypointMotion
 from hdac.motion.kinds import parameter_coder
 from hdac.motion.protocol import Base, MotionModel, Parameters
+from hdac.motion.vector import LIMIT
 from hdac.runtime.planes import Array
 from hdac.runtime.protocol import Reference
 from hdac.video.picture import Picture
@@ -30,18 +31,22 @@ MOTIONS: list[MotionHeader] = [
     Keypoints(1, 1), Keypoints(10), Keypoints(64, 512),
     Landmarks(20), Landmarks(68, 512), Landmarks(478, 1), Face(5), Face(64, 64),
     Regions(), Regions(1), Regions(512),
-    Feature(1), Feature(8, 512),
+    Feature(1), Feature(8, 512), Pose(1), Pose(64),
 ]  # fmt: skip
 
 
 def limit(motion: MotionHeader) -> int:
     """The largest level."""
-    return LIMIT if isinstance(motion, Face) else motion.levels
+    return LIMIT if isinstance(motion, Face | Pose) else motion.levels
 
 
 def track(motion: MotionHeader, frames: int) -> list[Parameters]:
     rng, most = np.random.default_rng(1), limit(motion)
-    return [rng.integers(-most, most + 1, motion.shape) for _ in range(frames)]
+    found = [rng.integers(-most, most + 1, motion.shape) for _ in range(frames)]
+    if isinstance(motion, Pose):  # a person's keypoints stay
+        for parameters in found:
+            parameters[-3 * motion.number :] = found[0][-3 * motion.number :]
+    return found
 
 
 @pytest.mark.parametrize("motion", MOTIONS)
