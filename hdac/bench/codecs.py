@@ -239,6 +239,7 @@ class HdacRecipe:
     base_encoder: Literal["auto", "x265", "kvazaar"] = "auto"
     base_scale: int = 1
     keypoints: int | None = None
+    every: int | None = None
     preset: str | None = None
     refresh: str = "auto"
     precision: Literal["auto", "int8", "fp32", "bf16"] = "auto"

@@ -88,11 +88,11 @@ def parse_fps(text: str) -> Fraction:
 
 
 def parse_refresh(text: str) -> Refresh:
-    """`auto`, `never` or a period in frames. Raises `UsageError`."""
-    if text == "auto" or text == "never":
+    """`auto`, `never`, `drift` or a period in frames. Raises `UsageError`."""
+    if text in ("auto", "never", "drift"):
         return text  # type: ignore[return-value]
     if not re.fullmatch("[0-9]+", text):
-        raise UsageError(f"--refresh {text}; choose auto, never or a period in frames")
+        raise UsageError(f"--refresh {text}; choose auto, never, drift or a period in frames")
     return int(text)
 
 

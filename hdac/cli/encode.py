@@ -83,7 +83,11 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
         help="mode animation: send parameters of one frame in N, 1 to 8 (default 1)",
     )  # fmt: skip
     add("--preset", help="effort: fast, medium, slow or slower (default slow, vvc: medium)")
-    add("--refresh", default="auto", help="new reference pictures: auto, never or every N frames")
+    add(
+        "--refresh", default="auto",
+        help="new reference pictures: auto, never, every N frames, or drift (mode animation: where "
+        "pictures have become too far from their sources) (default auto)",
+    )  # fmt: skip
     add("--live", action="store_true", help="a packet a frame, numbered, for a lossy line")
     add("--size", metavar="WxH", help="scale to this size; of .yuv: the size of its pictures")
     add("--square", action="store_true", help="resample pixels that are not square")

@@ -54,7 +54,8 @@ class EncoderConfig:
         the time, in an FFmpeg beside) or "auto", which is kvazaar where FFmpeg has it and it can do
         what is asked for: not live, nor in mode "animation", with a bit rate while pictures come,
         presets "fast" and "medium", tune "perceptual" or a cascade of one's own.
-    refresh: new reference pictures: "auto", "never" or a period in frames.
+    refresh: new reference pictures: "auto", "never", a period in frames, or, in mode "animation"
+        with `qp_intra`, "drift": where pictures have become too far from their sources.
     base_scale: the base layer is coded at 1, 1/2 or 1/4 of the frame's side, the first picture of a
         mixed one at full size; None: 1, for large pictures in files with a bit rate 2 if better.
     cascade: 1 to 64 offsets that the pictures after the first add to `qp_base` in turn; None: what
@@ -131,6 +132,11 @@ class EncoderConfig:
             wrong = "--live" if self.live else f"--mode {self.mode}"
             raise UsageError(
                 f"--every {self.every} with {wrong}; --mode animation, of files, has it"
+            )
+        if self.refresh == "drift" and (self.mode != "animation" or self.qp_intra is None):
+            raise UsageError(
+                "--refresh drift: --mode animation with --qp-intra has it (how many references it "
+                "takes is not known before)"
             )
         if self.live and self.base_codec not in (None, "hevc"):
             raise UsageError(f"--live with --base-codec {self.base_codec}; only hevc is live")

@@ -113,7 +113,8 @@ class Encoder(Closing):
         self._policy = RefreshPolicy(plan.refresh, plan.gop_frames, least)
         # pictures and their times, not coded yet; how many may wait
         self._ahead: deque[tuple[Picture, int]] = deque()
-        self._lookahead = FLASH if plan.refresh == "auto" and not header.live else 0
+        looks = plan.refresh in ("auto", "drift") and not header.live
+        self._lookahead = FLASH if looks else 0
         kind = PacketType.REFERENCE if header.mode is Mode.ANIMATION else PacketType.BASE
         self._base_writer = BaseWriter(header, kind)
         self._times = TimesWriter() if header.clock and not header.live else None
@@ -203,18 +204,23 @@ class Encoder(Closing):
         """Codes the oldest picture that waits."""
         picture, at = self._ahead.popleft()
         packets: list[Packet] = []
-        if self._policy.wants(picture, [following for following, _ in self._ahead]):
-            packets += self._end_gop()
-            self._start_gop(picture)
         source = pad_to(picture, 2 * self.header.base_scale)
         found = self._mode.analyse(source)
+        following = [following for following, _ in self._ahead]
+        coming = Coming(self._index, source, found, at)
+        if self._policy.wants(picture, following, lambda: self._mode.drifted(coming)):
+            packets += self._end_gop()
+            self._start_gop(picture)
+            coming = coming._replace(number=0)
         coded: list[CodedPicture] = []
         if self._mode.has_base(self._index):
             assert self._base is not None
             repeats = self._index > 0 and self._control is not None and self._control.repeats
             given = self._last if repeats else source
             coded = self._base.push(to_size(given, *self._base_size()), self._offset())
-        self._waiting += self._mode.take(Coming(self._index, source, found, at))
+            if self.plan.refresh == "drift":  # pictures are judged as they come
+                coded += self._base.flush()
+        self._waiting += self._mode.take(coming)
         self._index += 1
         return packets + self._code_all(coded)
 

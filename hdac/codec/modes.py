@@ -11,11 +11,13 @@ from abc import ABC, abstractmethod
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+import numpy as np
+
 from hdac.bitstream.container import Mode
 from hdac.codec.config import MAX_LOSS
 from hdac.codec.fusions import Fusions
 from hdac.codec.plan import Plan
-from hdac.layers.reference import CUT, change
+from hdac.layers.reference import CUT, Drift, change, quality
 from hdac.motion.between import between, is_sent, shares
 from hdac.motion.protocol import Found, Moving, Parameters
 from hdac.video.fidelity import plane_mse
@@ -88,6 +90,9 @@ class Strategy(Protocol):
     def rest(self) -> list[Frame]:
         """The frames that wait for later ones: the GOP ends."""
 
+    def drifted(self, coming: Coming) -> bool:
+        """Whether what would be shown of the next frame is too far from its source."""
+
     def has_base(self, index: int) -> bool:
         """Whether frame `index` of a GOP has a base picture."""
 
@@ -117,6 +122,9 @@ class BaseOnly:
 
     def rest(self) -> list[Frame]:
         return []
+
+    def drifted(self, coming: Coming) -> bool:
+        return False
 
     def has_base(self, index: int) -> bool:
         return True
@@ -149,9 +157,12 @@ class _Synthesised(ABC):
 
     def take(self, coming: Coming) -> list[Frame]:
         self._held.append(coming)
+        return self.rest() if self._is_sent(coming.number) else []
+
+    def _is_sent(self, number: int) -> bool:
+        """Whether a frame of a GOP is sent, also if it is not the last."""
         room = self._plan.packet_frames
-        first, index = coming.number < room, coming.number % room
-        return self.rest() if is_sent(index, room, first, self._plan.header.every) else []
+        return is_sent(number % room, room, number < room, self._plan.header.every)
 
     def rest(self) -> list[Frame]:
         if not self._held:
@@ -168,6 +179,9 @@ class _Synthesised(ABC):
             moved = between(before, after, share)
             frames.append(Frame(coming.number, coming.source, moved, coming.time, share))
         return [*frames, Frame(last.number, last.source, after, last.time)]
+
+    def drifted(self, coming: Coming) -> bool:
+        return False
 
     def synthesise(self, frame: Frame, base: Picture, qp: int) -> Future[Picture] | None:
         assert frame.parameters is not None
@@ -240,12 +254,35 @@ class Hybrid(_Synthesised):
 class Animation(_Synthesised):
     """Mode `animation`: a reference picture that is moved."""
 
+    def __init__(self, plan: Plan, synthesiser: Synthesiser) -> None:
+        super().__init__(plan, synthesiser)
+        self._drift = Drift()
+        self._tried: tuple[Parameters, Future[Picture]] | None = None
+
+    def start(self) -> None:
+        super().start()
+        self._drift, self._tried = Drift(self._plan.header.every), None
+
+    def drifted(self, coming: Coming) -> bool:
+        """Of frames that are sent: in the stream's order, whatever the number of threads."""
+        if not self._is_sent(coming.number):
+            return False
+        assert coming.found is not None
+        parameters = self._synthesiser.quantise(
+            coming.found.result(), self._tracked, self._plan.hysteresis
+        )
+        made = self._synthesiser.animate(parameters)
+        self._tried = parameters, made
+        return self._drift.asks(quality(made.result(), coming.source))
+
     def has_base(self, index: int) -> bool:
         return index == 0
 
     def _make(
         self, frame: Frame, base: Picture, qp: int, parameters: Moving
     ) -> Future[Picture] | None:
+        if self._tried is not None and np.array_equal(self._tried[0], parameters):
+            return self._tried[1]
         return self._synthesiser.animate(parameters)
 
     def decide(self, frame: Frame, base: Picture, made: Future[Picture] | None) -> Shown:

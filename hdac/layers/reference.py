@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -14,7 +14,7 @@ from hdac.layers.base import GOP_MAX
 from hdac.video.fidelity import luma_mse, plane_mse, psnr
 from hdac.video.picture import Picture
 
-Refresh = Literal["auto", "never"] | int
+Refresh = Literal["auto", "never", "drift"] | int
 
 #: Frames between two refreshes, at least.
 _MINIMUM = 24
@@ -31,6 +31,9 @@ _RELIT, _FLAT = 0.35, 100.0
 #: dB of PSNR-Y below the GOP's mean before the rate-distortion rule is asked at all: smaller drops
 #: are the content's, not the reference's.
 _DROP = 3.0
+#: dB of PSNR-Y that animated pictures lose to those of a GOP's first `_MINIMUM` frames before a new
+#: reference is sent (chosen on `val`: docs/measured/nets.md).
+_LOST = 5.0
 _NO_ERROR = 0.01  # a mean squared error that is as good as none
 _SLOPE = 3.2  # dB of PSNR-Y for a doubling of the rate
 _MARGIN = 3.0  # how many times its price a refresh must promise
@@ -40,7 +43,8 @@ def check_refresh(refresh: Refresh) -> None:
     """Raises `UsageError`."""
     if isinstance(refresh, int) and not 1 <= refresh <= GOP_MAX:
         raise UsageError(
-            f"--refresh {refresh}; allowed are auto, never or a period of 1 to {GOP_MAX} frames"
+            f"--refresh {refresh}; allowed are auto, never, drift or a period of 1 to {GOP_MAX} "
+            "frames"
         )
 
 
@@ -64,14 +68,33 @@ def quality(base: Picture, source: Picture) -> float:
     return psnr(max(luma_mse(base, source), _NO_ERROR))
 
 
+class Drift:
+    """Whether the animated pictures of a GOP have become too far from their sources (Agarwal et
+    al., BMVC 2022, choose their pivot frames by it): `_LOST` dB of PSNR-Y below those of the GOP's
+    first frames, which a new reference would bring back. every: frames from one that is judged to
+    the next."""
+
+    def __init__(self, every: int = 1) -> None:
+        self._fresh: list[float] = []
+        self._count = max(1, _MINIMUM // every)
+
+    def asks(self, psnr_y: float) -> bool:
+        """Told of one picture after the other."""
+        if len(self._fresh) < self._count:
+            self._fresh.append(psnr_y)
+            return False
+        return float(np.mean(self._fresh)) - psnr_y > _LOST
+
+
 @dataclass
 class RefreshPolicy:
     """Asked before each frame (`wants`), told of each base picture (`report`), which is known
     before the next frame comes, or a fixed number of frames later: fused pictures may be late, by
     as much as there are cores.
 
-    refresh: "auto" (scene cut and rate-distortion rule), "never", or a period in frames; gop_max:
-    frames of a GOP at most; gop_min: frames of a GOP that ends by request, at least.
+    refresh: "auto" (scene cut and rate-distortion rule), "drift" (the same, and where pictures have
+    drifted from their sources), "never", or a period in frames; gop_max: frames of a GOP at most;
+    gop_min: frames of a GOP that ends by request, at least.
     """
 
     refresh: Refresh = "auto"
@@ -86,10 +109,18 @@ class RefreshPolicy:
     _quality: list[float] = field(default_factory=list)  # PSNR-Y of this GOP's base pictures
     _bits: list[int] = field(default_factory=list)  # of this GOP's base pictures
 
-    def wants(self, source: Picture, following: Sequence[Picture] = ()) -> bool:
+    def wants(
+        self,
+        source: Picture,
+        following: Sequence[Picture] = (),
+        drifted: Callable[[], bool] | None = None,
+    ) -> bool:
         """Whether `source` starts a new GOP. `following`: the next pictures, if they are known,
-        up to `FLASH`: they tell a flash from a scene cut at once."""
+        up to `FLASH`: they tell a flash from a scene cut at once. `drifted`: whether what would be
+        shown of `source` is too far from it, asked with refresh "drift"."""
         wanted = self._decide(source, following)
+        if self.refresh == "drift" and drifted is not None and not wanted:
+            wanted = drifted() and self._since >= _MINIMUM
         self._requested = self._requested and not wanted
         self._recent.append(source)
         self._since = 1 if wanted else self._since + 1

@@ -27,6 +27,7 @@ from hdac.codec.gfv.export import export_gfv
 from hdac.codec.modes import Shown
 from hdac.codec.syntax import EnhancedFrame, EnhancementReader
 from hdac.errors import DamagedError, HdacError, UsageError
+from hdac.layers.reference import Drift
 from hdac.motion.between import between, is_sent, shares
 from hdac.nets.interpolate import InterpolateConfig, InterpolateNet
 from hdac.nets.zoo import build, export_model, load_animation, load_interpolator, load_model
@@ -385,3 +386,46 @@ def test_networks_are_not_taken_for_each_other(model: ModelFile) -> None:
         _ = model.most
     with pytest.raises(UsageError, match="numbers from 1 to"):
         InterpolateConfig(repaired=0)
+
+
+# ---- references where pictures drift
+
+
+def turning(picture: Picture, frames: int) -> list[Picture]:
+    """A picture that moves sideways by a pixel a frame: no cut, and no motion model's face."""
+    steps = ((n, n // 2, n // 2) for n in range(frames))
+    return [
+        Picture(*(np.roll(p, -n, 1) for p, n in zip(picture, step, strict=True))) for step in steps
+    ]
+
+
+@pytest.mark.parametrize("every", [1, 3])
+def test_references_where_pictures_drift(every: int, head: list[Picture]) -> None:
+    still = [head[0]] * 30 + turning(head[0], 12)
+    shown: list[Shown] = []
+    about = config(refresh="drift", every=every)
+    data = encode(still, 176, 144, 25, about, on_shown=shown.append)
+    starts = [n for n, said in enumerate(shown) if said.level == "base"]
+    assert len(starts) > 1
+    assert 30 < starts[1] < 40, "soon after it turns"
+    assert inspect(data).refreshes == len(starts) - 1
+    for frame, said in zip(decode(data), shown, strict=True):
+        assert said.picture is not None
+        assert frame.picture.same(said.picture)
+    assert data == encode(still, 176, 144, 25, about), "the same bytes again"
+    assert inspect(encode(still, 176, 144, 25, config(every=every))).refreshes == 0
+    assert inspect(encode(still[:30], 176, 144, 25, about)).refreshes == 0
+
+
+def test_drift_is_of_animation_with_a_known_reference() -> None:
+    for about in ({"mode": "hybrid"}, {"qp_intra": None}):
+        with pytest.raises(UsageError, match="--refresh drift: --mode animation with --qp-intra"):
+            config(refresh="drift", **about)
+
+
+def test_drift_is_measured_from_the_first_pictures() -> None:
+    drift = Drift(8)
+    assert not any(drift.asks(psnr) for psnr in (30.0, 36.0, 33.0))
+    assert not drift.asks(28.5)
+    assert drift.asks(27.5)
+    assert not drift.asks(40.0)
