@@ -31,9 +31,9 @@ _RELIT, _FLAT = 0.35, 100.0
 #: dB of PSNR-Y below the GOP's mean before the rate-distortion rule is asked at all: smaller drops
 #: are the content's, not the reference's.
 _DROP = 3.0
-#: dB of PSNR-Y that animated pictures lose to those of a GOP's first `_MINIMUM` frames before a new
-#: reference is sent (chosen on `val`: docs/measured/nets.md).
-_LOST = 5.0
+#: dB of PSNR-Y times frames that animated pictures lose to those of a GOP's first `_MINIMUM` frames
+#: before a new reference is sent (chosen on `val`: docs/measured/nets.md).
+_LOST = 100.0
 _NO_ERROR = 0.01  # a mean squared error that is as good as none
 _SLOPE = 3.2  # dB of PSNR-Y for a doubling of the rate
 _MARGIN = 3.0  # how many times its price a refresh must promise
@@ -70,20 +70,21 @@ def quality(base: Picture, source: Picture) -> float:
 
 class Drift:
     """Whether the animated pictures of a GOP have become too far from their sources (Agarwal et
-    al., BMVC 2022, choose their pivot frames by it): `_LOST` dB of PSNR-Y below those of the GOP's
-    first frames, which a new reference would bring back. every: frames from one that is judged to
-    the next."""
+    al., BMVC 2022, choose their pivot frames by it): what they lost to those of its first frames,
+    summed up, is worth a new reference. A loss that passes costs little, one that lasts ends the
+    GOP. every: frames from one that is judged to the next."""
 
     def __init__(self, every: int = 1) -> None:
         self._fresh: list[float] = []
-        self._count = max(1, _MINIMUM // every)
+        self._every, self._lost = every, 0.0
 
     def asks(self, psnr_y: float) -> bool:
         """Told of one picture after the other."""
-        if len(self._fresh) < self._count:
+        if self._every * len(self._fresh) < _MINIMUM:
             self._fresh.append(psnr_y)
             return False
-        return float(np.mean(self._fresh)) - psnr_y > _LOST
+        self._lost += self._every * max(0.0, float(np.mean(self._fresh)) - psnr_y)
+        return self._lost > _LOST
 
 
 @dataclass

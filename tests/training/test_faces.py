@@ -26,7 +26,7 @@ from tests.conftest import Run, write_video
 
 CONFIG = TrainConfig(
     minutes=100, batch=2, warmup_steps=2, weight_landmarks=0.5, weight_face=0.5,
-    weight_adversarial=0.3, adversarial_from=0.0, unrefined=0.5,
+    weight_pose=0.3, weight_adversarial=0.3, adversarial_from=0.0, unrefined=0.5,
 )  # fmt: skip
 NETS = {
     system: {"system": system, "number": number, "widths": (8, 8, 8), "blocks": (1, 1, 1)}
@@ -35,6 +35,7 @@ NETS = {
 NETS["landmark-gan"] = {"system": "landmark-gan", "widths": (8, 8, 8), "blocks": 1}
 NETS["agarwal"] = {**NETS[SYSTEMS[1]], "system": "agarwal", "refined": False}
 NETS["cfte"] = {"system": "cfte", "widths": (8, 8, 8), "blocks": (1, 1, 1)}
+NETS["fv2v"] = {"system": "fv2v", "number": 5, "widths": (8, 8, 8), "blocks": (1, 1, 1)}
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +102,7 @@ def test_what_a_decoder_has_of_parameters(faces: Path) -> None:
         there, here = parameters_of(build_net(settings), batch, generator)  # type: ignore[arg-type]
         assert there.shape == here.shape
         shapes[system] = tuple(here.shape)
-    wanted = [(2, 20, 2), (2, 6, 2), (2, 64, 64), (2, 162, 2), (2, 1, 4, 4)]
+    wanted = [(2, 20, 2), (2, 6, 2), (2, 64, 64), (2, 162, 2), (2, 6, 2), (2, 1, 4, 4), (2, 36)]
     assert shapes == dict(zip(NETS, wanted, strict=True))
 
 
