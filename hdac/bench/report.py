@@ -21,7 +21,7 @@ from hdac.bench.experiment import Experiment
 from hdac.bench.figures import averaged_points, extra_points
 from hdac.bench.names import number_text
 from hdac.bench.players import players
-from hdac.bench.published import HEAD, ROWS
+from hdac.bench.published import HEAD, published_rows
 from hdac.bench.shares import Table, share_tables
 from hdac.bench.tables import (
     about,
@@ -117,7 +117,7 @@ def _page(
         ],
         min_overlap=f"{100 * MIN_OVERLAP:.0f}",
         shares=[{**t._asdict(), **_table(t.head, marked(run, t.rows))} for t in _shares(run)],
-        published=_table(HEAD, ROWS),
+        published=_table(HEAD, published_rows(run.about.set)),
         players=bool(shown),
         note=note,
         points=_table(rd_head(run), rd_rows(run)),

@@ -24,7 +24,7 @@ from hdac.bench.bd import summarise
 from hdac.bench.cells import csv_text, latex, markdown
 from hdac.bench.names import number_text
 from hdac.bench.payload import payload_kbps
-from hdac.bench.published import HEAD, ROWS
+from hdac.bench.published import HEAD, TITLE, published_rows
 from hdac.bench.results import FRAMES, Point, frames_csv
 from hdac.bench.shares import own_comparisons, share_tables
 from hdac.bench.times import TIME_HEAD, TIME_NOTE, time_rows
@@ -301,14 +301,14 @@ def write_tables(run: Run) -> list[Comparison]:
             f"Per sequence, {label(headline)}:\n",
             markdown(["sequence", *by], per),
         ]
+    published = published_rows(run.about.set)
     means = ["codec", "point", "kbps", "payload", *map(label, run.metrics), "bits by layer, %"]
     for table in share_tables(run, summary_cell):
         text += [f"## {table.title}\n", table.note + "\n"]
         text.append(markdown(table.head, marked(run, table.rows)))
     text += [
         *(() if labels else ("No point has a value of any metric: the reasons are above.\n",)),
-        "## Published, on other clips and with other anchor settings\n",
-        markdown(HEAD, ROWS),
+        *((f"## {TITLE}\n", markdown(HEAD, published)) if published else ()),
         "## Means over the sequences\n",
         markdown(means, marked(run, mean_rows(run))),
     ]
