@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -194,7 +194,8 @@ def rate_point(point: Point, metric: str) -> float | None:
 
 class Comparison(NamedTuple):
     """One codec against one anchor in one metric: per sequence, and of the averaged curves
-    (`mean_curve`)."""
+    (`mean_curve`). `common`: over the clips that all have that have a mean in its column of a
+    table; None where these are all clips."""
 
     metric: str
     anchor: str
@@ -203,6 +204,12 @@ class Comparison(NamedTuple):
     akima: dict[str, Bd]
     quality: dict[str, Bd]
     mean_curve: Bd
+    common: Comparison | None = None
+
+    @property
+    def same(self) -> Comparison:
+        """What its table shows: the same clips in every row."""
+        return self if self.common is None or not self.shown else self.common
 
     @property
     def summary(self) -> Summary:
@@ -232,14 +239,47 @@ def comparisons(run: Run) -> Iterator[Comparison]:
     """Every codec against every anchor in every metric."""
     for metric in run.compared:
         for anchor in run.anchors:
-            for codec in (c for c in run.codecs if c != anchor):
-                yield compare(run, metric, anchor, codec)
+            yield from with_common(
+                run, [compare(run, metric, anchor, c) for c in run.codecs if c != anchor]
+            )
 
 
-def compare(run: Run, metric: str, anchor: str, codec: str) -> Comparison:
+def with_common(run: Run, column: Sequence[Comparison]) -> list[Comparison]:
+    """Comparisons of one column of a table, who know what they are over the clips of all."""
+    clips = common_clips(column)
+    if len(clips) == len(run.sequences):
+        return list(column)
+    return [c._replace(common=compare(run, c.metric, c.anchor, c.codec, clips)) for c in column]
+
+
+def common_clips(found: Sequence[Comparison]) -> list[str]:
+    """The clips, in their order, on which all comparisons that have a mean have a number."""
+    rates = [c.rate for c in found if c.shown]
+    clips = rates[0] if rates else {}
+    return [s for s in clips if all(rate[s].value is not None for rate in rates)]
+
+
+def dropped(column: Sequence[Comparison]) -> str:
+    """Which clips a column of a table (`with_common`) is not of, and who has no number there; empty
+    where it is of all."""
+    row = [c for c in column if c.shown]
+    if not row or row[0].common is None:
+        return ""
+    kept, without = row[0].common.rate, []
+    for clip in (s for s in row[0].rate if s not in kept):
+        codecs = [c.codec for c in row if c.rate[clip].value is None]
+        without.append(f"{clip} ({'all' if len(codecs) == len(row) else ', '.join(codecs)})")
+    return f"{len(kept)} of {len(row[0].rate)} clips, without {', '.join(without)}"
+
+
+def compare(
+    run: Run, metric: str, anchor: str, codec: str, clips: Sequence[str] | None = None
+) -> Comparison:
+    """`clips`: over these alone."""
+    clips = run.sequences if clips is None else clips
     rate, akima, quality = (dict[str, Bd]() for _ in range(3))
     pairs = list[tuple[Curve, Curve]]()
-    for sequence in run.sequences:
+    for sequence in clips:
         a, t = run.curve(anchor, sequence, metric), run.curve(codec, sequence, metric)
         if isinstance(a, str) or isinstance(t, str):
             hole = Bd(None, None, f"{a} (anchor)" if isinstance(a, str) else str(t))
@@ -248,8 +288,8 @@ def compare(run: Run, metric: str, anchor: str, codec: str) -> Comparison:
         pairs.append((a, t))
         rate[sequence], quality[sequence] = bd_rate(a, t), bd_quality(a, t)
         akima[sequence] = bd_rate(a, t, "akima")
-    mean_curve = Bd(None, None, f"n/a ({len(pairs)} of {len(run.sequences)} clips)")
-    if pairs and len(pairs) == len(run.sequences):
+    mean_curve = Bd(None, None, f"n/a ({len(pairs)} of {len(clips)} clips)")
+    if pairs and len(pairs) == len(clips):
         try:
             anchors, tests = zip(*pairs, strict=True)
             mean_curve = bd_rate(averaged(anchors), averaged(tests))

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 from hdac.atomic import write_atomically
+from hdac.bench.about import about
 from hdac.bench.analysis import Comparison, Run, higher_is_better, label, rate_point
 from hdac.bench.bd import MIN_OVERLAP
 from hdac.bench.compressai import Extra
@@ -23,14 +24,7 @@ from hdac.bench.names import number_text
 from hdac.bench.players import players
 from hdac.bench.published import HEAD, published_rows
 from hdac.bench.shares import Table, share_tables
-from hdac.bench.tables import (
-    about,
-    bd_rows,
-    marked,
-    rd_head,
-    rd_rows,
-    summary_cell,
-)
+from hdac.bench.tables import bd_cell, bd_rows, marked, rd_head, rd_rows
 from hdac.bench.times import TIME_HEAD, TIME_NOTE, time_rows
 from hdac.bench.worst import worst_head, worst_rows
 from hdac.errors import HdacError
@@ -138,7 +132,7 @@ def _plotly() -> str:
 def _shares(run: Run) -> list[Table]:
     """The network's share, payload, and time, which two runs do not have in common."""
     time = Table("Time", TIME_NOTE.strip(), [*TIME_HEAD], time_rows(run))
-    return [*share_tables(run, summary_cell), *([time] if time.rows else [])]
+    return [*share_tables(run, bd_cell), *([time] if time.rows else [])]
 
 
 def _figures(run: Run) -> list[tuple[str, str]]:

@@ -26,6 +26,7 @@ def compared(values: list[float | None]) -> Comparison:
 def test_cells() -> None:
     assert summary_cell(compared([-10.0, -20.0])) == "-15.0 % [-20.0, -10.0]"
     assert summary_cell(compared([-10.0, -20.0, None])) == "-15.0 % [-20.0, -10.0] of 2/3 clips"
+    assert summary_cell(compared([-10.0])) == "-10.0 %"
     assert summary_cell(compared([None, None])) == "n/a (overlap 10 %)"
     assert summary_cell(compared([-10.0, None, None])) == "n/a (overlap 33 %, 1 of 3 clips)"
 
