@@ -1,9 +1,12 @@
-"""What stands above the tables of a run: what they measured, what is missing."""
+"""What stands above the tables of a run: what they measured, by which version, what is missing."""
 
 from __future__ import annotations
 
+from collections import Counter
+
 from hdac.bench.analysis import Run, cap, label, rate_point
 from hdac.bench.names import number_text
+from hdac.bench.stale import version_of
 from hdac.metrics.registry import METRICS
 
 
@@ -27,9 +30,7 @@ def about(run: Run) -> str:
     slow = [c.title for m in run.metrics if (c := METRICS[m].contract).sampled]
     if a.every > 1 and slow:
         lines.append(f"{', '.join(slow)}: mean over every {a.every}th frame.")
-    made = (p.record["decides"].get("weights") for p in run.points.values() if not p.error)
-    if models := sorted({str(m) for m in made if m}):
-        lines.append(f"Weights: {', '.join(models)}.")
+    lines += [*_versions(run), *stale_lines(run)]
     lines += [f"Made elsewhere: {n} ({c.archived})." for n, c in a.codecs.items() if c.archived]
     lines += [f"Not run: {name} ({c.skipped})." for name, c in a.codecs.items() if c.skipped]
     lines += [f"Metric not available: {k} ({why})." for k, why in a.unavailable_metrics.items()]
@@ -74,3 +75,29 @@ def _caps(run: Run) -> list[str]:
         if frames:
             lines.append(f"{label(metric)}: {frames} frames are in means as {cap(metric):g}.")
     return lines
+
+
+def _versions(run: Run) -> list[str]:
+    """What made the points of hdac."""
+    codecs: dict[str, dict[str, None]] = {}
+    for p in run.points.values():
+        if not p.error and (version := version_of(p.record)):
+            codecs.setdefault(version.text(), {})[p.codec] = None
+    return [f"Made by {text}: {', '.join(names)}." for text, names in codecs.items()]
+
+
+def stale_lines(run: Run) -> list[str]:
+    """Which points are of another version than the hdac that reports them, and how; those that
+    were made before the experiment said what it says now."""
+    found, left = dict[str, Counter[str]](), Counter[str]()
+    for name, reasons in run.stale.items():
+        found.setdefault("; ".join(reasons), Counter())[run.points[name].codec] += 1
+    for name in run.outdated:
+        left[run.points[name].codec] += 1
+    lines = [f"Stale: {_counts(codecs)} ({reason})." for reason, codecs in found.items()]
+    return [*lines, *([f"Stale and left out, to be made again: {_counts(left)}."] if left else [])]
+
+
+def _counts(codecs: Counter[str]) -> str:
+    named = (f"{count} of {name}" for name, count in codecs.items())
+    return f"{codecs.total()} points: {', '.join(named)}"

@@ -22,6 +22,7 @@ from hdac.bench.bd import (
 )
 from hdac.bench.manifest import Manifest, load_manifest
 from hdac.bench.results import Point, Store
+from hdac.bench.stale import stale
 from hdac.metrics.ms_ssim import CAP_DB, decibels
 from hdac.metrics.registry import METRICS
 
@@ -35,11 +36,13 @@ IN_DB = ("ms-ssim-y", "ms-ssim-rgb")
 
 @dataclass(frozen=True)
 class Run:
-    """Everything of one results folder. `points`: name -> point, failed ones too."""
+    """Everything of one results folder. `points`: name -> point, failed ones too; `outdated`: name
+    -> record of points that were made, but not as the experiment says now: they are in no table."""
 
     folder: Path
     about: Manifest
     points: dict[str, Point]
+    outdated: dict[str, dict[str, Any]] = field(default_factory=dict)
     curves: dict[tuple[str, str, str], Curve | str] = field(default_factory=dict)
 
     @property
@@ -75,6 +78,18 @@ class Run:
         ours = [name for name, codec in self.about.codecs.items() if codec.kind == "hdac"]
         chosen = dict.fromkeys([*self.about.anchors[:1], *ours])
         return [name for name in chosen if name in self.codecs]
+
+    @cached_property
+    def stale(self) -> dict[str, list[str]]:
+        """Points in the tables that are of another version than this installation: name -> how."""
+        made = {name: p for name, p in self.points.items() if not p.error}
+        found = {name: stale(p.record, self.about.every) for name, p in made.items()}
+        return {name: reasons for name, reasons in found.items() if reasons}
+
+    @cached_property
+    def stale_codecs(self) -> set[str]:
+        """Those with at least one stale point."""
+        return {self.points[name].codec for name in self.stale}
 
     @cached_property
     def table(self) -> Any:
@@ -133,15 +148,18 @@ class Run:
 
 def load(folder: Path) -> Run:
     """Reads `experiment.json` and the points. Raises `UsageError`."""
-    about, store, points = load_manifest(folder), Store(folder), {}
+    about, store = load_manifest(folder), Store(folder)
+    points, outdated = dict[str, Point](), dict[str, dict[str, Any]]()
     for entry in about.points:
         record, error = store.load(entry.name, entry.key), store.error(entry.name, entry.key)
         if record is None and not error:
             error = NOT_MADE
+            if (old := store.load(entry.name)) is not None:
+                outdated[entry.name] = old
         value = float(entry.value)
         known = {} if error or record is None else record
         points[entry.name] = Point(entry.sequence, entry.codec, value, known, error)
-    return Run(folder, about, points)
+    return Run(folder, about, points, outdated)
 
 
 def missing(points: list[Point]) -> str:

@@ -38,7 +38,7 @@ _NUMBER = re.compile(r"\{(?:value|width|height|fps_round|frames)\}")
 #: Libraries that every source is read with.
 _READING = ("av", "libavcodec", "numpy")
 #: Packages and modules of hdac that decide what `hdac encode` and `hdac decode` make.
-_CODE = (
+CODE = (
     "bitstream", "codec", "layers", "motion", "runtime", "nets", "video/picture", "video/reader",
     "video/writer",
 )  # fmt: skip
@@ -273,7 +273,7 @@ class Hdac(BenchCodec):
         found: dict[str, Any] = {
             "recipe": recipe.settings(),
             "weights": None if recipe.mode == "base" else recipe.network.digest,
-            "code": code_version(*_CODE),
+            "code": code_version(*CODE),
             "libraries": library_versions(*_READING, "openvino"),
         }
         if recipe.base_codec != "vvc":

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from hdac.bench.codecs import BenchCodec, Hdac, Job
 from hdac.bench.commands import Ran, run_command, shown
 from hdac.bench.datasets import VARIABLE, Source, file_hash
+from hdac.bench.environment import made_here
 from hdac.bench.payload import stream_payload
 from hdac.bench.raw import read_clip, read_raw
 from hdac.codec.files import inspect
@@ -202,6 +203,7 @@ def point_record(task: PointTask, clip: Clip, coded: Coded) -> dict[str, Any]:
         "bits": bits,
         "payload_bits": 8 * size - bits["header"] if bits else payload,
         "decides": codec.decides(),
+        "made": made_here(),
         "results": {
             "bitrate": [round(size * 8 * float(clip.fps) / count / 1000, 6)],
             "bpp": [round(size * 8 / (count * width * height), 8)],

@@ -84,6 +84,8 @@ def sound(record: Any) -> bool:
             and all(isinstance(v, int | float) for v in (*numbers, *seconds))
             and all(isinstance(v, int) and v > 0 for v in sizes)
             and isinstance(record["decides"], dict)
+            and isinstance(record.get("made", {}), dict)
+            and isinstance(record.get("metric_code", {}), dict)
             and all(isinstance(n, int) for n in record.get("capped", {}).values())
             and all(isinstance(why, str) for why in record.get("unavailable", {}).values())
             and all(isinstance(note, str) for note in record.get("notes", []))
@@ -166,6 +168,8 @@ class Store:
                 for k, v in record["seconds"].items()
             }
             frames = {**self.frames(task.name), **frames}
+            if task.stream is not None:  # coded then, measured now
+                record["made"] = old.get("made", {})
         write_atomically(self.path(task.name, task.codec.recipe.suffix), outcome.stream)
         write_atomically(self.path(task.name, ".frames.json"), json.dumps(frames).encode())
         write_atomically(self.path(task.name, ".log"), outcome.log.encode())

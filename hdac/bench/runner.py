@@ -28,17 +28,23 @@ class RunSummary(NamedTuple):
     skipped: dict[str, str]
 
 
-def plan(
-    experiment: Experiment, store: Store, data: str | None, force: bool = False
-) -> tuple[list[PointTask], list[PointTask], dict[str, str]]:
-    """All tasks of codecs that run here, those that are still to do, and why the other codecs do
-    not run."""
+class Plan(NamedTuple):
+    """tasks: of all points of codecs that run here; waiting: those that are still to do; skipped:
+    codec -> why it does not run."""
+
+    tasks: list[PointTask]
+    waiting: list[PointTask]
+    skipped: dict[str, str]
+
+
+def plan(experiment: Experiment, store: Store, data: str | None, force: bool = False) -> Plan:
+    """What a run would do; writes nothing."""
     skipped = {c.name: why for c in experiment.codecs if (why := c.unavailable())}
     sources = find_sources(experiment.recipe.set, data, experiment.recipe.sequences)
     for source in sources:
         check_rate(source.path)
     tasks = [t for t in experiment.tasks(sources) if t.codec.name not in skipped]
-    return tasks, to_do(tasks, store, force), skipped
+    return Plan(tasks, to_do(tasks, store, force), skipped)
 
 
 def run(
@@ -81,7 +87,8 @@ def run(
             if scheduler:
                 _check_nodes(client)
             run_tasks(client, execute, waiting, PointOutcome, done)
-    return RunSummary(count - len(failed), len(tasks) - len(waiting), failed, skipped)
+    made, kept = count - len(failed), len(tasks) - len(waiting)
+    return RunSummary(made, kept, failed, skipped)
 
 
 #: Our own code that makes and measures a point.

@@ -1,10 +1,11 @@
-"""Tables of a run: markdown, LaTeX (booktabs), CSV, xlsx. The same points give the same bytes."""
+"""Tables of a run: markdown, LaTeX (booktabs), CSV, xlsx. The same points give the same bytes from
+the same hdac: another one marks what it would make otherwise as stale."""
 
 from __future__ import annotations
 
 import lzma
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from hdac.atomic import write_atomically
 from hdac.bench.about import about
@@ -91,18 +92,19 @@ def dropped_lines(found: list[Comparison], anchor: str, metrics: Sequence[str]) 
 
 DETAIL_HEAD = (
     "metric", "anchor", "codec", "sequence", "bd_rate_pchip_percent", "bd_rate_akima_percent",
-    "overlap", "bd_quality_pchip", "low_95", "high_95", "note",
+    "overlap", "bd_quality_pchip", "low_95", "high_95", "note", "stale",
 )  # fmt: skip
 
 
-def detail_rows(found: list[Comparison]) -> list[list[object]]:
+def detail_rows(found: list[Comparison], stale: Collection[str] = ()) -> list[list[object]]:
     """`bd.csv`: one line a sequence, and the means, of every comparison; `common` is the mean over
-    the clips that all codecs have that have a mean."""
+    the clips that all codecs have that have a mean. `stale`: codecs that have stale points."""
     rows: list[list[object]] = []
 
     def add(c: Comparison, name: str, numbers: Sequence[_Number], note: str) -> None:
         cells = map(_round, numbers, (3, 3, 3, 5, 3, 3))
-        rows.append([c.metric, c.anchor, c.codec, name, *cells, note])
+        marks = [what for what in ("anchor", "codec") if getattr(c, what) in stale]
+        rows.append([c.metric, c.anchor, c.codec, name, *cells, note, " and ".join(marks)])
 
     for c in found:
         for name, rate in c.rate.items():
@@ -141,28 +143,35 @@ def rd_head(run: Run) -> list[str]:
 def rd_rows(run: Run) -> list[list[object]]:
     """`rd.csv`: one line a point."""
     rows = []
-    for p in run.points.values():
+    for name, p in run.points.items():
         head: list[object] = [p.sequence, p.codec, number_text(p.value)]
         if p.error:
             status = "failed" if p.error != NOT_MADE else NOT_MADE
             rows.append([*head, *[""] * (len(rd_head(run)) - 4), status])
             continue
         bits, record = p.record["bits"] or {}, p.record
+        status = "stale" if name in run.stale else "ok"
         payload = payload_kbps(record)
         rate = [round(p.kbps, 4), record["results"]["bpp"][0], _round(payload, 4) or "n/a"]
         scores = [_round(p.score(m), 6) for m in run.metrics]
         layers = [bits.get(layer, "") for layer in LAYERS]
-        rows.append([*head, *rate, *scores, *layers, record["frames"], record["fps"], "ok"])
+        rows.append([*head, *rate, *scores, *layers, record["frames"], record["fps"], status])
     return rows
 
 
 # ---- writing
 
 
+def mark(run: Run, codec: str) -> str:
+    """Its name, and whether its points were made elsewhere or by another version."""
+    marks = ["archived"] if run.about.codecs[codec].archived else []
+    marks += ["stale"] if codec in run.stale_codecs else []
+    return f"{codec} ({', '.join(marks)})" if marks else codec
+
+
 def marked(run: Run, rows: list[list[str]]) -> list[list[str]]:
-    """Rows of codecs, which say whose points were made elsewhere."""
-    elsewhere = {name for name, codec in run.about.codecs.items() if codec.archived}
-    return [[f"{r[0]} (archived)" if r[0] in elsewhere else r[0], *r[1:]] for r in rows]
+    """Rows of codecs, which say whose points were made elsewhere or by another version."""
+    return [[mark(run, r[0]), *r[1:]] for r in rows]
 
 
 _MEANS = (
@@ -183,25 +192,25 @@ def write_tables(run: Run) -> list[Comparison]:
     text, tex = [f"# {run.about.title}\n", about(run)], []
     labels = list(map(label, run.compared))
     for anchor in run.anchors if labels else ():
-        headline = run.compared[0]
+        headline, name = run.compared[0], mark(run, anchor)
         head, rows = ["BD-rate", *labels], marked(run, bd_rows(found, anchor, run.compared))
         count = len(run.sequences)
-        caption = f"BD-rate against {anchor}, {count} sequences, mean (95 % interval)"
+        caption = f"BD-rate against {name}, {count} sequences, mean (95 % interval)"
         tex.append(latex(head, rows, caption))
         second = [f"{name}: wins/numbers, overlap, Akima, averaged curve" for name in labels]
         by = {c.codec: c for c in found if c.anchor == anchor and c.metric == headline}
         per = [[s, *(c.rate[s].text() for c in by.values())] for s in run.sequences]
         text += [
-            f"## BD-rate against {anchor}\n",
+            f"## BD-rate against {name}\n",
             _MEANS,
             markdown(head, rows),
             *([_list(lines)] if (lines := dropped_lines(found, anchor, run.compared)) else ()),
             markdown(
-                [f"against {anchor}", *second],
+                [f"against {name}", *second],
                 marked(run, bd_rows(found, anchor, run.compared, _second_cell)),
             ),
             f"Per sequence, {label(headline)}:\n",
-            markdown(["sequence", *by], per),
+            markdown(["sequence", *(mark(run, codec) for codec in by)], per),
         ]
     published = published_rows(run.about.set)
     for table in share_tables(run, bd_cell):
@@ -216,7 +225,7 @@ def write_tables(run: Run) -> list[Comparison]:
     ]
     own = [c for c in own_comparisons(run) if c.anchor not in run.anchors]
     sheets: dict[str, Sheet] = {
-        "BD": (DETAIL_HEAD, detail_rows([*found, *own])),
+        "BD": (DETAIL_HEAD, detail_rows([*found, *own], run.stale_codecs)),
         "RD": (rd_head(run), rd_rows(run)),
     }
     files = {

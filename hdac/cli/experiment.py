@@ -16,6 +16,8 @@ from hdac.cli.common import add_json, result, say, say_notes
 
 if TYPE_CHECKING:
     from hdac.bench.experiment import Experiment
+    from hdac.bench.results import Store
+    from hdac.bench.runner import Plan
 
 
 def add_arguments(sub: argparse.ArgumentParser) -> None:
@@ -81,14 +83,7 @@ def _run(options: argparse.Namespace, experiment: Experiment) -> int:
     store = Store(options.out or Path("results") / experiment.name)
     jobs = check_jobs(options.jobs)
     if options.dry_run:
-        tasks, waiting, skipped = plan(experiment, store, options.data, options.force)
-        measuring = {t.name: f"measure {', '.join(t.metrics)}" for t in waiting if t.stream}
-        lines = [f"{t.name}: {measuring.get(t.name, 'code, decode, measure')}" for t in waiting]
-        lines += [f"{name}: not run here ({reason})" for name, reason in skipped.items()]
-        lines.append(f"{len(waiting)} of {len(tasks)} points would run")
-        data = {"points": len(tasks), "to_do": [t.name for t in waiting], "skipped": skipped}
-        result(options, data, "\n".join(lines))
-        return 0
+        return _dry_run(options, plan(experiment, store, options.data, options.force), store)
     progress, scheduler, force = progress_lines(), options.scheduler, options.force
     summary = run(experiment, store, options.data, jobs, scheduler, force, progress)
     for name, reason in summary.skipped.items():
@@ -98,12 +93,31 @@ def _run(options: argparse.Namespace, experiment: Experiment) -> int:
     return _report(options, store.folder, experiment, summary._asdict())
 
 
+def _dry_run(options: argparse.Namespace, would: Plan, store: Store) -> int:
+    from hdac.bench.stale import reasons
+
+    tasks, waiting, skipped = would.tasks, would.waiting, would.skipped
+    measuring = {t.name: f"measure {', '.join(t.metrics)}" for t in waiting if t.stream}
+    lines = [f"{t.name}: {measuring.get(t.name, 'code, decode, measure')}" for t in waiting]
+    lines += [f"{name}: not run here ({reason})" for name, reason in skipped.items()]
+    lines.append(f"{len(waiting)} of {len(tasks)} points would run")
+    found = reasons(waiting, store)
+    lines += [f"  {count} {reason}" for reason, count in found.most_common()]
+    data = {
+        "points": len(tasks), "to_do": [t.name for t in waiting], "skipped": skipped,
+        "reasons": dict(found),
+    }  # fmt: skip
+    result(options, data, "\n".join(lines))
+    return 0
+
+
 def _report(
     options: argparse.Namespace,
     folder: Path,
     experiment: Experiment | None,
     summary: dict[str, object],
 ) -> int:
+    from hdac.bench.about import stale_lines
     from hdac.bench.analysis import load
     from hdac.bench.archive import adopt
     from hdac.bench.compressai import beside, pixel_rate, read_extra, write_aggregates
@@ -117,6 +131,8 @@ def _report(
     run = load(folder)
     extra, notes = beside(run, [read_extra(path, pixel_rate(run)) for path in options.extra])
     say_notes("--extra", notes)
+    for line in stale_lines(run):
+        say(f"hdac: {line}")
     found = write_tables(run)
     write_aggregates(run)
     write_figures(run, extra)
@@ -124,6 +140,7 @@ def _report(
     failed, count = sum(bool(p.error) for p in run.points.values()), len(run.points)
     data = {
         **summary, "folder": str(folder), "points": count, "failed_points": failed,
+        "stale_points": len(run.stale) + len(run.outdated),
         "reports": [str(p) for p in pages],
     }  # fmt: skip
     made = f"{summary['made']} points made, {summary['kept']} kept, " if summary else ""
