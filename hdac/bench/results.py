@@ -96,7 +96,8 @@ def sound(record: Any) -> bool:
 
 class Store:
     """The points of one experiment: `points.jsonl`, a line a point with its record and why its last
-    try failed; in `points/` what is not published: coded files, values frame by frame, logs.
+    try failed; in `points/` what is not published: coded files, values frame by frame, logs;
+    `orphans.jsonl` has the lines of points that the experiment no longer has.
 
     One process at a time writes to a folder.
     """
@@ -105,6 +106,7 @@ class Store:
         self.folder = folder
         self.points = folder / "points"
         self.table = folder / "points.jsonl"
+        self.orphans = folder / "orphans.jsonl"
         self._known: tuple[int, dict[str, dict[str, Any]]] | None = None
 
     def path(self, name: str, suffix: str) -> Path:
@@ -113,23 +115,43 @@ class Store:
     def _lines(self) -> dict[str, dict[str, Any]]:
         """Lines by the name of their point, read anew where the file is another; those that are not
         readable are left out: their points were not made."""
-        try:
-            written = self.table.stat().st_mtime_ns
-            if self._known is None or self._known[0] != written:
-                text = self.table.read_text(encoding="utf-8")
-                found = [line for t in text.splitlines() if (line := _line(t))]
-                self._known = written, {str(line["name"]): line for line in found}
-        except (OSError, ValueError):
-            return {}
+        written = _written(self.table)
+        if self._known is None or self._known[0] != written:
+            self._known = written, _read_lines(self.table)
         return self._known[1]
 
     def put(self, name: str, **changes: object) -> None:
         """Changes a point's line, or begins one."""
         lines = self._lines()
-        lines = {**lines, name: {"name": name, **lines.get(name, {}), **changes}}
-        rows = (as_line(lines[key]) for key in sorted(lines))
-        write_atomically(self.table, "".join(rows).encode())
-        self._known = self.table.stat().st_mtime_ns, lines
+        self._write({**lines, name: {"name": name, **lines.get(name, {}), **changes}})
+
+    def _write(self, lines: dict[str, dict[str, Any]]) -> None:
+        _write_lines(self.table, lines)
+        self._known = _written(self.table), lines
+
+    def recall(self, names: Iterable[str]) -> list[str]:
+        """Looks at what `put_aside` put aside of these points as if it were in the table, where the
+        next write has it; which of them came back."""
+        aside, lines = _read_lines(self.orphans), self._lines()
+        back = {name: aside[name] for name in names if name in aside and name not in lines}
+        if back:
+            self._known = _written(self.table), {**lines, **back}
+        return list(back)
+
+    def put_aside(self, names: Iterable[str]) -> None:
+        """Moves the lines of these points to `orphans.jsonl`, and writes what was recalled; their
+        files stay in `points/`. A line is in one of both at any time."""
+        lines, aside = self._lines(), _read_lines(self.orphans)
+        moved = {name: lines[name] for name in names}
+        kept = {name: line for name, line in lines.items() if name not in moved}
+        if moved:
+            _write_lines(self.orphans, {**aside, **moved})
+        self._write(kept)
+        left = {name: line for name, line in {**aside, **moved}.items() if name not in kept}
+        if left:
+            _write_lines(self.orphans, left)
+        else:
+            self.orphans.unlink(missing_ok=True)
 
     def names(self) -> list[str]:
         return list(self._lines())
@@ -190,6 +212,25 @@ class Store:
             return str(found["error"]) if key in ("", found["key"]) else ""
         except (KeyError, TypeError):
             return ""
+
+
+def _written(path: Path) -> int:
+    """When a file was; 0 without one."""
+    return path.stat().st_mtime_ns if path.exists() else 0
+
+
+def _read_lines(path: Path) -> dict[str, dict[str, Any]]:
+    """By the name of their point; without a file, none."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return {}
+    return {str(line["name"]): line for t in text.splitlines() if (line := _line(t))}
+
+
+def _write_lines(path: Path, lines: dict[str, dict[str, Any]]) -> None:
+    rows = (as_line(lines[key]) for key in sorted(lines))
+    write_atomically(path, "".join(rows).encode())
 
 
 def _line(text: str) -> dict[str, Any] | None:

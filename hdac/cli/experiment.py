@@ -90,6 +90,10 @@ def _run(options: argparse.Namespace, experiment: Experiment) -> int:
         say(f"hdac: {name} was not run: {reason}")
     for name, reason in summary.failed.items():
         say(f"hdac: {name} failed: {reason}")
+    if summary.orphans:
+        say(f"hdac: {_orphans(summary.orphans, store, 'were put aside')}")
+    if summary.recalled:
+        say(f"hdac: {summary.recalled} points came back from {store.orphans}")
     return _report(options, store.folder, experiment, summary._asdict())
 
 
@@ -103,12 +107,23 @@ def _dry_run(options: argparse.Namespace, would: Plan, store: Store) -> int:
     lines.append(f"{len(waiting)} of {len(tasks)} points would run")
     found = reasons(waiting, store)
     lines += [f"  {count} {reason}" for reason, count in found.most_common()]
+    if would.recalled:
+        lines.append(f"{len(would.recalled)} points would come back from {store.orphans}")
+    if would.orphans:
+        lines.append(_orphans(len(would.orphans), store, "would be put aside"))
     data = {
         "points": len(tasks), "to_do": [t.name for t in waiting], "skipped": skipped,
-        "reasons": dict(found),
+        "reasons": dict(found), "orphans": would.orphans, "recalled": would.recalled,
     }  # fmt: skip
     result(options, data, "\n".join(lines))
     return 0
+
+
+def _orphans(count: int, store: Store, done: str) -> str:
+    return (
+        f"{count} points that the experiment no longer has {done}: in {store.orphans}, their files "
+        "stay in points/; they come back when it has them again"
+    )
 
 
 def _report(
