@@ -101,3 +101,28 @@ def stale_lines(run: Run) -> list[str]:
 def _counts(codecs: Counter[str]) -> str:
     named = (f"{count} of {name}" for name, count in codecs.items())
     return f"{codecs.total()} points: {', '.join(named)}"
+
+
+def version_head() -> list[str]:
+    return ["codec", "points", "code", "commit", "format", "weights", "tool", "day", "stale"]
+
+
+def version_rows(run: Run) -> list[list[str]]:
+    """What made the points of each codec, by which tool, when, and how many are stale now."""
+    days: dict[tuple[str, ...], list[tuple[str, bool]]] = {}
+    for name, p in run.points.items():
+        if p.error:
+            continue
+        made, version = p.record.get("made", {}), version_of(p.record)
+        ours = (version.code[:8], version.weights) if version else ("", "")
+        format_, commit = (str(made.get(key, "")) for key in ("format", "commit"))
+        tool = str(p.record["decides"].get("tool", ""))
+        key = (p.codec, ours[0], commit, format_, ours[1], tool)
+        days.setdefault(key, []).append((str(made.get("date", "")), name in run.stale))
+    rows = []
+    for (codec, *made_by), points in days.items():
+        spread = sorted({day for day, _ in points if day})
+        when = " to ".join(dict.fromkeys([*spread[:1], *spread[-1:]]))
+        count = sum(is_stale for _, is_stale in points)
+        rows.append([codec, str(len(points)), *made_by, when, str(count) if count else ""])
+    return rows

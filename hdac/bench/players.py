@@ -3,7 +3,6 @@ values frame by frame."""
 
 from __future__ import annotations
 
-import base64
 import os
 import tempfile
 from collections.abc import Iterable
@@ -138,19 +137,19 @@ class _Players:
         for i in ours:
             if scores := tiles[i]["frames"].get(metric):
                 worst += strips(clip, names, pictures, i, scores, higher_is_better(metric))
-        video = base64.b64encode(video_of(pictures, clip.fps)).decode()
         return {
             "sequence": source.name, "media": source.media, "near": near, "fps": float(clip.fps),
             "count": len(clip.pictures), "width": clip.size[0], "height": clip.size[1],
-            "tiles": tiles, "worst": worst, "src": f"data:video/mp4;base64,{video}",
+            "tiles": tiles, "worst": worst, "data": video_of(pictures, clip.fps),
         }  # fmt: skip
 
 
 def players(
     run: Run, experiment: Experiment | None = None, data: str | None = None
 ) -> tuple[list[dict[str, Any]], list[str]]:
-    """One entry for each sequence and rate, and the codecs that are left out because their recipes
-    are not here. Raises `HdacError` if the clips or the coded files are not there."""
+    """One entry for each sequence and rate (`data`: the video), and the codecs that are left out
+    because their recipes are not here. Raises `HdacError` if the clips or the coded files are not
+    there."""
     codecs = codecs_here(run.shown, experiment)
     absent = [name for name in run.shown if name not in codecs]
     if len(absent) == len(run.shown):

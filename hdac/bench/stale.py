@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from hdac.bench.codecs import CODE, HdacRecipe
-from hdac.bench.environment import code_version
+from hdac.bench.environment import code_version, commit
 from hdac.bench.experiment import metric_code, missing_metrics
 from hdac.bench.point import PointTask
 from hdac.bench.results import Store
@@ -66,6 +66,11 @@ def code_here() -> str:
     return code_version(*CODE)
 
 
+def here() -> str:
+    """This installation, in words."""
+    return f"{_code(code_here(), commit())}, format {VERSION}"
+
+
 @cache
 def _metric_here(metric: str, every: int) -> str:
     return metric_code(metric, every)
@@ -88,8 +93,8 @@ def _other_weights(settings: Any, weights: str) -> list[str]:
         return []
     defaults = {"model": HdacRecipe.model, "mode": HdacRecipe.mode, "tune": HdacRecipe.tune}
     names = {**defaults, "precision": HdacRecipe.precision}
-    here = _weights_here(*(str(settings.get(name, other)) for name, other in names.items()))
-    return [f"weights {weights}, here {here}"] if here not in ("", weights) else []
+    found = _weights_here(*(str(settings.get(name, other)) for name, other in names.items()))
+    return [f"weights {weights}, here {found}"] if found not in ("", weights) else []
 
 
 def stale(record: dict[str, Any], every: int) -> list[str]:

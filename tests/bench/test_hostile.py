@@ -78,7 +78,7 @@ def test_a_report_runs_no_command_of_the_results(results: Path, hdac: Run, tmp_p
         assert not marker.exists()
     page = (results / "report.html").read_text()
     assert "No players here: no recipe here of mine; name the experiment with --recipe" in page
-    assert "data:video" not in page
+    assert not (results / "report-files").exists()
 
 
 def test_codecs_of_a_recipe_that_the_user_named(
@@ -89,7 +89,7 @@ def test_codecs_of_a_recipe_that_the_user_named(
     assert "folder:/ is no set of this installation" in (results / "report.html").read_text()
     code, _, _ = hdac("experiment", "report", results, "--recipe", honest[0])
     assert code == 0
-    assert "data:video" in (results / "report.html").read_text()
+    assert list((results / "report-files").glob("*.mp4"))
 
 
 def test_clips_are_private_if_the_set_says_so(
@@ -100,8 +100,8 @@ def test_clips_are_private_if_the_set_says_so(
     private = type(source)(source.name, source.path, source.sha256, "private")
     monkeypatch.setattr("hdac.bench.players.find_sources", lambda *_: [private])
     hdac("experiment", "report", results)
-    assert "data:video" not in (results / "report.html").read_text()
-    assert "data:video" in (results / "report-players.html").read_text()
+    assert not (results / "report-files").exists()
+    assert list((results / "report-players-files").glob("*.mp4"))
 
 
 @pytest.mark.parametrize(
