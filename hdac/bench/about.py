@@ -30,7 +30,7 @@ def about(run: Run) -> str:
     slow = [c.title for m in run.metrics if (c := METRICS[m].contract).sampled]
     if a.every > 1 and slow:
         lines.append(f"{', '.join(slow)}: mean over every {a.every}th frame.")
-    lines += [*_versions(run), *stale_lines(run)]
+    lines += [*made_by(run), *stale_lines(run)]
     lines += [f"Made elsewhere: {n} ({c.archived})." for n, c in a.codecs.items() if c.archived]
     lines += [f"Not run: {name} ({c.skipped})." for name, c in a.codecs.items() if c.skipped]
     lines += [f"Metric not available: {k} ({why})." for k, why in a.unavailable_metrics.items()]
@@ -77,7 +77,7 @@ def _caps(run: Run) -> list[str]:
     return lines
 
 
-def _versions(run: Run) -> list[str]:
+def made_by(run: Run) -> list[str]:
     """What made the points of hdac."""
     codecs: dict[str, dict[str, None]] = {}
     for p in run.points.values():

@@ -1,8 +1,10 @@
-"""Run an experiment, report it, or list what there is: sets x codecs x rate points x metrics.
+"""Run an experiment, report it, compare two runs, or list what there is: sets x codecs x rate
+points x metrics.
 
 `run` makes the points that are not there yet (a run that was killed goes on), then tables, figures
 and report.html. `report` takes a results folder as data: what decodes its files are the recipes of
-this installation, or those of the experiment that --recipe names.
+this installation, or those of the experiment that --recipe names. `diff` says which points and
+BD-rates two results folders do not have in common.
 """
 
 from __future__ import annotations
@@ -12,7 +14,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hdac.atomic import write_atomically
 from hdac.cli.common import add_json, result, say, say_notes
+from hdac.errors import UsageError
 
 if TYPE_CHECKING:
     from hdac.bench.experiment import Experiment
@@ -42,6 +46,13 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
         text = "a page without videos: decoding them again takes minutes"
         action.add_argument("--no-players", action="store_true", help=text)
         add_json(action)
+    compare = actions.add_parser("diff", help="what changed between two results folders")
+    compare.add_argument("a", metavar="A", type=Path, help="the results of before")
+    compare.add_argument("b", metavar="B", type=Path, help="the results of now")
+    text = "also write one line a value that differs"
+    compare.add_argument("--csv", metavar="OUT.csv", type=Path, help=text)
+    compare.add_argument("-f", "--force", action="store_true", help="overwrite OUT.csv")
+    add_json(compare)
     add_json(actions.add_parser("list", help="the recipes that there are"))
 
 
@@ -59,6 +70,8 @@ def run(options: argparse.Namespace) -> int:
 
     if options.action == "list":
         return _list(options)
+    if options.action == "diff":
+        return _diff(options)
     if options.action == "report":
         recipe = load_experiment(options.recipe) if options.recipe else None
         return _report(options, options.folder, recipe, {})
@@ -72,6 +85,28 @@ def _list(options: argparse.Namespace) -> int:
     titles = {n: str(read_toml(find_recipe("experiments", n)).get("title", "")) for n in names}
     lines = "\n".join(f"{name:20} {title}" for name, title in titles.items())
     result(options, {"experiments": titles}, lines)
+    return 0
+
+
+def _diff(options: argparse.Namespace) -> int:
+    from hdac.bench.analysis import load
+    from hdac.bench.cells import csv_text
+    from hdac.bench.diff import HEAD, csv_rows, diff, text
+
+    table: Path | None = options.csv
+    if table and table.exists() and not options.force:
+        raise UsageError(f"{table} exists; choose another name or give -f to overwrite it")
+    a, b = load(options.a), load(options.b)
+    found = diff(a, b)
+    rows = csv_rows(found)
+    if table:
+        write_atomically(table, csv_text(HEAD, rows).encode())
+    data: dict[str, object] = {
+        "a": str(options.a), "b": str(options.b), "same_points": sum(found.same.values()),
+        "changed_points": len(found.points), "changed_bd_rates": len(found.rates),
+        "differences": [dict(zip(HEAD, row, strict=True)) for row in rows],
+    }  # fmt: skip
+    result(options, data, text(a, b, found))
     return 0
 
 
