@@ -11,8 +11,9 @@ from typing import Any
 
 import pandas as pd
 
-from hdac.bench.analysis import label
+from hdac.bench.analysis import label, load
 from hdac.bench.cells import markdown, unquoted
+from hdac.bench.means import mean_head, mean_rows, means_note
 
 ROOT = Path(__file__).parents[1]
 RESULTS, PAGE, README = ROOT / "results", ROOT / "docs" / "results.md", ROOT / "README.md"
@@ -41,50 +42,67 @@ def read(folder: Path, name: str) -> dict[str, Any]:
 
 
 def means(folder: Path) -> pd.DataFrame:
-    """The rows of bd.csv that are means over the sequences."""
+    """The means over the sequences in bd.csv: `common`, over the clips that all codecs have, with
+    what the row over all clips of a codec says as `own` and `note`."""
     table = pd.read_csv(folder / "bd.csv", keep_default_na=False)
     table[["anchor", "codec"]] = table[["anchor", "codec"]].map(unquoted)
-    return table[table.sequence == "mean"]
+    keys = ["metric", "anchor", "codec"]
+    common = table[table.sequence == "common"].set_index(keys)
+    own = table[table.sequence == "mean"].set_index(keys)
+    joined = (
+        own[["stale", "note"]]
+        .assign(own=own.bd_rate_pchip_percent)
+        .join(common[["bd_rate_pchip_percent", "low_95", "high_95"]].assign(clips=common.note))
+    )
+    return joined.fillna("").reset_index()
 
 
 def cell(row: Any) -> str:
-    """Mean BD-rate and its interval, or why there is none."""
-    if row.bd_rate_pchip_percent == "":
+    """Mean BD-rate over the clips that all have and its interval, beside it that over all clips of
+    a codec that has more; or why there is none."""
+    if row.own == "":
         return str(row.note).partition(";")[0]
-    mean, low, high = map(float, (row.bd_rate_pchip_percent, row.low_95, row.high_95))
     counts = [int(part.split()[0]) for part in row.note.split(", ")]
-    some = f" of {sum(counts[:3])}/{sum(counts)} clips" if counts[3] else ""
-    return f"{mean:+.1f} % [{low:+.1f}, {high:+.1f}]{some}"
+    own, total, clips = sum(counts[:3]), sum(counts), int(row.clips.split()[0])
+    more = f"; {own} clip{'s' * (own > 1)}: {float(row.own):+.1f} %" if own > clips else ""
+    if row.bd_rate_pchip_percent == "":
+        return f"n/a ({clips} of {total} clips in common){more}"
+    interval = f" [{float(row.low_95):+.1f}, {float(row.high_95):+.1f}]" if row.low_95 != "" else ""
+    some = f" of {clips}/{total} clips" if clips < total else ""
+    return f"{float(row.bd_rate_pchip_percent):+.1f} %{interval}{some}{more}"
 
 
 def bd_table(
     folder: Path, anchor: str, metrics: list[str], codecs: dict[str, str], title: str = ""
 ) -> str:
-    """Codecs x metrics against one anchor (`title`: its own); `codecs`: name -> title, in order."""
+    """Codecs x metrics against one anchor; `codecs`: name -> title, in order. With a `title` for
+    the anchor the table is short: where all cells are of the same clips, its head says how many,
+    and the means over more clips are left out."""
     table = means(folder)
     table = table[(table.anchor == anchor) & table.codec.isin(codecs) & table.metric.isin(metrics)]
     cells = table.assign(cell=[cell(row) for row in table.itertuples()])
+    head = f"BD-rate against {title or anchor}"
+    clips = set(cells.clips[cells.clips != ""])
+    if title and len(clips) == 1:
+        (same,) = clips
+        numbers = cells.cell.str.partition(";")[0].str.partition(" of ")[0]
+        cells, head = cells.assign(cell=numbers), f"{head}, {same}"
     grid = cells.pivot(index="codec", columns="metric", values="cell")
-    rows = [[title, *grid.loc[c, metrics]] for c, title in codecs.items() if c in grid.index]
-    return markdown([f"BD-rate against {title or anchor}", *map(label, metrics)], rows)
-
-
-def number(value: float) -> str:
-    return "n/a" if pd.isna(value) else f"{value:.4g}"
+    stale = set(table.codec[table.stale.str.contains("codec")])
+    rows = [
+        [f"{said} (stale)" if c in stale else said, *grid.loc[c, metrics]]
+        for c, said in codecs.items()
+        if c in grid.index
+    ]
+    mark = " (stale)" if table.stale.str.contains("anchor").any() else ""
+    return markdown([f"{head}{mark}", *map(label, metrics)], rows)
 
 
 def rate_table(folder: Path) -> str:
-    """Means over the sequences at each rate point that all sequences have."""
-    table = pd.read_csv(folder / "rd.csv")
-    table["codec"] = table.codec.map(unquoted)
-    metrics = [m for m in read(folder, "experiment.json")["metrics"] if m in table]
-    groups = table[table.status == "ok"].groupby(["codec", "value"], sort=False)
-    found = groups[["kbps", *metrics]].mean()[groups.size() == table.sequence.nunique()]
-    rows = [
-        [codec, f"{value:g}", f"{row.kbps:.2f}", *map(number, row[metrics])]
-        for (codec, value), row in found.iterrows()
-    ]
-    return markdown(["codec", "point", "kbps", *map(label, metrics)], rows)
+    """Means at each rate point."""
+    run = load(folder)
+    head, rows = mean_head(run), mean_rows(run)
+    return means_note(run) + "\n" + markdown(head[:-1], [row[:-1] for row in rows])
 
 
 def section(folder: Path) -> str:
@@ -112,9 +130,11 @@ def page() -> str:
     head = [
         "# Results\n",
         "Made by `python experiments/results_page.py` from `results/`: change nothing by hand.",
-        "BD-rate: mean over the clips, PCHIP on log rate, in brackets the 95 % bootstrap interval;",
-        "negative: fewer bits at equal quality. Rates are those of whole files. What the numbers",
-        "mean, and of which format they are:",
+        "BD-rate: mean over the clips on which every codec of a table that has a mean has a",
+        "number, PCHIP on log rate, in brackets the 95 % bootstrap interval, after a semicolon the",
+        "mean over all clips of a codec that has more; negative: fewer bits at equal quality.",
+        "Rates are those of whole files. Stale: made or measured by another version of hdac than",
+        "wrote the tables. What the numbers mean, and of which format they are:",
         "[docs/measured/results.md](measured/results.md).\n",
     ]
     return "\n".join([*head, *map(section, experiments())])

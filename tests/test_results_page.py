@@ -34,4 +34,22 @@ def test_cells_are_those_of_the_points() -> None:
     for anchor in run.anchors:
         rows = bd_rows(list(comparisons(run)), anchor, run.compared)
         table = page.bd_table(folder, anchor, run.compared, {c: c for c in run.codecs})
-        assert page.markdown(["x"], rows).splitlines()[2:] == table.splitlines()[2:]
+        unmarked = table.replace(" (stale) |", " |")
+        assert page.markdown(["x"], rows).splitlines()[2:] == unmarked.splitlines()[2:]
+
+
+def test_stale_rows_are_marked(tmp_path: Path) -> None:
+    head = "metric,anchor,codec,sequence,bd_rate_pchip_percent,low_95,high_95,note,stale\n"
+    rows = [
+        ("mean", "-20", "-30", "-10", '"2 wins, 0 equal, 1 losses, 0 without a number"'),
+        ("common", "-25", "-26", "-24", "2 of 3 clips"),
+    ]
+    for stale, marks in (("", (False, False)), ("codec", (False, True)), ("anchor", (True, False))):
+        lines = [f"psnr-y,a,b,{','.join(row)},{stale}\n" for row in rows]
+        (tmp_path / "bd.csv").write_text(head + "".join(lines))
+        table = page.bd_table(tmp_path, "a", ["psnr-y"], {"b": "ours"})
+        assert "| -25.0 % [-26.0, -24.0] of 2/3 clips; 3 clips: -20.0 % |" in table
+        assert ("against a (stale)" in table, "| ours (stale) |" in table) == marks
+        short = page.bd_table(tmp_path, "a", ["psnr-y"], {"b": "ours"}, "theirs")
+        assert "| BD-rate against theirs, 2 of 3 clips" in short
+        assert "| -25.0 % [-26.0, -24.0] |" in short
