@@ -21,7 +21,8 @@ from hdac.bench.bd import (
     summarise,
 )
 from hdac.bench.manifest import Manifest, load_manifest
-from hdac.bench.results import Point, Store
+from hdac.bench.names import number_text
+from hdac.bench.results import FRAMES, Point, Store, frames_head, kept_rows
 from hdac.bench.stale import stale
 from hdac.metrics.ms_ssim import CAP_DB, decibels
 from hdac.metrics.registry import METRICS
@@ -115,6 +116,24 @@ class Run:
         table = pd.DataFrame(rows, columns=["sequence", "codec", *numbers])
         return table.astype(dict.fromkeys(numbers, float))
 
+    @cached_property
+    def _kept_frames(self) -> dict[tuple[str, ...], list[list[Any]]]:
+        return kept_rows(self.folder / FRAMES, frames_head(self.metrics))
+
+    def frames(self, name: str) -> dict[str, list[float | None]]:
+        """A point's values frame by frame, by metric: its own, else those of `frames.csv.xz`; empty
+        where neither is here."""
+        if found := self.store.frames(name):
+            return found
+        point = self.points[name]
+        rows = self._kept_frames.get((point.sequence, point.codec, number_text(point.value)), [])
+        columns = zip(*(row[4:] for row in rows), strict=True)
+        values = {
+            metric: [float(cell) if cell else None for cell in column]
+            for metric, column in zip(self.metrics, columns, strict=False)
+        }
+        return {m: column for m, column in values.items() if set(column) != {None}}
+
     def of(self, codec: str, sequence: str | None = None) -> list[Point]:
         """The points of a codec that were made, in the order of its rate parameter."""
         return [
@@ -168,6 +187,17 @@ def missing(points: list[Point]) -> str:
     if not points or set(errors) == {NOT_MADE}:
         return "not made"
     return "failed" if errors else ""
+
+
+def nearest(run: Run, codec: str, sequence: str, kbps: float) -> str | None:
+    """The name of the codec's point on a clip whose rate is nearest to `kbps` on a log scale; None
+    if it has none."""
+    found = {
+        name: abs(np.log(p.kbps / kbps))
+        for name, p in run.points.items()
+        if (p.codec, p.sequence, p.error) == (codec, sequence, "")
+    }
+    return min(found, key=found.__getitem__, default=None)
 
 
 def plain(metric: str) -> str:

@@ -22,6 +22,7 @@ from hdac.bench.datasets import VARIABLE, Source, file_hash
 from hdac.bench.environment import made_here
 from hdac.bench.payload import stream_payload
 from hdac.bench.raw import read_clip, read_raw
+from hdac.bench.refreshes import refresh_frames
 from hdac.codec.files import inspect
 from hdac.errors import HdacError, ToolError, UsageError
 from hdac.metrics.contract import Clip, Scores
@@ -202,6 +203,7 @@ def point_record(task: PointTask, clip: Clip, coded: Coded) -> dict[str, Any]:
         "bytes": size,
         "bits": bits,
         "payload_bits": 8 * size - bits["header"] if bits else payload,
+        "refreshes": refresh_frames(coded.data) if bits else [],
         "decides": codec.decides(),
         "made": made_here(),
         "results": {

@@ -24,6 +24,7 @@ from hdac.bench.bd import MIN_OVERLAP
 from hdac.bench.compressai import Extra
 from hdac.bench.experiment import Experiment
 from hdac.bench.figures import averaged_points, extra_points
+from hdac.bench.looks import looks_of
 from hdac.bench.names import file_stem, number_text
 from hdac.bench.players import players
 from hdac.bench.published import HEAD, TITLE, published_rows
@@ -40,9 +41,6 @@ PRIVATE = (
     "No players here: the clips of this set may not be published. On a machine that has them, "
     "`hdac experiment report` also writes report-players.html."
 )
-_COLOURS = ("#D55E00", "#000000", "#0072B2", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#999999")
-_DASHES = ("solid", "solid", "dash", "dot", "dashdot", "solid", "dash", "dot")
-_SYMBOLS = ("circle", "square", "triangle-up", "triangle-down", "diamond", "cross", "x", "star")
 
 
 def write_report(
@@ -229,10 +227,16 @@ def curves(run: Run, extra: Sequence[Extra]) -> dict[str, Any]:
             rates, scores = extra_points(other, metric)
             if scores:
                 add(metric, "average", other.name, rates, scores, ["extra"] * len(scores))
-    names = [*run.codecs, *(e.name for e in extra)]
     looks = {
-        name: {"color": _COLOURS[i % 8], "dash": _DASHES[i % 8], "symbol": _SYMBOLS[i % 8]}
-        for i, name in enumerate(names)
+        name: look.trace()
+        for name, look in looks_of(run.about, [other.name for other in extra]).items()
     }
     metrics = [{"key": m, "label": label(m), "up": higher_is_better(m)} for m in run.compared]
-    return {"metrics": metrics, "sequences": run.sequences, "curves": out, "looks": looks}
+    labels = {m: label(m) for m in run.metrics}
+    return {
+        "metrics": metrics,
+        "labels": labels,
+        "sequences": run.sequences,
+        "curves": out,
+        "looks": looks,
+    }

@@ -35,6 +35,10 @@ class Point:
     def kbps(self) -> float:
         return float(self.record["results"]["bitrate"][0])
 
+    @property
+    def bpp(self) -> float:
+        return float(self.record["results"]["bpp"][0])
+
     def score(self, metric: str) -> float | None:
         found = self.record.get("results", {}).get(metric)
         return float(found[0]) if found else None
@@ -89,6 +93,7 @@ def sound(record: Any) -> bool:
             and all(isinstance(n, int) for n in record.get("capped", {}).values())
             and all(isinstance(why, str) for why in record.get("unavailable", {}).values())
             and all(isinstance(note, str) for note in record.get("notes", []))
+            and all(isinstance(frame, int) for frame in record.get("refreshes", []))
         )
     except (AttributeError, IndexError, KeyError, TypeError):
         return False
@@ -262,9 +267,13 @@ def kept_rows(path: Path, head: Sequence[str]) -> dict[tuple[str, ...], list[lis
     return {key: rows.to_numpy().tolist() for key, rows in groups}
 
 
+def frames_head(metrics: Iterable[str]) -> list[str]:
+    return ["sequence", "codec", "value", "frame", *metrics]
+
+
 def frames_csv(store: Store, points: Iterable[tuple[str, Point]], metrics: tuple[str, ...]) -> str:
     """Tidy: one line a frame; empty where a metric has no per-frame value."""
-    head, rows = ["sequence", "codec", "value", "frame", *metrics], list[Sequence[object]]()
+    head, rows = frames_head(metrics), list[Sequence[object]]()
     kept = kept_rows(store.folder / FRAMES, head)
     for name, point in points:
         if point.error:

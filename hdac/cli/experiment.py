@@ -1,5 +1,5 @@
-"""Run an experiment, report it, compare two runs, or list what there is: sets x codecs x rate
-points x metrics.
+"""Run an experiment, report it, compare two runs, draw a figure of one, or list what there is: sets
+x codecs x rate points x metrics.
 
 `run` makes the points that are not there yet (a run that was killed goes on), then tables, figures
 and report.html. `report` takes a results folder as data: what decodes its files are the recipes of
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hdac.atomic import write_atomically
+from hdac.cli import figure
 from hdac.cli.common import add_json, result, say, say_notes
 from hdac.errors import UsageError
 
@@ -35,6 +36,9 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
     report.add_argument("folder", metavar="DIR", type=Path)
     text = "the experiment, where its codecs or set are not this installation's"
     report.add_argument("--recipe", metavar="NAME|FILE", help=text)
+    text = "what figures have rates in (default kbps); bpp: bits a pixel"
+    report.add_argument("--axis", choices=("kbps", "bpp"), default="kbps", help=text)
+    go.set_defaults(axis="kbps")
     for action in (go, report):
         action.add_argument("--data", metavar="DIR", help="where clips lie (default: HDAC_DATA)")
         text = "CompressAI's format, of videos (bitrate) or images (bpp): plot it too"
@@ -53,6 +57,8 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
     compare.add_argument("--csv", metavar="OUT.csv", type=Path, help=text)
     compare.add_argument("-f", "--force", action="store_true", help="overwrite OUT.csv")
     add_json(compare)
+    text = "one figure for a paper: crops at equal rate, or quality over time"
+    figure.add_arguments(actions.add_parser("figure", help=text))
     add_json(actions.add_parser("list", help="the recipes that there are"))
 
 
@@ -72,6 +78,8 @@ def run(options: argparse.Namespace) -> int:
         return _list(options)
     if options.action == "diff":
         return _diff(options)
+    if options.action == "figure":
+        return figure.run(options)
     if options.action == "report":
         recipe = load_experiment(options.recipe) if options.recipe else None
         return _report(options, options.folder, recipe, {})
@@ -185,7 +193,7 @@ def _report(
         say(f"hdac: {line}")
     found = write_tables(run)
     write_aggregates(run)
-    write_figures(run, extra)
+    write_figures(run, found, extra, options.axis)
     pages = write_report(run, found, extra, experiment, options.data, not options.no_players)
     failed, count = sum(bool(p.error) for p in run.points.values()), len(run.points)
     data = {

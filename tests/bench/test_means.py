@@ -10,8 +10,10 @@ import pytest
 
 from hdac.bench.analysis import compare, comparisons, load
 from hdac.bench.bd import bd_rate, curve
-from hdac.bench.figures import STYLE, averaged_points, legend, rd_figure, sequences_figure
+from hdac.bench.figures import averaged_points, legend, rd_figure, sequences_figure
+from hdac.bench.looks import looks_of
 from hdac.bench.means import mean_head, mean_rows, means_note
+from hdac.bench.plots import STYLE
 from hdac.bench.report import curves
 from hdac.bench.results import Store
 from hdac.bench.tables import bd_rows, dropped_lines, summary_cell, write_tables
@@ -212,7 +214,8 @@ def test_a_lossless_point_is_no_rate_point(
     assert found.value == pytest.approx(plain.value)
     assert found.note == "3 at the metric's cap left out"
     assert len(averaged_points(run, "b", metric)[0]) == 5
-    assert legend(run, "b", metric) == "b (2 at the metric's cap left out)"
+    look = looks_of(run.about)["b"]
+    assert legend(run, "b", metric, look) == "b (2 at the metric's cap left out)"
     drawn = [c for c in curves(run, [])["curves"] if c["metric"] == metric and c["codec"] == "b"]
     assert [len(c["kbps"]) for c in drawn] == [5, 5]
     write_tables(run)

@@ -362,7 +362,7 @@ def test_the_page_in_chromium(results: Path, hdac: Run, chromium: str) -> None:
             timeout=60000,
         )
         name = re.search(
-            r"hdac-base\s+([\d.]+) kbps\s+psnr-y ([\d.]+)", page.inner_text("#readout")
+            r"hdac base, x265\s+([\d.]+) kbps\s+PSNR-Y \(dB\) ([\d.]+)", page.inner_text("#readout")
         )
         assert name is not None
         point = min(load(results).of("hdac-base"), key=lambda p: abs(p.kbps - float(name[1])))
