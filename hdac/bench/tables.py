@@ -1,5 +1,5 @@
-"""Tables of a run: markdown, LaTeX (booktabs), CSV, xlsx. The same points give the same bytes from
-the same hdac: another one marks what it would make otherwise as stale."""
+"""Tables of a run: markdown, LaTeX, CSV, xlsx. The same points give the same bytes from the same
+hdac: another one marks what it would make otherwise as stale."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from collections.abc import Callable, Collection, Sequence
 from hdac.atomic import write_atomically
 from hdac.bench.about import about
 from hdac.bench.analysis import LAYERS, NOT_MADE, Comparison, Run, comparisons, dropped, label
-from hdac.bench.cells import csv_text, latex, markdown
+from hdac.bench.cells import csv_text, markdown
+from hdac.bench.latex import PACKAGES, bd_table, cell
 from hdac.bench.means import mean_head, mean_rows, means_note
 from hdac.bench.names import number_text
 from hdac.bench.payload import payload_kbps
@@ -185,18 +186,29 @@ def _list(lines: Sequence[str]) -> str:
     return "".join(f"- {line}\n" for line in lines)
 
 
-def write_tables(run: Run) -> list[Comparison]:
-    """All tables into the run's folder; returns the comparisons."""
+def bd_tex(run: Run, found: list[Comparison], metrics: Sequence[str]) -> str:
+    """`bd.tex`: a table an anchor."""
+    tables = []
+    for anchor in run.anchors:
+        by = {(c.codec, c.metric): c for c in found if c.anchor == anchor}
+        rows = [
+            (codec, [cell(by[codec, m], bd_cell(by[codec, m])) for m in metrics])
+            for codec in dict.fromkeys(codec for codec, _ in by)
+        ]
+        tables += [bd_table(run, anchor, metrics, rows)] if rows and metrics else []
+    return "\n".join([f"% {PACKAGES}", *tables])
+
+
+def write_tables(run: Run, in_tex: Sequence[str] = ()) -> list[Comparison]:
+    """All tables into the run's folder; returns the comparisons. `in_tex`: the metrics of `bd.tex`,
+    if not all."""
     found = list(comparisons(run))
     folder = run.folder
-    text, tex = [f"# {run.about.title}\n", about(run)], []
+    text = [f"# {run.about.title}\n", about(run)]
     labels = list(map(label, run.compared))
     for anchor in run.anchors if labels else ():
         headline, name = run.compared[0], mark(run, anchor)
         head, rows = ["BD-rate", *labels], marked(run, bd_rows(found, anchor, run.compared))
-        count = len(run.sequences)
-        caption = f"BD-rate against {name}, {count} sequences, mean (95 % interval)"
-        tex.append(latex(head, rows, caption))
         second = [f"{name}: wins/numbers, overlap, Akima, averaged curve" for name in labels]
         by = {c.codec: c for c in found if c.anchor == anchor and c.metric == headline}
         per = [[s, *(c.rate[s].text() for c in by.values())] for s in run.sequences]
@@ -230,7 +242,7 @@ def write_tables(run: Run) -> list[Comparison]:
     }
     files = {
         "bd.md": "\n".join(text).encode(),
-        "bd.tex": "\n".join(tex).encode(),
+        "bd.tex": bd_tex(run, found, in_tex or run.compared).encode(),
         "bd.csv": csv_text(*sheets["BD"]).encode(),
         "rd.csv": csv_text(*sheets["RD"]).encode(),
         "tables.xlsx": tables_workbook(run, sheets),

@@ -20,6 +20,7 @@ from hdac.cli.common import add_json, result, say, say_notes
 from hdac.errors import UsageError
 
 if TYPE_CHECKING:
+    from hdac.bench.analysis import Run
     from hdac.bench.experiment import Experiment
     from hdac.bench.results import Store
     from hdac.bench.runner import Plan
@@ -36,9 +37,11 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
     report.add_argument("folder", metavar="DIR", type=Path)
     text = "the experiment, where its codecs or set are not this installation's"
     report.add_argument("--recipe", metavar="NAME|FILE", help=text)
+    text = "columns of bd.tex, for example psnr-y,lpips-squeeze (default: all)"
+    report.add_argument("--metrics", metavar="A,B", default="", help=text)
     text = "what figures have rates in (default kbps); bpp: bits a pixel"
     report.add_argument("--axis", choices=("kbps", "bpp"), default="kbps", help=text)
-    go.set_defaults(axis="kbps")
+    go.set_defaults(metrics="", axis="kbps")
     for action in (go, report):
         action.add_argument("--data", metavar="DIR", help="where clips lie (default: HDAC_DATA)")
         text = "CompressAI's format, of videos (bitrate) or images (bpp): plot it too"
@@ -191,7 +194,7 @@ def _report(
     say_notes("--extra", notes)
     for line in stale_lines(run):
         say(f"hdac: {line}")
-    found = write_tables(run)
+    found = write_tables(run, _metrics(options.metrics, run))
     write_aggregates(run)
     write_figures(run, found, extra, options.axis)
     pages = write_report(run, found, extra, experiment, options.data, not options.no_players)
@@ -205,3 +208,13 @@ def _report(
     files = ", ".join(["bd.md", "rd.csv", "figures/", *(p.name for p in pages)])
     result(options, data, f"{folder}: {made}{failed} of {count} points failed; see {files}")
     return 1 if failed or not run.metrics else 0
+
+
+def _metrics(text: str, run: Run) -> list[str]:
+    """Of `--metrics`. Raises `UsageError`."""
+    chosen = figure.words(text)
+    if unknown := [key for key in chosen if key not in run.compared]:
+        raise UsageError(
+            f"--metrics {', '.join(unknown)}: choose from {', '.join(run.compared) or 'none'}"
+        )
+    return chosen

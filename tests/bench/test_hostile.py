@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from hdac.bench.analysis import load
-from hdac.bench.cells import csv_text, latex
+from hdac.bench.cells import csv_text
 from hdac.bench.datasets import find_sources
+from hdac.bench.latex import tex
 from hdac.bench.results import FRAMES, Store, as_json
 from hdac.bench.tables import write_tables
 from hdac.bench.workbook import workbook
@@ -193,4 +194,4 @@ def test_formulas_and_tex() -> None:
     assert text == "a,b,c,d\n'=1+1,'@x,-1.5,-2\n"
     book = openpyxl.load_workbook(io.BytesIO(workbook({"s": (["=1+1"], [["=1+1"]])})))
     assert [c.data_type for row in book["s"].iter_rows() for c in row] == ["s", "s"]
-    assert r"\input{" not in latex(["a"], [[r"\input{/etc/passwd}"]], "x")
+    assert r"\input{" not in tex(r"\input{/etc/passwd}")
