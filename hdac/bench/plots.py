@@ -43,6 +43,8 @@ def save(figure: Figure, *paths: Path) -> None:
     """Writes a figure, the same bytes whenever it is drawn, and closes it."""
     import matplotlib.pyplot as plt
 
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # else each file moves what the last one placed
     dates = {".pdf": "CreationDate", ".svg": "Date"}
     for path in paths:
         out, suffix = io.BytesIO(), path.suffix.lower()
