@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -23,10 +24,11 @@ from hdac.bench.bd import (
 from hdac.bench.manifest import Manifest, load_manifest
 from hdac.bench.names import number_text
 from hdac.bench.results import FRAMES, Point, Store, frames_head, kept_rows
-from hdac.bench.stale import stale
+from hdac.bench.stale import StaleRows, stale, stale_rows
 from hdac.metrics.ms_ssim import CAP_DB, decibels
 from hdac.metrics.registry import METRICS
 
+Row = TypeVar("Row")
 DB = "-db"
 #: What the bits of an hdac file are of.
 LAYERS = ("header", "base", "reference", "motion", "fusion")
@@ -91,6 +93,11 @@ class Run:
     def stale_codecs(self) -> set[str]:
         """Those with at least one stale point."""
         return {self.points[name].codec for name in self.stale}
+
+    @cached_property
+    def stale_rows(self) -> StaleRows:
+        """How tables say it."""
+        return stale_rows(self.about, self.stale_codecs)
 
     @cached_property
     def table(self) -> Any:
@@ -240,10 +247,15 @@ def rate_point(point: Point, metric: str) -> float | None:
     return found
 
 
+#: The part of the clips that a row of a table has at least, if its lacking the others may take them
+#: from the other rows.
+SHARING = Fraction(5, 6)
+
+
 class Comparison(NamedTuple):
     """One codec against one anchor in one metric: per sequence, and of the averaged curves
-    (`mean_curve`). `common`: over the clips that all have that have a mean in its column of a
-    table; None where these are all clips."""
+    (`mean_curve`). `common`: over the clips that its column of a table is of; None where these are
+    all clips, and where it is `apart`: has too few to share any with the column (`SHARING`)."""
 
     metric: str
     anchor: str
@@ -253,11 +265,17 @@ class Comparison(NamedTuple):
     quality: dict[str, Bd]
     mean_curve: Bd
     common: Comparison | None = None
+    apart: bool = False
 
     @property
     def same(self) -> Comparison:
         """What its table shows: the same clips in every row."""
         return self if self.common is None or not self.shown else self.common
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """Of the clips that have one."""
+        return {s: bd.value for s, bd in self.rate.items() if bd.value is not None}
 
     @property
     def summary(self) -> Summary:
@@ -293,31 +311,63 @@ def comparisons(run: Run) -> Iterator[Comparison]:
 
 
 def with_common(run: Run, column: Sequence[Comparison]) -> list[Comparison]:
-    """Comparisons of one column of a table, who know what they are over the clips of all."""
-    clips = common_clips(column)
-    if len(clips) == len(run.sequences):
-        return list(column)
-    return [c._replace(common=compare(run, c.metric, c.anchor, c.codec, clips)) for c in column]
+    """Comparisons of one column of a table, who know what they are over the clips of the column:
+    those on which all that have a mean have a number, but for those that are apart."""
+    rows = {c.codec: c.numbers for c in column if c.shown}
+    shared = sharing(rows)
+    clips = [s for s in run.sequences if all(s in rows[codec] for codec in shared)]
+    out = []
+    for c in column:
+        apart = c.shown and c.codec not in shared
+        whole = apart or len(clips) == len(run.sequences)
+        common = None if whole else compare(run, c.metric, c.anchor, c.codec, clips)
+        out.append(c._replace(common=common, apart=apart))
+    return out
 
 
-def common_clips(found: Sequence[Comparison]) -> list[str]:
-    """The clips, in their order, on which all comparisons that have a mean have a number."""
-    rates = [c.rate for c in found if c.shown]
-    clips = rates[0] if rates else {}
-    return [s for s in clips if all(rate[s].value is not None for rate in rates)]
+def sharing(clips: Mapping[Row, Collection[str]]) -> set[Row]:
+    """The rows of a table whose clips are the common ones: all but a minority that lacks many, as
+    reference software does where it was not run on all. `clips`: what each row has."""
+    anywhere = len(set[str]().union(*clips.values()))
+    few = {row for row, own in clips.items() if len(own) < SHARING * anywhere}
+    return set(clips) - (few if 2 * len(few) < len(clips) else set())
 
 
-def dropped(column: Sequence[Comparison]) -> str:
-    """Which clips a column of a table (`with_common`) is not of, and who has no number there; empty
-    where it is of all."""
-    row = [c for c in column if c.shown]
-    if not row or row[0].common is None:
-        return ""
-    kept, without = row[0].common.rate, []
-    for clip in (s for s in row[0].rate if s not in kept):
-        codecs = [c.codec for c in row if c.rate[clip].value is None]
-        without.append(f"{clip} ({'all' if len(codecs) == len(row) else ', '.join(codecs)})")
-    return f"{len(kept)} of {len(row[0].rate)} clips, without {', '.join(without)}"
+def column_clips(column: Sequence[Comparison]) -> list[str] | None:
+    """The clips of a column of a table (`with_common`); None where these are all."""
+    return next((list(c.common.rate) for c in column if c.common is not None), None)
+
+
+def column_head(name: str, column: Sequence[Comparison]) -> str:
+    """A column's name, and of how many clips it is, if not of all."""
+    clips = column_clips(column)
+    return name if clips is None else f"{name}, {len(clips)}/{len(column[0].rate)} clips"
+
+
+def dropped(column: Sequence[Comparison]) -> list[str]:
+    """Which clips a column of a table (`with_common`) is not of, and who has no number there; then
+    who is apart, with what the others are over the clips that it has. Empty where all rows are of
+    all clips."""
+    rows, kept, lines = [c for c in column if c.shown], column_clips(column), []
+    if kept is not None:
+        total, without = len(column[0].rate), []
+        for clip in (s for s in column[0].rate if s not in kept):
+            lacking = [c.codec for c in rows if clip not in c.numbers]
+            codecs = "all" if len(lacking) == len(rows) else ", ".join(lacking)
+            without.append(f"{clip} ({codecs})")
+        lines.append(f"{len(kept)} of {total} clips, without {', '.join(without)}")
+    return [*lines, *(_beside(c, rows) for c in rows if c.apart)]
+
+
+def _beside(few: Comparison, rows: Sequence[Comparison]) -> str:
+    """A codec that is apart: which clips it lacks, and the others' means over those that it has."""
+    lacks, same = [s for s in few.rate if s not in few.numbers], []
+    for c in (c for c in rows if c.codec != few.codec):
+        present = [c.numbers[s] for s in few.numbers if s in c.numbers]
+        if len(present) == len(few.numbers):
+            same.append(f"{c.codec} {np.mean(present):+.1f} %")
+    clips = f"{len(few.numbers)} of {len(few.rate)} clips, without {', '.join(lacks)}"
+    return f"{few.codec} has {clips}" + (f"; on these {', '.join(same)}" if same else "")
 
 
 def compare(

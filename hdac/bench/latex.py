@@ -48,21 +48,30 @@ def tex(text: str) -> str:
 
 
 def cell(c: Comparison, text: str) -> Cell:
-    """Of one comparison; `text`: all that is said of it, for where there is no mean."""
+    """Of one comparison; `text`: all that is said of it (`tables.column_cell`)."""
     s = c.same.summary
-    if text.startswith("n/a") or not c.shown:
+    if s.mean is None or not text.startswith(f"{s.mean:+.1f} %"):
         return Cell(note=text)
-    mean, low, high = (f"{v:+.1f}" for v in (s.mean, s.low, s.high) if v is not None)
-    return Cell(mean, low, high, text.partition("]")[2].strip("; "))
+    low, high = ("" if v is None else f"{v:+.1f}" for v in (s.low, s.high))
+    _, _, more = text.partition("] " if low else " % ")
+    return Cell(f"{s.mean:+.1f}", low, high, more.strip("; "))
 
 
 def bd_table(
-    run: Run, anchor: str, metrics: Sequence[str], rows: Sequence[tuple[str, Sequence[Cell]]]
+    run: Run,
+    anchor: str,
+    metrics: Sequence[str],
+    rows: Sequence[tuple[str, Sequence[Cell]]],
+    clips: Sequence[int] = (),
 ) -> str:
-    """The float of one anchor. `rows`: codecs, a cell a metric."""
+    """The float of one anchor. `rows`: codecs, a cell a metric; `clips`: of how many clips each
+    metric's means are, all if empty."""
     looks, archived = looks_of(run.about), [n for n, c in run.about.codecs.items() if c.archived]
     labels = [looks[codec].label for codec, _ in rows]
-    heads = [_lines(label(metric)) for metric in metrics]
+    counts, total = clips or [len(run.sequences)] * len(metrics), len(run.sequences)
+    alike = len(set(counts)) == 1
+    few = [[] if alike or n == total else [f"({n} clips)"] for n in counts]
+    heads = [[*_lines(label(m)), *said] for m, said in zip(metrics, few, strict=True)]
     columns = [[cells[i] for _, cells in rows] for i in range(len(metrics))]
     widths = [_width(head, column) for head, column in zip(heads, columns, strict=True)]
     stub = min(_STUB, max(_LETTER * len(name) + _GAP for name in labels))
@@ -76,12 +85,11 @@ def bd_table(
         (name, marks[made] if codec in archived else "")
         for name, (codec, _) in zip(labels, rows, strict=True)
     ]
-    star, clips = "*" if wide else "", len(run.sequences)
-    caption = (
-        f"BD-rate (%) against {looks[anchor].label}: mean over {clips} "
-        f"clip{'s' if clips > 1 else ''}, with the ends of its 95 % bootstrap interval; "
-        "negative: fewer bits at equal quality."
-    )
+    star = "*" if wide else ""
+    caption = f"BD-rate (%) against {looks[anchor].label}: {_of(counts, total)}"
+    if any(c.low for _, cells in rows for c in cells):
+        caption += ", with the ends of its 95 % bootstrap interval"
+    caption += "; negative: fewer bits at equal quality."
     tabulars = [_tabular(names, heads[block], columns[block], marks, stub) for block in blocks]
     explained = "; ".join(rf"\textsuperscript{{{m}}}{tex(note)}" for note, m in marks.items())
     return "\n".join([
@@ -92,6 +100,14 @@ def bd_table(
         + (rf"\par\smallskip{{\scriptsize\raggedright {explained}\par}}" if marks else "%"),
         rf"\end{{table{star}}}", "",
     ])  # fmt: skip
+
+
+def _of(counts: Sequence[int], total: int) -> str:
+    """What the caption says of the clips; heads say it of columns that are not alike."""
+    clips = f"{total} clip{'s' if total > 1 else ''}"
+    if len(set(counts)) > 1:
+        return f"mean over {clips}, or as many as a head says"
+    return f"mean over {clips if counts[0] == total else f'{counts[0]} of {clips}'}"
 
 
 def reference(run: Run, anchor: str) -> str:
@@ -163,4 +179,6 @@ def _cell(c: Cell, marks: dict[str, str]) -> str:
     mark = rf"\,\textsuperscript{{{marks[c.note]}}}" if c.note else ""
     if not c.mean:
         return f" & {{n/a}} & {mark}"
+    if not c.low:
+        return f" & {c.mean} & {mark}"
     return rf" & {c.mean} & $_{{{c.low}}}^{{{c.high}}}${mark}"

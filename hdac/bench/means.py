@@ -5,7 +5,7 @@ from __future__ import annotations
 from statistics import fmean
 from typing import Any, NamedTuple
 
-from hdac.bench.analysis import LAYERS, Run, label, missing
+from hdac.bench.analysis import LAYERS, Run, label, missing, sharing
 from hdac.bench.names import number_text
 from hdac.bench.payload import payload_kbps
 from hdac.bench.results import Point
@@ -14,14 +14,19 @@ from hdac.metrics.registry import METRICS
 
 class Shared(NamedTuple):
     """`made`: codec and value -> clips that have this point; `rows`: those with at least half of
-    the clips, which have a mean; `clips`: what all of these have, in the order of the set."""
+    the clips, which have a mean; `apart`: those of them that have too few to share any; `clips`:
+    what all others have, in the order of the set."""
 
     made: dict[tuple[str, float], list[str]]
     rows: list[tuple[str, float]]
     clips: list[str]
+    apart: set[tuple[str, float]]
 
     def clips_of(self, row: tuple[str, float], total: int) -> list[list[str]]:
-        """The clips of a row's means: those of all rows, then its own where it has more."""
+        """The clips of a row's means: those of all rows, then its own where it has more; its own
+        alone if it is apart."""
+        if row in self.apart:
+            return [self.made[row]]
         shared = [self.clips] if 2 * len(self.clips) >= total else []
         own = [self.made[row]] if len(self.made[row]) > len(self.clips) else []
         return [*shared, *own]
@@ -31,24 +36,27 @@ def shared_clips(run: Run) -> Shared:
     wanted = [(codec, v) for codec in run.codecs for v in run.about.codecs[codec].points]
     made = {(c, v): [p.sequence for p in run.at(c, v) if not p.error] for c, v in wanted}
     rows = [row for row in wanted if made[row] and 2 * len(made[row]) >= len(run.sequences)]
-    clips = [s for s in run.sequences if rows and all(s in made[row] for row in rows)]
-    return Shared(made, rows, clips)
+    shared = sharing({row: made[row] for row in rows})
+    clips = [s for s in run.sequences if rows and all(s in made[row] for row in shared)]
+    return Shared(made, rows, clips, set(rows) - shared)
 
 
 def means_note(run: Run) -> str:
     """Of which clips the means are."""
     shared = shared_clips(run)
+    few = dict.fromkeys(codec for codec, v in shared.rows if (codec, v) in shared.apart)
+    but = f", but for points of {', '.join(few)}, which lack some" if few else ""
     if len(shared.clips) == len(run.sequences):
-        return "Each over all clips.\n"
+        return f"Each over all clips{but}.\n"
     without = []
     for clip in (s for s in run.sequences if s not in shared.clips):
-        lacking = dict.fromkeys(
-            codec for codec, v in shared.rows if clip not in shared.made[codec, v]
-        )
+        rows = [row for row in shared.rows if row not in shared.apart]
+        lacking = dict.fromkeys(codec for codec, v in rows if clip not in shared.made[codec, v])
         without.append(f"{clip} ({', '.join(lacking)})" if lacking else clip)
     return (
         f"Over the {len(shared.clips)} of {len(run.sequences)} clips that every codec has that has "
-        f"a mean, without {', '.join(without)}; below them rows over all clips that a codec has.\n"
+        f"a mean{but}, without {', '.join(without)}; below them rows over all clips that a codec "
+        "has.\n"
     )
 
 

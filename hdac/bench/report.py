@@ -30,7 +30,16 @@ from hdac.bench.players import players
 from hdac.bench.published import HEAD, TITLE, published_rows
 from hdac.bench.shares import Table, share_tables
 from hdac.bench.stale import here
-from hdac.bench.tables import bd_cell, bd_rows, dropped_lines, mark, marked, rd_head, rd_rows
+from hdac.bench.tables import (
+    bd_cell,
+    bd_heads,
+    bd_rows,
+    dropped_lines,
+    mark,
+    marked,
+    rd_head,
+    rd_rows,
+)
 from hdac.bench.times import TIME_HEAD, TIME_NOTE, time_rows
 from hdac.bench.worst import worst_head, worst_rows
 from hdac.errors import HdacError
@@ -123,7 +132,6 @@ def _page(
     template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(
         TEMPLATE.read_text(encoding="utf-8")
     )
-    head = ["codec", *map(label, run.compared)]
     worst = {
         **_table(worst_head(run), worst_rows(run)),
         "metric": label(run.metrics[0]) if run.metrics else "No metric",
@@ -144,7 +152,10 @@ def _page(
             {
                 "anchor": mark(run, a),
                 "dropped": dropped_lines(found, a, run.compared),
-                **_table(head, marked(run, bd_rows(found, a, run.compared))),
+                **_table(
+                    ["codec", *bd_heads(found, a, run.compared)],
+                    marked(run, bd_rows(found, a, run.compared)),
+                ),
             }
             for a in run.anchors
         ],
@@ -157,6 +168,7 @@ def _page(
         worst=worst,
         versions=_table(version_head(), version_rows(run)),
         here=here(),
+        stale=run.stale_rows.line(),
         environment=where,
         figures=[{"file": quote(f"{stem}.svg"), "title": title} for stem, title in _figures(run)],
         plotly=PLOTLY,

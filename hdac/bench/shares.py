@@ -7,7 +7,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
-from hdac.bench.analysis import Comparison, Run, compare, dropped, label, with_common
+from hdac.bench.analysis import (
+    Comparison,
+    Run,
+    column_head,
+    compare,
+    dropped,
+    label,
+    with_common,
+)
 from hdac.bench.codecs import Hdac
 from hdac.bench.payload import payload_kbps
 from hdac.bench.players import codecs_here
@@ -65,13 +73,14 @@ def network_table(run: Run, cell: Cell) -> Table:
         "the network gives."
     )
     columns = {label(m): [c for c in found if c.metric == m] for m in run.compared}
-    head = ["hybrid", "its base alone", *columns]
+    heads = (column_head(name, column) for name, column in columns.items())
+    head = ["hybrid", "its base alone", *heads]
     return Table("Hybrid against its own base", note + _dropped(columns), head, rows)
 
 
 def _dropped(columns: dict[str, list[Comparison]]) -> str:
     """Which clips columns are not of."""
-    return "".join(f" {name}: {text}." for name, c in columns.items() if (text := dropped(c)))
+    return "".join(f" {name}: {text}." for name, c in columns.items() for text in dropped(c))
 
 
 def payload_run(run: Run) -> Run:
@@ -118,6 +127,7 @@ def payload_table(run: Run, cell: Cell) -> Table:
         f"{label(metric)}; rates without start codes, headers of NAL units and OBUs, and what is "
         "header in .hdac files. n/a: the points do not keep it (made before it was noted)."
     )
-    head = ["BD-rate of payload", *(f"against {a}" for a in run.anchors)]
-    note += _dropped({f"against {anchor}": column for anchor, column in columns.items()})
+    named = {f"against {a}": columns.get(a, []) for a in run.anchors}
+    heads = (column_head(name, column) for name, column in named.items())
+    head, note = ["BD-rate of payload", *heads], note + _dropped(named)
     return Table("Payload alone", note, head, rows if kept & {*run.anchors} else [])

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import cache
 from typing import Any, NamedTuple
 
 from hdac.bench.codecs import CODE, HdacRecipe
 from hdac.bench.environment import code_version, commit
 from hdac.bench.experiment import metric_code, missing_metrics
+from hdac.bench.manifest import Manifest
 from hdac.bench.point import PointTask
 from hdac.bench.results import Store
 from hdac.bitstream.container import VERSION
@@ -95,6 +96,32 @@ def _other_weights(settings: Any, weights: str) -> list[str]:
     names = {**defaults, "precision": HdacRecipe.precision}
     found = _weights_here(*(str(settings.get(name, other)) for name, other in names.items()))
     return [f"weights {weights}, here {found}"] if found not in ("", weights) else []
+
+
+class StaleRows(NamedTuple):
+    """How tables say which codecs are stale. `whole`: kinds of codecs of which all are, in words: a
+    mark on each row would tell nothing; `marked`: the other stale codecs."""
+
+    whole: tuple[str, ...]
+    marked: frozenset[str]
+
+    def line(self) -> str:
+        """What stands once above a table; empty without whole kinds."""
+        return f"Stale: {' and '.join(self.whole)}.\n" if self.whole else ""
+
+
+def stale_rows(about: Manifest, codecs: Collection[str]) -> StaleRows:
+    """`codecs`: those that are stale."""
+    archived = any(entry.archived for entry in about.codecs.values())
+    kinds = {"hdac": "all rows of hdac", "anchor": f"all anchors{' made here' * archived}"}
+    whole, marked = list[str](), set(codecs)
+    for kind, words in kinds.items():
+        run = {n for n, e in about.codecs.items() if e.kind == kind and not e.skipped}
+        own = {n for n in run if not about.codecs[n].archived}
+        if own and own <= marked:
+            whole.append(words)
+            marked -= own
+    return StaleRows(tuple(whole), frozenset(marked))
 
 
 def stale(record: dict[str, Any], every: int) -> list[str]:

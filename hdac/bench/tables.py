@@ -9,7 +9,17 @@ from collections.abc import Callable, Collection, Sequence
 
 from hdac.atomic import write_atomically
 from hdac.bench.about import about
-from hdac.bench.analysis import LAYERS, NOT_MADE, Comparison, Run, comparisons, dropped, label
+from hdac.bench.analysis import (
+    LAYERS,
+    NOT_MADE,
+    Comparison,
+    Run,
+    column_clips,
+    column_head,
+    comparisons,
+    dropped,
+    label,
+)
 from hdac.bench.cells import csv_text, markdown
 from hdac.bench.latex import PACKAGES, bd_table, cell
 from hdac.bench.means import mean_head, mean_rows, means_note
@@ -23,17 +33,18 @@ from hdac.bench.workbook import Sheet, tables_workbook
 from hdac.bench.worst import worst_head, worst_rows
 
 _Number = float | None
+#: How the line of `bd.tex` begins that says what is of another version; papers do not show it.
+STALE_TEX = "% Stale:"
 
 
-def summary_cell(c: Comparison, total: int | None = None) -> str:
+def summary_cell(c: Comparison) -> str:
     """Mean and interval (none of one clip); no mean of a few clips: fewer than half with a number
-    is n/a. `total`: clips of the set, if `c` is of fewer."""
+    is n/a."""
     s = c.summary
-    total = s.total if total is None else total
     notes = Counter(b.note for b in c.rate.values() if b.note and (b.value is not None) == c.shown)
     if c.shown:
         interval = "" if s.low is None else f" [{s.low:+.1f}, {s.high:+.1f}]"
-        some = "" if s.numbers == total else f" of {s.numbers}/{total} clips"
+        some = "" if s.numbers == s.total else f" of {s.numbers}/{s.total} clips"
         flags = "".join(f"; {note}: {_clips(n)}" for note, n in sorted(notes.items()))
         return f"{s.mean:+.1f} %{interval}{some}{flags}"
     if len(notes) == 1 and not s.numbers:
@@ -45,14 +56,20 @@ def summary_cell(c: Comparison, total: int | None = None) -> str:
 
 
 def bd_cell(c: Comparison) -> str:
-    """`summary_cell` over the clips that all rows have; beside it the mean of a row of more."""
-    if c.same is c:
-        return summary_cell(c)
+    """`summary_cell` over the clips of the column (`column_head` says how many); beside it the mean
+    of a row of more."""
     same, own = c.same.summary, c.summary
     more = f"; {_clips(own.numbers)}: {own.mean:+.1f} %" if own.numbers > same.numbers else ""
+    return column_cell(c) + more
+
+
+def column_cell(c: Comparison) -> str:
+    """`bd_cell` without the mean of more clips."""
+    if c.same is c:
+        return summary_cell(c)
     if not _enough(c):
-        return f"n/a ({same.numbers} of {own.total} clips in common){more}"
-    return summary_cell(c.same, own.total) + more
+        return f"n/a ({c.same.summary.numbers} of {c.summary.total} clips in common)"
+    return summary_cell(c.same)
 
 
 def _enough(c: Comparison) -> bool:
@@ -84,11 +101,19 @@ def bd_rows(
     return [[codec, *(cell(by[codec, m]) for m in metrics)] for codec in codecs]
 
 
+def bd_heads(found: list[Comparison], anchor: str, metrics: Sequence[str]) -> list[str]:
+    """Heads of `bd_rows`, but for the first."""
+    return [column_head(label(m), column_of(found, anchor, m)) for m in metrics]
+
+
+def column_of(found: list[Comparison], anchor: str, metric: str) -> list[Comparison]:
+    return [c for c in found if (c.anchor, c.metric) == (anchor, metric)]
+
+
 def dropped_lines(found: list[Comparison], anchor: str, metrics: Sequence[str]) -> list[str]:
     """Which clips are not in the table against an anchor, and who has no number there."""
-    columns = ((m, [c for c in found if (c.anchor, c.metric) == (anchor, m)]) for m in metrics)
-    texts = ((m, dropped(column)) for m, column in columns)
-    return [f"{label(metric)}: {text}." for metric, text in texts if text]
+    columns = ((m, column_of(found, anchor, m)) for m in metrics)
+    return [f"{label(m)}: {text}." for m, column in columns for text in dropped(column)]
 
 
 DETAIL_HEAD = (
@@ -99,7 +124,8 @@ DETAIL_HEAD = (
 
 def detail_rows(found: list[Comparison], stale: Collection[str] = ()) -> list[list[object]]:
     """`bd.csv`: one line a sequence, and the means, of every comparison; `common` is the mean over
-    the clips that all codecs have that have a mean. `stale`: codecs that have stale points."""
+    the clips of its column of a table, `apart` that of a codec that has too few to share them.
+    `stale`: codecs that have stale points."""
     rows: list[list[object]] = []
 
     def add(c: Comparison, name: str, numbers: Sequence[_Number], note: str) -> None:
@@ -123,7 +149,8 @@ def detail_rows(found: list[Comparison], stale: Collection[str] = ()) -> list[li
             s, same = c.same.summary, c.same
             means = (s.mean, same.mean_akima, s.overlap, same.mean_quality, s.low, s.high)
             means = means if _enough(c) else (None, None, s.overlap, None, None, None)
-            add(c, "common", means, f"{s.numbers} of {c.summary.total} clips")
+            name = "apart" if c.apart else "common"
+            add(c, name, means, f"{s.numbers} of {c.summary.total} clips")
         averaged = (m.value, None, m.overlap, None, None, None)
         add(c, "averaged curve", averaged, m.note)
     return rows
@@ -166,7 +193,7 @@ def rd_rows(run: Run) -> list[list[object]]:
 def mark(run: Run, codec: str) -> str:
     """Its name, and whether its points were made elsewhere or by another version."""
     marks = ["archived"] if run.about.codecs[codec].archived else []
-    marks += ["stale"] if codec in run.stale_codecs else []
+    marks += ["stale"] if codec in run.stale_rows.marked else []
     return f"{codec} ({', '.join(marks)})" if marks else codec
 
 
@@ -176,9 +203,9 @@ def marked(run: Run, rows: list[list[str]]) -> list[list[str]]:
 
 
 _MEANS = (
-    "Mean over the sequences on which every codec that has a mean has a number, PCHIP on log rate;"
-    "\nin brackets the 95 % bootstrap interval (one clip has none), after a semicolon the mean over"
-    "\nall clips of a codec that has more.\n"
+    "Mean over the sequences on which every codec has a number, PCHIP on log rate; in brackets the"
+    "\n95 % bootstrap interval (one clip has none), after a semicolon the mean over all clips of a"
+    "\ncodec that has more. One that has a number on few clips is apart: its mean is of its own.\n"
 )
 
 
@@ -192,11 +219,15 @@ def bd_tex(run: Run, found: list[Comparison], metrics: Sequence[str]) -> str:
     for anchor in run.anchors:
         by = {(c.codec, c.metric): c for c in found if c.anchor == anchor}
         rows = [
-            (codec, [cell(by[codec, m], bd_cell(by[codec, m])) for m in metrics])
+            (codec, [cell(by[codec, m], column_cell(by[codec, m])) for m in metrics])
             for codec in dict.fromkeys(codec for codec, _ in by)
         ]
-        tables += [bd_table(run, anchor, metrics, rows)] if rows and metrics else []
-    return "\n".join([f"% {PACKAGES}", *tables])
+        clips = [column_clips(column_of(found, anchor, m)) for m in metrics]
+        counts = [len(run.sequences if kept is None else kept) for kept in clips]
+        tables += [bd_table(run, anchor, metrics, rows, counts)] if rows and metrics else []
+    stale = [*run.stale_rows.whole, *sorted(run.stale_rows.marked)]
+    said = [f"{STALE_TEX} {', '.join(stale)}"] if stale else []
+    return "\n".join([f"% {PACKAGES}", *said, *tables])
 
 
 def write_tables(run: Run, in_tex: Sequence[str] = ()) -> list[Comparison]:
@@ -205,16 +236,17 @@ def write_tables(run: Run, in_tex: Sequence[str] = ()) -> list[Comparison]:
     found = list(comparisons(run))
     folder = run.folder
     text = [f"# {run.about.title}\n", about(run)]
-    labels = list(map(label, run.compared))
+    labels, stale = list(map(label, run.compared)), run.stale_rows.line()
     for anchor in run.anchors if labels else ():
         headline, name = run.compared[0], mark(run, anchor)
-        head, rows = ["BD-rate", *labels], marked(run, bd_rows(found, anchor, run.compared))
+        head = ["BD-rate", *bd_heads(found, anchor, run.compared)]
+        rows = marked(run, bd_rows(found, anchor, run.compared))
         second = [f"{name}: wins/numbers, overlap, Akima, averaged curve" for name in labels]
         by = {c.codec: c for c in found if c.anchor == anchor and c.metric == headline}
         per = [[s, *(c.rate[s].text() for c in by.values())] for s in run.sequences]
         text += [
             f"## BD-rate against {name}\n",
-            _MEANS,
+            _MEANS + stale,
             markdown(head, rows),
             *([_list(lines)] if (lines := dropped_lines(found, anchor, run.compared)) else ()),
             markdown(
@@ -226,13 +258,13 @@ def write_tables(run: Run, in_tex: Sequence[str] = ()) -> list[Comparison]:
         ]
     published = published_rows(run.about.set)
     for table in share_tables(run, bd_cell):
-        text += [f"## {table.title}\n", table.note + "\n"]
+        text += [f"## {table.title}\n", f"{table.note}\n{stale}"]
         text.append(markdown(table.head, marked(run, table.rows)))
     text += [
         *(() if labels else ("No point has a value of any metric: the reasons are above.\n",)),
         *((f"## {TITLE}\n", markdown(HEAD, published)) if published else ()),
         "## Means over the sequences\n",
-        means_note(run),
+        means_note(run) + stale,
         markdown(mean_head(run), marked(run, mean_rows(run))),
     ]
     own = [c for c in own_comparisons(run) if c.anchor not in run.anchors]

@@ -8,7 +8,7 @@ from typing import Any
 import matplotlib as mpl
 import pytest
 
-from hdac.bench.analysis import compare, comparisons, load
+from hdac.bench.analysis import compare, comparisons, load, sharing
 from hdac.bench.bd import bd_rate, curve
 from hdac.bench.figures import averaged_points, legend, rd_figure, sequences_figure
 from hdac.bench.looks import looks_of
@@ -16,7 +16,7 @@ from hdac.bench.means import mean_head, mean_rows, means_note
 from hdac.bench.plots import STYLE
 from hdac.bench.report import curves
 from hdac.bench.results import Store
-from hdac.bench.tables import bd_rows, dropped_lines, summary_cell, write_tables
+from hdac.bench.tables import bd_heads, bd_rows, dropped_lines, summary_cell, write_tables
 from hdac.bench.times import time_rows
 from hdac.metrics.ms_ssim import decibels
 from tests.bench.conftest import results_folder
@@ -85,9 +85,10 @@ def test_rows_over_the_same_clips(tmp_path: Path) -> None:
     run = load(results_folder(tmp_path / "out", points))
     found = list(comparisons(run))
     assert bd_rows(found, "a", ["psnr-y"]) == [
-        ["b", "-50.0 % [-50.0, -50.0] of 2/3 clips"],
-        ["c", "-10.0 % [-10.0, -10.0] of 2/3 clips; 3 clips: -20.0 %"],
+        ["b", "-50.0 % [-50.0, -50.0]"],
+        ["c", "-10.0 % [-10.0, -10.0]; 3 clips: -20.0 %"],
     ]
+    assert bd_heads(found, "a", ["psnr-y"]) == ["PSNR-Y (dB), 2/3 clips"]
     assert dropped_lines(found, "a", ["psnr-y"]) == ["PSNR-Y (dB): 2 of 3 clips, without r (b)."]
     write_tables(run)
     assert "- PSNR-Y (dB): 2 of 3 clips, without r (b)." in (run.folder / "bd.md").read_text()
@@ -96,6 +97,48 @@ def test_rows_over_the_same_clips(tmp_path: Path) -> None:
     assert float(numbers["c", "mean"]["bd_rate_pchip_percent"]) == pytest.approx(-20)
     assert float(numbers["c", "common"]["bd_rate_pchip_percent"]) == pytest.approx(-10)
     assert numbers["c", "common"]["note"] == "2 of 3 clips"
+
+
+def test_a_codec_that_lacks_clips_takes_none_from_the_others(tmp_path: Path) -> None:
+    """Codec b was run on two clips of three, c and d on all: b is apart."""
+    points: Points = {}
+    for clip, rate in (("p", 0.9), ("q", 0.9), ("r", 0.6)):
+        points |= ladder(clip, "a") | ladder(clip, "c", rate) | ladder(clip, "d", 2)
+        points |= ladder(clip, "b", 0.5) if clip != "r" else {}
+    run = load(results_folder(tmp_path / "out", points))
+    found = list(comparisons(run))
+    assert bd_heads(found, "a", ["psnr-y"]) == ["PSNR-Y (dB)"]
+    assert bd_rows(found, "a", ["psnr-y"]) == [
+        ["c", "-20.0 % [-40.0, -10.0]"],
+        ["d", "+100.0 % [+100.0, +100.0]"],
+        ["b", "-50.0 % [-50.0, -50.0] of 2/3 clips"],
+    ]
+    beside = "b has 2 of 3 clips, without r; on these c -10.0 %, d +100.0 %"
+    assert dropped_lines(found, "a", ["psnr-y"]) == [f"PSNR-Y (dB): {beside}."]
+    write_tables(run)
+    numbers = rows(run.folder)
+    assert float(numbers["c", "common"]["bd_rate_pchip_percent"]) == pytest.approx(-20)
+    assert float(numbers["b", "apart"]["bd_rate_pchip_percent"]) == pytest.approx(-50)
+    assert ("b", "common") not in numbers
+    assert "Each over all clips, but for points of b, which lack some." in means_note(run)
+
+
+@pytest.mark.parametrize(
+    ("counts", "shared"),
+    [
+        ((12, 12, 10), 3),
+        ((12, 12, 9), 2),
+        ((6, 6, 5), 3),
+        ((6, 6, 4), 2),
+        ((6, 4), 2),
+        ((6, 6, 4, 4), 4),
+        ((), 0),
+    ],
+)
+def test_who_shares_clips(counts: tuple[int, ...], shared: int) -> None:
+    """Five sixths of the clips; those who have fewer are apart where they are fewer."""
+    found = sharing({i: [str(clip) for clip in range(n)] for i, n in enumerate(counts)})
+    assert found == set(range(shared))
 
 
 def test_rows_with_too_few_clips_in_common(tmp_path: Path) -> None:
@@ -132,19 +175,17 @@ def test_one_clip_has_no_interval(tmp_path: Path) -> None:
 
 
 def test_means_at_each_point_are_of_the_same_clips(tmp_path: Path) -> None:
-    """One point of b failed on r, and c has one clip of three, which is too few for a mean."""
+    """All points of b failed on r, and c has one clip of three, which is too few for a mean."""
     points: Points = {}
     for clip, rate in (("p", 1.0), ("q", 2.0), ("r", 6.0)):
         points |= ladder(clip, "a", rate) | ladder(clip, "b", rate)
-    points |= ladder("p", "c")
-    points["r", "b", 38] = "encoder failed"
+    points |= ladder("p", "c") | dict.fromkeys(ladder("r", "b"), "encoder failed")
     run = load(results_folder(tmp_path, points))
     found = [dict(zip(mean_head(run), row, strict=True)) for row in mean_rows(run)]
     by = {(r["codec"], r["point"], r["clips"]): r["kbps"] for r in found}
     assert by["a", "40", "2"] == by["b", "40", "2"] == "15.00"
-    assert by["a", "40", "3"] == by["b", "40", "3"] == "30.00"
-    assert ("b", "38", "3") not in by
-    assert by["b", "38", "2"] == "60.00"
+    assert by["a", "40", "3"] == "30.00"
+    assert ("b", "40", "3") not in by
     assert by["c", "40", "1"] == "1 of 3 clips"
     assert "2 of 3 clips that every codec has that has a mean, without r (b);" in means_note(run)
     assert [(row[0], row[1]) for row in time_rows(run)] == [("a", "2"), ("b", "2"), ("c", "1")]

@@ -101,13 +101,15 @@ def test_rows_are_of_the_same_clips(tmp_path: Path) -> None:
         store.adopt(name, {**(store.load(name) or {}), "payload_bits": 700})
     network, payload = share_tables(load(folder), bd_cell)
     assert [row[2] for row in network.rows] == [
-        "-25.0 % [-25.0, -25.0] of 2/3 clips",
-        "-50.0 % [-50.0, -50.0] of 2/3 clips; 3 clips: -50.0 %",
+        "-25.0 % [-25.0, -25.0]",
+        "-50.0 % [-50.0, -50.0]; 3 clips: -50.0 %",
     ]
-    dropped = "2 of 3 clips, without r (hdac-hybrid-mixed)."
-    assert network.note.endswith(f" PSNR-Y (dB): {dropped}")
-    assert payload.note.endswith(f" against x265-tuned: {dropped}")
-    assert "-20.0 % [-20.0, -20.0] of 2/3 clips; 3 clips: -20.0 %" in payload.rows[1]
+    assert network.head[2] == "PSNR-Y (dB), 2/3 clips"
+    assert network.note.endswith(" PSNR-Y (dB): 2 of 3 clips, without r (hdac-hybrid-mixed).")
+    apart = "hdac-hybrid-mixed has 2 of 3 clips, without r; on these hdac-base-mixed -20.0 %"
+    assert f" against x265-tuned: {apart}" in payload.note
+    assert "-20.0 % [-20.0, -20.0]" in payload.rows[1]
+    assert "-40.0 % [-40.0, -40.0] of 2/3 clips" in payload.rows[2]
 
 
 def test_payload(tmp_path: Path) -> None:

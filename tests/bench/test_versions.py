@@ -88,7 +88,7 @@ def test_a_stale_anchor_is_named_where_it_is_compared_with(tmp_path: Path) -> No
     store.put("p0", record={**record, "metric_code": {"psnr-y": "other"}})
     write_tables(load(folder))
     assert "## BD-rate against a (stale)" in (folder / "bd.md").read_text()
-    assert "a (stale)" in (folder / "bd.tex").read_text()
+    assert "% Stale: a\n" in (folder / "bd.tex").read_text()
 
 
 def test_a_record_names_no_file_to_look_at(tmp_path: Path) -> None:
