@@ -31,15 +31,17 @@ def test_readmes_table_is_made_of_the_results() -> None:
     assert page.readme(damaged) == text
 
 
-def test_cells_are_those_of_the_points() -> None:
+@pytest.mark.parametrize("name", ["animation", "reference_software"])
+def test_cells_are_those_of_the_points(name: str) -> None:
     """From points.jsonl, without bd.csv."""
-    folder = ROOT / "results" / "animation"
+    folder = ROOT / "results" / name
     run = load(folder)
+    found = list(comparisons(run))
     for anchor in run.anchors:
-        rows = bd_rows(list(comparisons(run)), anchor, run.compared)
+        rows = bd_rows(found, anchor, run.compared)
         table = page.bd_table(folder, run.about, anchor, run.compared, {c: c for c in run.codecs})
         unmarked = table.replace(" (stale) |", " |").splitlines()
-        heads = bd_heads(list(comparisons(run)), anchor, run.compared)
+        heads = bd_heads(found, anchor, run.compared)
         made = page.markdown([f"BD-rate against {anchor}", *heads], rows).splitlines()
         assert made == unmarked
 

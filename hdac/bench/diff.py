@@ -13,7 +13,7 @@ from hdac.bench.cells import markdown
 from hdac.bench.names import number_text
 from hdac.bench.results import Point
 
-#: BD-rates in percent that differ by less are the same: `bd.csv` rounds to this.
+#: BD-rates in percent that differ by less are the same: no table shows it.
 SAME_RATE = 5e-4
 ABSENT, ANOTHER = "not there", "another clip"
 _Key = tuple[str, str, float]

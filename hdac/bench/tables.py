@@ -129,7 +129,7 @@ def detail_rows(found: list[Comparison], stale: Collection[str] = ()) -> list[li
     rows: list[list[object]] = []
 
     def add(c: Comparison, name: str, numbers: Sequence[_Number], note: str) -> None:
-        cells = map(_round, numbers, (3, 3, 3, 5, 3, 3))
+        cells = map(_round, numbers, (6, 6, 3, 6, 6, 6))  # pages round once more
         marks = [what for what in ("anchor", "codec") if getattr(c, what) in stale]
         rows.append([c.metric, c.anchor, c.codec, name, *cells, note, " and ".join(marks)])
 
