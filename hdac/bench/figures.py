@@ -16,6 +16,7 @@ from hdac.bench.names import file_stem, number_text
 from hdac.bench.plots import (
     COLUMN,
     PAGE,
+    SMALL_TICKS,
     Axis,
     drawing,
     grid,
@@ -24,6 +25,7 @@ from hdac.bench.plots import (
     rate_text,
     save,
 )
+from hdac.bench.shares import own_bases
 from hdac.bench.timeline import time_figure
 from hdac.metrics.ms_ssim import decibels
 
@@ -77,9 +79,12 @@ def rd_figure(run: Run, metric: str, extra: Sequence[Extra], axis: Axis = "kbps"
     looks = looks_of(run.about, [other.name for other in extra])
     figure, axes = plt.subplots(layout="constrained")
     for codec in run.codecs:
-        look = looks[codec]
-        points = averaged_points(run, codec, metric, axis)
-        axes.plot(*points, label=legend(run, codec, metric, look), **look.line())
+        look, points = looks[codec], averaged_points(run, codec, metric, axis)
+        named = legend(run, codec, metric, look)
+        if points[0]:
+            axes.plot(*points, label=named, **look.line())
+        else:  # a mean of other clips would be another curve
+            axes.plot([], [], label=f"{named}: no mean", linestyle="none")
     for other in extra:
         rates, values = extra_points(other, metric, axis)
         if values:
@@ -103,7 +108,7 @@ def sequences_figure(run: Run, metric: str, axis: Axis = "kbps") -> Figure:
             points = np.array(sorted(p for p in found if p[1] is not None)).reshape(-1, 2)
             name = legend(run, codec, metric, looks[codec])
             axes.plot(*points.T, label=name, markersize=2, **looks[codec].line())
-        rate_axis(axes, axis)
+        rate_axis(axes, axis, SMALL_TICKS)
         axes.set_xlabel("")
     legend_above(figure, *plots[0][0].get_legend_handles_labels())
     figure.supylabel(label(metric), fontsize=8)
@@ -194,8 +199,10 @@ def _all(
         if any(p.record.get("bits") for p in run.of(codec)):
             yield f"layers_{file_stem(codec)}", layers_figure(run, codec)
     for metric in run.metrics[:1] if run.about.players_kbps else ():
-        near = run.about.players_kbps[0]
-        yield f"time_{metric}", time_figure(run, metric, run.sequences, run.shown, near)
+        near, bases = run.about.players_kbps[0], own_bases(run)
+        beside = {bases.get(codec) for codec in run.shown}
+        codecs = [codec for codec in run.shown if codec not in beside]
+        yield f"time_{metric}", time_figure(run, metric, run.sequences, codecs, near)
 
 
 def write_figures(

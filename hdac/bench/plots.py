@@ -23,6 +23,8 @@ STYLE = Path(__file__).with_name("paper.mplstyle")
 COLUMN, PAGE = 3.3, 7.0
 MAX_TICKS = 12
 LEGEND_ROW_INCHES = 0.13
+#: Numbers below one of the small plots of a grid.
+SMALL_TICKS = 6
 #: Letters of a name in a legend of two columns that is one column of a paper wide.
 _SHORT = 30
 
@@ -59,26 +61,26 @@ def rate_text(kbps: float) -> str:
     return f"{kbps:#.3g}".rstrip(".") + " kbps"
 
 
-def ticks(low: float, high: float) -> list[float]:
-    """Round numbers from `low` to `high` on a log axis: 2 to 12 of them."""
+def ticks(low: float, high: float, most: int = MAX_TICKS) -> list[float]:
+    """Round numbers from `low` to `high` on a log axis: 2 to `most` of them."""
     from matplotlib.ticker import MaxNLocator
 
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     for digits in ((1, 2, 3, 5, 7), (1, 2, 5), (1,)):
         found = [d * 10.0**k for k in decades for d in digits if low <= d * 10.0**k <= high]
-        if 2 < len(found) <= MAX_TICKS:
+        if 2 < len(found) <= most:
             return found
-    if len(found) > MAX_TICKS:
-        return found[:: math.ceil(len(found) / MAX_TICKS)]
+    if len(found) > most:
+        return found[:: math.ceil(len(found) / most)]
     return [t for t in MaxNLocator(5).tick_values(low, high) if low <= t <= high]
 
 
-def rate_axis(axes: Axes, axis: Axis) -> None:
-    """A log axis of rates; after the curves are drawn."""
+def rate_axis(axes: Axes, axis: Axis, most: int = MAX_TICKS) -> None:
+    """A log axis of rates with at most so many numbers; after the curves are drawn."""
     from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
     axes.set_xscale("log")
-    axes.xaxis.set_major_locator(FixedLocator(ticks(*axes.get_xlim())))
+    axes.xaxis.set_major_locator(FixedLocator(ticks(*axes.get_xlim(), most)))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:.9g}"))
     axes.set_xlabel(f"rate ({axis})")
@@ -97,12 +99,13 @@ def grid(sequences: Sequence[str]) -> tuple[Figure, list[tuple[Axes, str]]]:
     """One small plot a sequence, with its name above."""
     import matplotlib.pyplot as plt
 
-    columns = min(4, len(sequences))
-    rows = math.ceil(len(sequences) / columns)
-    size = (PAGE / 4 * columns, 1.5 * rows)
+    count = len(sequences)
+    columns = 3 if count > 4 and -count % 3 < -count % 4 else min(4, count)
+    rows = math.ceil(count / columns)
+    size = (PAGE if count > 4 else PAGE / 4 * columns, 1.5 * rows)
     figure, cells = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
     flat = cells.flatten()
-    for axes in flat[len(sequences) :]:
+    for axes in flat[count:]:
         axes.set_visible(False)
     plots = list(zip(flat, sequences, strict=False))
     for axes, sequence in plots:

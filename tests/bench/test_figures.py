@@ -12,7 +12,7 @@ import pytest
 from hdac.bench.analysis import comparisons, load
 from hdac.bench.compressai import Extra
 from hdac.bench.figures import heat_figure, layers_figure, rd_figure, sequences_figure
-from hdac.bench.plots import COLUMN, drawing, save
+from hdac.bench.plots import COLUMN, PAGE, SMALL_TICKS, drawing, grid, save, ticks
 from hdac.bench.refreshes import refresh_frames
 from hdac.bench.results import Store
 from hdac.bench.tables import write_tables
@@ -49,6 +49,33 @@ def test_twelve_codecs_are_told_apart(tmp_path: Path) -> None:
     assert axes.get_ylabel() == "PSNR-Y (dB)"
     (small, *_) = sequences_figure(run, "psnr-y").axes
     assert looks(small) == looks(axes)[:11]
+
+
+def test_a_curve_of_other_clips_is_not_drawn(tmp_path: Path) -> None:
+    """Codec b was run on one clip of two: its name says so, and has no line."""
+    points = ladder("p", "a") | ladder("q", "a") | ladder("p", "b", 0.5)
+    figure = rd_figure(load(results_folder(tmp_path, points)), "psnr-y", [])
+    (axes,) = figure.axes
+    assert [len(line.get_xdata()) for line in axes.get_lines()] == [5, 0]
+    names = [t.get_text() for t in figure.legends[0].get_texts()]
+    assert names == ["a", "b (1 of 2 clips): no mean"]
+
+
+@pytest.mark.parametrize(
+    ("count", "shape"), [(1, (1, 1)), (4, (1, 4)), (5, (2, 3)), (6, (2, 3)), (7, (2, 4))]
+)
+def test_small_plots_fill_the_page(count: int, shape: tuple[int, int]) -> None:
+    figure, plots = grid([f"clip {i}" for i in range(count)])
+    cells = plots[0][0].get_subplotspec()
+    assert cells is not None
+    assert cells.get_gridspec().get_geometry() == shape
+    assert len(plots) == count
+    assert figure.get_size_inches()[0] == pytest.approx(PAGE if count > 3 else PAGE / 4 * count)
+
+
+def test_numbers_of_small_axes_are_few() -> None:
+    assert ticks(1.5, 130) == [2, 3, 5, 7, 10, 20, 30, 50, 70, 100]
+    assert ticks(1.5, 130, SMALL_TICKS) == [2, 5, 10, 20, 50, 100]
 
 
 def test_rates_in_bits_a_pixel(tmp_path: Path) -> None:
