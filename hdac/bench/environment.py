@@ -73,9 +73,14 @@ def x265_version() -> str:
 
 def code_version(*packages: str) -> str:
     """Hash of what the Python files of these packages do (comments, docstrings and layout left
-    out)."""
+    out), as they were when this process first asked: what it runs is not what somebody edits while
+    it runs."""
+    return _code_version(Path(hdac.__file__).parent, packages)
+
+
+@cache
+def _code_version(root: Path, packages: tuple[str, ...]) -> str:
     digest = hashlib.sha256()
-    root = Path(hdac.__file__).parent
     for package in sorted(packages):
         folder = root / package
         files = sorted(folder.rglob("*.py")) if folder.is_dir() else [root / f"{package}.py"]

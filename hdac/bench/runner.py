@@ -74,7 +74,7 @@ def run(
     write_atomically(store.folder / NAME, manifest.to_json())
     write_atomically(store.folder / "environment.json", as_json(environment()))
     failed: dict[str, str] = {}
-    count = 0
+    count, codes = 0, {(m, t.every): metric_code(m, t.every) for t in waiting for m in t.metrics}
 
     def done(outcome: PointOutcome) -> None:
         nonlocal count
@@ -84,8 +84,8 @@ def run(
             failed[task.name] = error
             store.save_error(outcome)
         else:
-            codes = {key: metric_code(key, task.every) for key in task.metrics}
-            store.save(replace(outcome, record={**outcome.record, "metric_code": codes}))
+            measured = {key: codes[key, task.every] for key in task.metrics}
+            store.save(replace(outcome, record={**outcome.record, "metric_code": measured}))
         progress(count, len(waiting), f"{task.name}{': ' + error if error else ''}")
 
     if waiting:
