@@ -48,7 +48,7 @@ TEMPLATE = Path(__file__).with_name("report.html.j2")
 PLOTLY = "plotly.min.js"
 PRIVATE = (
     "No players here: the clips of this set may not be published. On a machine that has them, "
-    "`hdac experiment report` also writes report-players.html."
+    "hdac experiment report also writes report-players.html."
 )
 
 
@@ -147,7 +147,7 @@ def _page(
         where = "unknown: environment.json is missing"
     return template.render(
         title=run.about.title,
-        about=about(run),
+        about=about(run).replace("`", "").splitlines(),
         bd=[
             {
                 "anchor": mark(run, a),

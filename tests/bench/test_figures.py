@@ -1,6 +1,7 @@
 """Figures: what is drawn is what was measured."""
 
 import json
+import re
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -165,6 +166,8 @@ def test_the_same_bytes_at_print_size(over_time: Path) -> None:
     assert (out / "a.pdf").read_bytes() == (out / "b.pdf").read_bytes()
     assert (out / "a.svg").read_bytes() == (out / "b.svg").read_bytes()
     assert b"<svg" in (out / "a.svg").read_bytes()
+    families = set(re.findall(r"font-family: ([^;\"]*)", (out / "a.svg").read_text()))
+    assert families == {"'STIXGeneral', 'Times New Roman', 'Liberation Serif', 'Times', serif"}
 
 
 def test_figure_time(over_time: Path, tmp_path: Path, hdac: Run) -> None:
