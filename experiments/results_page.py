@@ -11,8 +11,11 @@ from typing import Any
 
 import pandas as pd
 
-from hdac.bench.analysis import label
+from hdac.bench.analysis import label, load
 from hdac.bench.cells import markdown, unquoted
+from hdac.bench.manifest import Manifest, load_manifest
+from hdac.bench.means import mean_head, mean_rows, means_note
+from hdac.bench.stale import stale_rows
 
 ROOT = Path(__file__).parents[1]
 RESULTS, PAGE, README = ROOT / "results", ROOT / "docs" / "results.md", ROOT / "README.md"
@@ -35,73 +38,114 @@ def experiments() -> list[Path]:
     return sorted(found, key=lambda path: path.name != EXPERIMENT)
 
 
-def read(folder: Path, name: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((folder / name).read_text("utf-8"))
-    return found
+def commit(folder: Path) -> str:
+    """Of the last run."""
+    return str(json.loads((folder / "environment.json").read_text("utf-8"))["commit"])
 
 
 def means(folder: Path) -> pd.DataFrame:
-    """The rows of bd.csv that are means over the sequences."""
+    """The means over the sequences in bd.csv: those over the clips of the table's column, or
+    (`apart`) of a codec that has too few to share them, with what the row over all clips of a
+    codec says as `own` and `note`."""
     table = pd.read_csv(folder / "bd.csv", keep_default_na=False)
     table[["anchor", "codec"]] = table[["anchor", "codec"]].map(unquoted)
-    return table[table.sequence == "mean"]
+    keys = ["metric", "anchor", "codec"]
+    shown = table[table.sequence.isin(("common", "apart"))].set_index(keys)
+    own = table[table.sequence == "mean"].set_index(keys)
+    columns = shown[["bd_rate_pchip_percent", "low_95", "high_95"]]
+    joined = (
+        own[["stale", "note"]]
+        .assign(own=own.bd_rate_pchip_percent)
+        .join(columns.assign(clips=shown.note, apart=shown.sequence == "apart"))
+    )
+    return joined.fillna({"apart": False}).fillna("").reset_index()
 
 
-def cell(row: Any) -> str:
-    """Mean BD-rate and its interval, or why there is none."""
-    if row.bd_rate_pchip_percent == "":
+def counts(row: Any) -> tuple[int, int]:
+    """Clips that a cell is of, and those of the set."""
+    clips, total = row.clips.split()[::2]
+    return int(clips), int(total)
+
+
+def cell(row: Any, more: bool = True) -> str:
+    """Mean BD-rate and its interval, with `more` beside it that over all clips of a codec that has
+    more than its column; or why there is none."""
+    if row.own == "":
         return str(row.note).partition(";")[0]
-    mean, low, high = map(float, (row.bd_rate_pchip_percent, row.low_95, row.high_95))
-    counts = [int(part.split()[0]) for part in row.note.split(", ")]
-    some = f" of {sum(counts[:3])}/{sum(counts)} clips" if counts[3] else ""
-    return f"{mean:+.1f} % [{low:+.1f}, {high:+.1f}]{some}"
+    clips, total = counts(row)
+    own = sum(int(part.split()[0]) for part in row.note.split(", ")[:3])
+    tail = f"; {own} clip{'s' * (own > 1)}: {float(row.own):+.1f} %" if own > clips and more else ""
+    if row.bd_rate_pchip_percent == "":
+        return f"n/a ({clips} of {total} clips in common){tail}"
+    interval = f" [{float(row.low_95):+.1f}, {float(row.high_95):+.1f}]" if row.low_95 != "" else ""
+    some = f" of {clips}/{total} clips" if row.apart and clips < total else ""
+    return f"{float(row.bd_rate_pchip_percent):+.1f} %{interval}{some}{tail}"
 
 
 def bd_table(
-    folder: Path, anchor: str, metrics: list[str], codecs: dict[str, str], title: str = ""
+    folder: Path,
+    about: Manifest,
+    anchor: str,
+    metrics: list[str],
+    codecs: dict[str, str],
+    title: str = "",
 ) -> str:
-    """Codecs x metrics against one anchor (`title`: its own); `codecs`: name -> title, in order."""
+    """Codecs x metrics against one anchor; `codecs`: name -> title, in order. With a `title` for
+    the anchor the table is short: without means over more clips than its columns have."""
     table = means(folder)
+    stale = stale_rows(about, stale_codecs(table))
     table = table[(table.anchor == anchor) & table.codec.isin(codecs) & table.metric.isin(metrics)]
-    cells = table.assign(cell=[cell(row) for row in table.itertuples()])
+    cells = table.assign(cell=[cell(row, not title) for row in table.itertuples()])
     grid = cells.pivot(index="codec", columns="metric", values="cell")
-    rows = [[title, *grid.loc[c, metrics]] for c, title in codecs.items() if c in grid.index]
-    return markdown([f"BD-rate against {title or anchor}", *map(label, metrics)], rows)
+    heads = [column_head(metric, table[table.metric == metric]) for metric in metrics]
+    rows = [
+        [f"{said} (stale)" if c in stale.marked else said, *grid.loc[c, metrics]]
+        for c, said in codecs.items()
+        if c in grid.index
+    ]
+    mark = " (stale)" if anchor in stale.marked else ""
+    return markdown([f"BD-rate against {title or anchor}{mark}", *heads], rows)
 
 
-def number(value: float) -> str:
-    return "n/a" if pd.isna(value) else f"{value:.4g}"
+def column_head(metric: str, column: pd.DataFrame) -> str:
+    """A metric's name, and of how many clips its column is, if not of all."""
+    found = {counts(row) for row in column.itertuples() if row.clips and not row.apart}
+    few = [f", {clips}/{total} clips" for clips, total in found if clips < total]
+    return label(metric) + "".join(few)
+
+
+def stale_codecs(table: pd.DataFrame) -> set[str]:
+    """Codecs of `means` that were of another version than wrote bd.csv."""
+    return {
+        str(getattr(row, side))
+        for row in table.itertuples()
+        for side in ("anchor", "codec")
+        if side in row.stale
+    }
 
 
 def rate_table(folder: Path) -> str:
-    """Means over the sequences at each rate point that all sequences have."""
-    table = pd.read_csv(folder / "rd.csv")
-    table["codec"] = table.codec.map(unquoted)
-    metrics = [m for m in read(folder, "experiment.json")["metrics"] if m in table]
-    groups = table[table.status == "ok"].groupby(["codec", "value"], sort=False)
-    found = groups[["kbps", *metrics]].mean()[groups.size() == table.sequence.nunique()]
-    rows = [
-        [codec, f"{value:g}", f"{row.kbps:.2f}", *map(number, row[metrics])]
-        for (codec, value), row in found.iterrows()
-    ]
-    return markdown(["codec", "point", "kbps", *map(label, metrics)], rows)
+    """Means at each rate point."""
+    run = load(folder)
+    head, rows = mean_head(run), mean_rows(run)
+    return means_note(run) + "\n" + markdown(head[:-1], [row[:-1] for row in rows])
 
 
 def section(folder: Path) -> str:
-    about, made = read(folder, "experiment.json"), read(folder, "environment.json")
-    name = folder.name
+    about, name, table = load_manifest(folder), folder.name, means(folder)
     codecs = {
-        codec: f"{codec} (archived)" if c.get("archived") else codec
-        for codec, c in about["codecs"].items()
-        if not c["skipped"]
+        codec: f"{codec} (archived)" if entry.archived else codec
+        for codec, entry in about.codecs.items()
+        if not entry.skipped
     }
-    metrics = list(means(folder).metric.unique())
-    frames = f"first {about['frames']} frames" if about["frames"] else "all frames"
+    metrics = list(table.metric.unique())
+    frames = f"first {about.frames} frames" if about.frames else "all frames"
     lines = [
-        f"## {about['title']}\n",
-        f"`hdac experiment run {name}`: {len(about['sequences'])} clips of `{about['set']}`, "
-        f"{frames}. Last run at commit {made['commit']}. [All tables](../results/{name}/bd.md).\n",
-        *(bd_table(folder, anchor, metrics, codecs) for anchor in about["anchors"]),
+        f"## {about.title}\n",
+        f"`hdac experiment run {name}`: {len(about.sequences)} clips of `{about.set}`, "
+        f"{frames}. Last run at commit {commit(folder)}. "
+        f"[All tables](../results/{name}/bd.md).\n{stale_rows(about, stale_codecs(table)).line()}",
+        *(bd_table(folder, about, anchor, metrics, codecs) for anchor in about.anchors),
     ]
     if (folder / "figures" / f"rd_{metrics[0]}.svg").exists():
         lines.append(f"![curves](../results/{name}/figures/rd_{metrics[0]}.svg)\n")
@@ -112,10 +156,12 @@ def page() -> str:
     head = [
         "# Results\n",
         "Made by `python experiments/results_page.py` from `results/`: change nothing by hand.",
-        "BD-rate: mean over the clips, PCHIP on log rate, in brackets the 95 % bootstrap interval;",
-        "negative: fewer bits at equal quality. Rates are those of whole files. What the numbers",
-        "mean, and of which format they are:",
-        "[docs/measured/results.md](measured/results.md).\n",
+        "BD-rate: mean over the clips on which every codec of a table has a number, PCHIP on log",
+        "rate, in brackets the 95 % bootstrap interval, after a semicolon the mean over all clips",
+        "of a codec that has more; negative: fewer bits at equal quality. One that has a number on",
+        "few clips is apart: its mean is of its own. Rates are those of whole files. Stale: of",
+        "another version of hdac than wrote the tables. What the numbers mean, and of which format",
+        "they are: [docs/measured/results.md](measured/results.md).\n",
     ]
     return "\n".join([*head, *map(section, experiments())])
 
@@ -124,8 +170,11 @@ def readme(text: str) -> str:
     """README.md with its table made anew."""
     folder = RESULTS / EXPERIMENT
     before, rest = text.split(BEGIN)
-    table = bd_table(folder, ANCHOR, list(METRICS), CODECS, SOFTWARE)
-    return before + BEGIN + table + END + rest.split(END)[1]
+    about = load_manifest(folder)
+    table = bd_table(folder, about, ANCHOR, list(METRICS), CODECS, SOFTWARE)
+    stale = stale_codecs(means(folder)) & set(CODECS)
+    note = f"\nMade at commit {commit(folder)}, by an older version of hdac than wrote the table.\n"
+    return before + BEGIN + table + note * bool(stale) + END + rest.split(END)[1]
 
 
 if __name__ == "__main__":

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -21,10 +22,13 @@ from hdac.bench.bd import (
     summarise,
 )
 from hdac.bench.manifest import Manifest, load_manifest
-from hdac.bench.results import Point, Store
+from hdac.bench.names import number_text
+from hdac.bench.results import FRAMES, Point, Store, frames_head, kept_rows
+from hdac.bench.stale import StaleRows, stale, stale_rows
 from hdac.metrics.ms_ssim import CAP_DB, decibels
 from hdac.metrics.registry import METRICS
 
+Row = TypeVar("Row")
 DB = "-db"
 #: What the bits of an hdac file are of.
 LAYERS = ("header", "base", "reference", "motion", "fusion")
@@ -35,11 +39,13 @@ IN_DB = ("ms-ssim-y", "ms-ssim-rgb")
 
 @dataclass(frozen=True)
 class Run:
-    """Everything of one results folder. `points`: name -> point, failed ones too."""
+    """Everything of one results folder. `points`: name -> point, failed ones too; `outdated`: name
+    -> record of points that were made, but not as the experiment says now: they are in no table."""
 
     folder: Path
     about: Manifest
     points: dict[str, Point]
+    outdated: dict[str, dict[str, Any]] = field(default_factory=dict)
     curves: dict[tuple[str, str, str], Curve | str] = field(default_factory=dict)
 
     @property
@@ -77,6 +83,23 @@ class Run:
         return [name for name in chosen if name in self.codecs]
 
     @cached_property
+    def stale(self) -> dict[str, list[str]]:
+        """Points in the tables that are of another version than this installation: name -> how."""
+        made = {name: p for name, p in self.points.items() if not p.error}
+        found = {name: stale(p.record, self.about.every) for name, p in made.items()}
+        return {name: reasons for name, reasons in found.items() if reasons}
+
+    @cached_property
+    def stale_codecs(self) -> set[str]:
+        """Those with at least one stale point."""
+        return {self.points[name].codec for name in self.stale}
+
+    @cached_property
+    def stale_rows(self) -> StaleRows:
+        """How tables say it."""
+        return stale_rows(self.about, self.stale_codecs)
+
+    @cached_property
     def table(self) -> Any:
         """A `pandas.DataFrame`, a row a point that was made: rates, scores by metric, scores for
         curves as `curve <metric>` (`rate_point`), seconds, bits by layer; NaN for what it has
@@ -99,6 +122,24 @@ class Run:
         ]  # fmt: skip
         table = pd.DataFrame(rows, columns=["sequence", "codec", *numbers])
         return table.astype(dict.fromkeys(numbers, float))
+
+    @cached_property
+    def _kept_frames(self) -> dict[tuple[str, ...], list[list[Any]]]:
+        return kept_rows(self.folder / FRAMES, frames_head(self.metrics))
+
+    def frames(self, name: str) -> dict[str, list[float | None]]:
+        """A point's values frame by frame, by metric: its own, else those of `frames.csv.xz`; empty
+        where neither is here."""
+        if found := self.store.frames(name):
+            return found
+        point = self.points[name]
+        rows = self._kept_frames.get((point.sequence, point.codec, number_text(point.value)), [])
+        columns = zip(*(row[4:] for row in rows), strict=True)
+        values = {
+            metric: [float(cell) if cell else None for cell in column]
+            for metric, column in zip(self.metrics, columns, strict=False)
+        }
+        return {m: column for m, column in values.items() if set(column) != {None}}
 
     def of(self, codec: str, sequence: str | None = None) -> list[Point]:
         """The points of a codec that were made, in the order of its rate parameter."""
@@ -133,15 +174,18 @@ class Run:
 
 def load(folder: Path) -> Run:
     """Reads `experiment.json` and the points. Raises `UsageError`."""
-    about, store, points = load_manifest(folder), Store(folder), {}
+    about, store = load_manifest(folder), Store(folder)
+    points, outdated = dict[str, Point](), dict[str, dict[str, Any]]()
     for entry in about.points:
         record, error = store.load(entry.name, entry.key), store.error(entry.name, entry.key)
         if record is None and not error:
             error = NOT_MADE
+            if (old := store.load(entry.name)) is not None:
+                outdated[entry.name] = old
         value = float(entry.value)
         known = {} if error or record is None else record
         points[entry.name] = Point(entry.sequence, entry.codec, value, known, error)
-    return Run(folder, about, points)
+    return Run(folder, about, points, outdated)
 
 
 def missing(points: list[Point]) -> str:
@@ -150,6 +194,17 @@ def missing(points: list[Point]) -> str:
     if not points or set(errors) == {NOT_MADE}:
         return "not made"
     return "failed" if errors else ""
+
+
+def nearest(run: Run, codec: str, sequence: str, kbps: float) -> str | None:
+    """The name of the codec's point on a clip whose rate is nearest to `kbps` on a log scale; None
+    if it has none."""
+    found = {
+        name: abs(np.log(p.kbps / kbps))
+        for name, p in run.points.items()
+        if (p.codec, p.sequence, p.error) == (codec, sequence, "")
+    }
+    return min(found, key=found.__getitem__, default=None)
 
 
 def plain(metric: str) -> str:
@@ -192,9 +247,15 @@ def rate_point(point: Point, metric: str) -> float | None:
     return found
 
 
+#: The part of the clips that a row of a table has at least, if its lacking the others may take them
+#: from the other rows.
+SHARING = Fraction(5, 6)
+
+
 class Comparison(NamedTuple):
     """One codec against one anchor in one metric: per sequence, and of the averaged curves
-    (`mean_curve`)."""
+    (`mean_curve`). `common`: over the clips that its column of a table is of; None where these are
+    all clips, and where it is `apart`: has too few to share any with the column (`SHARING`)."""
 
     metric: str
     anchor: str
@@ -203,6 +264,18 @@ class Comparison(NamedTuple):
     akima: dict[str, Bd]
     quality: dict[str, Bd]
     mean_curve: Bd
+    common: Comparison | None = None
+    apart: bool = False
+
+    @property
+    def same(self) -> Comparison:
+        """What its table shows: the same clips in every row."""
+        return self if self.common is None or not self.shown else self.common
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """Of the clips that have one."""
+        return {s: bd.value for s, bd in self.rate.items() if bd.value is not None}
 
     @property
     def summary(self) -> Summary:
@@ -232,14 +305,79 @@ def comparisons(run: Run) -> Iterator[Comparison]:
     """Every codec against every anchor in every metric."""
     for metric in run.compared:
         for anchor in run.anchors:
-            for codec in (c for c in run.codecs if c != anchor):
-                yield compare(run, metric, anchor, codec)
+            yield from with_common(
+                run, [compare(run, metric, anchor, c) for c in run.codecs if c != anchor]
+            )
 
 
-def compare(run: Run, metric: str, anchor: str, codec: str) -> Comparison:
+def with_common(run: Run, column: Sequence[Comparison]) -> list[Comparison]:
+    """Comparisons of one column of a table, who know what they are over the clips of the column:
+    those on which all that have a mean have a number, but for those that are apart."""
+    rows = {c.codec: c.numbers for c in column if c.shown}
+    shared = sharing(rows)
+    clips = [s for s in run.sequences if all(s in rows[codec] for codec in shared)]
+    out = []
+    for c in column:
+        apart = c.shown and c.codec not in shared
+        whole = apart or len(clips) == len(run.sequences)
+        common = None if whole else compare(run, c.metric, c.anchor, c.codec, clips)
+        out.append(c._replace(common=common, apart=apart))
+    return out
+
+
+def sharing(clips: Mapping[Row, Collection[str]]) -> set[Row]:
+    """The rows of a table whose clips are the common ones: all but a minority that lacks many, as
+    reference software does where it was not run on all. `clips`: what each row has."""
+    anywhere = len(set[str]().union(*clips.values()))
+    few = {row for row, own in clips.items() if len(own) < SHARING * anywhere}
+    return set(clips) - (few if 2 * len(few) < len(clips) else set())
+
+
+def column_clips(column: Sequence[Comparison]) -> list[str] | None:
+    """The clips of a column of a table (`with_common`); None where these are all."""
+    return next((list(c.common.rate) for c in column if c.common is not None), None)
+
+
+def column_head(name: str, column: Sequence[Comparison]) -> str:
+    """A column's name, and of how many clips it is, if not of all."""
+    clips = column_clips(column)
+    return name if clips is None else f"{name}, {len(clips)}/{len(column[0].rate)} clips"
+
+
+def dropped(column: Sequence[Comparison]) -> list[str]:
+    """Which clips a column of a table (`with_common`) is not of, and who has no number there; then
+    who is apart, with what the others are over the clips that it has. Empty where all rows are of
+    all clips."""
+    rows, kept, lines = [c for c in column if c.shown], column_clips(column), []
+    if kept is not None:
+        total, without = len(column[0].rate), []
+        for clip in (s for s in column[0].rate if s not in kept):
+            lacking = [c.codec for c in rows if clip not in c.numbers]
+            codecs = "all" if len(lacking) == len(rows) else ", ".join(lacking)
+            without.append(f"{clip} ({codecs})")
+        lines.append(f"{len(kept)} of {total} clips, without {', '.join(without)}")
+    return [*lines, *(_beside(c, rows) for c in rows if c.apart)]
+
+
+def _beside(few: Comparison, rows: Sequence[Comparison]) -> str:
+    """A codec that is apart: which clips it lacks, and the others' means over those that it has."""
+    lacks, same = [s for s in few.rate if s not in few.numbers], []
+    for c in (c for c in rows if c.codec != few.codec):
+        present = [c.numbers[s] for s in few.numbers if s in c.numbers]
+        if len(present) == len(few.numbers):
+            same.append(f"{c.codec} {np.mean(present):+.1f} %")
+    clips = f"{len(few.numbers)} of {len(few.rate)} clips, without {', '.join(lacks)}"
+    return f"{few.codec} has {clips}" + (f"; on these {', '.join(same)}" if same else "")
+
+
+def compare(
+    run: Run, metric: str, anchor: str, codec: str, clips: Sequence[str] | None = None
+) -> Comparison:
+    """`clips`: over these alone."""
+    clips = run.sequences if clips is None else clips
     rate, akima, quality = (dict[str, Bd]() for _ in range(3))
     pairs = list[tuple[Curve, Curve]]()
-    for sequence in run.sequences:
+    for sequence in clips:
         a, t = run.curve(anchor, sequence, metric), run.curve(codec, sequence, metric)
         if isinstance(a, str) or isinstance(t, str):
             hole = Bd(None, None, f"{a} (anchor)" if isinstance(a, str) else str(t))
@@ -248,8 +386,8 @@ def compare(run: Run, metric: str, anchor: str, codec: str) -> Comparison:
         pairs.append((a, t))
         rate[sequence], quality[sequence] = bd_rate(a, t), bd_quality(a, t)
         akima[sequence] = bd_rate(a, t, "akima")
-    mean_curve = Bd(None, None, f"n/a ({len(pairs)} of {len(run.sequences)} clips)")
-    if pairs and len(pairs) == len(run.sequences):
+    mean_curve = Bd(None, None, f"n/a ({len(pairs)} of {len(clips)} clips)")
+    if pairs and len(pairs) == len(clips):
         try:
             anchors, tests = zip(*pairs, strict=True)
             mean_curve = bd_rate(averaged(anchors), averaged(tests))

@@ -110,8 +110,9 @@ def bd_quality(anchor: Curve, test: Curve, method: Method = "pchip") -> Bd:
 
 
 class Summary(NamedTuple):
-    """Over sequences: mean, 95 % bootstrap interval, sequences with a number, with a negative one,
-    with none that differs from 0, all. `overlap`: mean over those with two curves."""
+    """Over sequences: mean, 95 % bootstrap interval (None of one sequence), sequences with a
+    number, with a negative one, with none that differs from 0, all. `overlap`: mean over those with
+    two curves."""
 
     mean: float | None
     low: float | None
@@ -131,11 +132,13 @@ def summarise(values: Sequence[Bd], resamples: int = 2000, seed: int = 0) -> Sum
     overlap = float(np.mean(overlaps)) if overlaps else None
     if not len(numbers):
         return Summary(None, None, None, 0, 0, 0, len(values), overlap)
-    picks = np.random.default_rng(seed).integers(0, len(numbers), (resamples, len(numbers)))
-    low, high = np.percentile(numbers[picks].mean(1), [2.5, 97.5])
+    low = high = None
+    if len(numbers) > 1:
+        picks = np.random.default_rng(seed).integers(0, len(numbers), (resamples, len(numbers)))
+        low, high = map(float, np.percentile(numbers[picks].mean(1), [2.5, 97.5]))
     mean, below, ties = float(numbers.mean()), (numbers < -TIE).sum(), (abs(numbers) <= TIE).sum()
     counts = len(numbers), int(below), int(ties), len(values)
-    return Summary(mean, float(low), float(high), *counts, overlap)
+    return Summary(mean, low, high, *counts, overlap)
 
 
 def averaged(curves: Sequence[Curve]) -> Curve:

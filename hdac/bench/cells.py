@@ -1,4 +1,4 @@
-"""Tables as markdown, LaTeX (booktabs) and CSV. Texts are data: none is read as markup."""
+"""Tables as markdown and CSV. Texts are data: none is read as markup."""
 
 from __future__ import annotations
 
@@ -8,11 +8,6 @@ import re
 from collections.abc import Iterable, Sequence
 
 Cells = Sequence[Sequence[str]]
-_TEX = str.maketrans({
-    **{c: rf"\{c}" for c in "%_&$#{}"}, "±": r"$\pm$", "~": r"\textasciitilde{}",
-    "\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "|": r"\textbar{}", "\n": " ",
-    "<": r"\textless{}", ">": r"\textgreater{}", '"': "''",
-})  # fmt: skip
 #: What markdown reads as markup; "_" not inside of words.
 _MARKUP = re.compile(r"[\\|*`<$~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -22,21 +17,6 @@ def markdown(head: Sequence[str], rows: Cells) -> str:
     lines = [head, ["---"] * len(head), *rows]
     plain = ([_MARKUP.sub(r"\\\g<0>", c).replace("\n", " ") for c in cells] for cells in lines)
     return "".join(f"| {' | '.join(cells)} |\n" for cells in plain)
-
-
-def tex(text: str) -> str:
-    """A text for LaTeX; "[" and "*" at its start would belong to the line break before."""
-    return ("{}" if text[:1] in ("[", "*") else "") + text.translate(_TEX)
-
-
-def latex(head: Sequence[str], rows: Cells, caption: str) -> str:
-    first, *body = (" & ".join(map(tex, row)) + r" \\" for row in (head, *rows))
-    columns = "l" + "r" * (len(head) - 1)
-    return "\n".join([
-        r"\begin{table}", r"\centering", rf"\caption{{{tex(caption)}}}",
-        rf"\begin{{tabular}}{{{columns}}}", r"\toprule", first, r"\midrule", *body, r"\bottomrule",
-        r"\end{tabular}", r"\end{table}", "",
-    ])  # fmt: skip
 
 
 def is_formula(cell: object) -> bool:

@@ -19,6 +19,7 @@ from typing import Any, ClassVar, Literal
 
 from hdac.bench.datasets import file_hash
 from hdac.bench.environment import code_version, library_versions, tool_version, x265_version
+from hdac.bench.looks import Declared
 from hdac.bench.names import check_suffix, number_text
 from hdac.bench.raw import RawFormat
 from hdac.bench.recipes import check_schema, find_recipe, from_table, read_toml
@@ -38,7 +39,7 @@ _NUMBER = re.compile(r"\{(?:value|width|height|fps_round|frames)\}")
 #: Libraries that every source is read with.
 _READING = ("av", "libavcodec", "numpy")
 #: Packages and modules of hdac that decide what `hdac encode` and `hdac decode` make.
-_CODE = (
+CODE = (
     "bitstream", "codec", "layers", "motion", "runtime", "nets", "video/picture", "video/reader",
     "video/writer",
 )  # fmt: skip
@@ -88,7 +89,7 @@ class BenchCodec(ABC):
 
 
 @dataclass(frozen=True)
-class AnchorRecipe:
+class AnchorRecipe(Declared):
     """One TOML file. `suffix`: of the coded file; `decoded_format`: FFmpeg's name for the raw video
     that decoding writes, one of `raw.FORMATS`; `timeout`: seconds a frame, for encoding and for
     decoding.
@@ -223,7 +224,7 @@ def _cascade(job: Job) -> str:
 
 
 @dataclass(frozen=True)
-class HdacRecipe:
+class HdacRecipe(Declared):
     """hdac as a codec of an experiment; the settings are those of `hdac encode` and `hdac
     decode`. `base`: the codec that is its base layer alone, of the same settings."""
 
@@ -261,7 +262,7 @@ class HdacRecipe:
 
     def settings(self) -> dict[str, object]:
         """What is not about the experiment."""
-        about = ("title", "points", "notes", "timeout", "base")
+        about = ("title", "points", "notes", "timeout", "base", *vars(Declared()))
         return {k: v for k, v in vars(self).items() if k not in about}
 
 
@@ -276,7 +277,7 @@ class Hdac(BenchCodec):
         found: dict[str, Any] = {
             "recipe": recipe.settings(),
             "weights": None if recipe.mode == "base" else recipe.network.digest,
-            "code": code_version(*_CODE),
+            "code": code_version(*CODE),
             "libraries": library_versions(*_READING, "openvino"),
         }
         if recipe.base_codec != "vvc":
@@ -321,8 +322,11 @@ def codec_from_table(name: str, table: dict[str, Any], where: str, folder: Path)
     """A recipe's table; `kind = "hdac"` is hdac, everything else an anchor. Raises `UsageError`."""
     table = dict(table)
     if table.pop("kind", "anchor") == "hdac":
-        return Hdac(name, from_table(HdacRecipe, table, where))
+        ours = from_table(HdacRecipe, table, where)
+        ours.check(where)
+        return Hdac(name, ours)
     recipe = from_table(AnchorRecipe, table, where)
+    recipe.check(where)
     if not recipe.points:
         raise UsageError(f"{where}: points is empty; at least one rate point is needed")
     check_suffix(recipe.suffix, where)

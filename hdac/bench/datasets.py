@@ -24,6 +24,8 @@ class Dataset:
     """A recipe's head. `place`: "package" (inside a Python package), "data" (below HDAC_DATA) or
     "path" (any folder).
 
+    content: what the clips show, where something depends on it: published figures stand beside
+        results on talking heads only.
     media: "private" clips never appear in what is published (a report without players);
         `how_to_get` says where they come from.
     """
@@ -32,6 +34,7 @@ class Dataset:
     place: Literal["package", "data", "path"]
     licence: str
     media: Literal["private", "public"] = "private"
+    content: Literal["", "talking heads"] = ""
     folder: str = ""
     how_to_get: str = ""
     splits: tuple[str, ...] = ()

@@ -9,6 +9,7 @@ import platform
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any
 import av
 
 import hdac
+from hdac.bitstream.container import VERSION
 from hdac.errors import HdacError
 from hdac.runtime.backends import cores
 from hdac.runtime.models import shipped
@@ -71,9 +73,14 @@ def x265_version() -> str:
 
 def code_version(*packages: str) -> str:
     """Hash of what the Python files of these packages do (comments, docstrings and layout left
-    out)."""
+    out), as they were when this process first asked: what it runs is not what somebody edits while
+    it runs."""
+    return _code_version(Path(hdac.__file__).parent, packages)
+
+
+@cache
+def _code_version(root: Path, packages: tuple[str, ...]) -> str:
     digest = hashlib.sha256()
-    root = Path(hdac.__file__).parent
     for package in sorted(packages):
         folder = root / package
         files = sorted(folder.rglob("*.py")) if folder.is_dir() else [root / f"{package}.py"]
@@ -104,10 +111,25 @@ def _processor() -> str:
     return found[1] if found else platform.processor()
 
 
-def _commit() -> str:
-    command = ["git", "-C", str(Path(hdac.__file__).parents[1]), "rev-parse", "--short=12", "HEAD"]
+@cache
+def commit() -> str:
+    """Of the checkout that runs; "+" where its files are not those of the commit."""
+    root = Path(hdac.__file__).parents[1]
+    git = ["git", "-C", str(root), "describe", "--always", "--exclude=*"]
+    command = [*git, "--abbrev=12", "--dirty=+"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.stdout.strip() if done.returncode == 0 else "not a checkout"
+
+
+def made_here() -> dict[str, Any]:
+    """What a point that is made now says of its maker: version, commit, version of the format of
+    files, day (UTC)."""
+    return {
+        "hdac": hdac.__version__,
+        "commit": commit(),
+        "format": VERSION,
+        "date": datetime.now(UTC).date().isoformat(),
+    }
 
 
 def environment() -> dict[str, Any]:
@@ -118,7 +140,7 @@ def environment() -> dict[str, Any]:
         ffmpeg = str(error)
     return {
         "hdac": hdac.__version__,
-        "commit": _commit(),
+        "commit": commit(),
         "python": sys.version.split()[0],
         "packages": {name: _version(name) for name in PACKAGES},
         "x265": x265_version(),

@@ -1,178 +1,215 @@
-"""Figures: RD curves averaged and per sequence, and where the bits go. Each as PDF, for papers, and
-as SVG, for pages."""
+"""Figures of a run: RD curves averaged and per sequence, where the bits go, BD-rate by codec and
+clip, quality over time. Each as PDF, for papers, and as SVG, for pages; as wide as one column of a
+paper or as its page."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hdac.bench.analysis import LAYERS, Run, capped, label, plain, rate_point
+from hdac.bench.analysis import LAYERS, Comparison, Run, capped, label, plain, rate_point
 from hdac.bench.compressai import Extra
+from hdac.bench.looks import Look, looks_of, shown_name
 from hdac.bench.names import file_stem, number_text
+from hdac.bench.plots import (
+    COLUMN,
+    PAGE,
+    SMALL_TICKS,
+    Axis,
+    drawing,
+    grid,
+    legend_above,
+    rate_axis,
+    rate_text,
+    save,
+)
+from hdac.bench.shares import own_bases
+from hdac.bench.timeline import time_figure
 from hdac.metrics.ms_ssim import decibels
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-STYLE = Path(__file__).with_name("paper.mplstyle")
-_GREYS = ("#bbbbbb", "#0072B2", "#E69F00", "#009E73", "#CC79A7")
+_LAYER_COLOURS = ("#bbbbbb", "#0072B2", "#E69F00", "#009E73", "#CC79A7")
 _HATCHES = ("", "", "//", "..", "xx")
-LEGEND_COLUMNS = 2
-MAX_TICKS = 12
-LEGEND_ROW_INCHES = 0.13
+#: Percent of a bar from which a share is written into it.
+_WRITTEN = 8
+#: Percent at which colours of a heat map end.
+_FULL = 60
+#: Clips of a heat map up to which it is one column wide, and up to which numbers are in its cells.
+_NARROW, _NUMBERS = 13, 36
 
 
-def averaged_points(run: Run, codec: str, metric: str) -> tuple[list[float], list[float]]:
+def averaged_points(
+    run: Run, codec: str, metric: str, axis: Axis = "kbps"
+) -> tuple[list[float], list[float]]:
     """Means over all sequences at each rate point; a point that is not complete, or at the cap of
     the metric on one of them, is left out."""
     table, score = run.table[run.table.codec == codec], f"curve {metric}"
     groups = table.groupby("value")
-    means = groups[["kbps", score]].mean()[groups[score].count() == len(run.sequences)]
-    means = means.sort_values("kbps")
-    return means.kbps.tolist(), means[score].tolist()
+    means = groups[[axis, score]].mean()[groups[score].count() == len(run.sequences)]
+    means = means.sort_values(axis)
+    return means[axis].tolist(), means[score].tolist()
 
 
-def legend(run: Run, codec: str, metric: str) -> str:
+def legend(run: Run, codec: str, metric: str, look: Look) -> str:
     count, clips = len(run.left_out(codec, metric)), {p.sequence for p in run.of(codec)}
     few = (
         f" ({len(clips)} of {len(run.sequences)} clips)" if len(clips) < len(run.sequences) else ""
     )
-    return shown_name(codec) + few + (f" ({count} at the metric's cap left out)" if count else "")
+    return look.label + few + (f" ({count} at the metric's cap left out)" if count else "")
 
 
-def shown_name(name: str) -> str:
-    """A name in a plot: short, and not hidden from the legend, as one with "_" in front is."""
-    short = name if len(name) <= 40 else f"{name[:24]}...{name[-13:]}"
-    return f" {short}" if short.startswith("_") else short
-
-
-def extra_points(extra: Extra, metric: str) -> tuple[list[float], list[float]]:
+def extra_points(extra: Extra, metric: str, axis: Axis = "kbps") -> tuple[list[float], list[float]]:
     """Rates and scores of somebody else's curve, without points at the cap; empty without the
-    metric."""
+    metric, or without rates in bpp where they are asked for."""
     found = extra.scores.get(plain(metric), ())
     scores = map(decibels, found) if metric != plain(metric) else found
-    kept = [(r, s) for r, s in zip(extra.kbps, scores, strict=False) if not capped(s, metric)]
+    rates = extra.kbps if axis == "kbps" else extra.scores.get(axis, ())
+    kept = [(r, s) for r, s in zip(rates, scores, strict=False) if not capped(s, metric)]
     return [r for r, _ in kept], [s for _, s in kept]
 
 
-def ticks(low: float, high: float) -> list[float]:
-    """Round numbers from `low` to `high` on a log axis: 2 to 12 of them."""
-    from matplotlib.ticker import MaxNLocator
-
-    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    for digits in ((1, 2, 3, 5, 7), (1, 2, 5), (1,)):
-        found = [d * 10.0**k for k in decades for d in digits if low <= d * 10.0**k <= high]
-        if 2 < len(found) <= MAX_TICKS:
-            return found
-    if len(found) > MAX_TICKS:
-        return found[:: math.ceil(len(found) / MAX_TICKS)]
-    return [t for t in MaxNLocator(5).tick_values(low, high) if low <= t <= high]
-
-
-def _axes(axes: Axes, run: Run, metric: str) -> None:
-    from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
-
-    axes.set_xscale("log")
-    axes.xaxis.set_major_locator(FixedLocator(ticks(*axes.get_xlim())))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:.9g}"))
-    axes.set_xlabel("rate (kbps)")
-    axes.set_ylabel(label(metric))
-
-
-def rd_figure(run: Run, metric: str, extra: Sequence[Extra]) -> Figure:
-    """Curves averaged over the sequences; names above the plot, where they cover no curve."""
+def rd_figure(run: Run, metric: str, extra: Sequence[Extra], axis: Axis = "kbps") -> Figure:
+    """Curves averaged over the sequences."""
     import matplotlib.pyplot as plt
 
+    looks = looks_of(run.about, [other.name for other in extra])
     figure, axes = plt.subplots(layout="constrained")
     for codec in run.codecs:
-        axes.plot(*averaged_points(run, codec, metric), label=legend(run, codec, metric))
+        look, points = looks[codec], averaged_points(run, codec, metric, axis)
+        named = legend(run, codec, metric, look)
+        if points[0]:
+            axes.plot(*points, label=named, **look.line())
+        else:  # a mean of other clips would be another curve
+            axes.plot([], [], label=f"{named}: no mean", linestyle="none")
     for other in extra:
-        rates, values = extra_points(other, metric)
+        rates, values = extra_points(other, metric, axis)
         if values:
-            axes.plot(rates, values, label=shown_name(other.name))
-    _axes(axes, run, metric)
-    rows = math.ceil(len(axes.get_lines()) / LEGEND_COLUMNS)
-    width, height = figure.get_size_inches()
-    figure.set_size_inches(width, height + LEGEND_ROW_INCHES * rows)
-    figure.legend(loc="outside upper center", ncols=LEGEND_COLUMNS)
+            look = looks[other.name]
+            axes.plot(rates, values, label=look.label, **look.line())
+    rate_axis(axes, axis)
+    axes.set_ylabel(label(metric))
+    legend_above(figure, *axes.get_legend_handles_labels())
     return figure
 
 
-def sequences_figure(run: Run, metric: str) -> Figure:
-    """One small plot a sequence."""
-    import matplotlib.pyplot as plt
-
-    columns = min(4, len(run.sequences))
-    rows = math.ceil(len(run.sequences) / columns)
-    size = (1.9 * columns, 1.6 * rows + 0.3)
-    figure, grid = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
-    flat = grid.flatten()
-    for axes, sequence in zip(flat, run.sequences, strict=False):
+def sequences_figure(run: Run, metric: str, axis: Axis = "kbps") -> Figure:
+    """One small plot of curves a sequence."""
+    looks, (figure, plots) = looks_of(run.about), grid(run.sequences)
+    for axes, sequence in plots:
         for codec in run.codecs:
-            found = [(p.kbps, rate_point(p, metric)) for p in run.of(codec, sequence)]
+            found = [
+                (p.kbps if axis == "kbps" else p.bpp, rate_point(p, metric))
+                for p in run.of(codec, sequence)
+            ]
             points = np.array(sorted(p for p in found if p[1] is not None)).reshape(-1, 2)
-            axes.plot(*points.T, label=legend(run, codec, metric), markersize=2)
-        _axes(axes, run, metric)
-        axes.set_title(shown_name(sequence))
+            name = legend(run, codec, metric, looks[codec])
+            axes.plot(*points.T, label=name, markersize=2, **looks[codec].line())
+        rate_axis(axes, axis, SMALL_TICKS)
         axes.set_xlabel("")
-        axes.set_ylabel("")
-    for axes in flat[len(run.sequences) :]:
-        axes.set_visible(False)
-    handles, labels = flat[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 6))
+    legend_above(figure, *plots[0][0].get_legend_handles_labels())
     figure.supylabel(label(metric), fontsize=8)
-    figure.supxlabel("rate (kbps)", fontsize=8)
+    figure.supxlabel(f"rate ({axis})", fontsize=8)
     return figure
 
 
 def layers_figure(run: Run, codec: str) -> Figure:
-    """Stacked bars: kbps of each layer at each rate point, mean over the sequences."""
+    """Stacked bars: percent of each layer at each rate point, of the bits of all sequences; below
+    each its mean rate."""
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots()
-    values = run.about.codecs[codec].points
-    bottom = np.zeros(len(values))
     table = run.table[run.table.codec == codec]
-    kbps = table[list(LAYERS)].mul(table.kbps / (8 * table.bytes), axis=0)
-    means = kbps.groupby(table.value).mean().reindex(values, fill_value=0.0)
-    for layer, colour, hatch in zip(LAYERS, _GREYS, _HATCHES, strict=True):
-        heights = means[layer].to_numpy()
+    groups = table.groupby("value")
+    bits = groups[list(LAYERS)].sum()
+    shares = 100 * bits.div(bits.sum(axis=1), axis=0)
+    values = [v for v in run.about.codecs[codec].points if v in shares.index]
+    kbps = groups.kbps.mean()
+    figure, axes = plt.subplots(layout="constrained")
+    bottom, names = (
+        np.zeros(len(values)),
+        [f"{number_text(v)}\n{rate_text(kbps[v])}" for v in values],
+    )
+    for layer, colour, hatch in zip(LAYERS, _LAYER_COLOURS, _HATCHES, strict=True):
+        heights = shares.loc[values, layer].to_numpy()
+        if not heights.any():
+            continue
         look = {"color": colour, "hatch": hatch, "edgecolor": "black", "linewidth": 0.3}
-        axes.bar([number_text(v) for v in values], heights, bottom=bottom, label=layer, **look)  # type: ignore[arg-type]
+        bars = axes.bar(names, heights, bottom=bottom, label=layer, **look)  # type: ignore[arg-type]
+        texts = [f"{share:.0f}" if share >= _WRITTEN else "" for share in heights]
+        box = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
+        axes.bar_label(bars, texts, label_type="center", fontsize=6, bbox=box)
         bottom += heights
+    for text in [t for t in axes.texts if not t.get_text()]:
+        text.remove()  # its box would be seen
     axes.set_xlabel(run.about.codecs[codec].parameter.replace("_", " "))
-    axes.set_ylabel("rate (kbps)")
-    axes.legend()
+    axes.set_ylabel("share of the rate (%)")
+    axes.set_ylim(0, 100)
     axes.grid(axis="x", visible=False)
+    legend_above(figure, *axes.get_legend_handles_labels())
     return figure
 
 
-def write_figures(run: Run, extra: Sequence[Extra]) -> None:
-    """All figures into `figures/`."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
+def heat_figure(run: Run, found: Sequence[Comparison], metric: str, anchor: str) -> Figure:
+    """BD-rate of each codec on each clip, and its mean: blue needs fewer bits than the anchor."""
     import matplotlib.pyplot as plt
+    from matplotlib.colors import Normalize
 
+    looks = looks_of(run.about)
+    rows = [c for c in found if (c.metric, c.anchor) == (metric, anchor)]
+    clips = run.sequences
+    cells = np.array([
+        [*(b.value if (b := c.rate[s]).value is not None else np.nan for s in clips),
+         c.summary.mean if c.shown else np.nan]
+        for c in rows
+    ], np.float64)  # fmt: skip
+    width = COLUMN if len(clips) <= _NARROW else PAGE
+    size = (width, 1.1 + 0.17 * len(rows))
+    figure, axes = plt.subplots(figsize=size, layout="constrained")
+    colours = plt.get_cmap("RdBu_r").with_extremes(bad="#dddddd")
+    norm = Normalize(-_FULL, _FULL)
+    axes.imshow(np.ma.masked_invalid(cells), cmap=colours, norm=norm, aspect="auto")
+    for (y, x), value in np.ndenumerate(cells) if len(clips) <= _NUMBERS else ():
+        text = "n/a" if np.isnan(value) else f"{value:+.0f}".replace("-", "\N{MINUS SIGN}")
+        dark = abs(value) > 0.6 * _FULL
+        colour = "white" if dark else "black"
+        axes.text(x, y, text, ha="center", va="center", fontsize=5, color=colour)
+    axes.axvline(len(clips) - 0.5, color="black", linewidth=0.8)
+    names = [*map(shown_name, clips), "mean"]
+    axes.set_xticks(range(len(names)), names, rotation=90, fontsize=5.5)
+    axes.set_yticks(range(len(rows)), [looks[c.codec].label for c in rows], fontsize=6.5)
+    axes.tick_params(length=0)
+    axes.grid(visible=False)
+    axes.set_title(f"BD-rate (%) against {looks[anchor].label}: {label(metric)}", loc="right")
+    return figure
+
+
+def _all(
+    run: Run, found: Sequence[Comparison], extra: Sequence[Extra], axis: Axis
+) -> Iterator[tuple[str, Figure]]:
+    """Every figure of a report, with its name, drawn as it is asked for."""
+    for metric in run.compared:
+        yield f"rd_{metric}", rd_figure(run, metric, extra, axis)
+        yield f"rd_{metric}_sequences", sequences_figure(run, metric, axis)
+        if run.anchors and len(run.codecs) > 1:
+            yield f"heat_{metric}", heat_figure(run, found, metric, run.anchors[0])
+    for codec in run.codecs:
+        if any(p.record.get("bits") for p in run.of(codec)):
+            yield f"layers_{file_stem(codec)}", layers_figure(run, codec)
+    for metric in run.metrics[:1] if run.about.players_kbps else ():
+        near, bases = run.about.players_kbps[0], own_bases(run)
+        beside = {bases.get(codec) for codec in run.shown}
+        codecs = [codec for codec in run.shown if codec not in beside]
+        yield f"time_{metric}", time_figure(run, metric, run.sequences, codecs, near)
+
+
+def write_figures(
+    run: Run, found: Sequence[Comparison], extra: Sequence[Extra], axis: Axis = "kbps"
+) -> None:
+    """All figures into `figures/`."""
     folder = run.folder / "figures"
-    folder.mkdir(parents=True, exist_ok=True)
-
-    def save(name: str, make: Callable[..., Figure], *arguments: Any) -> None:
-        figure = make(run, *arguments)
-        figure.savefig(folder / f"{name}.pdf", metadata={"CreationDate": None})
-        figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
-        plt.close(figure)
-
-    with plt.style.context(STYLE):
-        for metric in run.compared:
-            save(f"rd_{metric}", rd_figure, metric, extra)
-            save(f"rd_{metric}_sequences", sequences_figure, metric)
-        for codec in run.codecs:
-            if any(p.record.get("bits") for p in run.of(codec)):
-                save(f"layers_{file_stem(codec)}", layers_figure, codec)
+    with drawing():
+        for name, figure in _all(run, found, extra, axis):
+            save(figure, folder / f"{name}.pdf", folder / f"{name}.svg")

@@ -3,7 +3,6 @@ values frame by frame."""
 
 from __future__ import annotations
 
-import base64
 import os
 import tempfile
 from collections.abc import Iterable
@@ -16,10 +15,11 @@ from typing import Any
 import av
 import numpy as np
 
-from hdac.bench.analysis import Run, higher_is_better
+from hdac.bench.analysis import Run, higher_is_better, nearest
 from hdac.bench.codecs import BenchCodec, Hdac, load_codec
 from hdac.bench.datasets import Source, find_sources, split_name
 from hdac.bench.experiment import Experiment
+from hdac.bench.looks import looks_of
 from hdac.bench.point import code_clip
 from hdac.bench.raw import read_clip
 from hdac.bench.recipes import recipe_names
@@ -44,7 +44,7 @@ def codecs_here(names: Iterable[str], experiment: Experiment | None) -> dict[str
     return {name: load_codec(name) for name in names if name in known}
 
 
-def _set_of(run: Run, experiment: Experiment | None) -> str:
+def set_of(run: Run, experiment: Experiment | None) -> str:
     """The set whose clips are shown; a path only if the user named it. Raises `HdacError`."""
     if experiment:
         return experiment.recipe.set
@@ -81,6 +81,15 @@ def video_of(tiles: list[list[Picture]], fps: Fraction) -> bytes:
         return out.read_bytes()
 
 
+def decoded(run: Run, name: str, codec: BenchCodec, clip: Clip) -> list[Picture]:
+    """The pictures of a point's file, decoded once more. Raises `HdacError`."""
+    stream = run.store.stream(name, codec.recipe.suffix)
+    if stream is None:
+        raise HdacError(f"{name}{codec.recipe.suffix} is not there: only the records were kept")
+    with tempfile.TemporaryDirectory(prefix="hdac-") as folder:
+        return code_clip(codec, clip, run.points[name].value, Path(folder), stream).pictures
+
+
 @dataclass(frozen=True)
 class _Players:
     """One run with all that its files are decoded by."""
@@ -95,14 +104,6 @@ class _Players:
         made: dict[str, list[Picture]] = {}
         return [self._player(source, clip, near, made) for near in about.players_kbps]
 
-    def _decoded(self, name: str, codec: BenchCodec, value: float, clip: Clip) -> list[Picture]:
-        """A point's file, decoded once more. Raises `HdacError`."""
-        stream = self.run.store.stream(name, codec.recipe.suffix)
-        if stream is None:
-            raise HdacError(f"{name}{codec.recipe.suffix} is not there: only the records were kept")
-        with tempfile.TemporaryDirectory(prefix="hdac-") as folder:
-            return code_clip(codec, clip, value, Path(folder), stream).pictures
-
     def _player(
         self, source: Source, clip: Clip, near: float, made: dict[str, list[Picture]]
     ) -> dict[str, Any]:
@@ -110,19 +111,14 @@ class _Players:
         tiles: list[dict[str, Any]] = [
             {"name": "source", "codec": "", "kbps": 0, "frames": {}, "bits": {}}
         ]
-        pictures = [list(clip.pictures)]
+        pictures, looks = [list(clip.pictures)], looks_of(run.about)
         ours = []
         for name, codec in ((c, self.codecs[c]) for c in run.shown if c in self.codecs):
-            points = {
-                n: p
-                for n, p in run.points.items()
-                if p.codec == name and p.sequence == source.name and not p.error
-            }
-            if not points:
+            point = nearest(run, name, source.name, near)
+            if point is None:
                 continue
-            point = min(points, key=lambda n: abs(np.log(points[n].kbps / near)))
             if point not in made:
-                made[point] = self._decoded(point, codec, points[point].value, clip)
+                made[point] = decoded(run, point, codec, clip)
             if isinstance(codec, Hdac):
                 ours.append(len(tiles))
             pictures.append(made[point])
@@ -130,7 +126,7 @@ class _Players:
             ours_bits = isinstance(codec, Hdac)
             bits = frame_bits(stream.read_bytes()) if ours_bits else {"all": packet_bits(stream)}
             tiles.append({
-                "name": name, "codec": name, "kbps": points[point].kbps,
+                "name": looks[name].label, "codec": name, "kbps": run.points[point].kbps,
                 "frames": run.store.frames(point),
                 "bits": {k: [round(b, 1) for b in v] for k, v in bits.items() if any(v)},
             })  # fmt: skip
@@ -138,24 +134,24 @@ class _Players:
         for i in ours:
             if scores := tiles[i]["frames"].get(metric):
                 worst += strips(clip, names, pictures, i, scores, higher_is_better(metric))
-        video = base64.b64encode(video_of(pictures, clip.fps)).decode()
         return {
             "sequence": source.name, "media": source.media, "near": near, "fps": float(clip.fps),
             "count": len(clip.pictures), "width": clip.size[0], "height": clip.size[1],
-            "tiles": tiles, "worst": worst, "src": f"data:video/mp4;base64,{video}",
+            "tiles": tiles, "worst": worst, "data": video_of(pictures, clip.fps),
         }  # fmt: skip
 
 
 def players(
     run: Run, experiment: Experiment | None = None, data: str | None = None
 ) -> tuple[list[dict[str, Any]], list[str]]:
-    """One entry for each sequence and rate, and the codecs that are left out because their recipes
-    are not here. Raises `HdacError` if the clips or the coded files are not there."""
+    """One entry for each sequence and rate (`data`: the video), and the codecs that are left out
+    because their recipes are not here. Raises `HdacError` if the clips or the coded files are not
+    there."""
     codecs = codecs_here(run.shown, experiment)
     absent = [name for name in run.shown if name not in codecs]
     if len(absent) == len(run.shown):
         raise HdacError(f"no recipe here of {', '.join(absent)}; name the experiment with --recipe")
-    sources = find_sources(_set_of(run, experiment), data, tuple(run.sequences))
+    sources = find_sources(set_of(run, experiment), data, tuple(run.sequences))
     work = _Players(run, codecs)
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:  # each decoder is a process of its own
         return [e for entries in pool.map(work.of_sequence, sources) for e in entries], absent

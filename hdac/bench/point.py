@@ -19,8 +19,10 @@ from typing import Any, NamedTuple
 from hdac.bench.codecs import BenchCodec, Hdac, Job
 from hdac.bench.commands import Ran, run_command, shown
 from hdac.bench.datasets import VARIABLE, Source, file_hash
+from hdac.bench.environment import made_here
 from hdac.bench.payload import stream_payload
 from hdac.bench.raw import read_clip, read_raw
+from hdac.bench.refreshes import refresh_frames
 from hdac.codec.files import inspect
 from hdac.errors import HdacError, ToolError, UsageError
 from hdac.metrics.contract import Clip, Scores
@@ -201,7 +203,9 @@ def point_record(task: PointTask, clip: Clip, coded: Coded) -> dict[str, Any]:
         "bytes": size,
         "bits": bits,
         "payload_bits": 8 * size - bits["header"] if bits else payload,
+        "refreshes": refresh_frames(coded.data) if bits else [],
         "decides": codec.decides(),
+        "made": made_here(),
         "results": {
             "bitrate": [round(size * 8 * float(clip.fps) / count / 1000, 6)],
             "bpp": [round(size * 8 / (count * width * height), 8)],

@@ -1,48 +1,55 @@
 """`report.html`: a page, opened from disk, that shows curves, tables and players.
 
-With players it is one file with plotly.js in it (5 MB); without, curves are those of `figures/`.
-Clips of a private set never get into `report.html`; for them the page with players is
-`report-players.html`, which is not to be published (`results/.gitignore` keeps it out).
+A page is small. What is large lies beside it: with players, plotly.js (one copy for all pages of a
+folder), and in `<page>-files/` videos, pictures and values frame by frame. Without players the
+curves are those of `figures/`. Clips of a private set never get into `report.html` or its files;
+for them the page with players is `report-players.html`, which is not to be published
+(`results/.gitignore` keeps it out).
 """
 
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from hdac.atomic import write_atomically
+from hdac.bench.about import about, version_head, version_rows
 from hdac.bench.analysis import Comparison, Run, higher_is_better, label, rate_point
 from hdac.bench.bd import MIN_OVERLAP
 from hdac.bench.compressai import Extra
 from hdac.bench.experiment import Experiment
 from hdac.bench.figures import averaged_points, extra_points
-from hdac.bench.names import number_text
+from hdac.bench.looks import looks_of
+from hdac.bench.names import file_stem, number_text
 from hdac.bench.players import players
-from hdac.bench.published import HEAD, ROWS
+from hdac.bench.published import HEAD, TITLE, published_rows
 from hdac.bench.shares import Table, share_tables
+from hdac.bench.stale import here
 from hdac.bench.tables import (
-    about,
+    bd_cell,
+    bd_heads,
     bd_rows,
+    dropped_lines,
+    mark,
     marked,
     rd_head,
     rd_rows,
-    summary_cell,
 )
 from hdac.bench.times import TIME_HEAD, TIME_NOTE, time_rows
 from hdac.bench.worst import worst_head, worst_rows
 from hdac.errors import HdacError
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
+PLOTLY = "plotly.min.js"
 PRIVATE = (
     "No players here: the clips of this set may not be published. On a machine that has them, "
-    "`hdac experiment report` also writes report-players.html."
+    "hdac experiment report also writes report-players.html."
 )
-_COLOURS = ("#D55E00", "#000000", "#0072B2", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#999999")
-_DASHES = ("solid", "solid", "dash", "dot", "dashdot", "solid", "dash", "dot")
-_SYMBOLS = ("circle", "square", "triangle-up", "triangle-down", "diamond", "cross", "x", "star")
 
 
 def write_report(
@@ -71,26 +78,60 @@ def write_report(
         reason = PRIVATE
     if private and shown:
         paths.append(run.folder / "report-players.html")
-        write_atomically(paths[1], _page(run, found, extra, shown, note).encode())
+        _write_page(paths[1], run, found, extra, shown, note)
         shown, reason = [], PRIVATE
-    write_atomically(paths[0], _page(run, found, extra, shown, reason or note).encode())
+    _write_page(paths[0], run, found, extra, shown, reason or note)
     return paths
 
 
-def _page(
+def _write_page(
+    path: Path,
     run: Run,
     found: list[Comparison],
     extra: Sequence[Extra],
     shown: list[dict[str, Any]],
     note: str,
+) -> None:
+    """The page and its files, in place of those of before."""
+    files = path.with_name(f"{path.stem}-files")
+    if files.is_dir() and not files.is_symlink():
+        shutil.rmtree(files)
+    if shown:
+        from plotly.offline import get_plotlyjs
+
+        write_atomically(path.with_name(PLOTLY), get_plotlyjs().encode())
+        shown = [_beside(files, player) for player in shown]
+        said = [{k: v for k, v in player.items() if k != "worst"} for player in shown]
+        data = json.dumps({**curves(run, extra), "players": said}, allow_nan=False)
+        write_atomically(files / "data.js", f"const DATA = {data};\n".encode())
+    write_atomically(path, _page(run, found, shown, note, quote(files.name)).encode())
+
+
+def _beside(files: Path, player: dict[str, Any]) -> dict[str, Any]:
+    """A player whose video and pictures are files, `src` their addresses."""
+
+    def written(entry: dict[str, Any], suffix: str, *names: str) -> dict[str, Any]:
+        path = (
+            files / f"{file_stem(player['sequence'], number_text(player['near']), *names)}{suffix}"
+        )
+        write_atomically(path, entry["data"])
+        source = quote(f"{files.name}/{path.name}")
+        return {**{k: v for k, v in entry.items() if k != "data"}, "src": source}
+
+    worst = [written(w, ".jpg", w["codec"], str(w["frame"])) for w in player["worst"]]
+    return written({**player, "worst": worst}, ".mp4")
+
+
+def _page(
+    run: Run, found: list[Comparison], shown: list[dict[str, Any]], note: str, files: str
 ) -> str:
-    """`note`: why there are no players, or which codecs they leave out."""
+    """`note`: why there are no players, or which codecs they leave out; `files`: the folder of what
+    lies beside the page."""
     import jinja2
 
     template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(
         TEMPLATE.read_text(encoding="utf-8")
     )
-    head = ["codec", *map(label, run.compared)]
     worst = {
         **_table(worst_head(run), worst_rows(run)),
         "metric": label(run.metrics[0]) if run.metrics else "No metric",
@@ -100,45 +141,45 @@ def _page(
             for picture in p["worst"]
         ],
     }
-    data = {
-        **curves(run, extra),
-        "players": [{k: v for k, v in player.items() if k != "worst"} for player in shown],
-    }
     try:
         where = (run.folder / "environment.json").read_text(encoding="utf-8", errors="replace")
     except OSError:
         where = "unknown: environment.json is missing"
     return template.render(
         title=run.about.title,
-        about=about(run),
+        about=about(run).replace("`", "").splitlines(),
         bd=[
-            {"anchor": a, **_table(head, marked(run, bd_rows(found, a, run.compared)))}
+            {
+                "anchor": mark(run, a),
+                "dropped": dropped_lines(found, a, run.compared),
+                **_table(
+                    ["codec", *bd_heads(found, a, run.compared)],
+                    marked(run, bd_rows(found, a, run.compared)),
+                ),
+            }
             for a in run.anchors
         ],
         min_overlap=f"{100 * MIN_OVERLAP:.0f}",
         shares=[{**t._asdict(), **_table(t.head, marked(run, t.rows))} for t in _shares(run)],
-        published=_table(HEAD, ROWS),
+        published={**_table(HEAD, published_rows(run.about.set)), "title": TITLE},
         players=bool(shown),
         note=note,
         points=_table(rd_head(run), rd_rows(run)),
         worst=worst,
+        versions=_table(version_head(), version_rows(run)),
+        here=here(),
+        stale=run.stale_rows.line(),
         environment=where,
         figures=[{"file": quote(f"{stem}.svg"), "title": title} for stem, title in _figures(run)],
-        plotly=_plotly() if shown else "",
-        data=json.dumps(data, allow_nan=False).replace("<", "\\u003c") if shown else "null",
+        plotly=PLOTLY,
+        files=files,
     )
-
-
-def _plotly() -> str:
-    from plotly.offline import get_plotlyjs
-
-    return str(get_plotlyjs())
 
 
 def _shares(run: Run) -> list[Table]:
     """The network's share, payload, and time, which two runs do not have in common."""
     time = Table("Time", TIME_NOTE.strip(), [*TIME_HEAD], time_rows(run))
-    return [*share_tables(run, summary_cell), *([time] if time.rows else [])]
+    return [*share_tables(run, bd_cell), *([time] if time.rows else [])]
 
 
 def _figures(run: Run) -> list[tuple[str, str]]:
@@ -147,8 +188,21 @@ def _figures(run: Run) -> list[tuple[str, str]]:
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> dict[str, Any]:
-    cells = [[f"{c:.5g}" if isinstance(c, float) else str(c) for c in row] for row in rows]
-    return {"head": list(head), "rows": cells}
+    return {"head": list(map(_breakable, head)), "rows": [list(map(_cell, row)) for row in rows]}
+
+
+def _cell(value: object) -> str:
+    """A number short; in a text what belongs together keeps together: values and their units,
+    intervals."""
+    if isinstance(value, float):
+        return f"{value:.5g}"
+    text = re.sub(r"(?<=[\d)]) (?=%|clips?\b)", "\N{NO-BREAK SPACE}", str(value))
+    return re.sub(r"\[[^]]*\]", lambda found: found[0].replace(" ", "\N{NO-BREAK SPACE}"), text)
+
+
+def _breakable(head: str) -> str:
+    """Heads may break after "_", as they do after "-"."""
+    return head.replace("_", "_\N{ZERO WIDTH SPACE}")
 
 
 def curves(run: Run, extra: Sequence[Extra]) -> dict[str, Any]:
@@ -185,10 +239,16 @@ def curves(run: Run, extra: Sequence[Extra]) -> dict[str, Any]:
             rates, scores = extra_points(other, metric)
             if scores:
                 add(metric, "average", other.name, rates, scores, ["extra"] * len(scores))
-    names = [*run.codecs, *(e.name for e in extra)]
     looks = {
-        name: {"color": _COLOURS[i % 8], "dash": _DASHES[i % 8], "symbol": _SYMBOLS[i % 8]}
-        for i, name in enumerate(names)
+        name: look.trace()
+        for name, look in looks_of(run.about, [other.name for other in extra]).items()
     }
     metrics = [{"key": m, "label": label(m), "up": higher_is_better(m)} for m in run.compared]
-    return {"metrics": metrics, "sequences": run.sequences, "curves": out, "looks": looks}
+    labels = {m: label(m) for m in run.metrics}
+    return {
+        "metrics": metrics,
+        "labels": labels,
+        "sequences": run.sequences,
+        "curves": out,
+        "looks": looks,
+    }

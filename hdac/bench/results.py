@@ -35,6 +35,10 @@ class Point:
     def kbps(self) -> float:
         return float(self.record["results"]["bitrate"][0])
 
+    @property
+    def bpp(self) -> float:
+        return float(self.record["results"]["bpp"][0])
+
     def score(self, metric: str) -> float | None:
         found = self.record.get("results", {}).get(metric)
         return float(found[0]) if found else None
@@ -84,9 +88,12 @@ def sound(record: Any) -> bool:
             and all(isinstance(v, int | float) for v in (*numbers, *seconds))
             and all(isinstance(v, int) and v > 0 for v in sizes)
             and isinstance(record["decides"], dict)
+            and isinstance(record.get("made", {}), dict)
+            and isinstance(record.get("metric_code", {}), dict)
             and all(isinstance(n, int) for n in record.get("capped", {}).values())
             and all(isinstance(why, str) for why in record.get("unavailable", {}).values())
             and all(isinstance(note, str) for note in record.get("notes", []))
+            and all(isinstance(frame, int) for frame in record.get("refreshes", []))
         )
     except (AttributeError, IndexError, KeyError, TypeError):
         return False
@@ -94,7 +101,8 @@ def sound(record: Any) -> bool:
 
 class Store:
     """The points of one experiment: `points.jsonl`, a line a point with its record and why its last
-    try failed; in `points/` what is not published: coded files, values frame by frame, logs.
+    try failed; in `points/` what is not published: coded files, values frame by frame, logs;
+    `orphans.jsonl` has the lines of points that the experiment no longer has.
 
     One process at a time writes to a folder.
     """
@@ -103,6 +111,7 @@ class Store:
         self.folder = folder
         self.points = folder / "points"
         self.table = folder / "points.jsonl"
+        self.orphans = folder / "orphans.jsonl"
         self._known: tuple[int, dict[str, dict[str, Any]]] | None = None
 
     def path(self, name: str, suffix: str) -> Path:
@@ -111,23 +120,43 @@ class Store:
     def _lines(self) -> dict[str, dict[str, Any]]:
         """Lines by the name of their point, read anew where the file is another; those that are not
         readable are left out: their points were not made."""
-        try:
-            written = self.table.stat().st_mtime_ns
-            if self._known is None or self._known[0] != written:
-                text = self.table.read_text(encoding="utf-8")
-                found = [line for t in text.splitlines() if (line := _line(t))]
-                self._known = written, {str(line["name"]): line for line in found}
-        except (OSError, ValueError):
-            return {}
+        written = _written(self.table)
+        if self._known is None or self._known[0] != written:
+            self._known = written, _read_lines(self.table)
         return self._known[1]
 
     def put(self, name: str, **changes: object) -> None:
         """Changes a point's line, or begins one."""
         lines = self._lines()
-        lines = {**lines, name: {"name": name, **lines.get(name, {}), **changes}}
-        rows = (as_line(lines[key]) for key in sorted(lines))
-        write_atomically(self.table, "".join(rows).encode())
-        self._known = self.table.stat().st_mtime_ns, lines
+        self._write({**lines, name: {"name": name, **lines.get(name, {}), **changes}})
+
+    def _write(self, lines: dict[str, dict[str, Any]]) -> None:
+        _write_lines(self.table, lines)
+        self._known = _written(self.table), lines
+
+    def recall(self, names: Iterable[str]) -> list[str]:
+        """Looks at what `put_aside` put aside of these points as if it were in the table, where the
+        next write has it; which of them came back."""
+        aside, lines = _read_lines(self.orphans), self._lines()
+        back = {name: aside[name] for name in names if name in aside and name not in lines}
+        if back:
+            self._known = _written(self.table), {**lines, **back}
+        return list(back)
+
+    def put_aside(self, names: Iterable[str]) -> None:
+        """Moves the lines of these points to `orphans.jsonl`, and writes what was recalled; their
+        files stay in `points/`. A line is in one of both at any time."""
+        lines, aside = self._lines(), _read_lines(self.orphans)
+        moved = {name: lines[name] for name in names}
+        kept = {name: line for name, line in lines.items() if name not in moved}
+        if moved:
+            _write_lines(self.orphans, {**aside, **moved})
+        self._write(kept)
+        left = {name: line for name, line in {**aside, **moved}.items() if name not in kept}
+        if left:
+            _write_lines(self.orphans, left)
+        else:
+            self.orphans.unlink(missing_ok=True)
 
     def names(self) -> list[str]:
         return list(self._lines())
@@ -166,6 +195,8 @@ class Store:
                 for k, v in record["seconds"].items()
             }
             frames = {**self.frames(task.name), **frames}
+            if task.stream is not None:  # coded then, measured now
+                record["made"] = old.get("made", {})
         write_atomically(self.path(task.name, task.codec.recipe.suffix), outcome.stream)
         write_atomically(self.path(task.name, ".frames.json"), json.dumps(frames).encode())
         write_atomically(self.path(task.name, ".log"), outcome.log.encode())
@@ -186,6 +217,25 @@ class Store:
             return str(found["error"]) if key in ("", found["key"]) else ""
         except (KeyError, TypeError):
             return ""
+
+
+def _written(path: Path) -> int:
+    """When a file was; 0 without one."""
+    return path.stat().st_mtime_ns if path.exists() else 0
+
+
+def _read_lines(path: Path) -> dict[str, dict[str, Any]]:
+    """By the name of their point; without a file, none."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return {}
+    return {str(line["name"]): line for t in text.splitlines() if (line := _line(t))}
+
+
+def _write_lines(path: Path, lines: dict[str, dict[str, Any]]) -> None:
+    rows = (as_line(lines[key]) for key in sorted(lines))
+    write_atomically(path, "".join(rows).encode())
 
 
 def _line(text: str) -> dict[str, Any] | None:
@@ -217,9 +267,13 @@ def kept_rows(path: Path, head: Sequence[str]) -> dict[tuple[str, ...], list[lis
     return {key: rows.to_numpy().tolist() for key, rows in groups}
 
 
+def frames_head(metrics: Iterable[str]) -> list[str]:
+    return ["sequence", "codec", "value", "frame", *metrics]
+
+
 def frames_csv(store: Store, points: Iterable[tuple[str, Point]], metrics: tuple[str, ...]) -> str:
     """Tidy: one line a frame; empty where a metric has no per-frame value."""
-    head, rows = ["sequence", "codec", "value", "frame", *metrics], list[Sequence[object]]()
+    head, rows = frames_head(metrics), list[Sequence[object]]()
     kept = kept_rows(store.folder / FRAMES, head)
     for name, point in points:
         if point.error:

@@ -20,25 +20,40 @@ from hdac.errors import UsageError
 
 class RunSummary(NamedTuple):
     """made: points that ran; kept: points that were there; failed: name -> reason; skipped: codec
-    -> reason."""
+    -> reason; orphans: points that were put aside; recalled: points that came back from there."""
 
     made: int
     kept: int
     failed: dict[str, str]
     skipped: dict[str, str]
+    orphans: int
+    recalled: int
 
 
-def plan(
-    experiment: Experiment, store: Store, data: str | None, force: bool = False
-) -> tuple[list[PointTask], list[PointTask], dict[str, str]]:
-    """All tasks of codecs that run here, those that are still to do, and why the other codecs do
-    not run."""
+class Plan(NamedTuple):
+    """tasks: of all points of codecs that run here; waiting: those that are still to do; skipped:
+    codec -> why it does not run; orphans: names of points in the folder that the experiment has no
+    more; recalled: of points that were orphans and are not any more."""
+
+    tasks: list[PointTask]
+    waiting: list[PointTask]
+    skipped: dict[str, str]
+    orphans: list[str]
+    recalled: list[str]
+
+
+def plan(experiment: Experiment, store: Store, data: str | None, force: bool = False) -> Plan:
+    """What a run would do; writes nothing."""
     skipped = {c.name: why for c in experiment.codecs if (why := c.unavailable())}
     sources = find_sources(experiment.recipe.set, data, experiment.recipe.sequences)
     for source in sources:
         check_rate(source.path)
-    tasks = [t for t in experiment.tasks(sources) if t.codec.name not in skipped]
-    return tasks, to_do(tasks, store, force), skipped
+    all_tasks = experiment.tasks(sources)
+    names = {t.name for t in all_tasks}
+    recalled = store.recall(sorted(names))
+    orphans = [name for name in store.names() if name not in names]
+    tasks = [t for t in all_tasks if t.codec.name not in skipped]
+    return Plan(tasks, to_do(tasks, store, force), skipped, orphans, recalled)
 
 
 def run(
@@ -51,13 +66,15 @@ def run(
     progress: Progress,
 ) -> RunSummary:
     """Runs what is to do. Raises `UsageError`, or `HdacError` for a full disk."""
-    tasks, waiting, skipped = plan(experiment, store, data, force)
+    tasks, waiting, skipped, orphans, recalled = plan(experiment, store, data, force)
     check_links(store.folder)
+    if orphans or recalled:
+        store.put_aside(orphans)
     manifest = describe(experiment, tasks, skipped)
     write_atomically(store.folder / NAME, manifest.to_json())
     write_atomically(store.folder / "environment.json", as_json(environment()))
     failed: dict[str, str] = {}
-    count = 0
+    count, codes = 0, {(m, t.every): metric_code(m, t.every) for t in waiting for m in t.metrics}
 
     def done(outcome: PointOutcome) -> None:
         nonlocal count
@@ -67,8 +84,8 @@ def run(
             failed[task.name] = error
             store.save_error(outcome)
         else:
-            codes = {key: metric_code(key, task.every) for key in task.metrics}
-            store.save(replace(outcome, record={**outcome.record, "metric_code": codes}))
+            measured = {key: codes[key, task.every] for key in task.metrics}
+            store.save(replace(outcome, record={**outcome.record, "metric_code": measured}))
         progress(count, len(waiting), f"{task.name}{': ' + error if error else ''}")
 
     if waiting:
@@ -81,7 +98,8 @@ def run(
             if scheduler:
                 _check_nodes(client)
             run_tasks(client, execute, waiting, PointOutcome, done)
-    return RunSummary(count - len(failed), len(tasks) - len(waiting), failed, skipped)
+    made, kept = count - len(failed), len(tasks) - len(waiting)
+    return RunSummary(made, kept, failed, skipped, len(orphans), len(recalled))
 
 
 #: Our own code that makes and measures a point.

@@ -7,7 +7,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
-from hdac.bench.analysis import Comparison, Run, compare, label
+from hdac.bench.analysis import (
+    Comparison,
+    Run,
+    column_head,
+    compare,
+    dropped,
+    label,
+    with_common,
+)
 from hdac.bench.codecs import Hdac
 from hdac.bench.payload import payload_kbps
 from hdac.bench.players import codecs_here
@@ -41,9 +49,8 @@ def _base_of(codec: object) -> str:
 def own_comparisons(run: Run) -> Iterator[Comparison]:
     """Every hybrid codec against its own base, where the run has that, in every metric."""
     for metric in run.compared:
-        for codec, base in own_bases(run).items():
-            if base in run.codecs:
-                yield compare(run, metric, base, codec)
+        pairs = [(c, base) for c, base in own_bases(run).items() if base in run.codecs]
+        yield from with_common(run, [compare(run, metric, base, codec) for codec, base in pairs])
 
 
 def share_tables(run: Run, cell: Cell) -> list[Table]:
@@ -54,7 +61,8 @@ def share_tables(run: Run, cell: Cell) -> list[Table]:
 
 def network_table(run: Run, cell: Cell) -> Table:
     """Hybrid codecs x metrics: BD-rate against the base layer alone."""
-    by = {(c.codec, c.metric): c for c in own_comparisons(run)}
+    found = list(own_comparisons(run))
+    by = {(c.codec, c.metric): c for c in found}
     rows = []
     for codec, base in own_bases(run).items():
         cells = [cell(by[codec, m]) if (codec, m) in by else "n/a" for m in run.compared]
@@ -64,8 +72,15 @@ def network_table(run: Run, cell: Cell) -> Table:
         "BD-rate of each hybrid codec against its own base layer alone, of the same settings: what "
         "the network gives."
     )
-    head = ["hybrid", "its base alone", *map(label, run.compared)]
-    return Table("Hybrid against its own base", note, head, rows)
+    columns = {label(m): [c for c in found if c.metric == m] for m in run.compared}
+    heads = (column_head(name, column) for name, column in columns.items())
+    head = ["hybrid", "its base alone", *heads]
+    return Table("Hybrid against its own base", note + _dropped(columns), head, rows)
+
+
+def _dropped(columns: dict[str, list[Comparison]]) -> str:
+    """Which clips columns are not of."""
+    return "".join(f" {name}: {text}." for name, c in columns.items() for text in dropped(c))
 
 
 def payload_run(run: Run) -> Run:
@@ -92,15 +107,27 @@ def payload_table(run: Run, cell: Cell) -> Table:
     bare, metric = payload_run(run), run.compared[0]
     kept = {p.codec for p in bare.points.values()}
 
+    columns = {
+        anchor: with_common(
+            bare,
+            [compare(bare, metric, anchor, c) for c in run.codecs if c != anchor and c in kept],
+        )
+        for anchor in run.anchors
+        if anchor in kept
+    }
+    by = {(c.anchor, c.codec): c for column in columns.values() for c in column}
+
     def text(anchor: str, codec: str) -> str:
         if anchor == codec:
             return ""
-        return cell(compare(bare, metric, anchor, codec)) if {anchor, codec} <= kept else "n/a"
+        return cell(by[anchor, codec]) if (anchor, codec) in by else "n/a"
 
     rows = [[codec, *(text(a, codec) for a in run.anchors)] for codec in run.codecs]
     note = (
         f"{label(metric)}; rates without start codes, headers of NAL units and OBUs, and what is "
         "header in .hdac files. n/a: the points do not keep it (made before it was noted)."
     )
-    head = ["BD-rate of payload", *(f"against {a}" for a in run.anchors)]
+    named = {f"against {a}": columns.get(a, []) for a in run.anchors}
+    heads = (column_head(name, column) for name, column in named.items())
+    head, note = ["BD-rate of payload", *heads], note + _dropped(named)
     return Table("Payload alone", note, head, rows if kept & {*run.anchors} else [])

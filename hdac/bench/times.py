@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hdac.bench.analysis import Run
+from hdac.bench.means import shared_clips
 from hdac.bench.results import Point
 
 #: A record that says more (width times height) is not believed.
@@ -14,17 +15,20 @@ TIME_NOTE = (
     "environment.json is the machine of the last run: points that were kept from earlier runs may "
     "be another's.\n\n"
 )
-TIME_HEAD = ("codec", "encoding", "decoding", "network at the decoder, GMAC per frame")
+TIME_HEAD = ("codec", "clips", "encoding", "decoding", "network at the decoder, GMAC per frame")
 
 
 def time_rows(run: Run) -> list[list[str]]:
-    """Seconds of this machine, one thread a process: not part of what two runs have in common."""
-    rows = []
+    """Seconds of this machine, one thread a process: not part of what two runs have in common. Over
+    the clips that every codec has, where a codec has some of them, else over its own."""
+    rows, shared = [], shared_clips(run)
     for codec in run.codecs:
         points, table = run.of(codec), run.table[run.table.codec == codec]
         if not points:
             continue
-        cells = []
+        common = table[table.sequence.isin(shared.clips)]
+        table = common if len(common) else table
+        cells = [str(table.sequence.nunique())]
         for side in ("encoding", "decoding"):
             timed = table[table[side] > 0]
             each = 1000 * timed[side].sum() / max(timed.frames.sum(), 1)

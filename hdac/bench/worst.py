@@ -3,7 +3,6 @@ drifts."""
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -95,21 +94,21 @@ def strips(
     scores: list[float | None],
     up: bool,
 ) -> Any:
-    """JPEGs of the worst frames of one codec: all `pictures` beside each other, `codec` being the
-    index of the one that is judged."""
+    """The worst frames of one codec (`data`: a JPEG): all `pictures` beside each other, `codec`
+    being the index of the one that is judged."""
     chosen = list[int]()
     for i in worst_frames(scores, up):
         if len(chosen) < SHOWN and all(abs(i - c) >= APART for c in chosen):
             chosen.append(i)
     about = {"codec": names[codec], "names": list(names)}
     rows = {i: _jpeg([p[i] for p in pictures], clip.matrix) for i in chosen}
-    return [{**about, "frame": i, "score": scores[i], "src": row} for i, row in rows.items()]
+    return [{**about, "frame": i, "score": scores[i], "data": row} for i, row in rows.items()]
 
 
-def _jpeg(pictures: list[Picture], matrix: int) -> str:
+def _jpeg(pictures: list[Picture], matrix: int) -> bytes:
     import cv2
 
     row = np.hstack([rgb_from_picture(p, matrix) for p in pictures])
     fine, data = cv2.imencode(".jpg", row[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])
     assert fine
-    return f"data:image/jpeg;base64,{base64.b64encode(data.tobytes()).decode()}"
+    return data.tobytes()

@@ -114,12 +114,27 @@ def test_code_version_ignores_comments_and_layout(
 ) -> None:
     import hdac
 
-    monkeypatch.setattr(hdac, "__file__", str(tmp_path / "__init__.py"))
     versions = []
-    for text in ('"""a"""\nx = 1\n', '"""b"""\n# why\nx  =  1\n', "x = 2\n"):
-        (tmp_path / "m.py").write_text(text if '"""' in text else f'"""c"""\n{text}')
+    texts = ('"""a"""\nx = 1\n', '"""b"""\n# why\nx  =  1\n', '"""c"""\nx = 2\n')
+    for i, text in enumerate(texts):
+        (tmp_path / f"{i}").mkdir()
+        (tmp_path / f"{i}" / "m.py").write_text(text)
+        monkeypatch.setattr(hdac, "__file__", str(tmp_path / f"{i}" / "__init__.py"))
         versions.append(code_version("m"))
     assert versions[0] == versions[1] != versions[2]
+
+
+def test_code_that_is_edited_while_it_runs_is_what_it_was(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Points of one run were of two versions, or failed on half a file, while somebody edited."""
+    import hdac
+
+    monkeypatch.setattr(hdac, "__file__", str(tmp_path / "__init__.py"))
+    (tmp_path / "m.py").write_text("x = 1\n")
+    before = code_version("m")
+    (tmp_path / "m.py").write_text("x = (\n")
+    assert code_version("m") == before
 
 
 def test_bad_rate_point_and_placeholder() -> None:

@@ -210,13 +210,13 @@ def test_two_workers_give_the_same_tables(
 
 def test_a_changed_recipe_runs_only_what_changed(done: tuple[Path, Path], tmp_path: Path) -> None:
     store = Store(done[1])
-    _, waiting, _ = plan(load_experiment(str(recipe(tmp_path, b="faster"))), store, None)
+    _, waiting, *_ = plan(load_experiment(str(recipe(tmp_path, b="faster"))), store, None)
     assert {t.codec.name for t in waiting} == {"b"}
-    _, waiting, _ = plan(
+    _, waiting, *_ = plan(
         load_experiment(str(recipe(tmp_path, points="[24, 28, 32, 36, 41]"))), store, None
     )
     assert {t.value for t in waiting} == {41}
-    _, waiting, _ = plan(
+    _, waiting, *_ = plan(
         load_experiment(str(recipe(tmp_path, metrics='["psnr-y", "psnr-yuv"]'))), store, None
     )
     assert len(waiting) == 10
@@ -310,7 +310,7 @@ def test_a_failed_point_stops_no_other(tmp_path: Path, hdac: Run) -> None:
 
 def test_full_disk(done: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """What was finished stays; the message says what to do."""
-    tasks, _, _ = plan(load_experiment(str(done[0])), Store(done[1]), None)
+    tasks, *_ = plan(load_experiment(str(done[0])), Store(done[1]), None)
     outcome = execute(tasks[0])
     before = {p: p.read_bytes() for p in done[1].rglob("p*") if p.is_file()}
 

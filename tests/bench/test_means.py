@@ -8,12 +8,16 @@ from typing import Any
 import matplotlib as mpl
 import pytest
 
-from hdac.bench.analysis import compare, load
+from hdac.bench.analysis import compare, comparisons, load, sharing
 from hdac.bench.bd import bd_rate, curve
-from hdac.bench.figures import STYLE, averaged_points, legend, rd_figure, sequences_figure
+from hdac.bench.figures import averaged_points, legend, rd_figure, sequences_figure
+from hdac.bench.looks import looks_of
+from hdac.bench.means import mean_head, mean_rows, means_note
+from hdac.bench.plots import STYLE
 from hdac.bench.report import curves
 from hdac.bench.results import Store
-from hdac.bench.tables import common_rows, mean_rows, summary_cell, write_tables
+from hdac.bench.tables import bd_heads, bd_rows, dropped_lines, summary_cell, write_tables
+from hdac.bench.times import time_rows
 from hdac.metrics.ms_ssim import decibels
 from tests.bench.conftest import results_folder
 
@@ -53,7 +57,7 @@ def test_means_are_of_the_same_clips(without: tuple[str, ...], tmp_path: Path) -
     run = load(results_folder(tmp_path, points, ("psnr-y", "identity")))
     (first, *_) = mean_rows(run)
     wanted = {0: "0.5000", 1: "n/a (2 of 3 clips)", 2: "n/a (1 of 3 clips)"}[len(without)]
-    assert first == ["a", "40", "10.00", "n/a", "28.00", wanted, ""]
+    assert first == ["a", "40", "3", "10.00", "n/a", "28.00", wanted, ""]
 
 
 @pytest.mark.parametrize(("count", "shown"), [(1, False), (2, True), (3, True)])
@@ -66,24 +70,125 @@ def test_bd_csv_and_bd_md_have_the_same_means(count: int, shown: bool, tmp_path:
     write_tables(load(folder))
     mean, table = rows(folder)["b", "mean"], (folder / "bd.md").read_text()
     assert (mean["bd_rate_pchip_percent"] != "") == shown == ("| b | -50.0 % [" in table)
+    assert (("b", "common") in rows(folder)) == shown
     assert (mean["bd_rate_akima_percent"] != "") == shown
     assert shown or f"{count} of 3 clips" in mean["note"]
 
 
 def test_rows_over_the_same_clips(tmp_path: Path) -> None:
-    """Codec c has no number on one clip of three: beside it, the others are shown without it."""
+    """Codec b has no number on one clip of three: beside it, c is shown without that clip, and its
+    own mean stands beside."""
     points: Points = {}
-    for clip, b, c in (("p", 0.5, 0.9), ("q", 0.5, 0.9), ("r", 2.0, 0.9)):
+    for clip, b, c in (("p", 0.5, 0.9), ("q", 0.5, 0.9), ("r", 2.0, 0.6)):
         far = PSNR if clip != "r" else tuple(v + 40 for v in PSNR)
-        points |= ladder(clip, "a") | ladder(clip, "b", b) | ladder(clip, "c", c, psnr_y=far)
+        points |= ladder(clip, "a") | ladder(clip, "b", b, psnr_y=far) | ladder(clip, "c", c)
     run = load(results_folder(tmp_path / "out", points))
-    found = [compare(run, "psnr-y", "a", codec) for codec in "bc"]
-    assert common_rows(found, "a", ["psnr-y"]) == [
-        ["b", "-50.0 % (2 clips)"], ["c", "-10.0 % (2 clips)"],
-    ]  # fmt: skip
-    assert common_rows(found[:1], "a", ["psnr-y"]) == []
+    found = list(comparisons(run))
+    assert bd_rows(found, "a", ["psnr-y"]) == [
+        ["b", "-50.0 % [-50.0, -50.0]"],
+        ["c", "-10.0 % [-10.0, -10.0]; 3 clips: -20.0 %"],
+    ]
+    assert bd_heads(found, "a", ["psnr-y"]) == ["PSNR-Y (dB), 2/3 clips"]
+    assert dropped_lines(found, "a", ["psnr-y"]) == ["PSNR-Y (dB): 2 of 3 clips, without r (b)."]
     write_tables(run)
-    assert "The same over clips for which all codecs" in (run.folder / "bd.md").read_text()
+    assert "- PSNR-Y (dB): 2 of 3 clips, without r (b)." in (run.folder / "bd.md").read_text()
+    assert "| c | 2/2, 100 %, -10.0 %, -10.0 % |" in (run.folder / "bd.md").read_text()
+    numbers = rows(run.folder)
+    assert float(numbers["c", "mean"]["bd_rate_pchip_percent"]) == pytest.approx(-20)
+    assert float(numbers["c", "common"]["bd_rate_pchip_percent"]) == pytest.approx(-10)
+    assert numbers["c", "common"]["note"] == "2 of 3 clips"
+
+
+def test_a_codec_that_lacks_clips_takes_none_from_the_others(tmp_path: Path) -> None:
+    """Codec b was run on two clips of three, c and d on all: b is apart."""
+    points: Points = {}
+    for clip, rate in (("p", 0.9), ("q", 0.9), ("r", 0.6)):
+        points |= ladder(clip, "a") | ladder(clip, "c", rate) | ladder(clip, "d", 2)
+        points |= ladder(clip, "b", 0.5) if clip != "r" else {}
+    run = load(results_folder(tmp_path / "out", points))
+    found = list(comparisons(run))
+    assert bd_heads(found, "a", ["psnr-y"]) == ["PSNR-Y (dB)"]
+    assert bd_rows(found, "a", ["psnr-y"]) == [
+        ["c", "-20.0 % [-40.0, -10.0]"],
+        ["d", "+100.0 % [+100.0, +100.0]"],
+        ["b", "-50.0 % [-50.0, -50.0] of 2/3 clips"],
+    ]
+    beside = "b has 2 of 3 clips, without r; on these c -10.0 %, d +100.0 %"
+    assert dropped_lines(found, "a", ["psnr-y"]) == [f"PSNR-Y (dB): {beside}."]
+    write_tables(run)
+    numbers = rows(run.folder)
+    assert float(numbers["c", "common"]["bd_rate_pchip_percent"]) == pytest.approx(-20)
+    assert float(numbers["b", "apart"]["bd_rate_pchip_percent"]) == pytest.approx(-50)
+    assert ("b", "common") not in numbers
+    assert "Each over all clips, but for points of b, which lack some." in means_note(run)
+
+
+@pytest.mark.parametrize(
+    ("counts", "shared"),
+    [
+        ((12, 12, 10), 3),
+        ((12, 12, 9), 2),
+        ((6, 6, 5), 3),
+        ((6, 6, 4), 2),
+        ((6, 4), 2),
+        ((6, 6, 4, 4), 4),
+        ((), 0),
+    ],
+)
+def test_who_shares_clips(counts: tuple[int, ...], shared: int) -> None:
+    """Five sixths of the clips; those who have fewer are apart where they are fewer."""
+    found = sharing({i: [str(clip) for clip in range(n)] for i, n in enumerate(counts)})
+    assert found == set(range(shared))
+
+
+def test_rows_with_too_few_clips_in_common(tmp_path: Path) -> None:
+    """Each has a number on half of the clips, all together on none."""
+    points: Points = {}
+    for clip in "pq":
+        far = tuple(v + 40 for v in PSNR)
+        b, c = (PSNR, far) if clip == "p" else (far, PSNR)
+        points |= ladder(clip, "a") | ladder(clip, "b", 0.5, psnr_y=b)
+        points |= ladder(clip, "c", 0.5, psnr_y=c)
+    run = load(results_folder(tmp_path, points))
+    assert bd_rows(list(comparisons(run)), "a", ["psnr-y"]) == [
+        [codec, "n/a (0 of 2 clips in common); 1 clip: -50.0 %"] for codec in "bc"
+    ]
+    write_tables(run)
+    assert rows(tmp_path)["b", "common"]["bd_rate_pchip_percent"] == ""
+
+
+def test_all_clips_in_common(tmp_path: Path) -> None:
+    points = {**ladder("p", "a"), **ladder("p", "b", 0.5), **ladder("q", "a"), **ladder("q", "b")}
+    found = list(comparisons(load(results_folder(tmp_path, points))))
+    assert bd_rows(found, "a", ["psnr-y"]) == [["b", "-25.0 % [-50.0, +0.0]"]]
+    assert dropped_lines(found, "a", ["psnr-y"]) == []
+
+
+def test_one_clip_has_no_interval(tmp_path: Path) -> None:
+    folder = results_folder(tmp_path, ladder("p", "a") | ladder("p", "b", 0.5))
+    write_tables(load(folder))
+    assert "| b | -50.0 % |" in (folder / "bd.md").read_text()
+    for name in ("mean", "common"):
+        row = rows(folder)["b", name]
+        assert (row["low_95"], row["high_95"]) == ("", "")
+        assert float(row["bd_rate_pchip_percent"]) == pytest.approx(-50)
+
+
+def test_means_at_each_point_are_of_the_same_clips(tmp_path: Path) -> None:
+    """All points of b failed on r, and c has one clip of three, which is too few for a mean."""
+    points: Points = {}
+    for clip, rate in (("p", 1.0), ("q", 2.0), ("r", 6.0)):
+        points |= ladder(clip, "a", rate) | ladder(clip, "b", rate)
+    points |= ladder("p", "c") | dict.fromkeys(ladder("r", "b"), "encoder failed")
+    run = load(results_folder(tmp_path, points))
+    found = [dict(zip(mean_head(run), row, strict=True)) for row in mean_rows(run)]
+    by = {(r["codec"], r["point"], r["clips"]): r["kbps"] for r in found}
+    assert by["a", "40", "2"] == by["b", "40", "2"] == "15.00"
+    assert by["a", "40", "3"] == "30.00"
+    assert ("b", "40", "3") not in by
+    assert by["c", "40", "1"] == "1 of 3 clips"
+    assert "2 of 3 clips that every codec has that has a mean, without r (b);" in means_note(run)
+    assert [(row[0], row[1]) for row in time_rows(run)] == [("a", "2"), ("b", "2"), ("c", "1")]
 
 
 def test_means_beside_each_other_are_of_the_same_clips(tmp_path: Path) -> None:
@@ -150,7 +255,8 @@ def test_a_lossless_point_is_no_rate_point(
     assert found.value == pytest.approx(plain.value)
     assert found.note == "3 at the metric's cap left out"
     assert len(averaged_points(run, "b", metric)[0]) == 5
-    assert legend(run, "b", metric) == "b (2 at the metric's cap left out)"
+    look = looks_of(run.about)["b"]
+    assert legend(run, "b", metric, look) == "b (2 at the metric's cap left out)"
     drawn = [c for c in curves(run, [])["curves"] if c["metric"] == metric and c["codec"] == "b"]
     assert [len(c["kbps"]) for c in drawn] == [5, 5]
     write_tables(run)

@@ -5,6 +5,7 @@ import lzma
 import re
 import shutil
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -21,6 +22,7 @@ from hdac.bench.report import write_report
 from hdac.bench.results import FRAMES, Store
 from hdac.bench.tables import write_tables
 from hdac.errors import UsageError
+from tests.bench.conftest import results_folder
 from tests.conftest import Run
 
 TEXT = """
@@ -91,7 +93,7 @@ def test_figures_extra_curves_and_compressai(results: Path, hdac: Run, tmp_path:
     assert (
         b"/FontFile2" in (results / "figures" / "rd_psnr-y.pdf").read_bytes()
     )  # TrueType, embedded
-    assert "theirs" in (results / "report.html").read_text()
+    assert "theirs" in (results / "report-files" / "data.js").read_text()
     for text, message in (("{}", "not CompressAI's format"), ("[", "not CompressAI's format")):
         (tmp_path / "bad.json").write_text(text)
         code, _, err = hdac("experiment", "report", results, "--extra", tmp_path / "bad.json")
@@ -136,17 +138,41 @@ def test_aggregates_are_compressais(results: Path, hdac: Run) -> None:
 def test_private_clips_stay_out(results: Path, tmp_path: Path) -> None:
     folder = tmp_path / "private"
     shutil.copytree(results, folder)
+    run = load(folder)
+    assert [p.name for p in write_report(run, write_tables(run), [])] == ["report.html"]
+    assert list((folder / "report-files").glob("*.mp4"))
     about = json.loads((folder / "experiment.json").read_text())
     about["sequences"]["carphone"]["media"] = "private"
     (folder / "experiment.json").write_text(json.dumps(about))
     run = load(folder)
     paths = write_report(run, write_tables(run), [])
     assert [p.name for p in paths] == ["report.html", "report-players.html"]
-    assert "data:video" not in paths[0].read_text()
-    assert "data:image/jpeg;base64" not in paths[0].read_text()
+    assert not (folder / "report-files").exists()
+    assert not re.search("-files|<script src", paths[0].read_text())
     assert "may not be published" in paths[0].read_text()
-    assert "data:video" in paths[1].read_text()
-    assert "data:image/jpeg;base64" in paths[1].read_text()
+    suffixes = {p.suffix for p in (folder / "report-players-files").iterdir()}
+    assert suffixes == {".mp4", ".jpg", ".js"}
+
+
+def test_pages_are_small_and_what_they_name_is_there(results: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(results, folder)
+    run = load(folder)
+    (path,) = write_report(run, write_tables(run), [])
+    page = path.read_text()
+    assert len(page) < 100_000
+    named = [unquote(n) for n in re.findall(r'src="([^"]+)"', page)]
+    assert {Path(n).suffix for n in named} == {".js", ".jpg"}
+    assert [n for n in named if n.endswith(".js")] == ["plotly.min.js", "report-files/data.js"]
+    said = (folder / "report-files" / "data.js").read_text()
+    data = json.loads(said.removeprefix("const DATA = ").removesuffix(";\n"))
+    named += [unquote(player["src"]) for player in data["players"]]
+    assert all((folder / n).stat().st_size > 1000 for n in named)
+    beside = {str(p.relative_to(folder)) for p in (folder / "report-files").iterdir()}
+    assert beside == {n for n in named if n.startswith("report-files/")}
+    (folder / "report-files" / "old.mp4").write_bytes(b"of a run before")
+    write_report(run, write_tables(run), [])
+    assert {str(p.relative_to(folder)) for p in (folder / "report-files").iterdir()} == beside
 
 
 def test_without_coded_files_there_are_tables_but_no_players(results: Path, tmp_path: Path) -> None:
@@ -200,20 +226,87 @@ def test_points_made_again_in_a_clone_leave_the_rows_of_the_others(
         assert differ
 
 
-def test_the_page_in_chromium(results: Path, hdac: Run) -> None:
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    chromium = (
-        shutil.which("chromium")
-        or shutil.which("chromium-browser")
-        or shutil.which("google-chrome")
-    )
-    if chromium is None:
+@pytest.fixture
+def chromium() -> str:
+    names = ("chromium", "chromium-browser", "google-chrome")
+    found = next(filter(None, map(shutil.which, names)), None)
+    if found is None:
         pytest.skip("no Chromium on PATH (Debian: apt install chromium)")
+    return found
+
+
+#: Texts of a column of the first table of points, from the top.
+COLUMN = """(index) => {
+    const table = [...document.querySelectorAll('h2')].find((h) => h.innerText === 'Points');
+    const rows = table.nextElementSibling.querySelectorAll('tbody tr');
+    return [...rows].map((row) => row.cells[index].textContent);
+}"""
+#: The third point has no rate.
+EMPTY = """() => {
+    const table = [...document.querySelectorAll('h2')].find((h) => h.innerText === 'Points');
+    table.nextElementSibling.querySelectorAll('tbody tr')[2].cells[3].textContent = 'n/a';
+}"""
+#: Widths: what of the page, and what of its tables, does not fit.
+CUT = """() => [
+    document.documentElement.scrollWidth - window.innerWidth,
+    ...[...document.querySelectorAll('.scroll')].map((box) => box.scrollWidth - box.clientWidth),
+]"""
+
+
+@pytest.mark.parametrize("width", [1400, 390])
+def test_no_table_is_cut(width: int, tmp_path: Path, chromium: str) -> None:
+    """Many metrics, long names, clips that some codecs lack."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    metrics = ("psnr-y", "ms-ssim-y", "msvgg-lite", "lpips-squeeze", "vmaf", "identity", "flicker")
+    names, clips = ("x265-tuned", "hdac-hybrid-kvazaar-perceptual"), ("audiodrive_id173_0", "q")
+    points = {
+        (clip, codec, 10 * v): (10 * v * (1 + i), dict.fromkeys(metrics, 0.15 * v))
+        for clip in clips
+        for i, codec in enumerate((*names, "c"))
+        for v in (1, 2, 3, 4, 5)
+        if (clip, codec) != ("q", "c")
+    }
+    run = load(results_folder(tmp_path, points, metrics))
+    (path,) = write_report(run, write_tables(run), [], with_players=False)
+    with sync_api.sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": width, "height": 900})
+        page.goto(path.absolute().as_uri())
+        assert max(page.evaluate(CUT)) <= 0
+        cards = page.locator(".scroll.cards").count()
+        assert cards == (page.locator(".scroll").count() if width == 390 else 0)
+        # cards keep their heads, which sort them
+        head = page.locator("th:text-is('psnr-y')")
+        for way in ("ascending", "descending"):
+            head.evaluate("cell => cell.click()")
+            assert head.get_attribute("aria-sort") == way
+            values = list(map(float, page.evaluate(COLUMN, 6)))
+            assert values == sorted(values, reverse=way == "descending")
+        # what has no number comes last, whichever way
+        page.locator("th:text-is('kbps')").last.focus()
+        page.evaluate(EMPTY)
+        for _ in range(2):
+            page.keyboard.press("Enter")
+            assert page.evaluate(COLUMN, 3)[-1] == "n/a"
+        page.set_viewport_size({"width": 1790 - width, "height": 900})
+        page.wait_for_function(
+            "(n) => document.querySelectorAll('.cards').length === n",
+            arg=(page.locator(".scroll").count() - cards),
+        )
+        browser.close()
+
+
+def test_the_page_in_chromium(results: Path, hdac: Run, chromium: str) -> None:
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     hdac("experiment", "report", results)
     with sync_api.sync_playwright() as play:
         browser = play.chromium.launch(
             executable_path=chromium,
-            args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"],
+            args=[
+                "--no-sandbox",
+                "--autoplay-policy=no-user-gesture-required",
+                "--allow-file-access-from-files",  # MEANS and BORDER read pixels; the page does not
+            ],
         )
         page, wrong = browser.new_page(), []
         page.on(
@@ -269,7 +362,7 @@ def test_the_page_in_chromium(results: Path, hdac: Run) -> None:
             timeout=60000,
         )
         name = re.search(
-            r"hdac-base\s+([\d.]+) kbps\s+psnr-y ([\d.]+)", page.inner_text("#readout")
+            r"hdac base, x265\s+([\d.]+) kbps\s+PSNR-Y \(dB\) ([\d.]+)", page.inner_text("#readout")
         )
         assert name is not None
         point = min(load(results).of("hdac-base"), key=lambda p: abs(p.kbps - float(name[1])))

@@ -9,7 +9,7 @@ import pytest
 from hdac.bench.analysis import load
 from hdac.bench.batch import find_inputs
 from hdac.bench.datasets import VIDEO_SUFFIXES, file_hash, find_sources, load_dataset
-from hdac.bench.figures import ticks
+from hdac.bench.plots import ticks
 from hdac.bench.tables import about
 from hdac.cli.main import main
 from hdac.errors import UsageError

@@ -9,7 +9,7 @@ import pytest
 
 from hdac.bench.analysis import Comparison, label, load
 from hdac.bench.bd import Bd
-from hdac.bench.cells import latex, markdown
+from hdac.bench.cells import markdown
 from hdac.bench.tables import summary_cell, write_tables
 from hdac.bench.workbook import score_range, workbook
 from tests.bench.conftest import results_folder
@@ -26,17 +26,13 @@ def compared(values: list[float | None]) -> Comparison:
 def test_cells() -> None:
     assert summary_cell(compared([-10.0, -20.0])) == "-15.0 % [-20.0, -10.0]"
     assert summary_cell(compared([-10.0, -20.0, None])) == "-15.0 % [-20.0, -10.0] of 2/3 clips"
+    assert summary_cell(compared([-10.0])) == "-10.0 %"
     assert summary_cell(compared([None, None])) == "n/a (overlap 10 %)"
     assert summary_cell(compared([-10.0, None, None])) == "n/a (overlap 33 %, 1 of 3 clips)"
 
 
-def test_markdown_and_latex() -> None:
+def test_markdown() -> None:
     assert markdown(["a", "b"], [["1", "2"]]) == "| a | b |\n| --- | --- |\n| 1 | 2 |\n"
-    text = latex(["codec", "x"], [["a_b", "-1 %"]], "100 % & more")
-    assert r"\begin{tabular}{lr}" in text
-    assert r"a\_b & -1 \% \\" in text
-    assert r"\caption{100 \% \& more}" in text
-    assert text.count(r"\toprule") == text.count(r"\midrule") == text.count(r"\bottomrule") == 1
 
 
 def test_workbooks_are_the_same_bytes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,4 +44,4 @@ def test_strips_show_frames_that_lie_apart() -> None:
     assert [s["frame"] for s in shown] == [20]
     assert shown[0]["score"] == 29.0
     assert shown[0]["codec"] == "hdac"
-    assert shown[0]["src"].startswith("data:image/jpeg;base64,/9j/")
+    assert shown[0]["data"].startswith(b"\xff\xd8\xff")
