@@ -99,7 +99,7 @@ class _StandIn:
         pass
 
     @classmethod
-    def of(cls, *_: object) -> _StandIn:
+    def of(cls, *_: object, **__: object) -> _StandIn:
         return cls()
 
     def set_reference(self, picture: object, qp: int, parameters: object) -> None:
