@@ -216,7 +216,7 @@ def test_unknown_model(hdac: Run, clip: Path, tmp_path: Path) -> None:
     [
         (["--qp-base", "99"], "--qp-base 99; allowed are 0 (best) to 51"),
         (["--bitrate", "fast"], "--bitrate fast; expected a number"),
-        (["--refresh", "often"], "--refresh often; choose auto, never or a period"),
+        (["--refresh", "often"], "--refresh often; choose auto, never, drift or a period"),
         (["--size", "256"], "size '256'; expected WIDTHxHEIGHT"),
         (["--fps", "0"], "--fps 0; allowed are more than 0"),
         (["--mode", "magic"], "--mode magic; choose one of"),

@@ -165,6 +165,6 @@ def test_quality_of_decisions_ends_at_68_db() -> None:
 @pytest.mark.parametrize("value", [0, -5, 99999])
 def test_bad_period(value: int) -> None:
     with pytest.raises(
-        UsageError, match=rf"--refresh {value}; allowed are auto, never or a period"
+        UsageError, match=rf"--refresh {value}; allowed are auto, never, drift or a period"
     ):
         check_refresh(value)
