@@ -173,7 +173,8 @@ def _graph(part: nn.Module, example: tuple[Tensor, ...]) -> Any:
 #: Every kind of operation that might be quantised and is neither a convolution nor a product.
 _OTHERS = [
     "Add", "Multiply", "Subtract", "Concat", "AvgPool", "ReduceMean", "ReduceSum", "Interpolate",
-    "GridSample", "Divide", "NormalizeL2", "MVN", "Softmax", "Einsum",
+    "GridSample", "Divide", "NormalizeL2", "MVN", "Softmax", "Einsum", "Gather", "Power",
+    "Minimum", "Sqrt",
 ]  # fmt: skip
 
 
@@ -320,7 +321,7 @@ def export_animation(model: ModelFile, folder: Path, batch: FaceBatch | None = N
     if batch is not None:
         for name in ANIMATION_NAMES:
             # the last layers say what pictures and flows are
-            last = r".*(head\.out|luma|chroma|\.last)/.*"
+            last = r".*((head|flow)\.out|luma|chroma|\.last)/.*"
             inputs = [sample[name] for sample in given]
             graphs[name] = _quantise(graphs[name], inputs, ["MatMul", *_OTHERS], last)
     gmac = gmac_of(lambda: _Animate(net)(*given[0]["animate"]))
