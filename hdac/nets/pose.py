@@ -39,6 +39,8 @@ SIDE, SLICES = 32, 8
 _VARIANCE = 0.02
 #: How far an expression moves a keypoint, and a person's keypoints lie from the usual, at most.
 _EXPRESSION, _PERSON = 0.25, 0.5
+#: Square of a head's scale, at least: less than that of one level.
+_SMALLEST = STEPS[2] ** 2 / 2
 
 
 @dataclass(frozen=True)
@@ -181,8 +183,8 @@ def _heat(away: Tensor) -> Tensor:
 
 
 def _inverse(turn: Tensor) -> Tensor:
-    """Of matrices that turn and scale."""
-    return turn.transpose(1, 2) / turn[:, 0].square().sum(1)[:, None, None]
+    """Of matrices that turn and scale; finite at scale 0 too, which a damaged stream may say."""
+    return turn.transpose(1, 2) / turn[:, 0].square().sum(1).clamp_min(_SMALLEST)[:, None, None]
 
 
 def warp_volume(volume: Tensor, flow: Tensor) -> Tensor:

@@ -1,12 +1,27 @@
 """Face-vid2vid's network: rotations, keypoints in space, volumes that are warped."""
 
+from collections import defaultdict
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
+from hdac.bitstream.container import NumberFormat
 from hdac.errors import UsageError
+from hdac.motion.facemesh import POINTS
 from hdac.motion.pose import POSE
+from hdac.nets.cost import gmac_of
 from hdac.nets.pose import SLICES, PoseConfig, PoseNet, places, rotation, warp_volume
+from hdac.nets.zoo import build, export_model
+from hdac.runtime.backends import open_backend
+from hdac.runtime.graphs import read_graphs
+from hdac.runtime.library import openvino
+from hdac.runtime.models import ModelFile, model_from_path
+from hdac.runtime.protocol import Reference
+from hdac.runtime.pytorch import TorchAnimation
+from hdac.training.faces import FaceBatch
+from hdac.training.graphs import export_animation
 from hdac.training.head_pose import RIGID, head_pose, learn_head
 
 RNG = np.random.default_rng(5)
@@ -84,3 +99,92 @@ def test_heads_are_found_in_pictures_of_them() -> None:
     away = (poses[:, :3] - angles - (poses[:, :3] - angles).mean(0)).abs()
     assert away.mean() < 0.02
     assert (poses[:, 5] / poses[:, 5].mean() - 1).abs().max() < 0.02
+
+
+def painting(number: int = 5) -> PoseNet:
+    """Weights that depend on everything, also in the layers that start at zero."""
+    torch.manual_seed(0)
+    small = {"number": number, "widths": [8, 8, 8], "blocks": [1, 1, 1]}
+    net = build({"system": "fv2v", **small}).eval()
+    assert isinstance(net, PoseNet)
+    for parameter in net.parameters():
+        torch.nn.init.normal_(parameter, 0, 0.06)
+    return net
+
+
+def exported(net: PoseNet, folder: Path) -> ModelFile:
+    model = model_from_path(export_model(net, "fv2v", folder, "not trained"))
+    export_animation(model, folder)
+    return model
+
+
+def heads(model: ModelFile, planes: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """By OpenVINO and by PyTorch: what is found, and the head turned and moved nearer."""
+    out = []
+    for backend in (open_backend(model, "cpu", 1), TorchAnimation(model, "cpu")):
+        there = backend.detect(planes)
+        here = there.copy()
+        here[:, :3] += 0.3
+        here[:, 5] *= 1.1
+        reference = Reference(planes, backend.encode(planes, 30), there)
+        out.append((there, backend.animate(reference, here)))
+    return out
+
+
+@torch.inference_mode()
+def test_cost_and_size() -> None:
+    """At 256x256 between 2 and 6 GMAC a picture, and at most 3 MB in int8."""
+    net, planes = PoseNet(), torch.zeros(1, 6, 128, 128)
+    features, found = net.encode(planes), net.find(planes)
+    assert 2 < gmac_of(lambda: net(planes, features, found, found)) < 6
+    assert sum(p.numel() for p in net.parameters()) < 2.8e6
+
+
+def test_graphs_compute_what_the_network_does(tmp_path: Path) -> None:
+    model = exported(painting(), tmp_path)
+    assert (model.parameters, model.most, model.landmark_counts) == ("pose", 5, ())
+    planes = torch.rand(1, 6, 40, 72, generator=torch.Generator().manual_seed(3)).numpy()
+    (seen, made), (seen_torch, made_torch) = heads(model, planes)
+    assert seen.shape == (1, POSE + 30)
+    assert np.abs(seen - seen_torch).max() < 1e-4
+    assert np.abs(made - made_torch).mean() < 1e-4
+    assert np.abs(made - planes).mean() > 0.01
+
+
+@pytest.mark.parametrize("there", [0, 1, 64, -1023])
+@pytest.mark.parametrize("here", [0, 1, 64, -1023])
+def test_heads_of_any_scale_make_pictures(there: int, here: int) -> None:
+    """A damaged stream may say that a head has no size."""
+    with torch.inference_mode():
+        net, planes = painting(), torch.rand(1, 6, 32, 32)
+        vectors = net.find(planes).repeat(2, 1)
+        vectors[:, 5] = torch.tensor([there, here]) / 128
+        made = net(planes, net.encode(planes), vectors[:1], vectors[1:])
+    assert bool(made.planes.isfinite().all())
+
+
+def test_convolutions_alone_are_quantised_and_not_the_one_that_says_how_things_move(
+    tmp_path: Path,
+) -> None:
+    """A scale or a distance of 8 bits moves all of the picture."""
+    model = exported(painting(), tmp_path)
+    planes, points = torch.rand(3, 4, 6, 64, 64), torch.rand(2, 4, POINTS, 2)
+    int8 = model_from_path(export_animation(model, tmp_path, FaceBatch(*planes, *points)))
+    assert int8.number_format is NumberFormat.INT8
+    one = planes[0, :1].numpy()
+    found = open_backend(int8, "cpu", 1).detect(one)
+    assert np.abs(found - TorchAnimation(model, "cpu").detect(one)).max() < 1e-3
+
+    graphs = read_graphs(int8.graphs, int8.graph_names)
+    graph = openvino.Core().read_model(graphs.xml["animate"], graphs.constants)
+    readers: dict[str, int] = defaultdict(int)
+    flows = 0
+    for node in graph.get_ops():
+        if node.get_type_name() == "FakeQuantize":
+            for reader in node.output(0).get_target_inputs():
+                readers[reader.get_node().get_type_name()] += 1
+        if node.get_type_name() == "Convolution" and node.get_output_partial_shape(0)[1] == 59:
+            assert node.input_value(0).get_node().get_type_name() != "FakeQuantize"
+            flows += 1
+    assert set(readers) == {"Convolution"}
+    assert (readers["Convolution"] > 20, flows) == (True, 1)
