@@ -8,6 +8,7 @@ import importlib
 import importlib.util
 import io
 import os
+import re
 import signal
 import sys
 import threading
@@ -28,6 +29,8 @@ VERBS = (
 )  # fmt: skip
 #: Environment variable: print unforeseen errors with their traceback.
 TRACEBACK = "HDAC_TRACEBACK"
+#: Numbers that begin with a sign, of an option that takes several.
+_SIGNED = re.compile(r"-[0-9.]+,\S*")
 #: Verbs that keep what was finished before they are interrupted.
 _KEEPING = ("batch", "datasets", "experiment", "train")
 #: Verbs that need more than the package's own dependencies: the extra that has it.
@@ -64,6 +67,17 @@ def parser(names: Sequence[str] = ()) -> argparse.ArgumentParser:
         elif not names:
             verbs.add_parser(name, help=_summary(name))
     return top
+
+
+def _joined(arguments: Sequence[str]) -> list[str]:
+    """`--rotate -20,0,0` as `--rotate=-20,0,0`: argparse takes the numbers for an option."""
+    out = list[str]()
+    for one in arguments:
+        if out and out[-1].startswith("--") and "=" not in out[-1] and _SIGNED.fullmatch(one):
+            out[-1] += f"={one}"
+        else:
+            out.append(one)
+    return out
 
 
 class _Stopped(KeyboardInterrupt):
@@ -104,7 +118,8 @@ def _prepare() -> None:
 def _run(arguments: Sequence[str]) -> int:
     source = None
     try:
-        options = parser([verb for verb in VERBS if verb in arguments[:1]]).parse_args(arguments)
+        verbs = parser([verb for verb in VERBS if verb in arguments[:1]])
+        options = verbs.parse_args(_joined(arguments))
         _prepare()
         source = getattr(options, "input", None)
         code = int(options.run(options) or 0)

@@ -225,8 +225,13 @@ def test_heads_turn(models: dict[str, Path], head: list[Picture], hdac: Run) -> 
     assert not any(a.same(b) for a, b in zip(still, turned, strict=True)), "the first one, too"
     path = models["fv2v"].with_name("a.hdac")
     path.write_bytes(data)
-    code, _, err = hdac("decode", path, "-o", path.with_suffix(".y4m"), "--rotate", "20,0,0")
-    assert (code, err) == (0, "")
+    for turn in ("20,0,0", "-20,-5,.5"):
+        out = path.with_name(f"{turn}.y4m")
+        code, _, err = hdac("decode", path, "-o", out, "--rotate", turn)
+        assert (code, err) == (0, "")
+    code, _, err = hdac("decode", path, "-o", path.with_suffix(".mkv"), "--rotate", "-46,0,0")
+    assert code == 2
+    assert "allowed are -45 to 45" in err
     for words, turn in (
         ("allowed are -45 to 45", "46,0,0"),
         ("three angles in degrees", "20,0"),
