@@ -56,7 +56,7 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
         help="what frames that were not sent (encode --every) are made of: motion (parameters in "
         "between), or pictures (those before and after, a fifth of the work) (default motion)",
     )
-    turn = "turn heads further, up to 45 degrees each way (files of fv2v)"
+    turn = "turn heads further to the right, up and clockwise, -45 to 45 degrees (files of fv2v)"
     sub.add_argument("--rotate", metavar="YAW,PITCH,ROLL", help=turn)
     add_no_audio(sub)
     sub.add_argument("--strict", action="store_true", help="write nothing of a damaged file")

@@ -137,7 +137,8 @@ def decode(
     level: "fused" (the best that it holds), "base" or "animation"; size: (width, height) that
     pictures are enlarged to, up to 4 times each side, in the same shape (their `header` has it);
     between: "motion" or "pictures", what frames that were not sent are made of; rotate: (yaw,
-    pitch, roll) in degrees by which heads are turned further (streams of `fv2v`);
+    pitch, roll) in degrees by which heads are turned further, to the viewer's right, up and
+    clockwise (streams of `fv2v`);
     device: "cpu", "torch" or "cuda"; max_pixels: of a picture, at most. What verifies is decoded;
     `IncompleteError` says at the end what is missing, `StreamError` that nothing can be decoded
     (strict: that anything is damaged).

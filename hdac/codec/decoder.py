@@ -29,7 +29,7 @@ Level = Literal["fused", "base", "animation"]
 LEVELS = ("fused", "base", "animation")
 Between = Literal["motion", "pictures"]
 BETWEEN = ("motion", "pictures")
-#: Yaw, pitch and roll in degrees: to the viewer's left, down, and clockwise.
+#: Yaw, pitch and roll in degrees: to the viewer's right, up, and clockwise.
 Turn: TypeAlias = tuple[float, float, float]
 MAX_TURN = 45
 _OFFERED = {
