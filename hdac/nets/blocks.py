@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -9,6 +11,11 @@ from torch.jit import is_tracing  # type: ignore[attr-defined]
 
 #: Pixels of a row that `correlation` takes together.
 TILE = 8
+
+
+def are_counts(numbers: Iterable[object], largest: int) -> bool:
+    """Whether all are whole numbers from 1 to `largest`, as a network's sizes must be."""
+    return all(isinstance(n, int) and 1 <= n <= largest for n in numbers)
 
 
 def compute_dtype(weight: Tensor) -> torch.dtype:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from hdac.bitstream.motions import FEATURE_SIDE, MAX_CHANNELS
 from hdac.errors import UsageError
 from hdac.motion.feature import FEATURE_LEVELS
-from hdac.nets.blocks import conv3, start_at_zero
+from hdac.nets.blocks import are_counts, conv3, start_at_zero
 from hdac.nets.generator import (
     GRID,
     Animated,
@@ -52,9 +52,7 @@ class CfteConfig:
 
     def __post_init__(self) -> None:
         numbers = (self.number, *self.widths, *self.blocks)
-        if self.system != SYSTEM or not all(
-            isinstance(n, int) and 0 < n <= _LARGEST for n in numbers
-        ):
+        if self.system != SYSTEM or not are_counts(numbers, _LARGEST):
             raise UsageError(f"{self}: system {SYSTEM}, numbers from 1 to {_LARGEST} are needed")
         if self.number > MAX_CHANNELS:
             raise UsageError(f"{self}: number is 1 to {MAX_CHANNELS} channels")

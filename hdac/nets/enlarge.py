@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hdac.errors import UsageError
-from hdac.nets.blocks import ResBlock, compute_dtype, conv3, start_at_zero
+from hdac.nets.blocks import ResBlock, are_counts, compute_dtype, conv3, start_at_zero
 from hdac.nets.planes import luma
 from hdac.runtime.enlarging import reach_of
 
@@ -50,7 +50,7 @@ class EnlargeConfig:
 
     def __post_init__(self) -> None:
         numbers = (self.channels, self.blocks, *self.shuffled)
-        if not all(isinstance(n, int) and 1 <= n <= _LARGEST for n in numbers):
+        if not are_counts(numbers, _LARGEST):
             raise UsageError(f"{self}: numbers from 1 to {_LARGEST} are needed")
 
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from hdac.errors import UsageError
 from hdac.motion.face import POSE, STEPS
 from hdac.motion.facemesh import SETS
+from hdac.nets.blocks import are_counts
 from hdac.nets.generator import (
     Animated,
     Features,
@@ -44,7 +45,7 @@ class FaceConfig:
 
     def __post_init__(self) -> None:
         numbers = (self.number, self.coefficients, *self.widths, *self.blocks)
-        if not all(isinstance(n, int) and 0 < n <= _LARGEST for n in numbers):
+        if not are_counts(numbers, _LARGEST):
             raise UsageError(f"{self}: numbers from 1 to {_LARGEST} are needed")
 
 

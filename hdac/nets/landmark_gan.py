@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from hdac.errors import UsageError
 from hdac.motion.facemesh import SETS
-from hdac.nets.blocks import ResBlock, compute_dtype, conv3, start_at_zero
+from hdac.nets.blocks import ResBlock, are_counts, compute_dtype, conv3, start_at_zero
 from hdac.nets.conditioning import draw, group_members
 from hdac.nets.generator import Animated, Widths
 from hdac.nets.planes import luma
@@ -47,9 +47,7 @@ class LandmarkGanConfig:
 
     def __post_init__(self) -> None:
         numbers = (*self.widths, self.blocks)
-        if self.system != SYSTEM or not all(
-            isinstance(n, int) and 0 < n <= _LARGEST for n in numbers
-        ):
+        if self.system != SYSTEM or not are_counts(numbers, _LARGEST):
             raise UsageError(f"{self}: system {SYSTEM}, numbers from 1 to {_LARGEST} are needed")
         if self.number not in SETS:
             raise UsageError(f"{self}: landmarks {', '.join(map(str, SETS))} are there")

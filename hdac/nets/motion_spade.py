@@ -20,6 +20,7 @@ from hdac.errors import UsageError
 from hdac.motion.facemesh import SETS
 from hdac.motion.keypoints import STEP
 from hdac.motion.regions import REFINED, REGIONS
+from hdac.nets.blocks import are_counts
 from hdac.nets.conditioning import REACHES, draw, group_members, region_flows, spread_flows
 from hdac.nets.generator import (
     GRID,
@@ -51,9 +52,7 @@ class MotionSpadeConfig:
 
     def __post_init__(self) -> None:
         numbers = (self.number, *self.widths, *self.blocks)
-        if self.system not in (*SYSTEMS, PLAIN) or not all(
-            isinstance(n, int) and 0 < n <= _LARGEST for n in numbers
-        ):
+        if self.system not in (*SYSTEMS, PLAIN) or not are_counts(numbers, _LARGEST):
             known = ", ".join((*SYSTEMS, PLAIN))
             raise UsageError(
                 f"{self}: system one of {known}, numbers from 1 to {_LARGEST} are needed"

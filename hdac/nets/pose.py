@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from hdac.errors import UsageError
 from hdac.motion.pose import POSE, STEPS
-from hdac.nets.blocks import ResBlock, compute_dtype, conv3, start_at_zero, warp
+from hdac.nets.blocks import ResBlock, are_counts, compute_dtype, conv3, start_at_zero, warp
 from hdac.nets.generator import (
     GRID,
     Animated,
@@ -55,9 +55,7 @@ class PoseConfig:
 
     def __post_init__(self) -> None:
         numbers = (self.number, *self.widths, *self.blocks)
-        if self.system != SYSTEM or not all(
-            isinstance(n, int) and 0 < n <= _LARGEST for n in numbers
-        ):
+        if self.system != SYSTEM or not are_counts(numbers, _LARGEST):
             raise UsageError(f"{self}: system {SYSTEM}, numbers from 1 to {_LARGEST} are needed")
         if self.widths[2] % SLICES:
             raise UsageError(f"{self}: channels at 1/8 are those of {SLICES} slices")
