@@ -40,6 +40,7 @@ AnimationNet: TypeAlias = MotionSpadeNet | LandmarkGanNet | CfteNet | PoseNet | 
 DetectingNet: TypeAlias = MotionSpadeNet | CfteNet | PoseNet | FaceNet
 AnyNet: TypeAlias = CodecNet | AnimationNet | EnlargeNet | InterpolateNet
 _Net = TypeVar("_Net", AnyNet, LandmarkNet)
+_Helper = TypeVar("_Helper", EnlargeNet, InterpolateNet)
 
 #: By the start of a system's name.
 _SYSTEMS: dict[str, tuple[type[Any], type[Any]]] = {
@@ -97,10 +98,9 @@ def load_model(model: ModelFile) -> CodecNet:
     """The network in float32, in evaluation mode. Raises `UsageError` if the file is not what its
     name says."""
     net = _load(model, build)
-    if isinstance(net, EnlargeNet):
-        raise UsageError(f"{model.path}: it enlarges pictures and codes none")
-    if isinstance(net, InterpolateNet):
-        raise UsageError(f"{model.path}: it interpolates pictures and codes none")
+    if isinstance(net, EnlargeNet | InterpolateNet):
+        does = "enlarges" if isinstance(net, EnlargeNet) else "interpolates"
+        raise UsageError(f"{model.path}: it {does} pictures and codes none")
     if not isinstance(net, CodecNet):
         raise UsageError(f"{model.path}: a network for mode animation alone")
     return net
@@ -116,17 +116,18 @@ def load_animation(model: ModelFile) -> AnimationNet:
 
 def load_enlarger(model: ModelFile) -> EnlargeNet:
     """The same of a network that enlarges."""
-    net = _load(model, build)
-    if not isinstance(net, EnlargeNet):
-        raise UsageError(f"{model.path}: not a network that enlarges pictures")
-    return net
+    return _only(model, EnlargeNet, "enlarges")
 
 
 def load_interpolator(model: ModelFile) -> InterpolateNet:
     """The same of a network that interpolates."""
+    return _only(model, InterpolateNet, "interpolates")
+
+
+def _only(model: ModelFile, kind: type[_Helper], does: str) -> _Helper:
     net = _load(model, build)
-    if not isinstance(net, InterpolateNet):
-        raise UsageError(f"{model.path}: not a network that interpolates pictures")
+    if not isinstance(net, kind):
+        raise UsageError(f"{model.path}: not a network that {does} pictures")
     return net
 
 

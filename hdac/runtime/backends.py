@@ -27,18 +27,25 @@ def _installed(package: str) -> bool:
     return importlib.util.find_spec(package) is not None
 
 
+def _in_openvino(model: ModelFile, device: str) -> bool:
+    """Whether OpenVINO runs a model, else PyTorch does. Raises `UsageError` where neither can."""
+    _check_device(device)
+    graphs = model.number_format is not NumberFormat.BF16 and model.graphs.is_file()
+    if device == "cpu" and graphs and _installed("openvino"):
+        return True
+    if not _installed("torch"):
+        raise UsageError(f"--device {device}: {_lacking(model, device, graphs)}")
+    return False
+
+
 def open_backend(model: ModelFile, device: str, streams: int) -> Backend:
     """device: "cpu" is OpenVINO, or PyTorch where it is missing or the model has no graphs; "torch"
     is PyTorch on the CPU; "cuda" is PyTorch on a GPU. streams: pictures side by side. Raises
     `UsageError` where nothing here can run the model."""
-    _check_device(device)
-    graphs = model.number_format is not NumberFormat.BF16 and model.graphs.is_file()
-    if device == "cpu" and graphs and _installed("openvino"):
+    if _in_openvino(model, device):
         from hdac.runtime.openvino import OpenVinoAnimation, OpenVinoBackend
 
         return (OpenVinoAnimation if model.system else OpenVinoBackend)(model, streams)
-    if not _installed("torch"):
-        raise UsageError(f"--device {device}: {_lacking(model, device, graphs)}")
     if model.number_format is NumberFormat.INT8 and device == "cpu":
         raise UsageError(
             f"{model.name} ({model.digest}) is in int8, for which OpenVINO is missing: "
@@ -68,14 +75,10 @@ def _lacking(model: ModelFile, device: str, graphs: bool) -> str:
 def open_enlarger(model: ModelFile, device: str) -> Enlarger:
     """What doubles pictures; `device` as in `open_backend`. Raises `UsageError` where nothing here
     can run the model."""
-    _check_device(device)
-    graphs = model.graphs.is_file()
-    if device == "cpu" and graphs and _installed("openvino"):
+    if _in_openvino(model, device):
         from hdac.runtime.openvino import OpenVinoEnlarger
 
         return OpenVinoEnlarger(model, cores())
-    if not _installed("torch"):
-        raise UsageError(f"--device {device}: {_lacking(model, device, graphs)}")
     from hdac.runtime.pytorch import TorchEnlarger
 
     return TorchEnlarger(model, "cuda" if device == "cuda" else "cpu")
@@ -84,14 +87,10 @@ def open_enlarger(model: ModelFile, device: str) -> Enlarger:
 def open_interpolator(model: ModelFile, device: str, streams: int) -> Interpolator:
     """What makes pictures between others, `streams` side by side; `device` as in `open_backend`.
     Raises `UsageError` where nothing here can run the model."""
-    _check_device(device)
-    graphs = model.graphs.is_file()
-    if device == "cpu" and graphs and _installed("openvino"):
+    if _in_openvino(model, device):
         from hdac.runtime.openvino import OpenVinoInterpolator
 
         return OpenVinoInterpolator(model, streams)
-    if not _installed("torch"):
-        raise UsageError(f"--device {device}: {_lacking(model, device, graphs)}")
     from hdac.runtime.pytorch import TorchInterpolator
 
     return TorchInterpolator(model, "cuda" if device == "cuda" else "cpu")
