@@ -215,21 +215,16 @@ class Encoder(Closing):
         coded: list[CodedPicture] = []
         if self._mode.has_base(self._index):
             assert self._base is not None
+            assert self._config is not None
             repeats = self._index > 0 and self._control is not None and self._control.repeats
             given = self._last if repeats else source
-            coded = self._base.push(to_size(given, *self._base_size()), self._offset())
+            size = self._config.size(self._index)
+            coded = self._base.push(to_size(given, *size), self._offset())
             if self.plan.refresh == "drift":  # pictures are judged as they come
                 coded += self._base.flush()
         self._waiting += self._mode.take(coming)
         self._index += 1
         return packets + self._code_all(coded)
-
-    def _base_size(self) -> tuple[int, int]:
-        """Width and height of the next base picture."""
-        assert self._config is not None
-        width, height = self.header.base_size
-        scale = 1 if self._index else self._config.first_scale
-        return width * scale, height * scale
 
     def flush(self) -> list[Packet]:
         """Codes what is still waiting; the stream is complete then."""

@@ -92,13 +92,11 @@ class Source:
         alone = replace(config, mode="base", base_codec=choice.codec, kbps=None)  # type: ignore[arg-type]
         header = make_plan(alone, self.width, self.height, self.fps).header
         sources = [pad_to(p, 2 * header.base_scale) for p in self.pictures]
-        settings, size = choice.config(header), header.base_size
-        firsts = size[0] * settings.first_scale, size[1] * settings.first_scale
+        settings = choice.config(header)
         base = open_base(choice.codec, settings, config.ffmpeg, len(sources))
         writer = BaseWriter(header)
         writer.start(choice.qp_intra, choice.qp_base)
-        sizes_of = chain([firsts], repeat(size))
-        smaller = map(lambda p, size: to_size(p, *size), sources, sizes_of)
+        smaller = (to_size(p, *settings.size(index)) for index, p in enumerate(sources))
         coded = [c for p in smaller for c in base.push(p)] + base.flush()
         sizes = []
         for part in (coded[:1], coded[1:]):

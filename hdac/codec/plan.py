@@ -93,15 +93,15 @@ def choose_base(config: EncoderConfig, qp_base: int | None = None) -> BaseChoice
         # where only first pictures are coded, "mixed" is VVC
         return "vvc" if codec == "mixed" and config.mode == "animation" else codec
 
-    encoder = hevc_encoder(config)
+    encoder, codec = hevc_encoder(config), codec_at(qp_base)
     calm = config.tune == "perceptual" and codec_at(asked) != "vvc"
     cascade = config.cascade or (CALM_CASCADE if calm else CASCADE)
-    if encoder == "kvazaar" and codec_at(qp_base) != "vvc":
+    if encoder == "kvazaar" and codec != "vvc":
         cascade = kvazaar_cascade(qp_base)
     preset = "slow" if config.preset is None and config.base_codec == "auto" else config.preset
     choice = BaseChoice(
-        codec_at(qp_base), encoder, 0, qp_base, cascade, preset, config.tune, config.qp_intra,
-        scale if codec_at(qp_base) == "mixed" else 1,
+        codec, encoder, 0, qp_base, cascade, preset, config.tune, config.qp_intra,
+        scale if codec == "mixed" else 1,
     )  # fmt: skip
     return choice.at(qp_base)
 

@@ -81,6 +81,11 @@ class BaseConfig:
     encoder: str = "x265"  # of HEVC pictures, of `HEVC_ENCODERS`
     first_scale: int = 1  # a mixed base layer's first picture has so many times width and height
 
+    def size(self, index: int) -> tuple[int, int]:
+        """Width and height of picture `index` of a GOP."""
+        scale = 1 if index else self.first_scale
+        return scale * self.width, scale * self.height
+
     def qp(self, index: int) -> int:
         """QP of picture `index` of a GOP (0 is the intra picture)."""
         if index == 0:

@@ -128,10 +128,10 @@ class MixedEncoder:
         self, config: BaseConfig, ffmpeg: str | None = None, pictures: int = GOP_MAX
     ) -> None:
         qp = config.qp_intra + QP_ABOVE
-        self._scale = config.first_scale
+        self._scale, (width, height) = config.first_scale, config.size(0)
         still = replace(
-            config, width=config.width * self._scale, height=config.height * self._scale,
-            qp_intra=qp, qp_base=qp, fps=Fraction(25), preset=config.preset or "slow",
+            config, width=width, height=height, qp_intra=qp, qp_base=qp, fps=Fraction(25),
+            preset=config.preset or "slow",
         )  # a picture alone has no rate  # fmt: skip
         self._vvc = VvcEncoder(still, ffmpeg)
         exact = replace(config, qp_intra=min(EXACT_QP, config.qp_base))
