@@ -9,10 +9,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import replace
 from fractions import Fraction
-from numbers import Integral
 from typing import NamedTuple
-
-import numpy as np
 
 from hdac.bitstream.container import (
     MAX_LIVE_GOP,
@@ -28,9 +25,10 @@ from hdac.closing import Closing, check_process
 from hdac.codec.audio import AudioWriter
 from hdac.codec.config import EncoderConfig, check_kbps
 from hdac.codec.control import RateController, framing
+from hdac.codec.intake import check_picture, check_time
 from hdac.codec.modes import Coming, Frame, Shown, open_mode
 from hdac.codec.plan import make_plan
-from hdac.codec.syntax import MAX_STEP, BaseWriter, EnhancementWriter, TimesWriter
+from hdac.codec.syntax import BaseWriter, EnhancementWriter, TimesWriter
 from hdac.codec.trial import trial_coded
 from hdac.errors import UsageError
 from hdac.layers.base import GOP_MAX, QP_MAX, BaseConfig, BaseEncoder, CodedPicture
@@ -185,7 +183,10 @@ class Encoder(Closing):
         """Codes one picture, of which it takes a copy. `time`: when it is shown, in ticks of the
         clock; None: at the frame rate. Raises `UsageError` if it is not of the announced size, if
         its time is not after the last one's, or after `flush`; then it is as if it never came."""
-        self._check(picture, time)
+        check_process(self._process)
+        self._check_open()
+        check_picture(self.header, picture)
+        check_time(self.header, time, self._last_time)
         at = self._count if time is None else time
         self._last_time = at
         self._count += 1
@@ -267,35 +268,6 @@ class Encoder(Closing):
     def _check_open(self) -> None:
         if self._closed:
             raise UsageError("the encoder was flushed or closed: open another one for more frames")
-
-    def _check(self, picture: Picture, time: int | None) -> None:
-        check_process(self._process)
-        width, height = self.header.width, self.header.height
-        self._check_open()
-        if not isinstance(picture, Picture):
-            raise UsageError(
-                f"a {type(picture).__name__}; the encoder was opened for {width}x{height} and "
-                "takes a Picture (Picture.from_rgb makes one of an R'G'B' array)"
-            )
-        luma = height + height % 2, width + width % 2
-        chroma = luma[0] // 2, luma[1] // 2
-        found = [(str(getattr(p, "dtype", None)), np.shape(p)) for p in picture]
-        if found != [("uint8", luma), ("uint8", chroma), ("uint8", chroma)]:
-            size = "x".join(map(str, reversed(found[0][1])))
-            raise UsageError(
-                f"picture of {size}; the encoder was opened for {width}x{height} (odd sides "
-                f"padded): uint8 planes of {luma}, {chroma}, {chroma} are needed, not {found}"
-            )
-        if self.header.clock and time is None:
-            raise UsageError("no time; each picture needs one where the encoder has a clock")
-        if time is not None and not self.header.clock:
-            raise UsageError(f"time {time}; open the encoder with a clock (ticks per second)")
-        low = self._last_time + 1
-        high = (low + MAX_STEP if self._count else 1 << 32) - 1
-        if time is not None and not (isinstance(time, Integral) and low <= time <= high):
-            raise UsageError(
-                f"time {time}; allowed are {low} (after the last frame's) to {high}, whole numbers"
-            )
 
     # ---- GOPs
 
