@@ -8,13 +8,9 @@ training clips.
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import logging
 import sys
-import tempfile
 import warnings
-import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -40,7 +36,7 @@ from hdac.nets.zoo import (
     load_landmarks,
     load_model,
 )
-from hdac.runtime.graphs import ANIMATION_NAMES, NAMES, Graphs, write_graphs
+from hdac.runtime.graphs import ANIMATION_NAMES, NAMES
 from hdac.runtime.library import openvino
 from hdac.runtime.models import ModelFile
 from hdac.runtime.planes import MULTIPLE, Array
@@ -48,10 +44,9 @@ from hdac.runtime.protocol import THUMBNAIL
 from hdac.training.animating import parameters_of
 from hdac.training.clips import Clip, Sampler
 from hdac.training.faces import FaceBatch
+from hdac.training.graph_files import write_model
 from hdac.training.interpolating import Triple
 
-#: Constants of fewer bytes are not looked for in the weights file.
-_SMALL = 64
 #: Side of the pictures that graphs are traced with, and of those that calibrate; how many.
 _SIDE, _CROP, _SAMPLES = 256, 192, 60
 
@@ -212,48 +207,6 @@ def _quantise(
         )
 
 
-def _tensors(weights: bytes) -> dict[bytes, int]:
-    """Where in a safetensors file each of its tensors lies, by its bytes."""
-
-    size = int.from_bytes(weights[:8], "little")
-    header, start = json.loads(weights[8 : 8 + size]), 8 + size
-    spans = [
-        (start + entry["data_offsets"][0], start + entry["data_offsets"][1])
-        for name, entry in header.items()
-        if name != "__metadata__"
-    ]
-    return {weights[a:b]: a for a, b in spans if b - a >= _SMALL}
-
-
-def _packed(graphs: dict[str, Any], weights: bytes, folder: Path) -> tuple[dict[str, bytes], bytes]:
-    """Graphs whose constants lie in the weights file or, once each, behind it."""
-    places, constants = _tensors(weights) if weights else {}, bytearray()
-    xml = {}
-    for name, graph in graphs.items():
-        path = folder / f"{name}.xml"
-        openvino.save_model(graph, path, compress_to_fp16=True)
-        data, tree = path.with_suffix(".bin").read_bytes(), ElementTree.parse(path)
-        for node in tree.iter("data"):
-            if "offset" not in node.attrib:
-                continue
-            offset, size = (int(node.attrib[key]) for key in ("offset", "size"))
-            constant = data[offset : offset + size]
-            if constant not in places:
-                constants += bytes(-len(constants) % 64)
-                places[constant] = len(weights) + len(constants)
-                constants += constant
-            node.attrib["offset"] = str(places[constant])
-        tree.getroot().attrib["name"] = name
-        for layer in tree.iter("layer"):  # their names count what was converted before
-            layer.attrib["name"] = f"{layer.attrib['type']} {layer.attrib['id']}"
-        for port in tree.iter("port"):
-            port.attrib.pop("names", None)
-        for info in tree.getroot().findall("rt_info"):
-            tree.getroot().remove(info)  # versions, and how it was converted
-        xml[name] = ElementTree.tostring(tree.getroot(), "utf-8")
-    return xml, bytes(constants)
-
-
 def export_graphs(model: ModelFile, folder: Path, samples: Iterable[Sample] = ()) -> Path:
     """Writes the graphs of a weights file: fp32, beside it; with samples int8, into `folder`, under
     the hash of its content. Raises `UsageError` for a network that is none of ours."""
@@ -264,7 +217,7 @@ def export_graphs(model: ModelFile, folder: Path, samples: Iterable[Sample] = ()
     graphs = _traced(net)
     if given:
         graphs = _quantised(net, graphs, given)
-    return _write(model, net, decoder_gmac(net, _SIDE, _SIDE), graphs, bool(given), folder)
+    return write_model(model, net, decoder_gmac(net, _SIDE, _SIDE), graphs, bool(given), folder)
 
 
 class _Find(nn.Module):
@@ -325,7 +278,7 @@ def export_animation(model: ModelFile, folder: Path, batch: FaceBatch | None = N
             inputs = [sample[name] for sample in given]
             graphs[name] = _quantise(graphs[name], inputs, ["MatMul", *_OTHERS], last)
     gmac = gmac_of(lambda: _Animate(net)(*given[0]["animate"]))
-    return _write(model, net, gmac, graphs, batch is not None, folder)
+    return write_model(model, net, gmac, graphs, batch is not None, folder)
 
 
 def _noise() -> FaceBatch:
@@ -362,7 +315,7 @@ def export_enlarger(model: ModelFile, folder: Path, halves: Iterable[Tensor] = (
         # the last layers say what pictures are
         graph = _quantise(graph, given, ["MatMul", *_OTHERS], r".*\.(luma|chroma)/.*")
     gmac = gmac_of(lambda: net(example))
-    return _write(model, net, gmac, {"enlarge": graph}, bool(given), folder)
+    return write_model(model, net, gmac, {"enlarge": graph}, bool(given), folder)
 
 
 def export_interpolator(model: ModelFile, folder: Path, batch: Triple | None = None) -> Path:
@@ -378,7 +331,7 @@ def export_interpolator(model: ModelFile, folder: Path, batch: Triple | None = N
         # the last layers say what pictures and flows are
         graph = _quantise(graph, given, ["MatMul", *_OTHERS], r".*\.(motion|last)/.*")
     gmac = gmac_of(lambda: net(*example))
-    return _write(model, net, gmac, {"interpolate": graph}, bool(given), folder)
+    return write_model(model, net, gmac, {"interpolate": graph}, bool(given), folder)
 
 
 def export_landmarks(model: ModelFile, folder: Path, thumbnails: Iterable[Array] = ()) -> Path:
@@ -391,29 +344,4 @@ def export_landmarks(model: ModelFile, folder: Path, thumbnails: Iterable[Array]
         # the layers that say where the crop and the points are stay as they are
         graph = _quantise(graph, given, _OTHERS, r".*(\.shape|finder\.7)/.*")
     gmac = gmac_of(lambda: net(example))
-    return _write(model, net, gmac, {"points": graph}, bool(given), folder)
-
-
-def _write(
-    model: ModelFile, net: nn.Module, gmac: float, graphs: dict[str, Any], int8: bool, folder: Path
-) -> Path:
-    about = {
-        "name": model.name,
-        "weights": model.digest,
-        "number_format": "int8" if int8 else "fp32",
-        **{key: model.about[key] for key in ("config", "licence", "note")},
-        "parameters": sum(p.numel() for p in net.parameters()),
-        "gmac_256": round(gmac, 3),
-    }
-    with tempfile.TemporaryDirectory() as work:
-        weights = b"" if int8 else model.read()
-        packed = Graphs(about, *_packed(graphs, weights, Path(work)))
-    folder.mkdir(parents=True, exist_ok=True)
-    if not int8:
-        path = folder / f"{model.path.stem}.fp32"
-        write_graphs(path, packed)
-        return path
-    path = folder / f"{model.name}.int8"
-    write_graphs(path, packed)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:8]
-    return path.replace(path.with_name(f"{model.name}-{digest}.int8"))
+    return write_model(model, net, gmac, {"points": graph}, bool(given), folder)
