@@ -4,7 +4,6 @@ is measured on val."""
 from __future__ import annotations
 
 import copy
-import random
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
@@ -33,6 +32,7 @@ from hdac.training.head_pose import head_pose, learn_head
 from hdac.training.loop import TrainConfig, trains_in_bf16
 from hdac.training.losses import decibel, equivariance_loss, misfit, picture_loss, smoothness_loss
 from hdac.training.perceptual import PerceptualLoss
+from hdac.training.task import SampledTask
 from hdac.training.validate import picture_planes, psnr_y
 
 #: Perceptual loss and critic see a square of so many pixels: they cost more than the network.
@@ -75,7 +75,7 @@ def parameters_of(
         found = net.find(torch.cat([batch.reference_original, batch.target])).float().flatten(1)
         shape = net.fit(torch.cat([batch.there, batch.here]))
         found = torch.cat([shape, found], 1)
-        there, here = noisy(found, net.noise(found.device), generator).chunk(2)
+        there, here = noisy(found, net.step, generator).chunk(2)
     else:
         assert isinstance(net, DetectingNet)
         found = net.find(torch.cat([batch.reference_original, batch.target])).float()
@@ -157,23 +157,16 @@ def pose_loss(net: PoseNet, batch: FaceBatch, head: Tensor) -> Tensor:
     return away + 5 * crowded + 10 * expression.abs().mean()
 
 
-class AnimationTask:
+class AnimationTask(SampledTask[FaceSampler]):
     """`Task` of the networks of motion models."""
 
     def __init__(self, sampler: FaceSampler, config: TrainConfig, device: str) -> None:
-        self._sampler, self._config, self._device = sampler, config, torch.device(device)
-        self._perceptual: PerceptualLoss | None = None
-        if config.weight_perceptual > 0:
-            self._perceptual = PerceptualLoss().to(self._device)
+        super().__init__(sampler, config, device)
         self._critic: Critic | None = None
         if config.weight_adversarial > 0:
             torch.manual_seed(config.seed)
             self._critic = Critic().to(self._device)
             self._teach = torch.optim.Adam(self._critic.parameters(), lr=2e-4, betas=(0.5, 0.99))
-
-    @property
-    def rng(self) -> random.Random:
-        return self._sampler.rng
 
     def state(self) -> dict[str, Any]:
         if self._critic is None:
@@ -201,52 +194,38 @@ class AnimationTask:
             there, here = parameters_of(net, batch, generator)
             features = net.encode(batch.reference)
             made = net(batch.reference, features, there, here, refine)
-            equivariance = made.planes.new_zeros(())
             detector = getattr(net, "detector", None)
             if isinstance(detector, KeypointDetector):
                 thumbs = thumbnail(batch.target)
                 points = detector(thumbs).float()
                 equivariance = equivariance_loss(detector, thumbs, points, generator)
         picture = picture_loss(made.planes, batch.target, config.weight_chroma).mean()
-        zero = torch.zeros_like(picture)
-        moved = smooth = zero
+        terms = {"animation": (config.weight_picture, picture)}
         if made.flow is not None:
             flow = F.interpolate(made.flow, scale_factor=4.0, mode="bilinear")
             moved = misfit(luma(batch.reference_original), luma(batch.target), flow).mean()
-            smooth = smoothness_loss(made.flow).mean()
-        led = zero
-        if made.flow is not None and config.weight_landmarks:
-            led = landmark_loss(made.flow, batch.there, batch.here).mean()
-        posed = zero
-        if isinstance(net, PoseNet):
-            posed = pose_loss(net, batch, self._head)
-        face = zero
+            terms["motion"] = config.weight_motion, moved
+            terms["smooth"] = config.weight_smooth, smoothness_loss(made.flow).mean()
         if config.weight_face:
             face = face_loss(made.planes, batch.target, batch.here).mean()
+            terms["face"] = config.weight_face, face
         part = self._part(made.planes, batch.target)
-        seen = zero
         if self._perceptual is not None:
             seen = self._perceptual(*part, generator).mean()
-        doubt = zero
-        if self._critic is not None and progress >= config.adversarial_from:
-            doubt = self._doubt(*part)
-        total = (
-            config.weight_picture * picture
-            + config.weight_motion * moved
-            + config.weight_smooth * smooth
-            + config.weight_equivariance * equivariance
-            + config.weight_landmarks * led
-            + config.weight_pose * posed
-            + config.weight_face * face
-            + config.weight_perceptual * seen
-            + config.weight_adversarial * doubt
-        )
-        terms = {
-            "total": total, "animation": picture, "motion": moved, "smooth": smooth, "face": face,
-            "perceptual": seen, "adversarial": doubt,
-        }  # fmt: skip
-        led_by = {"landmarks": led} if config.weight_landmarks else {}
-        return {**terms, **led_by, **({"pose": posed} if config.weight_pose else {})}
+            terms["perceptual"] = config.weight_perceptual, seen
+        if self._critic is not None:
+            heard = progress >= config.adversarial_from
+            doubt = self._doubt(*part) if heard else torch.zeros_like(picture)
+            terms["adversarial"] = config.weight_adversarial, doubt
+        if made.flow is not None and config.weight_landmarks:
+            led = landmark_loss(made.flow, batch.there, batch.here).mean()
+            terms["landmarks"] = config.weight_landmarks, led
+        if isinstance(net, PoseNet) and config.weight_pose:
+            terms["pose"] = config.weight_pose, pose_loss(net, batch, self._head)
+        if isinstance(detector, KeypointDetector):
+            terms["equivariance"] = config.weight_equivariance, equivariance
+        total = torch.stack([weight * term for weight, term in terms.values()]).sum()
+        return {"total": total} | {name: term for name, (_, term) in terms.items()}
 
     def _part(self, *pictures: Tensor) -> list[Tensor]:
         """The same square of pictures, anywhere."""

@@ -16,7 +16,6 @@ from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
 import numpy as np
 import torch
@@ -26,10 +25,10 @@ from hdac.errors import UsageError
 from hdac.layers.base import HEVC_ENCODERS, BaseConfig
 from hdac.nets.enlarge import EnlargeNet
 from hdac.training.clips import planes_of
-from hdac.training.loop import TrainConfig, trains_in_bf16
+from hdac.training.loop import trains_in_bf16
 from hdac.training.losses import picture_loss
-from hdac.training.perceptual import PerceptualLoss
 from hdac.training.reading import Frames
+from hdac.training.task import SampledTask
 from hdac.training.validate import picture_planes, psnr_y
 
 #: QPs of pictures after the first, before the cascade, both ends included.
@@ -129,27 +128,8 @@ class HalfSampler:
         )
 
 
-class EnlargeTask:
+class EnlargeTask(SampledTask[HalfSampler]):
     """`Task` of networks that enlarge."""
-
-    def __init__(self, sampler: HalfSampler, config: TrainConfig, device: str) -> None:
-        self._sampler, self._config, self._device = sampler, config, torch.device(device)
-        self._perceptual: PerceptualLoss | None = None
-        if config.weight_perceptual > 0:
-            self._perceptual = PerceptualLoss().to(self._device)
-
-    @property
-    def rng(self) -> random.Random:
-        return self._sampler.rng
-
-    def state(self) -> dict[str, Any]:
-        return {}
-
-    def load_state(self, state: dict[str, Any]) -> None:
-        pass
-
-    def prepare(self, net: EnlargeNet) -> None:
-        pass
 
     def terms(
         self, net: EnlargeNet, generator: torch.Generator, progress: float

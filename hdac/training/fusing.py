@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import random
-from typing import Any
-
 import torch
 from torch import Tensor
 
@@ -15,23 +12,11 @@ from hdac.training.clips import Batch, Sampler
 from hdac.training.loop import TrainConfig, trains_in_bf16
 from hdac.training.losses import equivariance_loss, photometric_loss, picture_loss, smoothness_loss
 from hdac.training.perceptual import PerceptualLoss
+from hdac.training.task import SampledTask
 
 
-class FusionTask:
+class FusionTask(SampledTask[Sampler]):
     """`Task` of `FusionNet` and of the published networks."""
-
-    def __init__(self, sampler: Sampler, config: TrainConfig, device: str) -> None:
-        self._sampler, self._config, self._device = sampler, config, torch.device(device)
-        self._perceptual: PerceptualLoss | None = None
-        if config.weight_perceptual > 0:
-            self._perceptual = PerceptualLoss().to(self._device)
-
-    @property
-    def rng(self) -> random.Random:
-        return self._sampler.rng
-
-    def prepare(self, net: CodecNet) -> None:
-        pass
 
     def terms(
         self, net: CodecNet, generator: torch.Generator, progress: float
@@ -39,12 +24,6 @@ class FusionTask:
         batch = self._sampler.batch(self._config.batch, self._config.crop)
         batch = Batch(*(tensor.to(self._device) for tensor in batch))
         return losses(net, batch, self._config, generator, self._perceptual)
-
-    def state(self) -> dict[str, Any]:
-        return {}
-
-    def load_state(self, state: dict[str, Any]) -> None:
-        pass
 
 
 def quantised(points: Tensor, generator: torch.Generator) -> Tensor:

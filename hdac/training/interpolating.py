@@ -7,7 +7,7 @@ import copy
 import random
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,8 +15,9 @@ from torch import Tensor
 from hdac.nets.interpolate import InterpolateNet
 from hdac.training.clips import planes_of
 from hdac.training.faces import Faces
-from hdac.training.loop import TrainConfig, trains_in_bf16
+from hdac.training.loop import trains_in_bf16
 from hdac.training.losses import picture_loss
+from hdac.training.task import SampledTask
 from hdac.training.validate import picture_planes, psnr_y
 
 #: Frames from one that is sent to the next, at most.
@@ -62,24 +63,8 @@ class TripleSampler:
         return passed / step, [planes_of(clip.pictures, t, box, flip) for t in times]
 
 
-class InterpolateTask:
+class InterpolateTask(SampledTask[TripleSampler]):
     """`Task` of networks that interpolate."""
-
-    def __init__(self, sampler: TripleSampler, config: TrainConfig, device: str) -> None:
-        self._sampler, self._config, self._device = sampler, config, torch.device(device)
-
-    @property
-    def rng(self) -> random.Random:
-        return self._sampler.rng
-
-    def state(self) -> dict[str, Any]:
-        return {}
-
-    def load_state(self, state: dict[str, Any]) -> None:
-        pass
-
-    def prepare(self, net: InterpolateNet) -> None:
-        pass
 
     def terms(
         self, net: InterpolateNet, generator: torch.Generator, progress: float

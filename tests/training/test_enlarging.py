@@ -11,6 +11,7 @@ from hdac.training.enlarging import EnlargeTask, HalfSampler, build, load
 from hdac.training.loop import TrainConfig, Trainer
 from hdac.video.picture import Picture
 from tests.conftest import Run, write_video
+from tests.training.flow import check_resumed, train_and_export
 
 CONFIG = TrainConfig(minutes=100, batch=2, crop=192, warmup_steps=2)
 NETWORK = {"channels": 8, "blocks": 1, "shuffled": (4, 2)}
@@ -58,40 +59,17 @@ def test_runs_go_on_as_if_they_had_not_stopped(halves: Path, tmp_path: Path) -> 
         task = EnlargeTask(HalfSampler(load(halves / "train"), 1), CONFIG, "cpu")
         return Trainer(tmp_path / name, CONFIG, NETWORK, task, "cpu", resume)
 
-    whole = trainer("whole", False)
-    wanted = [whole.train_step() for _ in range(3)]
-    first = trainer("parts", False)
-    found = [first.train_step()]
-    first.save()
-    second = trainer("parts", True)
-    assert found + [second.train_step() for _ in range(2)] == wanted
+    check_resumed(trainer)
 
 
 def test_the_command(
     halves: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hdac: Run
 ) -> None:
     """Trained, measured, exported, in int8 too."""
-    monkeypatch.setattr("hdac.cli.train._SAMPLES", 2)
-    monkeypatch.setattr("hdac.cli.train._CALIBRATING", 64)
-    recipe, run = tmp_path / "recipe.toml", tmp_path / "run"
-    recipe.write_text(
-        'schema = "hdac-train/1"\ntitle = "small"\nname = "small"\n[network]\nkind = "enlarge"\n'
-        "channels = 8\nblocks = 1\nshuffled = [4, 2]\n[training]\nbatch = 1\n"
-    )
-    code, _, err = hdac("train", "run", recipe, "--pack", halves, "--out", run, "--minutes", 0.01)
-    assert code == 0, err
-    code, out, _ = hdac("train", "eval", run, "--pack", halves)
-    assert code == 0
-    assert "of coded halves" in out
-    code, out, err = hdac(
-        "train", "export", run, "--note", "not trained", "--folder", tmp_path, "--pack", halves
-    )
-    assert code == 0, err
-    made = [Path(line) for line in out.split()]
-    assert [path.suffix for path in made] == [".safetensors", ".fp32", ".int8"]
-    code, again, _ = hdac("train", "eval", made[0], "--pack", halves)
-    assert code == 0
-    assert "Lanczos" in again
+    network = 'kind = "enlarge"\nchannels = 8\nblocks = 1\nshuffled = [4, 2]'
+    before, after = train_and_export(network, halves, tmp_path, monkeypatch, hdac)
+    assert "of coded halves" in before
+    assert "Lanczos" in after
     code, _, err = hdac("train", "halves", "--pack", tmp_path / "no", "--versions", 0)
     assert code == 2
     assert "--versions 0" in err

@@ -11,6 +11,7 @@ from hdac.training.faces import load
 from hdac.training.interpolating import FARTHEST, InterpolateTask, TripleSampler, validate
 from hdac.training.loop import TrainConfig, Trainer
 from tests.conftest import Run
+from tests.training.flow import check_resumed, train_and_export
 
 CONFIG = TrainConfig(minutes=100, batch=2, crop=192, warmup_steps=2)
 NETWORK = {"interpolated": (8, 8, 8), "repaired": 4}
@@ -56,13 +57,7 @@ def test_runs_go_on_as_if_they_had_not_stopped(faces: Path, tmp_path: Path) -> N
         task = InterpolateTask(TripleSampler(load(faces / "train"), 1), CONFIG, "cpu")
         return Trainer(tmp_path / name, CONFIG, NETWORK, task, "cpu", resume)
 
-    whole = trainer("whole", False)
-    wanted = [whole.train_step() for _ in range(3)]
-    first = trainer("parts", False)
-    found = [first.train_step()]
-    first.save()
-    second = trainer("parts", True)
-    assert found + [second.train_step() for _ in range(2)] == wanted
+    check_resumed(trainer)
 
 
 def test_validation_stands_beside_a_blend(faces: Path) -> None:
@@ -78,24 +73,7 @@ def test_the_command(
     faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hdac: Run
 ) -> None:
     """Trained, measured, exported, in int8 too."""
-    monkeypatch.setattr("hdac.cli.train._SAMPLES", 2)
-    monkeypatch.setattr("hdac.cli.train._CALIBRATING", 64)
-    recipe, run = tmp_path / "recipe.toml", tmp_path / "run"
-    recipe.write_text(
-        'schema = "hdac-train/1"\ntitle = "small"\nname = "small"\n[network]\n'
-        'kind = "interpolate"\ninterpolated = [8, 8, 8]\nrepaired = 4\n[training]\nbatch = 1\n'
-    )
-    code, _, err = hdac("train", "run", recipe, "--pack", faces, "--out", run, "--minutes", 0.01)
-    assert code == 0, err
-    code, out, _ = hdac("train", "eval", run, "--pack", faces)
-    assert code == 0
-    assert "two frames apart" in out
-    code, out, err = hdac(
-        "train", "export", run, "--note", "not trained", "--folder", tmp_path, "--pack", faces
-    )
-    assert code == 0, err
-    made = [Path(line) for line in out.split()]
-    assert [path.suffix for path in made] == [".safetensors", ".fp32", ".int8"]
-    code, again, _ = hdac("train", "eval", made[0], "--pack", faces)
-    assert code == 0
-    assert "blend" in again
+    network = 'kind = "interpolate"\ninterpolated = [8, 8, 8]\nrepaired = 4'
+    before, after = train_and_export(network, faces, tmp_path, monkeypatch, hdac)
+    assert "two frames apart" in before
+    assert "blend" in after
