@@ -17,6 +17,7 @@ from hdac.errors import UsageError
 
 if TYPE_CHECKING:
     from hdac.layers.reference import Refresh
+    from hdac.motion.protocol import Turn
 
 
 def say(text: str) -> None:
@@ -103,7 +104,7 @@ def parse_scale(text: str) -> int | None:
     return None if text == "auto" else int(text)
 
 
-def parse_turn(text: str) -> tuple[float, float, float]:
+def parse_turn(text: str) -> Turn:
     """Raises `UsageError`."""
     try:
         yaw, pitch, roll = map(float, text.split(","))

@@ -16,8 +16,9 @@ from hdac.bitstream.cursor import Cursor
 from hdac.codec import files
 from hdac.codec.audio import Audio
 from hdac.codec.config import EncoderConfig
-from hdac.codec.decoder import Between, Frame, Level, Turn
+from hdac.codec.decoder import Between, Frame, Level
 from hdac.errors import UsageError
+from hdac.motion.protocol import Turn
 from hdac.video.opus import KBPS, OpusPacket
 from hdac.video.picture import Picture
 from hdac.video.rate import Rate, parse_rate

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,7 @@ from hdac.codec.syntax import (
 )
 from hdac.codec.views import AnimatedView, BasePictures, BaseView, FusedView, Made, View
 from hdac.errors import DamagedError, StreamError, UsageError
+from hdac.motion.protocol import Turn
 from hdac.video.colour import resolve_matrix
 from hdac.video.picture import Picture
 
@@ -29,8 +30,6 @@ Level = Literal["fused", "base", "animation"]
 LEVELS = ("fused", "base", "animation")
 Between = Literal["motion", "pictures"]
 BETWEEN = ("motion", "pictures")
-#: Yaw, pitch and roll in degrees: to the viewer's right, up, and clockwise.
-Turn: TypeAlias = tuple[float, float, float]
 MAX_TURN = 45
 _OFFERED = {
     Mode.HYBRID: LEVELS,

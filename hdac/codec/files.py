@@ -21,7 +21,7 @@ from hdac.bitstream.container import (
 from hdac.bitstream.stream import StreamReader, read_stream, stored
 from hdac.codec.audio import parse_audio
 from hdac.codec.config import EncoderConfig
-from hdac.codec.decoder import Between, Decoder, Frame, Level, Turn
+from hdac.codec.decoder import Between, Decoder, Frame, Level
 from hdac.codec.encoder import Encoder
 from hdac.codec.fitting import fit
 from hdac.codec.modes import Shown
@@ -29,6 +29,7 @@ from hdac.codec.spool import Spool
 from hdac.codec.syntax import BaseReader, EnhancementReader
 from hdac.errors import IncompleteError, StreamError
 from hdac.layers.mixed import PlainHevc
+from hdac.motion.protocol import Turn
 from hdac.video.info import VideoInfo
 from hdac.video.opus import OpusPacket
 from hdac.video.picture import Picture

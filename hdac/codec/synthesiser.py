@@ -13,7 +13,7 @@ from hdac.bitstream.motions import MotionHeader
 from hdac.closing import Closing, check_process
 from hdac.errors import DamagedError
 from hdac.motion.kinds import network_misfit, open_motion
-from hdac.motion.protocol import Base, Found, Moving, Parameters
+from hdac.motion.protocol import Base, Found, Moving, Parameters, Turn
 from hdac.runtime.backends import cores, open_backend, open_interpolator
 from hdac.runtime.models import ModelFile, find_model, resolve_model, serving
 from hdac.runtime.planes import picture_from_planes, planes_from_picture
@@ -80,7 +80,7 @@ class Synthesiser(Closing):
         workers: int | None = None,
         fps: float | None = None,
         interpolates: bool = False,
-        turned: tuple[float, float, float] = (0, 0, 0),
+        turned: Turn = (0, 0, 0),
     ) -> None:
         self.workers = CORES if workers is None else workers
         self._backend = backend = open_backend(network, device, self.workers)

@@ -23,10 +23,12 @@ class SizedReference(NamedTuple):
 class Animated(ABC):
     """A `MotionModel` for mode `animation` alone."""
 
-    missed = 0
-
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
+
+    @property
+    def missed(self) -> int:
+        return 0
 
     @abstractmethod
     def analyse(self, picture: Picture) -> Found: ...
@@ -60,9 +62,11 @@ class TrackedAnimation(Animated):
         super().__init__(backend)
         self._tracker = None if find is None else FaceTracker(find, fps)
 
+    @property
+    def missed(self) -> int:
+        return 0 if self._tracker is None else self._tracker.missed
+
     def _track(self, picture: Picture) -> Array:
         """Landmarks `(478, 2)` of the next picture, in the frame as networks see it."""
         assert self._tracker is not None
-        points = self._tracker(picture)
-        self.missed = self._tracker.missed
-        return in_padded(points, picture.width, picture.height)
+        return in_padded(self._tracker(picture), picture.width, picture.height)

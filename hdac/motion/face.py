@@ -13,7 +13,7 @@ import numpy as np
 from hdac.bitstream.motions import Face
 from hdac.motion.animated import TrackedAnimation
 from hdac.motion.protocol import Found, Moving, Parameters
-from hdac.motion.vector import quantise_steps
+from hdac.motion.vector import dequantise_steps, quantise_steps
 from hdac.runtime.planes import Array, planes_from_picture
 from hdac.runtime.protocol import Backend, Landmarker
 from hdac.video.picture import Picture
@@ -24,11 +24,9 @@ POSE = 4
 STEPS = (1 / 128, 1 / 256, 1 / 32, 1 / 64)
 
 
-def steps(motion: Face) -> Array:
-    """Of each parameter."""
-    turn, move, shape, point = STEPS
-    counts = (2, 2, motion.coefficients, 2 * motion.number)
-    return np.repeat(np.array([turn, move, shape, point], np.float32), counts)
+def steps(coefficients: int, number: int) -> Array:
+    """The quantiser's, of each parameter; number: of keypoints."""
+    return np.repeat(np.array(STEPS, np.float32), (2, 2, coefficients, 2 * number))
 
 
 class FaceMotion(TrackedAnimation):
@@ -36,7 +34,7 @@ class FaceMotion(TrackedAnimation):
 
     def __init__(self, motion: Face, backend: Backend, find: Landmarker | None, fps: float) -> None:
         super().__init__(backend, find, fps)
-        self._steps = steps(motion)
+        self._steps = steps(motion.coefficients, motion.number)
 
     def analyse(self, picture: Picture) -> Found:
         shape = self._backend.fit(self._track(picture)[None])[0]
@@ -47,5 +45,4 @@ class FaceMotion(TrackedAnimation):
         return quantise_steps(found, self._steps, last, hysteresis)
 
     def _given(self, parameters: Moving) -> Array:
-        given: Array = (parameters.astype(np.float32) * self._steps)[None]
-        return given
+        return dequantise_steps(parameters, self._steps)

@@ -139,10 +139,12 @@ class KeypointMotion:
     """`MotionModel` of the fusion networks. derives: with a base picture it takes the keypoints
     that it finds in that, not coded ones."""
 
-    missed = 0
-
     def __init__(self, motion: Keypoints, backend: Backend, derives: bool) -> None:
         self._motion, self._backend, self._derives = motion, backend, derives
+
+    @property
+    def missed(self) -> int:
+        return 0
 
     def analyse(self, picture: Picture) -> Found:
         found: Found = self._detect(planes_from_picture(picture))[0]

@@ -13,7 +13,7 @@ from hdac.motion.feature import FEATURE_LEVELS, FeatureCoder
 from hdac.motion.keypoints import KEYPOINT_LEVELS, DetectedAnimation, KeypointCoder, KeypointMotion
 from hdac.motion.landmarks import LandmarkCoder, LandmarkMotion, order
 from hdac.motion.pose import PoseMotion, pose_coder
-from hdac.motion.protocol import MotionModel, ParameterCoder
+from hdac.motion.protocol import MotionModel, ParameterCoder, Turn
 from hdac.motion.regions import ORDER, REGION_LEVELS, RegionMotion
 from hdac.motion.vector import VectorCoder
 from hdac.runtime.backends import open_landmarks
@@ -87,7 +87,7 @@ def open_motion(
     network: ModelFile,
     backend: Backend,
     fps: float | None,
-    turned: tuple[float, float, float] = (0, 0, 0),
+    turned: Turn = (0, 0, 0),
 ) -> MotionModel:
     """A motion model on its network, which `backend` runs. fps: of the pictures to analyse; None:
     there are none; turned: yaw, pitch and roll in degrees by which heads are turned further, where

@@ -13,8 +13,8 @@ import numpy as np
 
 from hdac.bitstream.motions import Pose
 from hdac.motion.animated import Animated, SizedReference
-from hdac.motion.protocol import Base, Found, Moving, Parameters
-from hdac.motion.vector import LIMIT, VectorCoder, quantise_steps
+from hdac.motion.protocol import Base, Found, Moving, Parameters, Turn
+from hdac.motion.vector import LIMIT, VectorCoder, dequantise_steps, quantise_steps
 from hdac.runtime.planes import Array, planes_from_picture
 from hdac.runtime.protocol import Backend
 from hdac.video.picture import Picture
@@ -26,10 +26,9 @@ POSE = 6
 STEPS = (math.radians(0.25), 1 / 256, 1 / 128, 1 / 128, 1 / 64)
 
 
-def steps(motion: Pose) -> Array:
-    """Of each parameter."""
-    counts = (3, 2, 1, 3 * motion.number, 3 * motion.number)
-    return np.repeat(np.array(STEPS, np.float32), counts)
+def steps(number: int) -> Array:
+    """The quantiser's, of each parameter; number: of keypoints."""
+    return np.repeat(np.array(STEPS, np.float32), (3, 2, 1, 3 * number, 3 * number))
 
 
 def pose_coder(motion: Pose) -> VectorCoder:
@@ -38,14 +37,11 @@ def pose_coder(motion: Pose) -> VectorCoder:
 
 
 class PoseMotion(Animated):
-    """`MotionModel` of `fv2v`. turned: yaw, pitch and roll in degrees by which heads are turned
-    further than they were."""
+    """`MotionModel` of `fv2v`. Its heads are `turned`."""
 
-    def __init__(
-        self, motion: Pose, backend: Backend, turned: tuple[float, float, float] = (0, 0, 0)
-    ) -> None:
+    def __init__(self, motion: Pose, backend: Backend, turned: Turn = (0, 0, 0)) -> None:
         super().__init__(backend)
-        self._steps, self._constant = steps(motion), 3 * motion.number
+        self._steps, self._constant = steps(motion.number), 3 * motion.number
         self._turned = np.zeros(motion.shape[0])
         self._turned[:3] = np.radians(turned) / STEPS[0]
 
@@ -65,5 +61,4 @@ class PoseMotion(Animated):
         return super().synthesise(reference, turned, base)
 
     def _given(self, parameters: Moving) -> Array:
-        given: Array = (parameters.astype(np.float32) * self._steps)[None]
-        return given
+        return dequantise_steps(parameters, self._steps)

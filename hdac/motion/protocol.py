@@ -15,6 +15,9 @@ from hdac.video.picture import Picture
 Parameters: TypeAlias = npt.NDArray[np.int64]
 #: The same of a frame that is shown: between frames that are sent not of integers.
 Moving: TypeAlias = npt.NDArray[np.int64 | np.float64]
+#: Yaw, pitch and roll in degrees by which heads are turned further than they were: to the viewer's
+#: right, up, and clockwise.
+Turn: TypeAlias = tuple[float, float, float]
 #: What analysis finds in a picture, before it is quantised: float32, of the same shape.
 Found: TypeAlias = npt.NDArray[np.float32]
 
@@ -37,10 +40,11 @@ class ParameterCoder(Protocol):
 
 class MotionModel(Protocol):
     """A motion model on its network. Its methods may be called in several threads at once where the
-    network's backend is `parallel`. Pictures have even sides. `missed`: pictures so far in which
-    `analyse` found no face."""
+    network's backend is `parallel`. Pictures have even sides."""
 
-    missed: int
+    @property
+    def missed(self) -> int:
+        """Pictures so far in which `analyse` found no face."""
 
     def analyse(self, picture: Picture) -> Found:
         """The encoder's side: what a source picture says."""

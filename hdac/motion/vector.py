@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from hdac.bitstream.rangecoder import Adaptive, Coder, Signed
-from hdac.motion.protocol import Found, Parameters
+from hdac.motion.protocol import Found, Moving, Parameters
 from hdac.runtime.planes import Array
 
 #: Largest level.
@@ -53,6 +53,12 @@ class VectorCoder:
             self._signs[i] = (change > 0) - (change < 0)
             values[i] = before + change
         return values
+
+
+def dequantise_steps(parameters: Moving, steps: Array) -> Array:
+    """`(1, P)` float32."""
+    values: Array = (parameters.astype(np.float32) * steps)[None]
+    return values
 
 
 def quantise_steps(

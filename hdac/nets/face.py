@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from hdac.errors import UsageError
-from hdac.motion.face import POSE, STEPS
+from hdac.motion.face import POSE, steps
 from hdac.motion.facemesh import SETS
 from hdac.nets.blocks import are_counts
 from hdac.nets.generator import (
@@ -127,12 +127,11 @@ class FaceNet(nn.Module):
         found: Tensor = self.shape.fit(points[:, SETS[POINTS]])
         return found
 
-    def noise(self, device: torch.device) -> Tensor:
-        """A quantiser's step of each parameter."""
-        turn, move, shape, point = STEPS
-        counts = 2, 2, self.config.coefficients, 2 * self.config.number
-        parts = zip(counts, (turn, move, shape, point), strict=True)
-        return torch.cat([torch.full((count,), step) for count, step in parts]).to(device)
+    @property
+    def step(self) -> Tensor:
+        """The quantiser's, of each parameter."""
+        found = steps(self.config.coefficients, self.config.number)
+        return torch.from_numpy(found).to(self.shape.mean.device)
 
     def encode(self, planes: Tensor) -> Features:
         """planes `(N, 6, H/2, W/2)` float32 in [0, 1]."""

@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hdac.errors import UsageError
-from hdac.motion.pose import POSE, STEPS
+from hdac.motion.pose import POSE, STEPS, steps
 from hdac.nets.blocks import ResBlock, are_counts, compute_dtype, conv3, start_at_zero, warp
 from hdac.nets.generator import (
     GRID,
@@ -224,10 +224,8 @@ class PoseNet(nn.Module):
 
     @property
     def step(self) -> Tensor:
-        """A quantiser's step of each parameter."""
-        counts = (3, 2, 1, 3 * self.config.number, 3 * self.config.number)
-        parts = [torch.full((n,), step) for n, step in zip(counts, STEPS, strict=True)]
-        return torch.cat(parts).to(self.finder.usual.device)
+        """The quantiser's, of each parameter."""
+        return torch.from_numpy(steps(self.config.number)).to(self.finder.usual.device)
 
     def encode(self, planes: Tensor) -> Features:
         """planes `(N, 6, H/2, W/2)` float32 in [0, 1]. Features at 1/8 are the volume."""

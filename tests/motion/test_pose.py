@@ -79,19 +79,19 @@ def test_still_heads_cost_next_to_nothing() -> None:
 
 def test_what_is_sent_of_what_is_found() -> None:
     model = PoseMotion(MOTION, Shown())
-    found = FIRST * steps(MOTION)
+    found = FIRST * steps(MOTION.number)
     first = model.quantise(found, None, 0.5)
     assert first.tolist() == FIRST.tolist()
-    moved = found + 0.9 * steps(MOTION)
+    moved = found + 0.9 * steps(MOTION.number)
     assert model.quantise(moved, first, 1.0).tolist() == FIRST.tolist(), "within the hysteresis"
-    moved = found + 3 * steps(MOTION)
+    moved = found + 3 * steps(MOTION.number)
     assert model.quantise(moved, first, 1.0).tolist() == [*FIRST[:-6] + 3, *FIRST[-6:]]
     assert np.abs(model.quantise(found * 1e6, None, 0.5)).max() == LIMIT
 
 
 def test_steps_are_those_of_the_format() -> None:
     quarter = np.pi / 180 / 4
-    assert steps(Pose(1)).tolist() == pytest.approx(
+    assert steps(1).tolist() == pytest.approx(
         [quarter] * 3 + [1 / 256] * 2 + [1 / 128] + [1 / 128] * 3 + [1 / 64] * 3
     )
 
@@ -103,12 +103,14 @@ def test_heads_are_turned_by_degrees_and_nothing_else_is() -> None:
     plain = PoseMotion(MOTION, still)
     for model in (turned, plain):
         reference = model.refer(grey, 30, FIRST)
-        assert np.allclose(reference.reference.keypoints, FIRST * steps(MOTION)), "as it was sent"
+        assert np.allclose(reference.reference.keypoints, FIRST * steps(MOTION.number)), (
+            "as it was sent"
+        )
         model.synthesise(reference, FIRST, None)
     difference = (backend.given - still.given)[0]
     assert np.degrees(difference[:3]) == pytest.approx([20, -10, 0.1], abs=1e-3)
     assert not difference[3:].any()
     most = np.full(18, LIMIT)
     turned.synthesise(reference, most, None)
-    assert backend.given[0, 0] == pytest.approx(LIMIT * steps(MOTION)[0])
+    assert backend.given[0, 0] == pytest.approx(LIMIT * steps(MOTION.number)[0])
     assert backend.given.shape == (1, POSE + 12)

@@ -90,11 +90,11 @@ def test_untrained_it_moves_the_reference_with_the_face() -> None:
     assert float(flow[0, 0, row, column]) < -3, "backwards, a share of -12 pixels"
 
 
-def test_noise_is_a_step_of_each_parameter() -> None:
+def test_steps_of_all_parameters() -> None:
     net = small()
-    noise = net.noise(torch.device("cpu"))
-    assert noise.shape == (POSE + 6 + 10,)
-    assert noise[[0, 2, 4, 10]].tolist() == list(STEPS)
+    step = net.step
+    assert step.shape == (POSE + 6 + 10,)
+    assert step[[0, 2, 4, 10]].tolist() == list(STEPS)
 
 
 @torch.inference_mode()
