@@ -84,7 +84,7 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
         action.add_argument("--jobs", type=int, default=2, help="clips side by side (default 2)")
 
     train.add_argument("--out", type=Path, required=True, help="folder for checkpoints and log.csv")
-    minutes = "stop after so many minutes, or at the end of the schedule"
+    minutes = "stop after so many minutes (on a CPU of its own work), or at the schedule's end"
     train.add_argument("--minutes", type=float, required=True, help=minutes)
     schedule = "minutes of the whole schedule, over all resumed runs (default: the recipe's)"
     train.add_argument("--schedule", type=float, help=schedule)
