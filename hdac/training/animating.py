@@ -6,7 +6,6 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,28 +18,31 @@ from hdac.motion.keypoints import quantise
 from hdac.motion.pose import POSE
 from hdac.motion.regions import POINTS, REGION_LEVELS, regions
 from hdac.nets.conditioning import draw
-from hdac.nets.critic import Critic
 from hdac.nets.face import FaceNet, ShapeModel
 from hdac.nets.keypoints import KeypointDetector, thumbnail
 from hdac.nets.planes import luma
 from hdac.nets.pose import PoseNet
-from hdac.nets.published import rgb_from_planes
 from hdac.nets.zoo import AnimationNet, DetectingNet
 from hdac.runtime.protocol import FAR
 from hdac.training.faces import FaceBatch, Faces, FaceSampler
 from hdac.training.head_pose import head_pose, learn_head
-from hdac.training.loop import TrainConfig, trains_in_bf16
-from hdac.training.losses import decibel, equivariance_loss, misfit, picture_loss, smoothness_loss
+from hdac.training.loop import trains_in_bf16
+from hdac.training.losses import (
+    decibel,
+    equivariance_loss,
+    grid_loss,
+    misfit,
+    picture_loss,
+    smoothness_loss,
+)
 from hdac.training.perceptual import PerceptualLoss
-from hdac.training.task import SampledTask
+from hdac.training.task import AdversarialTask
 from hdac.training.validate import picture_planes, psnr_y
 
 #: Perceptual loss and critic see a square of so many pixels: they cost more than the network.
 _PART = 160
 #: Distance that keypoints in space keep.
 _APART = 0.25
-#: Weight of the features' distance beside the critic's verdict.
-_MATCHING = 5.0
 
 
 def noisy(values: Tensor, step: float | Tensor, generator: torch.Generator) -> Tensor:
@@ -157,26 +159,8 @@ def pose_loss(net: PoseNet, batch: FaceBatch, head: Tensor) -> Tensor:
     return away + 5 * crowded + 10 * expression.abs().mean()
 
 
-class AnimationTask(SampledTask[FaceSampler]):
+class AnimationTask(AdversarialTask[FaceSampler]):
     """`Task` of the networks of motion models."""
-
-    def __init__(self, sampler: FaceSampler, config: TrainConfig, device: str) -> None:
-        super().__init__(sampler, config, device)
-        self._critic: Critic | None = None
-        if config.weight_adversarial > 0:
-            torch.manual_seed(config.seed)
-            self._critic = Critic().to(self._device)
-            self._teach = torch.optim.Adam(self._critic.parameters(), lr=2e-4, betas=(0.5, 0.99))
-
-    def state(self) -> dict[str, Any]:
-        if self._critic is None:
-            return {}
-        return {"critic": self._critic.state_dict(), "teach": self._teach.state_dict()}
-
-    def load_state(self, state: dict[str, Any]) -> None:
-        if self._critic is not None and state:
-            self._critic.load_state_dict(state["critic"])
-            self._teach.load_state_dict(state["teach"])
 
     def prepare(self, net: AnimationNet) -> None:
         if isinstance(net, FaceNet) and not bool(net.shape.basis.any()):
@@ -213,10 +197,8 @@ class AnimationTask(SampledTask[FaceSampler]):
         if self._perceptual is not None:
             seen = self._perceptual(*part, generator).mean()
             terms["perceptual"] = config.weight_perceptual, seen
-        if self._critic is not None:
-            heard = progress >= config.adversarial_from
-            doubt = self._doubt(*part) if heard else torch.zeros_like(picture)
-            terms["adversarial"] = config.weight_adversarial, doubt
+        if self._adversary is not None:
+            terms["adversarial"] = config.weight_adversarial, self._doubt(progress, *part)
         if made.flow is not None and config.weight_landmarks:
             led = landmark_loss(made.flow, batch.there, batch.here).mean()
             terms["landmarks"] = config.weight_landmarks, led
@@ -224,6 +206,8 @@ class AnimationTask(SampledTask[FaceSampler]):
             terms["pose"] = config.weight_pose, pose_loss(net, batch, self._head)
         if isinstance(detector, KeypointDetector):
             terms["equivariance"] = config.weight_equivariance, equivariance
+        if config.weight_grid:
+            terms["grid"] = config.weight_grid, grid_loss(made.planes).mean()
         total = torch.stack([weight * term for weight, term in terms.values()]).sum()
         return {"total": total} | {name: term for name, (_, term) in terms.items()}
 
@@ -232,27 +216,6 @@ class AnimationTask(SampledTask[FaceSampler]):
         side, (h, w) = _PART // 2, pictures[0].shape[-2:]
         down, right = self.rng.randint(0, h - side), self.rng.randint(0, w - side)
         return [p[..., down : down + side, right : right + side] for p in pictures]
-
-    def _doubt(self, made: Tensor, target: Tensor) -> Tensor:
-        """Teaches the critic (hinge loss) and returns what it says of the pictures, and how far
-        they are from the real ones in its features."""
-        critic, device = self._critic, self._device.type
-        assert critic is not None
-        fake, real = (rgb_from_planes(planes).clamp(0, 1) for planes in (made, target))
-        with torch.autocast(device, torch.bfloat16, enabled=trains_in_bf16(device)):
-            says = critic(torch.cat([fake.detach(), real]))[0].float()
-            lies, truth = says.chunk(2)
-            lesson = F.relu(1 + lies).mean() + F.relu(1 - truth).mean()
-            self._teach.zero_grad(set_to_none=True)
-            lesson.backward()
-            self._teach.step()
-            critic.requires_grad_(False)
-            verdict, features = critic(fake)
-            with torch.no_grad():
-                wanted = critic(real)[1]
-            critic.requires_grad_(True)
-        away = [F.l1_loss(a.float(), b.float()) for a, b in zip(features, wanted, strict=True)]
-        return _MATCHING * torch.stack(away).mean() - verdict.float().mean()
 
 
 # ---- validation

@@ -10,12 +10,18 @@ from hdac.nets.fusion import Fused, Reference
 from hdac.nets.zoo import CodecNet
 from hdac.training.clips import Batch, Sampler
 from hdac.training.loop import TrainConfig, trains_in_bf16
-from hdac.training.losses import equivariance_loss, photometric_loss, picture_loss, smoothness_loss
+from hdac.training.losses import (
+    equivariance_loss,
+    grid_loss,
+    photometric_loss,
+    picture_loss,
+    smoothness_loss,
+)
 from hdac.training.perceptual import PerceptualLoss
-from hdac.training.task import SampledTask
+from hdac.training.task import AdversarialTask
 
 
-class FusionTask(SampledTask[Sampler]):
+class FusionTask(AdversarialTask[Sampler]):
     """`Task` of `FusionNet` and of the published networks."""
 
     def terms(
@@ -23,7 +29,12 @@ class FusionTask(SampledTask[Sampler]):
     ) -> dict[str, Tensor]:
         batch = self._sampler.batch(self._config.batch, self._config.crop)
         batch = Batch(*(tensor.to(self._device) for tensor in batch))
-        return losses(net, batch, self._config, generator, self._perceptual)
+        terms, fused = losses(net, batch, self._config, generator, self._perceptual)
+        if self._adversary is None:
+            return terms
+        doubt = self._doubt(progress, fused.planes, batch.target)
+        terms["total"] = terms["total"] + self._config.weight_adversarial * doubt
+        return terms | {"adversarial": doubt}
 
 
 def quantised(points: Tensor, generator: torch.Generator) -> Tensor:
@@ -60,8 +71,8 @@ def losses(
     config: TrainConfig,
     generator: torch.Generator,
     perceptual: PerceptualLoss | None = None,
-) -> dict[str, Tensor]:
-    """The terms of a step; `total` is what is differentiated."""
+) -> tuple[dict[str, Tensor], Fused]:
+    """The terms of a step (`total` is what is differentiated), and what the network made."""
     device = batch.target.device.type
     with torch.autocast(device, torch.bfloat16, enabled=trains_in_bf16(device)):
         fused, thumbs, points = run_net(net, batch, generator, config.keypoints)
@@ -72,8 +83,10 @@ def losses(
     seen = torch.zeros_like(motion)
     if perceptual is not None:
         seen = perceptual(fused.planes, batch.target, generator).mean()
+    lattice = grid_loss(fused.planes).mean()
     total = (
         config.weight_picture * picture.mean()
+        + config.weight_grid * lattice
         + config.weight_motion * motion
         + config.weight_perceptual * seen
         + config.weight_smooth * smooth
@@ -82,7 +95,7 @@ def losses(
     with torch.no_grad():
         gain = picture_loss(batch.base, batch.target, config.weight_chroma) - picture
         m, still = batch.mask, 1 - batch.mask
-        return {
+        terms = {
             "total": total,
             "gain": (gain * m).sum() / m.sum().clamp_min(1),
             "animation": (picture * still).sum() / still.sum().clamp_min(1),
@@ -90,4 +103,6 @@ def losses(
             "smooth": smooth,
             "equivariance": equivariance,
             "perceptual": seen,
+            "grid": lattice.detach(),
         }
+    return terms, fused

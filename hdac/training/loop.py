@@ -55,7 +55,8 @@ class TrainConfig:
     weight_landmarks: float = 0.0  # where the flow takes landmarks (motion models)
     weight_pose: float = 0.0  # how a head is turned (motion models that say it)
     weight_face: float = 0.0  # error at eyes and mouth (motion models)
-    weight_adversarial: float = 0.0  # above 0: against a critic (motion models)
+    weight_grid: float = 0.0  # a lattice of two pixels in luma
+    weight_adversarial: float = 0.0  # above 0: against a critic
     adversarial_from: float = 0.4  # share of the schedule after which the critic is heard
     unrefined: float = 0.0  # share of the steps without refinement (motion models)
     ema: float = 0.996

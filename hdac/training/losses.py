@@ -31,6 +31,19 @@ def picture_loss(output: Tensor, target: Tensor, weight_chroma: float) -> Tensor
     return y + weight_chroma * uv + 0.7 * decibel(structure.clamp_min(0), 1e-4)
 
 
+def grid_loss(output: Tensor) -> Tensor:
+    """How far the energies of the diagonal Haar detail at the four phases of a 2x2 lattice are from
+    their mean (see the metric `grid`), in dB, `(N,)`; planes `(N, 6, h, w)` in [0, 1].
+
+    Networks that write luma in four phases like a lattice: to the other losses it is detail.
+    """
+    y = luma(output) * 255
+    detail = (y[..., :-1, :-1] - y[..., :-1, 1:] - y[..., 1:, :-1] + y[..., 1:, 1:]) / 2
+    phases = [detail[..., i::2, j::2].square().mean((1, 2, 3)) for i in (0, 1) for j in (0, 1)]
+    energies = decibel(torch.stack(phases, 1), 1 / 12)  # that of rounding to 8 bits
+    return (energies - energies.mean(1, keepdim=True)).abs().mean(1)
+
+
 def misfit(source: Tensor, wanted: Tensor, flow: Tensor) -> Tensor:
     """dB of the mean absolute error (Charbonnier) of a picture `(N, C, h, w)` that a flow `(N, 2,
     h, w)`, in pixels of it, has moved; `(N,)`."""

@@ -6,7 +6,9 @@ import random
 from typing import Any, Generic, Protocol, TypeVar
 
 import torch
+from torch import Tensor
 
+from hdac.training.adversary import Adversary
 from hdac.training.loop import TrainConfig
 from hdac.training.perceptual import PerceptualLoss
 
@@ -41,3 +43,26 @@ class SampledTask(Generic[S]):
 
     def load_state(self, state: dict[str, Any]) -> None:
         pass
+
+
+class AdversarialTask(SampledTask[S]):
+    """The same with a critic, where the recipe weighs it."""
+
+    def __init__(self, sampler: S, config: TrainConfig, device: str) -> None:
+        super().__init__(sampler, config, device)
+        self._adversary: Adversary | None = None
+        if config.weight_adversarial > 0:
+            self._adversary = Adversary(config.seed, self._device)
+
+    def state(self) -> dict[str, Any]:
+        return {} if self._adversary is None else self._adversary.state()
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        if self._adversary is not None and state:
+            self._adversary.load_state(state)
+
+    def _doubt(self, progress: float, made: Tensor, target: Tensor) -> Tensor:
+        """What the critic says from its share of the schedule on; before, nothing."""
+        if self._adversary is None or progress < self._config.adversarial_from:
+            return made.new_zeros(())
+        return self._adversary.doubt(made, target)

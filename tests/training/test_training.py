@@ -33,6 +33,7 @@ from hdac.training.reading import read_frames, with_opencv
 from hdac.training.recipe import load_recipe
 from hdac.training.validate import Validation, psnr_y, validate
 from tests.conftest import synthetic, write_video
+from tests.training.flow import check_resumed
 
 SMALL = {"keypoints": 4, "widths": (8, 16, 16, 16), "match": 8, "blocks": (1, 1, 1)}
 CONFIG = TrainConfig(minutes=100, batch=1, crop=176, warmup_steps=2, seed=3)
@@ -89,6 +90,20 @@ def test_resume_is_the_same_run(pack: tuple[Path, Path], tmp_path: Path) -> None
         second.train_step()
     for a, b in zip(whole.net.parameters(), second.net.parameters(), strict=True):
         torch.testing.assert_close(a, b)
+
+
+def test_runs_with_a_critic_go_on_as_if_they_had_not_stopped(
+    pack: tuple[Path, Path], tmp_path: Path
+) -> None:
+    config = replace(CONFIG, weight_adversarial=0.3, adversarial_from=0.0, weight_grid=1.0)
+
+    def run(name: str, resume: bool) -> Trainer:
+        task = FusionTask(Sampler(load(pack[1], pack[0]), 1), config, "cpu")
+        return Trainer(tmp_path / name, config, SMALL, task, "cpu", resume)
+
+    terms = check_resumed(run)[0]
+    assert terms["adversarial"] != 0
+    assert terms["grid"] > 0
 
 
 def test_run_ends_by_minutes_and_leaves_a_usable_network(
@@ -374,7 +389,8 @@ def test_bf16_has_the_gradients_of_fp32(
     for bf16 in (False, True):
         monkeypatch.setattr(fusing, "trains_in_bf16", lambda device, bf16=bf16: bf16)
         net.zero_grad()
-        total = losses(net, batch, CONFIG, torch.Generator().manual_seed(0))["total"]
+        terms, _ = losses(net, batch, CONFIG, torch.Generator().manual_seed(0))
+        total = terms["total"]
         total.backward()
         grads = [p.grad.flatten() for p in net.parameters() if p.grad is not None]
         found.append((float(total.detach()), torch.cat(grads)))
