@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import copy
 import random
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
@@ -27,6 +26,7 @@ from hdac.nets.enlarge import EnlargeNet
 from hdac.training.clips import planes_of
 from hdac.training.loop import trains_in_bf16
 from hdac.training.losses import picture_loss
+from hdac.training.pools import processes
 from hdac.training.reading import Frames
 from hdac.training.task import SampledTask
 from hdac.training.validate import picture_planes, psnr_y
@@ -51,7 +51,7 @@ class Halves:
 def build(clips: list[Path], out: Path, versions: int, workers: int = 2) -> None:
     """Makes the folder, `versions` coded halves of each clip; what is there already stays."""
     out.mkdir(parents=True, exist_ok=True)
-    with ProcessPoolExecutor(workers) as pool:
+    with processes(workers) as pool:
         list(pool.map(_write, clips, [out] * len(clips), [versions] * len(clips)))
 
 

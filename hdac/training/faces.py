@@ -9,10 +9,8 @@ of every picture, in a folder of NumPy files that several trainings map at once.
 from __future__ import annotations
 
 import random
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
-from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
@@ -24,6 +22,7 @@ from torch import Tensor
 from hdac.errors import UsageError
 from hdac.motion.facemesh import MIRROR
 from hdac.training.clips import planes_of, tinted
+from hdac.training.pools import processes
 from hdac.training.reading import Frames
 
 Floats: TypeAlias = npt.NDArray[np.floating]
@@ -62,8 +61,7 @@ class FaceBatch(NamedTuple):
 def build(clips: list[Path], out: Path, references: int, workers: int = 2) -> None:
     """Makes the folder, `references` coded pictures of each clip; what is there already stays."""
     out.mkdir(parents=True, exist_ok=True)
-    # (networks that this process may have run do not survive a fork)
-    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+    with processes(workers) as pool:
         list(pool.map(_write, clips, [out] * len(clips), [references] * len(clips)))
 
 

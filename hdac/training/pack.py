@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import random
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Any, NamedTuple
 from hdac.codec.operating import default_qp_intra
 from hdac.errors import UsageError
 from hdac.layers.base import CASCADE, HEVC_ENCODERS, BaseConfig, kvazaar_cascade
+from hdac.training.pools import processes
 
 SCHEMA = "hdac-pack/2"
 CRF = 20
@@ -261,7 +261,7 @@ def _build(
     clips: list[Path], out: Path, jobs: list[_Job], anchors: list[tuple[Path, int]], workers: int
 ) -> Path:
     out.mkdir(parents=True, exist_ok=True)
-    with ProcessPoolExecutor(workers) as pool:
+    with processes(workers) as pool:
         originals = pool.map(_copy, clips, [out] * len(clips))
         coded = pool.map(_code, jobs)
         curves = pool.map(_anchor, *zip(*anchors, strict=True)) if anchors else iter(())
