@@ -17,7 +17,7 @@ from hdac.codec.gfv.stream import GfvStream
 from hdac.video.reader import VideoReader
 
 SETTINGS = {
-    "animation": EncoderConfig("animation", qp_intra=36, base_codec="vvc"),
+    "animation": EncoderConfig("animation", qp_intra=36, model="hdac-s", base_codec="vvc"),
     "hybrid": EncoderConfig(qp_base=42, base_codec="vvc", preset="fast"),
     "hybrid --scalable": EncoderConfig(qp_base=42, base_codec="vvc", preset="fast", scalable=True),
 }

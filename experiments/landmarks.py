@@ -2,12 +2,12 @@
 judged against it.
 
     python experiments/landmarks.py points --out runs/landmarks/train --every 4 FOLDER...
-    python experiments/landmarks.py train runs/landmarks/train --out runs/landmarks/run --minutes 84
-    python experiments/landmarks.py export runs/landmarks/run --data runs/landmarks/train
+    python experiments/landmarks.py train runs/landmarks/train --out runs/landmarks/run --minutes 75
+    python experiments/landmarks.py export runs/landmarks/run --data runs/landmarks/few --note TEXT
     python experiments/landmarks.py judge landmarks --points runs/landmarks/val FOLDER...
 
 `points` needs the teacher's weights (HDAC_WEIGHTS); folders are of clips: those of `train` splits
-to learn from, those of `val` to judge on (`--every 1`), none of `test`.
+to learn from, those of `val` to judge on, none of `test`; `few`: some of the files of `train`.
 """
 
 from __future__ import annotations

@@ -96,8 +96,9 @@ class AnchorRecipe(Declared):
 
     In commands, `{input}` alone stands for FFmpeg's options that read the raw source; `{source}`,
     `{stream}`, `{decoded}`, `{width}`, `{height}`, `{fps}`, `{fps_round}`, `{frames}`, `{recipe}`
-    (the folder of this file) and `{value}` (the rate parameter) for what they say. `{cascade}`
-    stands for x265 parameters of hdac's low-QP first picture and QP cascade at `value`.
+    (the folder of this file), `{ffmpeg}` and `{value}` (the rate parameter) for what they say.
+    `{cascade}` stands for x265 parameters of hdac's low-QP first picture and QP cascade at
+    `value`.
     """
 
     title: str
@@ -212,8 +213,8 @@ def _lacking(encoder: str) -> str | None:
 
 
 def _cascade(job: Job) -> str:
-    """x265's parameters of our own base layer's first picture and cascade (what `hevc.py` adds to
-    its fixed ones)."""
+    """x265's parameters of our own base layer's first picture and cascade (what `layers/x265.py`
+    adds to its fixed ones)."""
     qp = int(job.value)
     settings = BaseConfig(job.width, job.height, job.fps, default_qp_intra(qp), qp, CASCADE)
     whole = x265_params(settings, job.frames)
@@ -226,7 +227,8 @@ def _cascade(job: Job) -> str:
 @dataclass(frozen=True)
 class HdacRecipe(Declared):
     """hdac as a codec of an experiment; the settings are those of `hdac encode` and `hdac
-    decode`. `base`: the codec that is its base layer alone, of the same settings."""
+    decode`, but `model` and `base_scale` are the same in all modes unless they are given. `base`:
+    the codec that is its base layer alone, of the same settings."""
 
     title: str
     points: tuple[float, ...]

@@ -27,8 +27,8 @@ _COMMON = ("bench/raw", "video/colour", "video/picture", "video/reader")
 @dataclass(frozen=True)
 class ExperimentRecipe:
     """One TOML file. `frames` 0: all; `sequences` empty: the whole set; `anchors`: what BD-rates
-    are printed against; `every` N: slow metrics (LPIPS, msVGG, identity, landmarks) on every Nth
-    frame; `players_kbps`: the rates that the report's players show."""
+    are printed against; `every` N: slow metrics (LPIPS, msVGG, DISTS, identity, landmarks)
+    on every Nth frame; `players_kbps`: the rates that the report's players show."""
 
     title: str
     set: str

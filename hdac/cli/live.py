@@ -46,7 +46,7 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
     text = "of camera and testsrc (default 256x256), or scale FILE to it"
     serving.add_argument("--size", metavar="WxH", help=text)
     serving.add_argument("--fps", metavar="RATE", help="frames per second (default the source's)")
-    serving.add_argument("--frames", type=int, metavar="N", help="end after N frames")
+    serving.add_argument("--frames", type=int, metavar="N", help="of FILE or testsrc: end after N")
     add_audio(serving)
     text = "of --source camera (libav's name of a device; default the system's)"
     serving.add_argument("--microphone", metavar="DEVICE", help=text)

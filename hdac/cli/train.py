@@ -1,7 +1,8 @@
 """Train a fusion network: `pack` codes the clips' base layers, `run` trains by minutes, `export`
 makes model files: weights, their graphs and, with a pack to calibrate it, the int8 network.
 
-The clips are those of HDAC_DATA (or --data): a folder with train/*.mp4 and val/*.mp4, 8-bit 4:2:0.
+The clips are those of talking_heads below HDAC_DATA (or --data): a folder with train/*.mp4 and
+val/*.mp4, 8-bit 4:2:0.
 Where they are not, the pack's own copies serve. A run stops after --minutes and goes on with
 --resume; the same command runs on CPU and GPU, and under torchrun on several.
 """

@@ -156,7 +156,7 @@ def pose_loss(net: PoseNet, batch: FaceBatch, head: Tensor) -> Tensor:
     points = person.view(-1, number, 3)
     near = torch.cdist(points, points) + torch.eye(number, device=points.device)
     crowded = F.relu(_APART - near).sum((1, 2)).mean()
-    return away + 5 * crowded + 10 * expression.abs().mean()
+    return away + 5 * crowded + expression.abs().mean()
 
 
 class AnimationTask(AdversarialTask[FaceSampler]):

@@ -1,6 +1,6 @@
 """The URI by which a GFV message of ours names its network, and what the network is told.
 
-    hdac:NAME-HASH?qp=INTRA,BASE&fps=RATE[&size=WxH][&scale=N][&colour=M,P,T][&precision=bf16]
+    hdac:NAME-HASH?qp=INTRA,BASE&fps=RATE[&size=WxH][&scale=N][&colour=M,P,T][&precision=bf16|int8]
 
 A URI is a name: its parts are compared with what is here, and nothing is fetched or opened.
 """
