@@ -79,18 +79,16 @@ class Source:
     def kbps(self, config: EncoderConfig, choice: BaseChoice) -> float:
         """Rate of the base layer, coded as it will be in the file: refreshes, framing."""
         chosen: dict[str, Any] = {
-            "base_codec": choice.codec, "preset": choice.preset,
-            "qp_base": choice.qp_base, "qp_intra": choice.qp_intra,
+            "preset": choice.preset, "qp_base": choice.qp_base, "qp_intra": choice.qp_intra,
         }  # fmt: skip
-        alone = replace(config, mode="base", kbps=None, **chosen)
+        alone = replace(base_alone(config, choice), **chosen)
         size = self.width, self.height, self.fps
         with Encoder(*size, alone, frames=len(self.pictures)) as encoder:
             return self.rate(len(encoder.stream(self.pictures, repeat(None))))
 
     def code_base(self, config: EncoderConfig, choice: BaseChoice) -> BaseSize:
         """Codes the base layer, one GOP of all pictures, compressed as in a file."""
-        alone = replace(config, mode="base", base_codec=choice.codec, kbps=None)  # type: ignore[arg-type]
-        header = make_plan(alone, self.width, self.height, self.fps).header
+        header = make_plan(base_alone(config, choice), self.width, self.height, self.fps).header
         sources = [pad_to(p, 2 * header.base_scale) for p in self.pictures]
         settings = choice.config(header)
         base = open_base(choice.codec, settings, config.ffmpeg, len(sources))
@@ -110,6 +108,12 @@ class Source:
     def rate(self, count: int) -> float:
         """kbps of so many bytes for all pictures."""
         return float(count * 8 * self.fps / len(self.pictures) / 1000)
+
+
+def base_alone(config: EncoderConfig, choice: BaseChoice) -> EncoderConfig:
+    """The base layer of `config` without a network, by the encoders that code it there."""
+    chosen: dict[str, Any] = {"base_codec": choice.codec, "base_encoder": choice.encoder}
+    return replace(config, mode="base", kbps=None, every=1, **chosen)
 
 
 def fit(

@@ -1,15 +1,15 @@
 """Settings that suit the pictures."""
 
 from fractions import Fraction
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from hdac.codec.config import EncoderConfig
-from hdac.codec.files import encode, inspect
-from hdac.codec.fitting import SURELY_VVC, BaseSize, Source, fit
+from hdac.codec.files import decode, encode, inspect
+from hdac.codec.fitting import SURELY_VVC, BaseSize, Source, base_alone, fit
 from hdac.codec.operating import VVC_TO
-from hdac.codec.plan import BaseChoice
+from hdac.codec.plan import BaseChoice, choose_base
 from hdac.video.ffmpeg import has_encoder
 from hdac.video.picture import Picture
 from tests.conftest import synthetic
@@ -132,3 +132,22 @@ def test_nothing_is_read_ahead_where_nothing_is_to_be_found(settings: dict[str, 
 def test_bit_rate_is_met(head: list[Picture], kbps: float, preset: str | None) -> None:
     config = EncoderConfig(kbps=kbps, refresh="never", preset=preset)  # type: ignore[arg-type]
     assert inspect(encode(head, 176, 144, FPS, config)).kbps == pytest.approx(kbps, rel=0.15)
+
+
+def test_frames_that_are_not_sent_and_a_bit_rate(head: list[Picture]) -> None:
+    config = EncoderConfig("animation", kbps=6.0, every=2, keypoints=5)
+    data = encode(head, 176, 144, FPS, config)
+    assert inspect(data).kbps == pytest.approx(6.0, rel=0.3)
+    assert len(list(decode(data))) == len(head)
+
+
+@pytest.mark.parametrize("codec", ["hevc", "mixed"])
+@pytest.mark.parametrize("mode", ["animation", "hybrid"])
+def test_base_layers_are_tried_with_the_encoders_that_code_them(
+    mode: Literal["animation", "hybrid"], codec: Literal["hevc", "mixed"]
+) -> None:
+    config = EncoderConfig(mode, kbps=5.0, every=1 + (mode == "animation"), base_codec=codec)
+    choice = choose_base(config, 44)
+    alone = base_alone(config, choice)
+    assert choose_base(alone, 44)[:2] == choice[:2]
+    assert (alone.mode, alone.every, alone.kbps) == ("base", 1, None)
