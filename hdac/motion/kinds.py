@@ -92,16 +92,16 @@ def open_motion(
     """A motion model on its network, which `backend` runs. fps: of the pictures to analyse; None:
     there are none; turned: yaw, pitch and roll in degrees by which heads are turned further, where
     the model knows how they are turned."""
-    if isinstance(motion, Landmarks | Regions | Face):
+    if isinstance(motion, Landmarks | Regions | Face | Pose):
         # in int8 their points are a third farther off, for a millisecond
         find = None if fps is None else open_landmarks(resolve_model("landmarks", "fp32"))
         if isinstance(motion, Face):
             return FaceMotion(motion, backend, find, fps or 1)
+        if isinstance(motion, Pose):
+            return PoseMotion(motion, backend, find, fps or 1, turned)
         if isinstance(motion, Regions):
             return RegionMotion(motion, backend, find, fps or 1)
         return LandmarkMotion(motion, network.most, backend, find, fps or 1)
-    if isinstance(motion, Pose):
-        return PoseMotion(motion, backend, turned)
     if network.system or isinstance(motion, Feature):
         return DetectedAnimation(motion, backend)
     return KeypointMotion(motion, backend, network.derives_keypoints)

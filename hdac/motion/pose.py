@@ -12,11 +12,11 @@ import math
 import numpy as np
 
 from hdac.bitstream.motions import Pose
-from hdac.motion.animated import Animated, SizedReference
+from hdac.motion.animated import SizedReference, TrackedAnimation
 from hdac.motion.protocol import Base, Found, Moving, Parameters, Turn
 from hdac.motion.vector import LIMIT, VectorCoder, dequantise_steps, quantise_steps
 from hdac.runtime.planes import Array, planes_from_picture
-from hdac.runtime.protocol import Backend
+from hdac.runtime.protocol import Backend, Landmarker
 from hdac.video.picture import Picture
 
 #: Numbers of the pose: yaw, pitch, roll (radians), x, y, scale.
@@ -36,17 +36,26 @@ def pose_coder(motion: Pose) -> VectorCoder:
     return VectorCoder(motion.shape[0], 3 * motion.number)
 
 
-class PoseMotion(Animated):
+class PoseMotion(TrackedAnimation):
     """`MotionModel` of `fv2v`. Its heads are `turned`."""
 
-    def __init__(self, motion: Pose, backend: Backend, turned: Turn = (0, 0, 0)) -> None:
-        super().__init__(backend)
+    def __init__(
+        self,
+        motion: Pose,
+        backend: Backend,
+        find: Landmarker | None,
+        fps: float,
+        turned: Turn = (0, 0, 0),
+    ) -> None:
+        super().__init__(backend, find, fps)
         self._steps, self._constant = steps(motion.number), 3 * motion.number
         self._turned = np.zeros(motion.shape[0])
         self._turned[:3] = np.radians(turned) / STEPS[0]
 
     def analyse(self, picture: Picture) -> Found:
-        return self._backend.detect(planes_from_picture(picture))[0]
+        pose = self._backend.fit(self._track(picture)[None])[0]
+        keypoints = self._backend.detect(planes_from_picture(picture))[0]
+        return np.concatenate([pose, keypoints])
 
     def quantise(self, found: Found, last: Parameters | None, hysteresis: float) -> Parameters:
         sent = quantise_steps(found, self._steps, last, hysteresis)

@@ -2,9 +2,9 @@
 a volume of features.
 
 After Wang et al., "One-Shot Free-View Neural Talking-Head Synthesis for Video Conferencing" (CVPR
-2021), equations 1 to 5. Ours to choose: a volume of 8 slices at 1/8 of the frame, keypoints, pose
-and expression by one small network of a 64x64 thumbnail, convolutions over the plane with depth in
-the channels, and the generator that the other systems have.
+2021), equations 1 to 5. Ours to choose: a volume of 8 slices at 1/8 of the frame, poses that fit
+landmarks, keypoints and expression by one small network of a 64x64 thumbnail, convolutions over the
+plane with depth in the channels, and the generator that the other systems have.
 
 Axes: x to the right, y down, z towards the viewer, all in [-1, 1]; a volume is warped as many
 planes, between which is interpolated (no runtime warps volumes).
@@ -14,11 +14,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hdac.errors import UsageError
+from hdac.motion.facemesh import EYES, LEFT_BROW, NOSE, OVAL, RIGHT_BROW
 from hdac.motion.pose import POSE, STEPS, steps
 from hdac.nets.blocks import ResBlock, are_counts, compute_dtype, conv3, start_at_zero, warp
 from hdac.nets.generator import (
@@ -33,6 +35,8 @@ from hdac.nets.keypoints import axis, thumbnail
 
 SYSTEM = "fv2v"
 _LARGEST = 1024
+#: Landmarks that hardly move in a face: eyes, brows, nose and the upper half of the outline.
+RIGID = np.unique(np.concatenate([EYES, NOSE, RIGHT_BROW, LEFT_BROW, OVAL[:10], OVAL[-9:]]))
 #: Side of the grid on which motion in space is found, and slices of the volume.
 SIDE, SLICES = 32, 8
 #: Variance of a keypoint's Gaussian in space.
@@ -73,9 +77,40 @@ def rotation(angles: Tensor) -> Tensor:
     return torch.stack(rows, 1)
 
 
-class PoseFinder(nn.Module):
-    """Thumbnail `(N, 3, 64, 64)` -> parameters `(N, 6 + 6 K)`: yaw, pitch, roll (radians), x, y,
-    scale, what the expression adds to the keypoints `(K, 3)`, and the person's keypoints."""
+class Head(nn.Module):
+    """How heads are turned: what of their landmarks hardly moves, as places in space (x to the
+    right, y down, z to the viewer; middle 0, mean square distance from it 1)."""
+
+    inverse: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("inverse", torch.zeros(3, len(RIGID)))
+
+    def learn(self, places: Tensor) -> None:
+        """places `(P, 3)` of the landmarks `RIGID` (`hdac.training.head_pose`)."""
+        self.inverse.copy_(torch.linalg.pinv(places))
+
+    def fit(self, points: Tensor) -> Tensor:
+        """Yaw, pitch, roll (radians; turns about y, x and z in the order of `rotation`), x, y and
+        scale `(N, 6)` of faces `(N, 478, 2)`: those that bring the places nearest."""
+        seen = points[:, RIGID]
+        middle = seen.mean(1)
+        matrix = (self.inverse @ (seen - middle[:, None])).transpose(1, 2)  # (N, 2, 3)
+        size = matrix.square().sum(2).sqrt()
+        x = matrix[:, 0] / size[:, :1].clamp_min(1e-6)
+        y = matrix[:, 1] - x * (x * matrix[:, 1]).sum(1, keepdim=True)
+        y = y / y.square().sum(1, keepdim=True).sqrt().clamp_min(1e-6)
+        (x0, x1, x2), (y0, y1, y2) = x.unbind(1), y.unbind(1)
+        z0, z1, z2 = x1 * y2 - x2 * y1, x2 * y0 - x0 * y2, x0 * y1 - x1 * y0
+        yaw = torch.asin((-z0).clamp(-1, 1))
+        angles = torch.stack([yaw, torch.atan2(z1, z2), torch.atan2(y0, x0)], 1)
+        return torch.cat([angles, middle, size.mean(1, keepdim=True)], 1)
+
+
+class KeypointFinder(nn.Module):
+    """Thumbnail `(N, 3, 64, 64)` -> what the expression adds to a person's keypoints in space, and
+    those, `(N, 6 K)`."""
 
     usual: Tensor
 
@@ -86,7 +121,7 @@ class PoseFinder(nn.Module):
             conv3(2 * width, 3 * width, 2), ResBlock(3 * width), conv3(3 * width, 3 * width, 2),
             nn.Flatten(), nn.Linear(3 * width * 16, 128), nn.ReLU(inplace=True),
         )  # fmt: skip
-        self.head = nn.Linear(128, POSE + 6 * number)
+        self.head = nn.Linear(128, 6 * number)
         nn.init.normal_(self.head.weight, 0, 1e-3)
         nn.init.zeros_(self.head.bias)
         # on the front half of a sphere, evenly (golden angle)
@@ -97,12 +132,8 @@ class PoseFinder(nn.Module):
         self.register_buffer("usual", place.flatten())
 
     def forward(self, image: Tensor) -> Tensor:
-        found = self.head(self.body(image - 0.5)).float()
-        half = (found.shape[1] - POSE) // 2
-        pose, expression, person = found.split([POSE, half, half], 1)
-        scale = 0.5 * torch.exp(pose[:, 5:].clamp(-1.5, 1))
-        person = self.usual + _PERSON * torch.tanh(person)
-        return torch.cat([pose[:, :5], scale, _EXPRESSION * torch.tanh(expression), person], 1)
+        expression, person = self.head(self.body(image - 0.5)).float().tanh().chunk(2, 1)
+        return torch.cat([_EXPRESSION * expression, self.usual + _PERSON * person], 1)
 
 
 def places(parameters: Tensor) -> tuple[Tensor, Tensor]:
@@ -202,7 +233,7 @@ def warp_volume(volume: Tensor, flow: Tensor) -> Tensor:
 
 
 class PoseNet(nn.Module):
-    """`find`, `encode` and `forward`."""
+    """`fit` (how a head is turned), `find` (keypoints), `encode` and `forward`."""
 
     takes = "pose"
     features = Features
@@ -210,15 +241,21 @@ class PoseNet(nn.Module):
     def __init__(self, config: PoseConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or PoseConfig()
-        self.finder = PoseFinder(config.number)
+        self.head, self.finder = Head(), KeypointFinder(config.number)
         self.flow = SpaceFlow(config.number)
         self.encoder = ReferenceEncoder(config.widths)
         wide = config.widths[2]
         self.project = nn.Sequential(nn.Conv2d(wide, wide, 1), nn.ReLU(inplace=True))
         self.generator = Generator(config.widths, config.blocks, 0)
 
+    def fit(self, points: Tensor) -> Tensor:
+        """Pose `(N, 6)` of all landmarks `(N, 478, 2)` of a face."""
+        found: Tensor = self.head.fit(points)
+        return found
+
     def find(self, planes: Tensor) -> Tensor:
-        """Parameters `(N, 6 + 6 K)` of pictures `(N, 6, H/2, W/2)`."""
+        """What an expression adds to keypoints, and a person's keypoints, `(N, 6 K)`, of pictures
+        `(N, 6, H/2, W/2)`."""
         found: Tensor = self.finder(thumbnail(planes))
         return found
 

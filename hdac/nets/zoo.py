@@ -38,6 +38,8 @@ CodecNet: TypeAlias = FusionNet | PublishedNet
 AnimationNet: TypeAlias = MotionSpadeNet | LandmarkGanNet | CfteNet | PoseNet | FaceNet
 #: Those of them that find their parameters themselves.
 DetectingNet: TypeAlias = MotionSpadeNet | CfteNet | PoseNet | FaceNet
+#: Those that fit some of them to landmarks.
+FittingNet: TypeAlias = PoseNet | FaceNet
 AnyNet: TypeAlias = CodecNet | AnimationNet | EnlargeNet | InterpolateNet
 _Net = TypeVar("_Net", AnyNet, LandmarkNet)
 _Helper = TypeVar("_Helper", EnlargeNet, InterpolateNet)

@@ -11,8 +11,8 @@ planes, features and keypoints, keypoints, mask -> planes (`protocol` says what 
 `interpolate`: planes, planes of a later picture, share of the time between -> planes.
 Networks of other systems' motion models have
 `encode`: planes -> features; `animate`: the reference's planes, features and parameters, parameters
--> planes; `detect`, where they find parameters themselves; and `fit`, landmarks -> pose and
-coefficients, where these are parameters.
+-> planes; `detect`, where they find parameters themselves; and `fit`, landmarks -> the
+parameters that fit them, where these say how a face is turned.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def _open(path: Path, names: tuple[str, ...]) -> Graphs:
 
 def animation_names(detects: bool, fits: bool) -> tuple[str, ...]:
     """The graphs of another system's network; `detects`: it finds parameters itself; `fits`: it
-    fits a face's shape."""
+    fits some of them to landmarks."""
     return (*("detect",) * detects, *("fit",) * fits, *ANIMATION_NAMES)
 
 

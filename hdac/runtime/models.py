@@ -22,7 +22,7 @@ from hdac.bitstream.motions import LANDMARKS, MAX_CHANNELS, OUTLINE_POINTS
 from hdac.errors import UsageError
 from hdac.runtime import graphs
 from hdac.runtime.enlarging import reach_of
-from hdac.runtime.systems import FROM_LANDMARKS, SYSTEMS
+from hdac.runtime.systems import FITTED, FROM_LANDMARKS, SYSTEMS
 
 FOLDER = Path(__file__).parent / "weights"
 DEFAULT, ANIMATION = "hdac-s", "hdac-face"
@@ -143,7 +143,7 @@ class ModelFile:
         if self.interpolates:
             return graphs.INTERPOLATE_NAMES
         if self.system:
-            return graphs.animation_names(self.detects, self.parameters == "face")
+            return graphs.animation_names(self.detects, self.parameters in FITTED)
         return graphs.NAMES
 
     @property

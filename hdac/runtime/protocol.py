@@ -37,8 +37,8 @@ class Backend(Protocol):
         """Keypoints, as many as the network has, or what else it finds: features `(1, C, 4, 4)`."""
 
     def fit(self, points: Array) -> Array:
-        """Landmarks `(1, 478, 2)` -> pose and coefficients `(1, 4 + C)` (networks of motion model
-        `face` alone)."""
+        """Landmarks `(1, 478, 2)` -> what fits them: of motion model `face` pose and coefficients
+        `(1, 4 + C)`, of `pose` the pose `(1, 6)` (others have none)."""
 
     def encode(self, planes: Array, qp: int) -> Any:
         """Features of a picture that was coded at `qp`."""

@@ -14,12 +14,12 @@ from torch import Tensor
 from hdac.bitstream.container import NumberFormat
 from hdac.errors import UsageError
 from hdac.nets.device import pick_device
-from hdac.nets.face import FaceNet
 from hdac.nets.fusion import Reference as Moved
 from hdac.nets.threads import on_one_thread, take_one_thread
 from hdac.nets.zoo import (
     CodecNet,
     DetectingNet,
+    FittingNet,
     load_animation,
     load_enlarger,
     load_interpolator,
@@ -116,7 +116,7 @@ class TorchAnimation:
 
     @torch.inference_mode()
     def fit(self, points: Array) -> Array:
-        assert isinstance(self._net, FaceNet)
+        assert isinstance(self._net, FittingNet)
         found: Array = self._net.fit(self._tensor(points)).cpu().numpy()
         return found
 

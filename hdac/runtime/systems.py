@@ -15,3 +15,5 @@ SYSTEMS = {
 }
 #: Parameters that landmarks say; others a network finds itself.
 FROM_LANDMARKS = ("landmarks", "regions")
+#: Those a part of which a network fits to landmarks.
+FITTED = ("face", "pose")

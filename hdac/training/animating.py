@@ -22,10 +22,10 @@ from hdac.nets.face import FaceNet, ShapeModel
 from hdac.nets.keypoints import KeypointDetector, thumbnail
 from hdac.nets.planes import luma
 from hdac.nets.pose import PoseNet
-from hdac.nets.zoo import AnimationNet, DetectingNet
+from hdac.nets.zoo import AnimationNet, DetectingNet, FittingNet
 from hdac.runtime.protocol import FAR
 from hdac.training.faces import FaceBatch, Faces, FaceSampler
-from hdac.training.head_pose import head_pose, learn_head
+from hdac.training.head_pose import learn_head
 from hdac.training.loop import trains_in_bf16
 from hdac.training.losses import (
     decibel,
@@ -68,16 +68,14 @@ def parameters_of(
             drawn(noisy(points[:, POINTS], 1 / REGION_LEVELS, generator))
             for points in (batch.there, batch.here)
         )
-    elif isinstance(net, PoseNet):
-        found = net.find(torch.cat([batch.reference_original, batch.target]))
-        there, here = noisy(found, net.step, generator).chunk(2)
-        person = 3 * net.config.number
-        here = torch.cat([here[:, :-person], there[:, -person:]], 1)
-    elif isinstance(net, FaceNet):
+    elif isinstance(net, FittingNet):
         found = net.find(torch.cat([batch.reference_original, batch.target])).float().flatten(1)
-        shape = net.fit(torch.cat([batch.there, batch.here]))
-        found = torch.cat([shape, found], 1)
+        fitted = net.fit(torch.cat([batch.there, batch.here]))
+        found = torch.cat([fitted, found], 1)
         there, here = noisy(found, net.step, generator).chunk(2)
+        if isinstance(net, PoseNet):
+            person = 3 * net.config.number
+            here = torch.cat([here[:, :-person], there[:, -person:]], 1)
     else:
         assert isinstance(net, DetectingNet)
         found = net.find(torch.cat([batch.reference_original, batch.target])).float()
@@ -145,18 +143,14 @@ def learn_shapes(model: ShapeModel, clips: list[npt.NDArray[np.float32]], every:
     model.float()
 
 
-def pose_loss(net: PoseNet, batch: FaceBatch, head: Tensor) -> Tensor:
-    """dB of how far poses are from those of the landmarks, and what keeps a person's keypoints
-    apart and expressions small."""
-    number, pictures = net.config.number, (batch.reference_original, batch.target)
-    found = net.find(torch.cat(pictures))
-    wanted = head_pose(torch.cat([batch.there, batch.here]), head.to(found.device))
-    away = decibel((found[:, :POSE] - wanted).abs().mean(1), 1e-2).mean()
-    expression, person = found[:, POSE:].chunk(2, 1)
-    points = person.view(-1, number, 3)
-    near = torch.cdist(points, points) + torch.eye(number, device=points.device)
+def person_loss(number: int, there: Tensor, here: Tensor) -> Tensor:
+    """What keeps a person's keypoints in space apart, and what expressions add to them small;
+    there, here: parameters of `number` keypoints."""
+    person = there[:, -3 * number :].view(-1, number, 3)
+    near = torch.cdist(person, person) + torch.eye(number, device=person.device)
     crowded = F.relu(_APART - near).sum((1, 2)).mean()
-    return away + 5 * crowded + expression.abs().mean()
+    expressions = torch.cat([there, here])[:, POSE : -3 * number]
+    return 5 * crowded + expressions.abs().mean()
 
 
 class AnimationTask(AdversarialTask[FaceSampler]):
@@ -165,8 +159,8 @@ class AnimationTask(AdversarialTask[FaceSampler]):
     def prepare(self, net: AnimationNet) -> None:
         if isinstance(net, FaceNet) and not bool(net.shape.basis.any()):
             learn_shapes(net.shape, [clip.points for clip in self._sampler.clips])
-        if isinstance(net, PoseNet):
-            self._head = learn_head([clip.points for clip in self._sampler.clips])
+        if isinstance(net, PoseNet) and not bool(net.head.inverse.any()):
+            net.head.learn(learn_head([clip.points for clip in self._sampler.clips]))
 
     def terms(
         self, net: AnimationNet, generator: torch.Generator, progress: float
@@ -202,8 +196,8 @@ class AnimationTask(AdversarialTask[FaceSampler]):
         if made.flow is not None and config.weight_landmarks:
             led = landmark_loss(made.flow, batch.there, batch.here).mean()
             terms["landmarks"] = config.weight_landmarks, led
-        if isinstance(net, PoseNet) and config.weight_pose:
-            terms["pose"] = config.weight_pose, pose_loss(net, batch, self._head)
+        if isinstance(net, PoseNet) and config.weight_person:
+            terms["person"] = config.weight_person, person_loss(net.config.number, there, here)
         if isinstance(detector, KeypointDetector):
             terms["equivariance"] = config.weight_equivariance, equivariance
         if config.weight_grid:

@@ -22,7 +22,6 @@ from torch import Tensor, nn
 from hdac.errors import UsageError
 from hdac.motion.facemesh import POINTS
 from hdac.nets.cost import decoder_gmac, gmac_of
-from hdac.nets.face import FaceNet
 from hdac.nets.fusion import Features, FusionNet, Reference
 from hdac.nets.keypoints import thumbnail
 from hdac.nets.landmarks import LandmarkNet, Located
@@ -30,6 +29,7 @@ from hdac.nets.motion import Matching
 from hdac.nets.zoo import (
     AnimationNet,
     DetectingNet,
+    FittingNet,
     load_animation,
     load_enlarger,
     load_interpolator,
@@ -231,7 +231,7 @@ class _Find(nn.Module):
 
 
 class _Fit(nn.Module):
-    def __init__(self, net: FaceNet) -> None:
+    def __init__(self, net: FittingNet) -> None:
         super().__init__()
         self.net = net
 
@@ -266,7 +266,7 @@ def export_animation(model: ModelFile, folder: Path, batch: FaceBatch | None = N
     net = load_animation(model)
     given = _animations(net, batch or _noise())
     parts: dict[str, nn.Module] = {"encode": _EncodeReference(net), "animate": _Animate(net)}
-    if isinstance(net, FaceNet):
+    if isinstance(net, FittingNet):
         parts = {"fit": _Fit(net), **parts}
     if model.detects and isinstance(net, DetectingNet):
         parts = {"detect": _Find(net), **parts}

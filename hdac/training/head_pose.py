@@ -1,6 +1,5 @@
-"""Where heads are and how they are turned, from landmarks alone: a face in space, found in many
-faces in the plane (Tomasi and Kanade, "Shape and Motion from Image Streams under Orthography", IJCV
-1992), and the pose that shows it as a face is seen."""
+"""A face in space, found in the landmarks of many faces in the plane (Tomasi and Kanade, "Shape and
+Motion from Image Streams under Orthography", IJCV 1992)."""
 
 from __future__ import annotations
 
@@ -9,10 +8,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from hdac.motion.facemesh import EYES, LEFT_BROW, NOSE, OVAL, RIGHT_BROW
+from hdac.nets.pose import RIGID
 
-#: What hardly moves in a face: eyes, brows, nose and the upper half of the outline.
-RIGID = np.unique(np.concatenate([EYES, NOSE, RIGHT_BROW, LEFT_BROW, OVAL[:10], OVAL[-9:]]))
 #: The tip of the nose, in front.
 _TIP = 4
 
@@ -64,19 +61,3 @@ def _frontal(rows: Floats) -> Floats:
     y = y - x * (x @ y)
     y = y / np.linalg.norm(y)
     return np.stack([x, y, np.cross(x, y)], 1)
-
-
-def head_pose(points: Tensor, head: Tensor) -> Tensor:
-    """Yaw, pitch, roll (radians; turns about y, x and z in the order of `nets.pose.rotation`), x, y
-    and scale `(N, 6)` of faces `(N, 478, 2)`: those that bring `learn_head`'s places nearest."""
-    seen = points[:, RIGID]
-    middle = seen.mean(1)
-    matrix = (torch.linalg.pinv(head) @ (seen - middle[:, None])).transpose(1, 2)  # (N, 2, 3)
-    size = matrix.norm(dim=2)
-    x = matrix[:, 0] / size[:, :1]
-    y = matrix[:, 1] - x * (x * matrix[:, 1]).sum(1, keepdim=True)
-    y = y / y.norm(dim=1, keepdim=True).clamp_min(1e-6)
-    z = torch.linalg.cross(x, y)
-    yaw = torch.asin((-z[:, 0]).clamp(-1, 1))
-    angles = torch.stack([yaw, torch.atan2(z[:, 1], z[:, 2]), torch.atan2(y[:, 0], x[:, 0])], 1)
-    return torch.cat([angles, middle, size.mean(1, keepdim=True)], 1)

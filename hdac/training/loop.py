@@ -53,7 +53,7 @@ class TrainConfig:
     weight_smooth: float = 0.05
     weight_equivariance: float = 10.0
     weight_landmarks: float = 0.0  # where the flow takes landmarks (motion models)
-    weight_pose: float = 0.0  # how a head is turned (motion models that say it)
+    weight_person: float = 0.0  # keypoints in space apart, expressions small (motion model pose)
     weight_face: float = 0.0  # error at eyes and mouth (motion models)
     weight_grid: float = 0.0  # a lattice of two pixels in luma
     weight_adversarial: float = 0.0  # above 0: against a critic

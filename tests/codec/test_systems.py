@@ -20,6 +20,7 @@ from hdac.codec.modes import Shown
 from hdac.errors import HdacError, UsageError
 from hdac.motion.facemesh import POINTS
 from hdac.nets.face import FaceNet
+from hdac.nets.pose import RIGID, PoseNet
 from hdac.nets.zoo import build, export_model
 from hdac.runtime.models import model_from_path, resolve_model
 from hdac.training.animating import learn_shapes
@@ -55,6 +56,8 @@ def made(net: Any, folder: Path) -> None:
     if isinstance(net, FaceNet):
         rng = np.random.default_rng(0)
         learn_shapes(net.shape, [rng.normal(0, 0.2, (40, POINTS, 2)).astype(np.float32)], 1)
+    if isinstance(net, PoseNet):
+        net.head.learn(torch.randn(len(RIGID), 3))
     for name, parameter in net.named_parameters():
         if name.removesuffix(".weight") in PAINTS:
             torch.nn.init.normal_(parameter, 0, 1.0 if name.startswith("finder") else 0.01)

@@ -34,10 +34,10 @@ class Shown:
         pass
 
     def detect(self, planes: Array) -> Array:
-        return np.full((1, *MOTION.shape), planes.mean(), np.float32)
+        return np.full((1, MOTION.shape[0] - POSE), planes.mean(), np.float32)
 
     def fit(self, points: Array) -> Array:
-        raise NotImplementedError
+        return points[:, :3].reshape(1, -1)
 
     def encode(self, planes: Array, qp: int) -> Any:
         return []
@@ -78,7 +78,7 @@ def test_still_heads_cost_next_to_nothing() -> None:
 
 
 def test_what_is_sent_of_what_is_found() -> None:
-    model = PoseMotion(MOTION, Shown())
+    model = PoseMotion(MOTION, Shown(), None, 25)
     found = FIRST * steps(MOTION.number)
     first = model.quantise(found, None, 0.5)
     assert first.tolist() == FIRST.tolist()
@@ -99,8 +99,8 @@ def test_steps_are_those_of_the_format() -> None:
 def test_heads_are_turned_by_degrees_and_nothing_else_is() -> None:
     grey = Picture(*(np.full(size, 80, np.uint8) for size in ((20, 24), (10, 12), (10, 12))))
     backend, still = Shown(), Shown()
-    turned = PoseMotion(MOTION, backend, (20.0, -10.0, 0.1))
-    plain = PoseMotion(MOTION, still)
+    turned = PoseMotion(MOTION, backend, None, 25, (20.0, -10.0, 0.1))
+    plain = PoseMotion(MOTION, still, None, 25)
     for model in (turned, plain):
         reference = model.refer(grey, 30, FIRST)
         assert np.allclose(reference.reference.keypoints, FIRST * steps(MOTION.number)), (

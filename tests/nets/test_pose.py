@@ -12,7 +12,16 @@ from hdac.errors import UsageError
 from hdac.motion.facemesh import POINTS
 from hdac.motion.pose import POSE
 from hdac.nets.cost import gmac_of
-from hdac.nets.pose import SLICES, PoseConfig, PoseNet, places, rotation, warp_volume
+from hdac.nets.pose import (
+    RIGID,
+    SLICES,
+    Head,
+    PoseConfig,
+    PoseNet,
+    places,
+    rotation,
+    warp_volume,
+)
 from hdac.nets.zoo import build, export_model
 from hdac.runtime.backends import open_backend
 from hdac.runtime.graphs import read_graphs
@@ -22,7 +31,7 @@ from hdac.runtime.protocol import Reference
 from hdac.runtime.pytorch import TorchAnimation
 from hdac.training.faces import FaceBatch
 from hdac.training.graphs import export_animation
-from hdac.training.head_pose import RIGID, head_pose, learn_head
+from hdac.training.head_pose import learn_head
 
 RNG = np.random.default_rng(5)
 
@@ -68,8 +77,9 @@ def test_volumes_move_in_depth_and_in_the_plane() -> None:
 
 def test_untrained_it_shows_the_reference() -> None:
     net, planes = PoseNet(PoseConfig(number=5, widths=(8, 8, 8))).eval(), torch.rand(2, 6, 32, 32)
+    net.head.learn(torch.randn(len(RIGID), 3, generator=torch.Generator().manual_seed(0)))
     with torch.inference_mode():
-        found = net.find(planes)
+        found = torch.cat([net.fit(faces(2)), net.find(planes)], 1)
         assert found.shape == (2, POSE + 30)
         made = net(planes, net.encode(planes), found, found)
     torch.testing.assert_close(made.planes, planes, atol=1e-5, rtol=0)
@@ -90,15 +100,27 @@ def test_heads_are_found_in_pictures_of_them() -> None:
     angles = turns(300, 0.5)
     seen = shape @ rotation(angles).transpose(1, 2) * 0.3
     points = (seen[..., :2] + torch.tensor([0.1, -0.2])).contiguous()
-    head = learn_head([points.numpy()], every=1)
+    found, head = learn_head([points.numpy()], every=1), Head()
     wanted = shape[RIGID] - shape[RIGID].mean(0)
     wanted = wanted / wanted.square().sum(1).mean().sqrt()
     mean = angles.mean(0)
-    assert (head - wanted).norm(dim=1).mean() < 0.1, f"up to the mean turn, {mean}"
-    poses = head_pose(points, head)
+    assert (found - wanted).norm(dim=1).mean() < 0.1, f"up to the mean turn, {mean}"
+    head.learn(found)
+    poses = head.fit(points)
     away = (poses[:, :3] - angles - (poses[:, :3] - angles).mean(0)).abs()
     assert away.mean() < 0.02
     assert (poses[:, 5] / poses[:, 5].mean() - 1).abs().max() < 0.02
+
+
+def faces(count: int) -> torch.Tensor:
+    """Landmarks of nobody."""
+    return torch.rand(count, POINTS, 2, generator=torch.Generator().manual_seed(1)) - 0.5
+
+
+def test_faces_of_no_size_have_a_pose() -> None:
+    head = Head()
+    head.learn(torch.randn(len(RIGID), 3, generator=torch.Generator().manual_seed(0)))
+    assert bool(head.fit(torch.zeros(2, POINTS, 2)).isfinite().all())
 
 
 def painting(number: int = 5) -> PoseNet:
@@ -109,6 +131,7 @@ def painting(number: int = 5) -> PoseNet:
     assert isinstance(net, PoseNet)
     for parameter in net.parameters():
         torch.nn.init.normal_(parameter, 0, 0.06)
+    net.head.learn(torch.randn(len(RIGID), 3) / 2)
     return net
 
 
@@ -122,7 +145,7 @@ def heads(model: ModelFile, planes: np.ndarray) -> list[tuple[np.ndarray, np.nda
     """By OpenVINO and by PyTorch: what is found, and the head turned and moved nearer."""
     out = []
     for backend in (open_backend(model, "cpu", 1), TorchAnimation(model, "cpu")):
-        there = backend.detect(planes)
+        there = np.concatenate([backend.fit(faces(1).numpy()), backend.detect(planes)], 1)
         here = there.copy()
         here[:, :3] += 0.3
         here[:, 5] *= 1.1
@@ -135,7 +158,7 @@ def heads(model: ModelFile, planes: np.ndarray) -> list[tuple[np.ndarray, np.nda
 def test_cost_and_size() -> None:
     """At 256x256 between 2 and 6 GMAC a picture, and at most 3 MB in int8."""
     net, planes = PoseNet(), torch.zeros(1, 6, 128, 128)
-    features, found = net.encode(planes), net.find(planes)
+    features, found = net.encode(planes), torch.cat([net.fit(faces(1)), net.find(planes)], 1)
     assert 2 < gmac_of(lambda: net(planes, features, found, found)) < 6
     assert sum(p.numel() for p in net.parameters()) < 2.8e6
 
@@ -157,7 +180,7 @@ def test_heads_of_any_scale_make_pictures(there: int, here: int) -> None:
     """A damaged stream may say that a head has no size."""
     with torch.inference_mode():
         net, planes = painting(), torch.rand(1, 6, 32, 32)
-        vectors = net.find(planes).repeat(2, 1)
+        vectors = torch.cat([net.fit(faces(1)), net.find(planes)], 1).repeat(2, 1)
         vectors[:, 5] = torch.tensor([there, here]) / 128
         made = net(planes, net.encode(planes), vectors[:1], vectors[1:])
     assert bool(made.planes.isfinite().all())

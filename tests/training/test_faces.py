@@ -27,7 +27,7 @@ from tests.training.flow import check_resumed
 
 CONFIG = TrainConfig(
     minutes=100, batch=2, warmup_steps=2, weight_landmarks=0.5, weight_face=0.5,
-    weight_pose=0.3, weight_adversarial=0.3, adversarial_from=0.0, unrefined=0.5,
+    weight_person=0.3, weight_adversarial=0.3, adversarial_from=0.0, unrefined=0.5,
 )  # fmt: skip
 NETS = {
     system: {"system": system, "number": number, "widths": (8, 8, 8), "blocks": (1, 1, 1)}
