@@ -201,7 +201,7 @@ class AnimationTask(AdversarialTask[FaceSampler]):
         if isinstance(detector, KeypointDetector):
             terms["equivariance"] = config.weight_equivariance, equivariance
         if config.weight_grid:
-            terms["grid"] = config.weight_grid, grid_loss(made.planes).mean()
+            terms["grid"] = config.weight_grid, grid_loss(made.planes, batch.target).mean()
         total = torch.stack([weight * term for weight, term in terms.values()]).sum()
         return {"total": total} | {name: term for name, (_, term) in terms.items()}
 

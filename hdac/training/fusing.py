@@ -83,7 +83,7 @@ def losses(
     seen = torch.zeros_like(motion)
     if perceptual is not None:
         seen = perceptual(fused.planes, batch.target, generator).mean()
-    lattice = grid_loss(fused.planes).mean()
+    lattice = grid_loss(fused.planes, batch.target).mean()
     total = (
         config.weight_picture * picture.mean()
         + config.weight_grid * lattice
