@@ -25,7 +25,16 @@ from hdac.codec.files import CLOCK
 from hdac.errors import HdacError
 from hdac.live.http import Request, Response, Server, server_context
 from hdac.live.meter import Meter, say
-from hdac.live.peer import CONNECT, Channel, answer, connection, is_ours, use_loopback, watch
+from hdac.live.peer import (
+    CONNECT,
+    Channel,
+    answer,
+    check_stun,
+    connection,
+    is_ours,
+    use_loopback,
+    watch,
+)
 from hdac.live.sender import Sender
 from hdac.live.sources import Source, Taken
 from hdac.live.threads import Loop, Newest
@@ -40,7 +49,7 @@ _PICTURE, _SOUND = 0.2, 0.03
 @dataclass(frozen=True)
 class ServeOptions:
     """host, port: of the signalling; cert, key: for https (PEM). stun: URL of a STUN server.
-    as_json: statistics as JSON lines on stdout."""
+    as_json: statistics as JSON lines on stdout. Raises `UsageError` for another `stun`."""
 
     host: str = "127.0.0.1"
     port: int = 0
@@ -48,6 +57,9 @@ class ServeOptions:
     key: Path | None = None
     stun: str | None = None
     as_json: bool = False
+
+    def __post_init__(self) -> None:
+        check_stun(self.stun)
 
 
 class Viewer:
