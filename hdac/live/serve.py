@@ -77,6 +77,11 @@ class Viewer:
     def ready(self) -> bool:
         return self.channel is not None and not self.closed
 
+    @property
+    def present(self) -> bool:
+        """Whether nobody else may have its place yet."""
+        return not self.closed and self._now() - self.heard < (_AWAY if self.ready else CONNECT)
+
     def _on_channel(self, channel: RTCDataChannel) -> None:
         if self.channel is not None or not is_ours(channel):
             if not self._strange:
@@ -131,27 +136,29 @@ class Serving:
     async def handle(self, request: Request) -> Response:
         if (request.method, request.path) != ("POST", ""):
             return Response(b"A live stream of hdac: hdac live join URL -o page (or -o window)\n")
-        if self.viewer is not None and not self.viewer.closed:
-            if self._now() - self.viewer.heard < (_AWAY if self.viewer.ready else CONNECT):
-                return Response(b"somebody is watching; one viewer at a time\n", status=503)
-            await self.end()
+        before = self.viewer
+        if before is not None and before.present:
+            return Response(b"somebody is watching; one viewer at a time\n", status=503)
         peer = connection(self._stun)
-        viewer = self.viewer = Viewer(peer, self._bitrate, self._now)
+        viewer = self.viewer = Viewer(peer, self._bitrate, self._now)  # takes the place at once
         try:
+            await self.end(before)
             told = await answer(peer, _parsed(request.body), self.header, self._sound)
         except HdacError as error:
             say(f"an offer is refused: {str(error)[:200]}")
-            await self.end()
+            await self.end(viewer)
             return Response(f"{error}\n".encode(), status=400)
         peer.on("datachannel", lambda _: self.joined.set() if viewer.ready else None)
         return Response(json.dumps(told).encode(), "application/json")
 
-    async def end(self) -> None:
-        """Lets the viewer go."""
-        viewer, self.viewer = self.viewer, None
-        if viewer is not None:
-            viewer.closed = True
-            await viewer.peer.close()
+    async def end(self, viewer: Viewer | None) -> None:
+        """Lets a viewer go; whoever has come in its place stays."""
+        if viewer is None:
+            return
+        if self.viewer is viewer:
+            self.viewer = None
+        viewer.closed = True
+        await viewer.peer.close()
 
 
 def _parsed(body: bytes) -> Any:
@@ -194,8 +201,8 @@ def serve(
         except KeyboardInterrupt:
             say("interrupted: the stream ends")
         finally:
-            loop.run(serving.end())
-            loop.run(server.close())
+            loop.run(server.close())  # nobody comes any more
+            loop.run(serving.end(serving.viewer))
     return meter
 
 
@@ -229,7 +236,7 @@ def _code(
             meter.row(now(), _gauges(viewer, newest))
         if viewer is not None and now() - viewer.heard > _GONE:
             say("the viewer has gone")
-            loop.run(serving.end())
+            loop.run(serving.end(viewer))
         elif taken is not None and viewer is not None and viewer.ready:
             ticks = round(CLOCK * taken.at)
             if ticks <= last or viewer.sender.behind(now()):
@@ -240,8 +247,8 @@ def _code(
             encoder.set_bitrate(viewer.sender.bitrate)
             send(encoder.push(taken.picture, ticks), viewer)
             seen, last = viewer, ticks
-    if serving.viewer is not None:
-        send(encoder.flush(), serving.viewer)
+    if (viewer := serving.viewer) is not None:
+        send(encoder.flush(), viewer)
 
 
 def _fill(source: Source, newest: Newest[Taken]) -> None:
@@ -278,9 +285,10 @@ def _gauges(viewer: Viewer | None, newest: Newest[Taken]) -> dict[str, Any]:
 
 def _drain(serving: Serving, loop: Loop, now: Callable[[], float]) -> None:
     """Leaves the last packets time to arrive, and to be sent again."""
-    end, idle = now() + _DRAIN, 0
-    if serving.viewer is not None:
-        loop.soon(serving.viewer.flush)
-    while (viewer := serving.viewer) is not None and not viewer.closed and now() < end and idle < 3:
+    end, idle, viewer = now() + _DRAIN, 0, serving.viewer
+    if viewer is None:
+        return
+    loop.soon(viewer.flush)
+    while not viewer.closed and now() < end and idle < 3:
         time.sleep(0.1)
         idle = idle + 1 if viewer.sender.idle else 0
