@@ -219,6 +219,7 @@ def _code(
     thread = threading.Thread(target=_fill, args=(source, newest), name="source", daemon=True)
     thread.start()
     started, seen, last = now(), None, -1
+    at, number = 0, -1  # of the last frame's packet
 
     def send(packets: list[Packet], viewer: Viewer) -> None:
         for packet in packets:
@@ -229,7 +230,7 @@ def _code(
         taken, viewer = newest.get(_SOUND if source.sound else _PICTURE), serving.viewer
         for opus in source.sound.take(now() - started) if source.sound else ():
             sound.push(opus)
-        heard = sound.take(max(0, last), last=True)
+        heard = sound.take(at, True, number)
         if viewer is not None and viewer.ready:
             send(heard, viewer)
         if meter.due(now()):
@@ -245,8 +246,11 @@ def _code(
             if viewer.sender.take_refresh(now()) or viewer is not seen:  # it has nothing of the GOP
                 encoder.request_refresh()
             encoder.set_bitrate(viewer.sender.bitrate)
-            send(encoder.push(taken.picture, ticks), viewer)
+            packets = encoder.push(taken.picture, ticks)
+            send(packets, viewer)
             seen, last = viewer, ticks
+            if packets:
+                at, number = packets[-1].time, packets[-1].sequence
     if (viewer := serving.viewer) is not None:
         send(encoder.flush(), viewer)
 

@@ -12,12 +12,14 @@ import pytest
 pytest.importorskip("aiortc", reason="aiortc is not installed: pip install 'hdac[live]'")
 
 from hdac.bitstream.container import BaseCodec, Header, Mode, Packet, PacketType
+from hdac.codec.audio import LATE, parse_audio, ticks_of
 from hdac.live import serve
 from hdac.live.http import Request
 from hdac.live.meter import Meter
 from hdac.live.serve import ServeOptions, Serving, Viewer
 from hdac.live.sources import Taken, disc_picture
 from hdac.video.info import VideoInfo
+from hdac.video.opus import OpusPacket
 
 HEADER = Header(Mode.BASE, BaseCodec.HEVC, 64, 48, Fraction(25), live=True, clock=1000)
 OFFER = Request("POST", "", b"{}")
@@ -88,6 +90,21 @@ class Source:
             self.wanted.acquire()
             yield Taken(disc_picture(0, 64, 48), at)
         self.wanted.acquire()
+
+
+class Sounds:
+    """A packet of sound for each that is asked for; `on_take` is told when it has been given."""
+
+    def __init__(self, on_take: Callable[[], object]) -> None:
+        self.wanted, self._given, self._on_take = 0, 0, on_take
+
+    def take(self, now: float) -> list[OpusPacket]:
+        if not self.wanted:
+            return []
+        self.wanted -= 1
+        self._given += 1
+        self._on_take()
+        return [OpusPacket(24 * self._given, b"\x18" + bytes(40))]
 
 
 @pytest.fixture
@@ -221,3 +238,30 @@ def test_a_viewer_that_leaves_at_the_end() -> None:
     viewer.closed = True
     serve._drain(Leaving(), Here(), lambda: 0.0)  # type: ignore[arg-type]
     assert viewer.flushed == 1
+
+
+# ---- what is sent
+
+
+def test_sound_has_the_number_and_the_time_of_the_last_packet() -> None:
+    """(docs/format.md, section 4.) That is not the last picture's, which the encoder holds."""
+    served, source = serving(), Source(0.0, 0.04, 0.08)
+    viewer = served.viewer = Watching()
+
+    def speak() -> None:
+        source.sound.wanted += 1
+
+    source.sound = Sounds(source.wanted.release)  # after a sound the next picture, or the end
+    source.wanted.release()
+    code(source, Coder(speak), served, lambda: 0.0)
+    assert [(packet.sequence, packet.time) for packet in viewer.got] == [
+        (-1 - LATE & 0xFFFF, 0),
+        (65_534, 0),
+        (65_534 - LATE, 0),
+        (65_535, 40),
+        (65_535 - LATE, 40),
+        (0, 80),
+    ]
+    sounds = [packet for packet in viewer.got if packet.type is PacketType.AUDIO]
+    times = [parse_audio(p.payload, ticks_of(p.time * HEADER.tick))[0].time for p in sounds]
+    assert times == [24, 48, 72]
