@@ -22,6 +22,7 @@ from hdac.codec.audio import AudioWriter
 from hdac.codec.config import EncoderConfig
 from hdac.codec.encoder import Encoder
 from hdac.codec.files import CLOCK
+from hdac.codec.syntax import MAX_TIME
 from hdac.errors import HdacError
 from hdac.live.http import Request, Response, Server, server_context
 from hdac.live.meter import Meter, say
@@ -42,6 +43,8 @@ from hdac.live.threads import Loop, Newest
 #: Seconds without a report after which a viewer has gone, and after which another may have its
 #: place; seconds that the last packets have to arrive.
 _GONE, _AWAY, _DRAIN = 10.0, 2.0, 1.5
+#: How long a stream may last.
+_DAYS = MAX_TIME // (CLOCK * 86_400)
 #: Seconds between two looks at the source, without sound and with it.
 _PICTURE, _SOUND = 0.2, 0.03
 
@@ -228,6 +231,9 @@ def _code(
 
     while not newest.ended:
         taken, viewer = newest.get(_SOUND if source.sound else _PICTURE), serving.viewer
+        if taken is not None and round(CLOCK * taken.at) > MAX_TIME:
+            say(f"the stream ends after {_DAYS} days: packets have no later times; serve it again")
+            break
         for opus in source.sound.take(now() - started) if source.sound else ():
             sound.push(opus)
         heard = sound.take(at, True, number)

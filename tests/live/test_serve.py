@@ -13,6 +13,7 @@ pytest.importorskip("aiortc", reason="aiortc is not installed: pip install 'hdac
 
 from hdac.bitstream.container import BaseCodec, Header, Mode, Packet, PacketType
 from hdac.codec.audio import LATE, parse_audio, ticks_of
+from hdac.codec.syntax import MAX_TIME
 from hdac.live import serve
 from hdac.live.http import Request
 from hdac.live.meter import Meter
@@ -265,3 +266,19 @@ def test_sound_has_the_number_and_the_time_of_the_last_packet() -> None:
     sounds = [packet for packet in viewer.got if packet.type is PacketType.AUDIO]
     times = [parse_audio(p.payload, ticks_of(p.time * HEADER.tick))[0].time for p in sounds]
     assert times == [24, 48, 72]
+
+
+@pytest.mark.parametrize("watched", [True, False])
+def test_a_stream_ends_where_its_times_end(
+    watched: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """After 49 days of milliseconds: well, with what was coded before."""
+    served, source = serving(), Source(MAX_TIME / 1000, (MAX_TIME + 1) / 1000)
+    viewer = Watching()
+    served.viewer = viewer if watched else None
+    coder = Coder(source.wanted.release)
+    for _ in range(1 if watched else 3):
+        source.wanted.release()
+    code(source, coder, served, lambda: 0.0)
+    assert [packet.time for packet in viewer.got] == [MAX_TIME] * watched
+    assert "the stream ends after 49 days" in capsys.readouterr().err
