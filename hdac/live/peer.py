@@ -81,7 +81,10 @@ class Channel:
         if self._channel.readyState != "open" or self._channel.bufferedAmount > _BUFFERED:
             self.dropped += 1
             return
-        self._channel.send(data)
+        try:
+            self._channel.send(data)
+        except ValueError:  # more than the other side says that it takes
+            self.dropped += 1
 
 
 def watch(peer: RTCPeerConnection, ended: Callable[[], object]) -> None:

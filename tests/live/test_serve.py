@@ -17,6 +17,7 @@ from hdac.codec.syntax import MAX_TIME
 from hdac.live import serve
 from hdac.live.http import Request
 from hdac.live.meter import Meter
+from hdac.live.peer import Channel
 from hdac.live.serve import ServeOptions, Serving, Viewer
 from hdac.live.sources import Taken, disc_picture
 from hdac.video.info import VideoInfo
@@ -282,3 +283,21 @@ def test_a_stream_ends_where_its_times_end(
     code(source, coder, served, lambda: 0.0)
     assert [packet.time for packet in viewer.got] == [MAX_TIME] * watched
     assert "the stream ends after 49 days" in capsys.readouterr().err
+
+
+def test_a_viewer_that_takes_less_than_is_sent() -> None:
+    """An offer may say how large messages may be: others are dropped, and counted."""
+
+    class Small:
+        readyState, bufferedAmount = "open", 0  # noqa: N815
+
+        def on(self, event: str, handler: object) -> None: ...
+
+        def send(self, data: bytes) -> None:
+            if len(data) > 100:
+                raise ValueError("Cannot send message of 101 bytes")
+
+    channel = Channel(Small(), print)  # type: ignore[arg-type]
+    channel.send(bytes(100))
+    channel.send(bytes(101))
+    assert channel.dropped == 1
