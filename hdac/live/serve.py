@@ -10,7 +10,6 @@ import json
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from hdac.codec.encoder import Encoder
 from hdac.codec.files import CLOCK
 from hdac.codec.syntax import MAX_TIME
 from hdac.errors import HdacError
-from hdac.live.http import Request, Response, Server, server_context
+from hdac.live.http import Request, Response, Server, parse_json, server_context
 from hdac.live.meter import Meter, say
 from hdac.live.peer import (
     CONNECT,
@@ -146,7 +145,7 @@ class Serving:
         viewer = self.viewer = Viewer(peer, self._bitrate, self._now)  # takes the place at once
         try:
             await self.end(before)
-            told = await answer(peer, _parsed(request.body), self.header, self._sound)
+            told = await answer(peer, parse_json(request.body), self.header, self._sound)
         except HdacError as error:
             say(f"an offer is refused: {str(error)[:200]}")
             await self.end(viewer)
@@ -162,12 +161,6 @@ class Serving:
             self.viewer = None
         viewer.closed = True
         await viewer.peer.close()
-
-
-def _parsed(body: bytes) -> Any:
-    with suppress(ValueError):
-        return json.loads(body)
-    return None
 
 
 def serve(
