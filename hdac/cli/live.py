@@ -103,6 +103,9 @@ def _serve(options: argparse.Namespace) -> None:
     )  # fmt: skip
     if config.mode == "animation":
         raise UsageError("--mode animation; it holds no bit rate: choose hybrid or base")
+    asked = ServeOptions(
+        options.host, options.port, options.cert, options.key, options.stun, options.json
+    )
     size = parse_size(options.size) if options.size else None
     fps = parse_fps(options.fps) if options.fps else None
     source, notes = open_source(
@@ -113,9 +116,6 @@ def _serve(options: argparse.Namespace) -> None:
     def on_url(url: str) -> None:
         _tell(options, {"url": url}, f"hdac live join {url} -o page")
 
-    asked = ServeOptions(
-        options.host, options.port, options.cert, options.key, options.stun, options.json
-    )
     _end(options, serve(source, config, asked, on_url), {})
 
 

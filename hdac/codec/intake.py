@@ -7,7 +7,7 @@ from numbers import Integral
 import numpy as np
 
 from hdac.bitstream.container import Header
-from hdac.codec.syntax import MAX_STEP
+from hdac.codec.syntax import MAX_STEP, MAX_TIME
 from hdac.errors import UsageError
 from hdac.video.picture import Picture
 
@@ -38,9 +38,17 @@ def check_time(header: Header, time: int | None, last: int) -> None:
         raise UsageError("no time; each picture needs one where the encoder has a clock")
     if time is not None and not header.clock:
         raise UsageError(f"time {time}; open the encoder with a clock (ticks per second)")
-    low = last + 1
-    high = (low + MAX_STEP if low else 1 << 32) - 1
-    if time is not None and not (isinstance(time, Integral) and low <= time <= high):
+    if time is None:
+        return
+    low, high = last + 1, MAX_TIME
+    if low and not header.live:  # packets of a live stream have their times as they are
+        high = min(high, last + MAX_STEP)
+    if isinstance(time, Integral) and time > MAX_TIME:
+        raise UsageError(
+            f"time {time}; a stream's times end at {MAX_TIME} ticks of its clock, of which a "
+            f"second has {header.clock}: open another encoder, or one with a coarser clock"
+        )
+    if not (isinstance(time, Integral) and low <= time <= high):
         raise UsageError(
             f"time {time}; allowed are {low} (after the last frame's) to {high}, whole numbers"
         )

@@ -42,8 +42,8 @@ from hdac.motion.kinds import parameter_coder
 from hdac.motion.protocol import Moving, ParameterCoder, Parameters
 
 _GOP_START = 1
-#: Ticks between two frames, at most.
-MAX_STEP = 1 << 22
+#: Ticks between two frames of a file, at most; the last time that a stream can hold.
+MAX_STEP, MAX_TIME = 1 << 22, (1 << 32) - 1
 
 
 class BasePacket(NamedTuple):

@@ -15,6 +15,7 @@ import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -85,9 +86,10 @@ class Server:
             self._server = await asyncio.start_server(
                 self._accept, self._host, self._port, ssl=self._context, limit=_HEAD
             )
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # UnicodeError: a name that cannot be one
+            reason = getattr(error, "strerror", None) or error
             raise UsageError(
-                f"--host {self._host} --port {self._port}: {error.strerror or error}; give an "
+                f"--host {self._host} --port {self._port}: {reason}; give an "
                 "address of this machine, and a free port (0: any)"
             ) from error
         self._port = self._server.sockets[0].getsockname()[1]
@@ -162,7 +164,7 @@ def check_url(url: str) -> str:
         host, _ = parts.hostname, parts.port
     except ValueError:
         host, parts = None, urlsplit("")
-    if parts.scheme not in ("http", "https") or not host:
+    if parts.scheme not in ("http", "https") or not host or re.search(r"[\0- \x7f]", url):
         raise UsageError(
             f"{url}: not the URL of a stream; expected http(s)://HOST:PORT/TOKEN, as `hdac live "
             "serve` prints it"
@@ -193,14 +195,32 @@ def post_json(url: str, data: dict[str, Any], trusted: Path | None = None) -> di
         with opener.open(request, timeout=_SECONDS) as answer:
             text = answer.read(BODY + 1)
     except urllib.error.HTTPError as error:
-        said = error.read(200).decode(errors="replace").strip()
-        raise UsageError(f"{url}: refused ({error.code}): {said}") from error
+        raise UsageError(f"{url}: refused ({error.code}): {_said(error)}") from error
+    except HTTPException as error:  # whatever answers speaks no HTTP
+        raise _not_ours(url) from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
         raise UsageError(
             f"{url}: nothing answers there ({reason}); is `hdac live serve` running?"
         ) from error
-    with suppress(ValueError, UnicodeDecodeError):
-        if len(text) <= BODY and isinstance(parsed := json.loads(text), dict):
-            return parsed
-    raise StreamError(f"{url}: the answer is not that of `hdac live serve`")
+    parsed = parse_json(text) if len(text) <= BODY else None
+    if not isinstance(parsed, dict):
+        raise _not_ours(url)
+    return parsed
+
+
+def _said(error: urllib.error.HTTPError) -> str:
+    with suppress(OSError, HTTPException):
+        return error.read(200).decode(errors="replace").strip()
+    return ""
+
+
+def _not_ours(url: str) -> StreamError:
+    return StreamError(f"{url}: the answer is not that of `hdac live serve`")
+
+
+def parse_json(text: bytes) -> Any:
+    """None for what is no JSON, or nested too deeply to be read."""
+    with suppress(ValueError, RecursionError):
+        return json.loads(text)
+    return None

@@ -27,6 +27,7 @@ from hdac.live.page import PictureServer
 from hdac.live.peer import (
     Channel,
     accept,
+    check_stun,
     connection,
     host_of,
     offer,
@@ -54,7 +55,7 @@ _SOUND_LATE = 0.5
 class JoinOptions:
     """output: "window", "page", "virtual-camera" or a file's name. port: of the page (0: any).
     frames: leave after so many. trusted: certificates (PEM) to trust for https. stun: URL of a STUN
-    server. as_json: statistics as JSON lines on stdout."""
+    server. as_json: statistics as JSON lines on stdout. Raises `UsageError` for another `stun`."""
 
     output: str
     force: bool = False
@@ -66,6 +67,9 @@ class JoinOptions:
     trusted: Path | None = None
     stun: str | None = None
     as_json: bool = False
+
+    def __post_init__(self) -> None:
+        check_stun(self.stun)
 
 
 class Joined:

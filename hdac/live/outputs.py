@@ -15,7 +15,7 @@ from hdac.bitstream.container import Header
 from hdac.codec.audio import ticks_of
 from hdac.codec.decoder import Frame
 from hdac.codec.files import video_info
-from hdac.errors import UsageError
+from hdac.errors import HdacError, UsageError
 from hdac.live.page import PictureServer
 from hdac.video.opus import OpusPacket
 from hdac.video.sound import OpusDecoder
@@ -67,7 +67,8 @@ class _Feed(Iterator[OpusPacket]):
 
 
 class File(Output):
-    """Every frame, concealed ones too. Whole when the call ends, also by Ctrl-C."""
+    """Every frame, concealed ones too. Whole when the call ends, also by Ctrl-C; where no picture
+    came there is none, and `HdacError` says so."""
 
     paced = False
 
@@ -96,6 +97,10 @@ class File(Output):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        empty = HdacError(f"no picture came: {self._writer.path} is not written")
+        if kind is None and self._start is None:
+            self._writer.__exit__(HdacError, empty, None)  # nothing is kept
+            raise empty
         self._writer.__exit__(kind, error, trace)
 
 

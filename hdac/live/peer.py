@@ -18,6 +18,7 @@ from aiortc import (
     RTCPeerConnection,
     RTCSessionDescription,
 )
+from aiortc.rtcicetransport import parse_stun_turn_uri
 
 from hdac.bitstream.container import Header, pack_header, read_header
 from hdac.bitstream.cursor import Cursor
@@ -44,14 +45,28 @@ def use_loopback(host: str) -> None:
         aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: ["127.0.0.1"]
 
 
-def connection(stun: str | None) -> RTCPeerConnection:
-    """stun: the URL of a server that tells a machine behind a router its address; None: none is
-    asked (aiortc would ask one of Google's)."""
-    servers = [] if stun is None else [RTCIceServer(stun)]
+def check_stun(url: str | None) -> None:
+    """Raises `UsageError` for what names no STUN server that aiortc would ask: it says so late, to
+    whoever connects, of TLS (stuns:) and of ports that cannot be not at all."""
+    if url is None:
+        return
     try:
-        return RTCPeerConnection(RTCConfiguration(iceServers=servers))
-    except ValueError as error:
-        raise UsageError(f"--stun {stun}: {error}; expected stun:HOST:PORT") from error
+        parsed = parse_stun_turn_uri(url)
+    except ValueError:
+        parsed = {"scheme": "none", "port": 0}
+    if parsed["scheme"] != "stun" or not 0 < parsed["port"] < 1 << 16:
+        raise UsageError(
+            f"--stun {url}; expected stun:HOST or stun:HOST:PORT (ports are 1 to 65535, 3478 where "
+            "none is given), HOST a name or an IPv4 address; leave it out where no router is "
+            "between the machines"
+        )
+
+
+def connection(stun: str | None) -> RTCPeerConnection:
+    """stun: the URL of a server that tells a machine behind a router its address (`check_stun`);
+    None: none is asked (aiortc would ask one of Google's)."""
+    servers = [] if stun is None else [RTCIceServer(stun)]
+    return RTCPeerConnection(RTCConfiguration(iceServers=servers))
 
 
 class Channel:
@@ -66,7 +81,10 @@ class Channel:
         if self._channel.readyState != "open" or self._channel.bufferedAmount > _BUFFERED:
             self.dropped += 1
             return
-        self._channel.send(data)
+        try:
+            self._channel.send(data)
+        except ValueError:  # more than the other side says that it takes
+            self.dropped += 1
 
 
 def watch(peer: RTCPeerConnection, ended: Callable[[], object]) -> None:

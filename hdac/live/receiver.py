@@ -180,6 +180,7 @@ class Receiver:
 
     def _measure(self, media: Media, now: float) -> None:
         """How long datagrams take, but for a constant: the clocks' difference."""
-        self._echo, self._echo_at = media.sent, now
-        self._delay = now - media.sent / 1000
+        step = (media.sent - self._echo + (1 << 31) & 0xFFFFFFFF) - (1 << 31)  # it has 32 bits
+        self._echo, self._echo_at = self._echo + step, now
+        self._delay = now - self._echo / 1000
         self._least.see(self._delay, now)

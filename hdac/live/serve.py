@@ -10,7 +10,6 @@ import json
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,10 +21,20 @@ from hdac.codec.audio import AudioWriter
 from hdac.codec.config import EncoderConfig
 from hdac.codec.encoder import Encoder
 from hdac.codec.files import CLOCK
+from hdac.codec.syntax import MAX_TIME
 from hdac.errors import HdacError
-from hdac.live.http import Request, Response, Server, server_context
+from hdac.live.http import Request, Response, Server, parse_json, server_context
 from hdac.live.meter import Meter, say
-from hdac.live.peer import CONNECT, Channel, answer, connection, is_ours, use_loopback, watch
+from hdac.live.peer import (
+    CONNECT,
+    Channel,
+    answer,
+    check_stun,
+    connection,
+    is_ours,
+    use_loopback,
+    watch,
+)
 from hdac.live.sender import Sender
 from hdac.live.sources import Source, Taken
 from hdac.live.threads import Loop, Newest
@@ -33,6 +42,8 @@ from hdac.live.threads import Loop, Newest
 #: Seconds without a report after which a viewer has gone, and after which another may have its
 #: place; seconds that the last packets have to arrive.
 _GONE, _AWAY, _DRAIN = 10.0, 2.0, 1.5
+#: How long a stream may last.
+_DAYS = MAX_TIME // (CLOCK * 86_400)
 #: Seconds between two looks at the source, without sound and with it.
 _PICTURE, _SOUND = 0.2, 0.03
 
@@ -40,7 +51,7 @@ _PICTURE, _SOUND = 0.2, 0.03
 @dataclass(frozen=True)
 class ServeOptions:
     """host, port: of the signalling; cert, key: for https (PEM). stun: URL of a STUN server.
-    as_json: statistics as JSON lines on stdout."""
+    as_json: statistics as JSON lines on stdout. Raises `UsageError` for another `stun`."""
 
     host: str = "127.0.0.1"
     port: int = 0
@@ -48,6 +59,9 @@ class ServeOptions:
     key: Path | None = None
     stun: str | None = None
     as_json: bool = False
+
+    def __post_init__(self) -> None:
+        check_stun(self.stun)
 
 
 class Viewer:
@@ -64,6 +78,11 @@ class Viewer:
     @property
     def ready(self) -> bool:
         return self.channel is not None and not self.closed
+
+    @property
+    def present(self) -> bool:
+        """Whether nobody else may have its place yet."""
+        return not self.closed and self._now() - self.heard < (_AWAY if self.ready else CONNECT)
 
     def _on_channel(self, channel: RTCDataChannel) -> None:
         if self.channel is not None or not is_ours(channel):
@@ -119,33 +138,29 @@ class Serving:
     async def handle(self, request: Request) -> Response:
         if (request.method, request.path) != ("POST", ""):
             return Response(b"A live stream of hdac: hdac live join URL -o page (or -o window)\n")
-        if self.viewer is not None and not self.viewer.closed:
-            if self._now() - self.viewer.heard < (_AWAY if self.viewer.ready else CONNECT):
-                return Response(b"somebody is watching; one viewer at a time\n", status=503)
-            await self.end()
+        before = self.viewer
+        if before is not None and before.present:
+            return Response(b"somebody is watching; one viewer at a time\n", status=503)
         peer = connection(self._stun)
-        viewer = self.viewer = Viewer(peer, self._bitrate, self._now)
+        viewer = self.viewer = Viewer(peer, self._bitrate, self._now)  # takes the place at once
         try:
-            told = await answer(peer, _parsed(request.body), self.header, self._sound)
+            await self.end(before)
+            told = await answer(peer, parse_json(request.body), self.header, self._sound)
         except HdacError as error:
             say(f"an offer is refused: {str(error)[:200]}")
-            await self.end()
+            await self.end(viewer)
             return Response(f"{error}\n".encode(), status=400)
         peer.on("datachannel", lambda _: self.joined.set() if viewer.ready else None)
         return Response(json.dumps(told).encode(), "application/json")
 
-    async def end(self) -> None:
-        """Lets the viewer go."""
-        viewer, self.viewer = self.viewer, None
-        if viewer is not None:
-            viewer.closed = True
-            await viewer.peer.close()
-
-
-def _parsed(body: bytes) -> Any:
-    with suppress(ValueError):
-        return json.loads(body)
-    return None
+    async def end(self, viewer: Viewer | None) -> None:
+        """Lets a viewer go; whoever has come in its place stays."""
+        if viewer is None:
+            return
+        if self.viewer is viewer:
+            self.viewer = None
+        viewer.closed = True
+        await viewer.peer.close()
 
 
 def serve(
@@ -182,8 +197,8 @@ def serve(
         except KeyboardInterrupt:
             say("interrupted: the stream ends")
         finally:
-            loop.run(serving.end())
-            loop.run(server.close())
+            loop.run(server.close())  # nobody comes any more
+            loop.run(serving.end(serving.viewer))
     return meter
 
 
@@ -200,6 +215,7 @@ def _code(
     thread = threading.Thread(target=_fill, args=(source, newest), name="source", daemon=True)
     thread.start()
     started, seen, last = now(), None, -1
+    at, number = 0, -1  # of the last frame's packet
 
     def send(packets: list[Packet], viewer: Viewer) -> None:
         for packet in packets:
@@ -208,16 +224,19 @@ def _code(
 
     while not newest.ended:
         taken, viewer = newest.get(_SOUND if source.sound else _PICTURE), serving.viewer
+        if taken is not None and round(CLOCK * taken.at) > MAX_TIME:
+            say(f"the stream ends after {_DAYS} days: packets have no later times; serve it again")
+            break
         for opus in source.sound.take(now() - started) if source.sound else ():
             sound.push(opus)
-        heard = sound.take(max(0, last), last=True)
+        heard = sound.take(at, True, number)
         if viewer is not None and viewer.ready:
             send(heard, viewer)
         if meter.due(now()):
             meter.row(now(), _gauges(viewer, newest))
         if viewer is not None and now() - viewer.heard > _GONE:
             say("the viewer has gone")
-            loop.run(serving.end())
+            loop.run(serving.end(viewer))
         elif taken is not None and viewer is not None and viewer.ready:
             ticks = round(CLOCK * taken.at)
             if ticks <= last or viewer.sender.behind(now()):
@@ -226,10 +245,13 @@ def _code(
             if viewer.sender.take_refresh(now()) or viewer is not seen:  # it has nothing of the GOP
                 encoder.request_refresh()
             encoder.set_bitrate(viewer.sender.bitrate)
-            send(encoder.push(taken.picture, ticks), viewer)
+            packets = encoder.push(taken.picture, ticks)
+            send(packets, viewer)
             seen, last = viewer, ticks
-    if serving.viewer is not None:
-        send(encoder.flush(), serving.viewer)
+            if packets:
+                at, number = packets[-1].time, packets[-1].sequence
+    if (viewer := serving.viewer) is not None:
+        send(encoder.flush(), viewer)
 
 
 def _fill(source: Source, newest: Newest[Taken]) -> None:
@@ -266,9 +288,10 @@ def _gauges(viewer: Viewer | None, newest: Newest[Taken]) -> dict[str, Any]:
 
 def _drain(serving: Serving, loop: Loop, now: Callable[[], float]) -> None:
     """Leaves the last packets time to arrive, and to be sent again."""
-    end, idle = now() + _DRAIN, 0
-    if serving.viewer is not None:
-        loop.soon(serving.viewer.flush)
-    while (viewer := serving.viewer) is not None and not viewer.closed and now() < end and idle < 3:
+    end, idle, viewer = now() + _DRAIN, 0, serving.viewer
+    if viewer is None:
+        return
+    loop.soon(viewer.flush)
+    while not viewer.closed and now() < end and idle < 3:
         time.sleep(0.1)
         idle = idle + 1 if viewer.sender.idle else 0

@@ -95,7 +95,7 @@ class _Camera:
         try:
             self._container = av.open(device, format=kind)
             self._stream = self._container.streams.video[0]
-        except (OSError, IndexError, ValueError) as error:
+        except (av.error.FFmpegError, OSError, IndexError, ValueError) as error:
             raise UsageError(
                 f"--source camera: {device} cannot be opened ({error}); name another one, "
                 "camera:DEVICE, a video file, or testsrc"

@@ -13,6 +13,7 @@ needs_aiortc = pytest.mark.skipif(
     reason="aiortc is not installed: pip install 'hdac[live]'",
 )
 URL = "http://127.0.0.1:9/abcdefghijklmnopqrstuv"
+STUN = "; expected stun:HOST or stun:HOST:PORT"
 
 
 def test_without_aiortc(hdac: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,6 +37,11 @@ def test_without_aiortc(hdac: Run, monkeypatch: pytest.MonkeyPatch) -> None:
         (["serve", "--source", "testsrc", "--port", "70000"], "allowed are 0 (any) to 65535"),
         (["serve", "--source", "testsrc", "--host", "203.0.113.7", "--size", "64x48"], "--host"),
         (["serve", "--source", "testsrc", "--key", "k.pem"], "without --cert"),
+        (["serve", "--source", "testsrc", "--stun", "stun.example.org"], STUN),
+        (["serve", "--source", "no.mp4", "--stun", "turn:example.org"], STUN),
+        (["join", URL, "-o", "page", "--stun", "stun:"], STUN),
+        (["join", URL, "-o", "page", "--stun", "stuns:example.org"], STUN),
+        (["join", URL, "-o", "page", "--stun", "stun:example.org:65536"], STUN),
         (["join", "head.hdac", "-o", "page"], "not the URL of a stream"),
         (["join", URL[:-8], "-o", "page"], "the token is missing or cut short"),
         (["join", URL, "-o", "page"], "is `hdac live serve` running?"),

@@ -12,6 +12,7 @@ from hdac.bitstream.stream import read_stream
 from hdac.codec.config import EncoderConfig
 from hdac.codec.encoder import Encoder
 from hdac.codec.files import decode, encode
+from hdac.codec.syntax import MAX_TIME
 from hdac.errors import IncompleteError, UsageError
 from tests.conftest import synthetic, write_video
 
@@ -84,7 +85,8 @@ def push(times: list[int | None], clock: int = 1000) -> list[Packet]:
         ([0, 40, 40], 1000, "time 40; allowed are 41 .after the last frame"),
         ([0, 40, 39], 1000, "time 39; allowed are 41"),
         ([-1], 1000, "time -1; allowed are 0"),
-        ([0, 1 << 32], 1000, "time 4294967296; allowed are 1 "),
+        ([0, 1 << 32], 1000, "time 4294967296; a stream's times end at 4294967295 .* 1000: open"),
+        ([1 << 32], 1000, "time 4294967296; a stream's times end at 4294967295 "),
         ([0, None], 1000, "no time; each picture needs one where the encoder has a clock"),
         ([0], 0, r"time 0; open the encoder with a clock .ticks per second."),
     ],
@@ -102,6 +104,23 @@ def test_fewer_times_than_frames() -> None:
 def test_gaps_are_bounded() -> None:
     with pytest.raises(UsageError, match=r"time 8388648; allowed are 41 .* to 4194344"):
         coded([0, 40, 40 + (1 << 23)], 3)
+
+
+def test_gaps_of_live_streams_are_as_long_as_they_are() -> None:
+    """Nothing is coded while nobody looks, be it for weeks; packets have their times whole."""
+    times = [0, 40, 40 + (1 << 23), MAX_TIME - 40, MAX_TIME]
+    frames = list(decode(coded(times, len(times), live=True)))
+    assert [frame.time for frame in frames] == [Fraction(t, 1000) for t in times]
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_times_end_where_decoders_end_to_read_them(live: bool) -> None:
+    times = [MAX_TIME - 40, MAX_TIME]
+    frames = list(decode(coded(times, 2, live=live)))
+    assert [frame.time for frame in frames] == [Fraction(t, 1000) for t in times]
+    for late in (MAX_TIME + 1, MAX_TIME + 40):
+        with pytest.raises(UsageError, match=rf"time {late}; .* end at {MAX_TIME} ticks"):
+            coded([*times, late], 3, live=live)
 
 
 @pytest.mark.parametrize("clock", [-1, 10**6 + 1])

@@ -221,6 +221,19 @@ def test_hostile_sound_is_bounded() -> None:
     assert len(buffer.take(math.inf)) == 256
 
 
+def test_the_senders_clock_goes_round() -> None:
+    """After 49 days: nothing waits on the line."""
+    receiver = Receiver()
+    for n in range(10):
+        data = datagram(n, packet(n, n == 0), sent=(1 << 32) - 200 + 40 * n & 0xFFFFFFFF)
+        receiver.receive(data, n / 25)
+        told = receiver.report(n / 25)
+    assert told is not None
+    report = Report.frombytes(told)
+    assert report.queue == 0
+    assert report.echo == 160
+
+
 # ---- the sender
 
 

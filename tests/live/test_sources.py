@@ -103,6 +103,17 @@ def test_no_microphone(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
     assert sources._listen(None, "hw:7") is None
 
 
+def test_a_camera_that_fails_in_its_own_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """libav has errors that are no `OSError`."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise av.error.ExternalError(1, "in an external library")
+
+    monkeypatch.setattr(av, "open", fail)
+    with pytest.raises(UsageError, match=r"camera: cam cannot be opened .*external library"):
+        open_source("camera:cam", None, None, None)
+
+
 def test_a_file_at_its_pace(tmp_path: Path) -> None:
     path = write_video(tmp_path / "v.mkv", synthetic(4), fps=Fraction(200))
     source, _ = open_source(str(path), None, None, 3)
