@@ -11,17 +11,18 @@ from torch import Tensor
 from hdac.nets.critic import Critic
 from hdac.nets.published import rgb_from_planes
 from hdac.training.loop import trains_in_bf16
+from hdac.training.parallel import Workers
 
 #: Weight of the features' distance beside the critic's verdict.
 _MATCHING = 5.0
 
 
 class Adversary:
-    """A `Critic` and its optimizer; `state` is theirs."""
+    """A `Critic` and its optimizer, the same in all processes of a run; `state` is theirs."""
 
     def __init__(self, seed: int, device: torch.device) -> None:
         torch.manual_seed(seed)
-        self._device = device
+        self._device, self._workers = device, Workers()
         self._critic = Critic().to(device)
         self._optimizer = torch.optim.Adam(self._critic.parameters(), lr=2e-4, betas=(0.5, 0.99))
 
@@ -43,6 +44,7 @@ class Adversary:
             lesson = F.relu(1 + lies).mean() + F.relu(1 - truth).mean()
             self._optimizer.zero_grad(set_to_none=True)
             lesson.backward()
+            self._workers.average(critic.parameters())
             self._optimizer.step()
             critic.requires_grad_(False)
             verdict, features = critic(fake)

@@ -229,7 +229,7 @@ class Trainer:
         terms = self.task.terms(self.net, self.generator, progress)
         self.optimizer.zero_grad(set_to_none=True)
         terms["total"].backward()
-        self.workers.average([p.grad for p in self.net.parameters() if p.grad is not None])
+        self.workers.average(self.net.parameters())
         norm = torch.nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
         if torch.isfinite(norm):
             self.optimizer.step()

@@ -4,7 +4,7 @@ gradient."""
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import torch
 import torch.distributed as dist
@@ -35,16 +35,22 @@ class Workers:
         self._device = device
         return device
 
-    def average(self, gradients: Sequence[Tensor]) -> None:
-        """Replaces each gradient by its mean over all processes."""
+    def average(self, parameters: Iterable[Tensor]) -> None:
+        """Replaces the gradient of each parameter by its mean over all processes. One that is None
+        counts as zeros, as steps without refinement leave it in one process and not in another;
+        where all are None it stays so, and optimizers leave the parameter alone."""
         if self.count == 1:
             return
-        flat = torch.cat([g.flatten() for g in gradients])
+        learning = [p for p in parameters if p.requires_grad]
+        gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in learning]
+        given = gradients[0].new_tensor([p.grad is not None for p in learning])
+        flat = torch.cat([*(g.flatten() for g in gradients), given])
         dist.all_reduce(flat)
-        at = 0
-        for gradient in gradients:
-            gradient.copy_(flat[at : at + gradient.numel()].view_as(gradient) / self.count)
-            at += gradient.numel()
+        *means, given = flat.split([*(g.numel() for g in gradients), len(given)])
+        for p, gradient, mean, anyone in zip(
+            learning, gradients, means, given.tolist(), strict=True
+        ):
+            p.grad = gradient.copy_(mean.view_as(gradient) / self.count) if anyone else None
 
     def same(self, value: float) -> float:
         """The first process's value: all must stop at the same step."""

@@ -22,6 +22,7 @@ from hdac.nets.published import PublishedNet
 from hdac.nets.zoo import build, load_model
 from hdac.runtime.models import model_from_path, resolve_model
 from hdac.training import fusing
+from hdac.training.adversary import Adversary
 from hdac.training.clips import Sampler, load
 from hdac.training.fusing import FusionTask, losses, run_net
 from hdac.training.loop import TrainConfig, Trainer, learning_rate, with_more_keypoints
@@ -261,17 +262,58 @@ def test_two_processes_hold_the_same_weights(whole_pack: Path, tmp_path: Path) -
 
 def test_workers_average(monkeypatch: pytest.MonkeyPatch) -> None:
     alone = Workers()
-    gradients = [torch.ones(2, 3)]
-    alone.average(gradients)
-    assert torch.equal(gradients[0], torch.ones(2, 3))
+    ours = with_gradients(1.0)
+    alone.average(ours)
+    assert torch.equal(ours[0].grad, torch.ones(2, 3))
     assert alone.same(1.5) == 1.5
     # as if the other had three times ours
     monkeypatch.setattr("torch.distributed.all_reduce", lambda t: t.mul_(4))
     alone.count = 2
-    gradients = [torch.ones(2, 3), torch.full((4,), 2.0)]
-    alone.average(gradients)
-    assert torch.equal(gradients[0], torch.full((2, 3), 2.0))
-    assert torch.equal(gradients[1], torch.full((4,), 4.0))
+    ours = with_gradients(1.0, 2.0)
+    alone.average(ours)
+    assert torch.equal(ours[0].grad, torch.full((2, 3), 2.0))
+    assert torch.equal(ours[1].grad, torch.full((2, 3), 4.0))
+
+
+def with_gradients(*values: float | None) -> list[torch.nn.Parameter]:
+    """Parameters `(2, 3)` whose gradients are full of these values, or None."""
+    made = [torch.nn.Parameter(torch.zeros(2, 3)) for _ in values]
+    for parameter, value in zip(made, values, strict=True):
+        parameter.grad = None if value is None else torch.full((2, 3), value)
+    return made
+
+
+def test_workers_average_what_some_have_no_gradients_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps without refinement leave the blocks that refine without gradients, in one process and
+    not in another."""
+    sent: list[torch.Tensor] = []
+    workers = Workers()
+    workers.count = 2
+    monkeypatch.setattr("torch.distributed.all_reduce", lambda t: sent.append(t.clone()))
+    workers.average(with_gradients(4.0, None, 8.0, None))
+    monkeypatch.setattr("torch.distributed.all_reduce", lambda t: t.add_(sent[0]))
+    ours = with_gradients(2.0, 6.0, None, None)
+    workers.average(ours)
+    assert [p.grad is None for p in ours] == [False, False, False, True]  # AdamW leaves it alone
+    for parameter, mean in zip(ours, (3.0, 3.0, 4.0), strict=False):
+        assert torch.equal(parameter.grad, torch.full((2, 3), mean))
+
+
+def test_critics_have_the_mean_gradient_of_all_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    adversary, pictures = Adversary(1, torch.device("cpu")), torch.rand(2, 1, 6, 32, 32)
+    before = [value.clone() for value in adversary.state()["critic"].values()]
+
+    def moved() -> bool:
+        adversary.doubt(*pictures)
+        now = adversary.state()["critic"].values()
+        return not all(torch.equal(a, b) for a, b in zip(before, now, strict=True))
+
+    # as if the other's gradients were the opposite of ours
+    monkeypatch.setattr("torch.distributed.all_reduce", lambda t: t.zero_())
+    assert not moved()
+    monkeypatch.setattr("torch.distributed.all_reduce", lambda t: t.mul_(2))
+    assert moved()
 
 
 def test_learning_rate() -> None:
