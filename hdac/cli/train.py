@@ -168,6 +168,8 @@ def _run(options: argparse.Namespace) -> None:
     from hdac.training.recipe import load_recipe
 
     recipe, out = load_recipe(options.recipe), options.out
+    if (out / "last.pt").exists() and not options.resume:
+        raise UsageError(f"{out}: holds a run; give --resume to go on with it, or another --out")
     config = recipe.training
     if options.schedule:
         config = replace(config, minutes=options.schedule)

@@ -232,6 +232,10 @@ def test_resume_export_eval(
     for more in ([], ["--resume"]):
         assert main(train_command(whole_pack, out, *more)) == 0
     assert "from step 0" not in capsys.readouterr().err.splitlines()[-2]
+    files = {path.name: path.read_bytes() for path in out.iterdir()}
+    assert main(train_command(whole_pack, out)) == 2
+    assert "holds a run; give --resume to go on" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == files
     export = ["train", "export", str(out), "--folder", str(models), "--note", "a test"]
     assert main([*export, "--pack", str(whole_pack)]) == 0
     model, fp32, int8 = map(Path, capsys.readouterr().out.split())
