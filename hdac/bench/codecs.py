@@ -38,11 +38,8 @@ _CUT = re.compile(r"[=:,;@<>()|&\s'\"]")
 _NUMBER = re.compile(r"\{(?:value|width|height|fps_round|frames)\}")
 #: Libraries that every source is read with.
 _READING = ("av", "libavcodec", "numpy")
-#: Packages and modules of hdac that decide what `hdac encode` and `hdac decode` make.
-CODE = (
-    "bitstream", "codec", "layers", "motion", "runtime", "nets", "video/picture", "video/reader",
-    "video/writer",
-)  # fmt: skip
+#: Packages of hdac that decide what `hdac encode` and `hdac decode` make.
+CODE = ("bitstream", "codec", "layers", "motion", "runtime", "nets", "video")
 
 #: hdac in a process of its own.
 HDAC = (sys.executable, "-m", "hdac.cli.main")

@@ -20,7 +20,8 @@ from hdac.errors import UsageError
 from hdac.metrics.registry import DEFAULT, METRICS, find_metrics
 
 SCHEMA = "hdac-experiment/1"
-#: What a coded clip and its measures depend on besides codec and metric.
+#: What a coded clip and its measures depend on besides codec and metric. All of `video` decides
+#: points of hdac (`codecs.CODE`); here it would make those of all anchors anew with each change.
 _COMMON = ("bench/raw", "video/colour", "video/picture", "video/reader")
 
 

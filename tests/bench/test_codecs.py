@@ -2,13 +2,15 @@
 
 import importlib.metadata
 import itertools
+import shutil
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
-from hdac.bench.codecs import Anchor, AnchorRecipe, Hdac, HdacRecipe, Job, load_codec
-from hdac.bench.environment import code_version
+import hdac
+from hdac.bench.codecs import CODE, Anchor, AnchorRecipe, Hdac, HdacRecipe, Job, load_codec
+from hdac.bench.environment import _code_version, code_version
 from hdac.codec.operating import default_qp_intra
 from hdac.errors import UsageError
 from hdac.layers.base import CASCADE
@@ -112,8 +114,6 @@ def test_what_decides_a_result() -> None:
 def test_code_version_ignores_comments_and_layout(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    import hdac
-
     versions = []
     texts = ('"""a"""\nx = 1\n', '"""b"""\n# why\nx  =  1\n', '"""c"""\nx = 2\n')
     for i, text in enumerate(texts):
@@ -124,12 +124,20 @@ def test_code_version_ignores_comments_and_layout(
     assert versions[0] == versions[1] != versions[2]
 
 
+@pytest.mark.parametrize("module", ["movie", "opened", "stills", "filters", "timing", "remux"])
+def test_how_videos_are_read_and_written_decides_a_result(module: str, tmp_path: Path) -> None:
+    video = tuple(part for part in CODE if part.split("/")[0] == "video")
+    shutil.copytree(Path(hdac.__file__).parent / "video", tmp_path / "a" / "video")
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    with (tmp_path / "b" / "video" / f"{module}.py").open("a") as file:
+        file.write("CHANGED = 1\n")
+    assert _code_version(tmp_path / "a", video) != _code_version(tmp_path / "b", video)
+
+
 def test_code_that_is_edited_while_it_runs_is_what_it_was(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Points of one run were of two versions, or failed on half a file, while somebody edited."""
-    import hdac
-
     monkeypatch.setattr(hdac, "__file__", str(tmp_path / "__init__.py"))
     (tmp_path / "m.py").write_text("x = 1\n")
     before = code_version("m")
