@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from hdac.bench.commands import kill_running
 from hdac.errors import UsageError
 
 #: How long a scheduler may take to answer.
@@ -55,7 +56,11 @@ def cluster(jobs: int, scheduler: str | None) -> Iterator[Any]:
         silence_logs=logging.CRITICAL,
     )
     with local, Client(local) as client:
-        yield client
+        try:
+            yield client
+        except BaseException:
+            client.run(kill_running, on_error="ignore")
+            raise
 
 
 def sendable(path: Path) -> bytes | None:
