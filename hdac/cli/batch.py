@@ -14,9 +14,11 @@ from typing import Any
 from hdac.cli.common import (
     add_audio,
     add_json,
+    add_max_pixels,
     add_no_audio,
     parse_audio,
     parse_bitrate,
+    parse_pixels,
     result,
     say,
 )
@@ -42,6 +44,7 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
     text = f"{', '.join(FORMATS)} (default mp4; mkv, y4m and yuv are lossless)"
     decode.add_argument("--format", default="mp4", help=text)
     add_no_audio(decode)
+    add_max_pixels(decode)
     for action in (encode, decode):
         text = "files, folders, or patterns such as 'clips/**/*.mp4'"
         action.add_argument("inputs", nargs="+", metavar="PATTERN", help=text)
@@ -105,7 +108,8 @@ def run(options: argparse.Namespace) -> int:
             raise UsageError(f"--format {options.format}; choose one of {', '.join(FORMATS)}")
         if options.level not in LEVELS:
             raise UsageError(f"--level {options.level}; choose one of {', '.join(LEVELS)}")
-        common = ("--level", options.level, *sound)
+        pixels = str(parse_pixels(options.max_pixels))
+        common = ("--level", options.level, "--max-pixels", pixels, *sound)
         tasks = batch.decode_tasks(inputs, options.out, f".{options.format}", common)
     batch.check_out(options.out)
     if not options.force:

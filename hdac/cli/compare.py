@@ -10,7 +10,15 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hdac.cli.common import add_json, progress, read_stream, result, say_notes
+from hdac.cli.common import (
+    add_json,
+    add_max_pixels,
+    parse_pixels,
+    progress,
+    read_stream,
+    result,
+    say_notes,
+)
 from hdac.errors import StreamError
 
 if TYPE_CHECKING:
@@ -25,11 +33,13 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
     text = "frame of a .png (default: the middle one)"
     sub.add_argument("--frame", type=int, metavar="N", help=text)
     sub.add_argument("-f", "--force", action="store_true", help="overwrite the output")
+    add_max_pixels(sub)
     add_json(sub)
 
 
-def load(name: str) -> tuple[VideoInfo, list[Picture]]:
-    """All pictures of a video or an .hdac file; says its notes."""
+def load(name: str, max_pixels: int) -> tuple[VideoInfo, list[Picture]]:
+    """All pictures of a video or an .hdac file, that one's of at most `max_pixels`; says its
+    notes."""
     from hdac.bitstream.container import SUFFIX, read_header
     from hdac.bitstream.cursor import Cursor
     from hdac.codec.files import decode, video_info
@@ -40,7 +50,7 @@ def load(name: str) -> tuple[VideoInfo, list[Picture]]:
         data = read_stream(path)
         try:
             info = video_info(read_header(Cursor(data)), path)
-            return info, [frame.picture for frame in decode(data)]
+            return info, [frame.picture for frame in decode(data, max_pixels=max_pixels)]
         except StreamError as error:
             raise type(error)(f"{name}: {error}") from error
     reader = VideoReader(name)
@@ -61,13 +71,13 @@ def run(options: argparse.Namespace) -> None:
     )
     from hdac.video.writer import check_output
 
-    inputs = (options.source, *options.decoded)
+    pixels, inputs = parse_pixels(options.max_pixels), (options.source, *options.decoded)
     check_output(options.output, options.force, (".mp4", ".png"), inputs)
-    info, source = load(options.source)
+    info, source = load(options.source, pixels)
     columns = [Column(f"source\n{Path(options.source).name}", source)]
     rows, lines = [], []
     for name in options.decoded:
-        theirs, pictures = load(name)
+        theirs, pictures = load(name, pixels)
         if note := rate_note(info.fps, theirs.fps):
             say_notes(name, [note])
         check_same(name, source, pictures)

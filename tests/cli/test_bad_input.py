@@ -144,15 +144,21 @@ def test_damage_of_all_leaves_no_output(hdac: Run, stream: Path, tmp_path: Path)
     assert [p.name for p in tmp_path.iterdir()] == ["bad.hdac"]
 
 
-@pytest.mark.parametrize("verb", ["decode", "info", "export"])
+@pytest.mark.parametrize("verb", ["decode", "info", "export", "compare", "batch"])
 def test_large_pictures_are_refused(hdac: Run, stream: Path, tmp_path: Path, verb: str) -> None:
-    out = () if verb == "info" else ("-o", tmp_path / ("a.mkv" if verb == "decode" else "a.hevc"))
-    code, _, err = hdac(verb, stream, *out, "--max-pixels", "176x143")
-    assert code == 2
+    command = {
+        "decode": ["decode", stream, "-o", tmp_path / "a.mkv"],
+        "info": ["info", stream],
+        "export": ["export", stream, "-o", tmp_path / "a.hevc"],
+        "compare": ["compare", stream, stream, "-o", tmp_path / "a.png"],
+        "batch": ["batch", "decode", stream, "--out", tmp_path, "-j", 1],
+    }[verb]
+    code, _, err = hdac(*command, "--max-pixels", "176x143")
+    assert code == (1 if verb == "batch" else 2)
     assert "176x144" in err
     assert "--max-pixels" in err
-    assert hdac(verb, stream, *out, "--max-pixels", 176 * 144)[0] == 0
-    code, _, err = hdac(verb, stream, *out, "--max-pixels", "big")
+    assert hdac(*command, "--max-pixels", 176 * 144)[0] == 0
+    code, _, err = hdac(*command, "--max-pixels", "big")
     assert (code, "--max-pixels big; expected WIDTHxHEIGHT or a number" in err) == (2, True)
 
 
