@@ -26,7 +26,7 @@ from hdac.nets.device import pick_device
 from hdac.nets.enlarge import EnlargeNet
 from hdac.nets.interpolate import InterpolateNet
 from hdac.nets.zoo import AnyNet, CodecNet, build, export_model, load_network, single
-from hdac.runtime.models import FOLDER, model_from_path, resolve_model
+from hdac.runtime.models import FOLDER, ModelFile, model_from_path, resolve_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -266,11 +266,21 @@ def _of_run(folder: Path) -> tuple[str, AnyNet]:
     return str(about["name"]), net
 
 
+def _resolved(name: str) -> ModelFile:
+    """A model by name or path. Raises `UsageError` for one that is not trained here."""
+    model = resolve_model(name)
+    if "points" in model.config:
+        raise UsageError(
+            f"{name}: finds landmarks; experiments/landmarks.py trains, judges and exports it"
+        )
+    return model
+
+
 def _eval(options: argparse.Namespace) -> None:
     from hdac.training.validate import validate
 
     run = Path(options.model)
-    net = _of_run(run)[1] if run.is_dir() else load_network(resolve_model(options.model))
+    net = _of_run(run)[1] if run.is_dir() else load_network(_resolved(options.model))
     if isinstance(net, EnlargeNet):
         from hdac.training import enlarging
 
@@ -327,7 +337,7 @@ def _export(options: argparse.Namespace) -> None:
         made.append(export_model(net, name, options.folder, options.note))
         model = model_from_path(made[0])
     else:
-        model = resolve_model(options.model)
+        model = _resolved(options.model)
     if model.system:
         made.append(export_animation(model, options.folder))
         if options.pack:

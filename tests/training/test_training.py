@@ -253,6 +253,14 @@ def test_resume_export_eval(
     assert texts.pop().startswith("validation:")
 
 
+@pytest.mark.parametrize("verb", ["eval", "export"])
+def test_networks_that_find_landmarks_are_made_elsewhere(
+    verb: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", verb, "landmarks", "--pack", str(tmp_path)]) == 2
+    assert "landmarks: finds landmarks; experiments/landmarks.py" in capsys.readouterr().err
+
+
 def test_two_processes_hold_the_same_weights(whole_pack: Path, tmp_path: Path) -> None:
     many = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "hdac"]
     environment = {k: v for k, v in os.environ.items() if k != "HDAC_DATA"}
