@@ -77,7 +77,7 @@ def _coded(pack: Path, version: Version) -> Frames:
 
 def planes_of(frames: Frames, t: int, box: tuple[int, int, int], flip: bool) -> Tensor:
     """A square part of picture `t` as planes `(1, 6, h, w)` uint8; box: top, left and side in
-    pixels; flip: mirrored."""
+    pixels, of which there is what is within the picture; flip: mirrored."""
     top, left, size = box
     y = frames.y[t, top : top + size, left : left + size]
     uv = frames.uv[t, :, top // 2 : (top + size) // 2, left // 2 : (left + size) // 2]

@@ -17,6 +17,7 @@ from hdac.codec.operating import ENHANCEMENT_KBPS
 from hdac.motion.keypoints import dequantise, quantise
 from hdac.nets.fusion import Reference
 from hdac.nets.zoo import CodecNet
+from hdac.runtime.planes import MULTIPLE
 from hdac.training.clips import Clip, planes_of
 from hdac.training.pack import Version
 from hdac.training.reading import Frames
@@ -66,9 +67,12 @@ def psnr_y(a: Tensor, b: Tensor) -> float:
     return psnr(255**2 * float((a[:, :4] - b[:, :4]).square().mean()))
 
 
-def picture_planes(frames: Frames, t: int) -> Tensor:
-    """Picture `t` as planes `(1, 6, H/2, W/2)` in [0, 1]."""
-    return planes_of(frames, t, (0, 0, frames.y.shape[1]), False).float() / 255
+def picture_planes(frames: Frames, t: int, multiple: int = 2) -> Tensor:
+    """Picture `t` as planes `(1, 6, H/2, W/2)` in [0, 1]; what its sides have beyond a multiple is
+    cut off."""
+    height, width = (side - side % multiple for side in frames.y.shape[1:])
+    cut = Frames(frames.y[:, :height, :width], frames.uv[:, :, : height // 2, : width // 2])
+    return planes_of(cut, t, (0, 0, max(height, width)), False).float() / 255
 
 
 def _bd_rate(clip: Clip, times: list[int], ours: dict[float, float]) -> float | None:
@@ -104,14 +108,17 @@ def _measure(
     def qp(t: int) -> Tensor:
         return torch.tensor([float(version.qp(t))])
 
-    held = picture_planes(coded, 0)
-    there = told(picture_planes(clip.original, version.start))
+    def planes(frames: Frames, t: int) -> Tensor:
+        return picture_planes(frames, t, MULTIPLE)
+
+    held = planes(coded, 0)
+    there = told(planes(clip.original, version.start))
     moving = fusing = Reference(held, net.encode(held, qp(0)), there)
     if net.derives_keypoints:
         fusing = moving._replace(keypoints=net.detector(net.thumbnail(held)))
     found = _Measured([], [], [], [])
     for t in times:
-        target, base = picture_planes(clip.original, version.start + t), picture_planes(coded, t)
+        target, base = planes(clip.original, version.start + t), planes(coded, t)
         coded_points = told(target)
         points = net.detector(net.thumbnail(base)) if net.derives_keypoints else coded_points
         fused = net(base, qp(t), fusing, points, torch.ones(1)).planes

@@ -23,16 +23,16 @@ from hdac.nets.zoo import build, load_model
 from hdac.runtime.models import model_from_path, resolve_model
 from hdac.training import fusing
 from hdac.training.adversary import Adversary
-from hdac.training.clips import Sampler, load
+from hdac.training.clips import Clip, Sampler, load
 from hdac.training.fusing import FusionTask, losses, run_net
 from hdac.training.loop import TrainConfig, Trainer, learning_rate, with_more_keypoints
+from hdac.training.pack import Version, build_validation, load_index
 from hdac.training.pack import build as build_pack
-from hdac.training.pack import build_validation, load_index
 from hdac.training.parallel import Workers
 from hdac.training.perceptual import PerceptualLoss
-from hdac.training.reading import read_frames, with_opencv
+from hdac.training.reading import Frames, read_frames, with_opencv
 from hdac.training.recipe import load_recipe
-from hdac.training.validate import Validation, psnr_y, validate
+from hdac.training.validate import Validation, picture_planes, psnr_y, validate
 from tests.conftest import synthetic, write_video
 from tests.training.flow import check_resumed
 
@@ -170,6 +170,27 @@ def test_validation_has_a_bd_rate(pack: tuple[Path, Path], tmp_path: Path) -> No
     twice = validate(build(SMALL), [better], pictures=2).bd_rate
     assert twice is not None
     assert 1 + twice / 100 == pytest.approx((1 + found.bd_rate / 100) / 2, rel=0.01)
+
+
+def test_validation_sees_whole_pictures() -> None:
+    """Of any shape: what is to the right of a square counts too."""
+    pictures = synthetic(3, 72, 48)
+    frames = Frames(np.array([p.y for p in pictures]), np.array([[p.u, p.v] for p in pictures]))
+    whole = picture_planes(frames, 1)
+    assert whole.shape == (1, 6, 24, 36)
+    assert np.array_equal(whole[0, 0] * 255, pictures[1].y[::2, ::2])
+    assert np.array_equal(whole[0, 4] * 255, pictures[1].u)
+    tall = Frames(frames.y.swapaxes(1, 2), frames.uv.swapaxes(2, 3))
+    assert picture_planes(tall, 1).shape == (1, 6, 36, 24)
+    assert torch.equal(picture_planes(frames, 1, 16), whole[..., :32])
+    worse = Frames(frames.y.copy(), frames.uv)
+    worse.y[1:, :, 48:64] = 16
+    version = Version("a", 0, 30, 40, "", 9.0)
+    found = [
+        validate(build(SMALL), [Clip(original, ((version, frames),))], pictures=1)
+        for original in (frames, worse)
+    ]
+    assert found[1].still < found[0].still - 1
 
 
 BLOCKED = (
