@@ -36,20 +36,13 @@ from hdac.training.losses import (
     smoothness_loss,
 )
 from hdac.training.perceptual import PerceptualLoss
-from hdac.training.task import AdversarialTask
+from hdac.training.task import AdversarialTask, noisy
 from hdac.training.validate import picture_planes, psnr_y
 
 #: Perceptual loss and critic see a square of so many pixels: they cost more than the network.
 _PART = 160
 #: Distance that keypoints in space keep.
 _APART = 0.25
-
-
-def noisy(values: Tensor, step: float | Tensor, generator: torch.Generator) -> Tensor:
-    """Uniform noise of one quantiser step in place of rounding (Balle et al., ICLR 2017, section
-    3.1)."""
-    noise = torch.rand(values.shape, generator=generator).to(values.device) - 0.5
-    return values + noise * step
 
 
 def parameters_of(

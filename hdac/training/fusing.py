@@ -18,7 +18,7 @@ from hdac.training.losses import (
     smoothness_loss,
 )
 from hdac.training.perceptual import PerceptualLoss
-from hdac.training.task import AdversarialTask
+from hdac.training.task import AdversarialTask, noisy
 
 
 class FusionTask(AdversarialTask[Sampler]):
@@ -37,13 +37,6 @@ class FusionTask(AdversarialTask[Sampler]):
         return terms | {"adversarial": doubt}
 
 
-def quantised(points: Tensor, generator: torch.Generator) -> Tensor:
-    """Keypoints with uniform noise of one quantiser step in place of rounding (Balle et al., ICLR
-    2017, section 3.1)."""
-    noise = torch.rand(points.shape, generator=generator).to(points.device) - 0.5
-    return points + noise * STEP
-
-
 def run_net(
     net: CodecNet, batch: Batch, generator: torch.Generator, counts: tuple[int, ...] = ()
 ) -> tuple[Fused, Tensor, Tensor]:
@@ -53,7 +46,7 @@ def run_net(
     n = len(batch.target)
     thumbs = net.thumbnail(torch.cat([batch.target, batch.reference_original]))
     points = net.detector(thumbs).float()
-    given = quantised(points, generator)
+    given = noisy(points, STEP, generator)
     if net.derives_keypoints and bool(batch.mask.any()):  # where the base layer is fused
         derived = net.detector(net.thumbnail(torch.cat([batch.base, batch.reference]))).float()
         given = torch.where(batch.mask.repeat(2).view(-1, 1, 1) == 1, derived, given)

@@ -13,6 +13,13 @@ from hdac.training.loop import TrainConfig
 from hdac.training.perceptual import PerceptualLoss
 
 
+def noisy(values: Tensor, step: float | Tensor, generator: torch.Generator) -> Tensor:
+    """Uniform noise of one quantiser step in place of rounding (Balle et al., ICLR 2017, section
+    3.1)."""
+    noise = torch.rand(values.shape, generator=generator).to(values.device) - 0.5
+    return values + noise * step
+
+
 class Samples(Protocol):
     rng: random.Random
 
