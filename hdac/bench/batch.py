@@ -7,13 +7,12 @@ import csv
 import glob
 import os
 import subprocess
-import tempfile
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from hdac.atomic import write_atomically
+from hdac.atomic import scratch_folder, write_atomically
 from hdac.bench.cells import csv_text, unquoted
 from hdac.bench.codecs import HDAC
 from hdac.bench.commands import run_command
@@ -111,8 +110,8 @@ def execute(task: BatchTask) -> BatchOutcome:
     start = time.perf_counter()
     data, reason = b"", ""
     try:
-        with tempfile.TemporaryDirectory(prefix="hdac-") as folder:
-            data = _made(task, Path(folder))
+        with scratch_folder() as folder:
+            data = _made(task, folder)
     except (HdacError, OSError, subprocess.SubprocessError) as error:
         lines = [line for line in str(error).splitlines() if line.strip()]
         reason = lines[-1] if lines else type(error).__name__

@@ -4,7 +4,6 @@ values frame by frame."""
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any
 import av
 import numpy as np
 
+from hdac.atomic import scratch_folder
 from hdac.bench.analysis import Run, higher_is_better, nearest
 from hdac.bench.codecs import BenchCodec, Hdac, load_codec
 from hdac.bench.datasets import Source, find_sources, split_name
@@ -72,8 +72,8 @@ def video_of(tiles: list[list[Picture]], fps: Fraction) -> bytes:
         b"".join(np.hstack([p[plane] for p in pictures]).tobytes() for plane in range(3))
         for pictures in zip(*tiles, strict=True)
     )
-    with tempfile.TemporaryDirectory(prefix="hdac-") as folder:
-        out = Path(folder) / "tiles.mp4"
+    with scratch_folder() as folder:
+        out = folder / "tiles.mp4"
         video = raw_input("-", width, height, fps).output(
             str(out), **_CODER, **_TAGS, color_range="tv", movflags="+faststart"
         )
@@ -86,8 +86,8 @@ def decoded(run: Run, name: str, codec: BenchCodec, clip: Clip) -> list[Picture]
     stream = run.store.stream(name, codec.recipe.suffix)
     if stream is None:
         raise HdacError(f"{name}{codec.recipe.suffix} is not there: only the records were kept")
-    with tempfile.TemporaryDirectory(prefix="hdac-") as folder:
-        return code_clip(codec, clip, run.points[name].value, Path(folder), stream).pictures
+    with scratch_folder() as folder:
+        return code_clip(codec, clip, run.points[name].value, folder, stream).pictures
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ from __future__ import annotations
 import json
 import math
 import os
-import tempfile
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from hdac.atomic import scratch_folder
 from hdac.bench.codecs import BenchCodec, Hdac, Job
 from hdac.bench.commands import Ran, run_command, shown
 from hdac.bench.datasets import VARIABLE, Source, file_hash
@@ -90,8 +90,8 @@ def execute(task: PointTask) -> PointOutcome:
 
     torch.set_num_threads(1)
     try:
-        with tempfile.TemporaryDirectory(prefix="hdac-") as folder:
-            return _execute(task, Path(folder))
+        with scratch_folder() as folder:
+            return _execute(task, folder)
     except (HdacError, OSError, ValueError, MemoryError) as error:
         return PointOutcome(task, error=str(error) or type(error).__name__)
 

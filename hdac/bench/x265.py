@@ -3,11 +3,10 @@ for a rate."""
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from fractions import Fraction
-from pathlib import Path
 
+from hdac.atomic import scratch_folder
 from hdac.bench.codecs import load_codec
 from hdac.bench.point import Coded, code_clip
 from hdac.metrics.contract import Clip
@@ -16,8 +15,8 @@ from hdac.video.picture import Picture
 
 def x265_tuned(pictures: Sequence[Picture], fps: Fraction, qp: int) -> Coded:
     """Codes and decodes all pictures at one QP. Raises `ToolError`."""
-    with tempfile.TemporaryDirectory(prefix="hdac-") as folder:
-        return code_clip(load_codec("x265-tuned"), Clip(pictures, fps), qp, Path(folder))
+    with scratch_folder() as folder:
+        return code_clip(load_codec("x265-tuned"), Clip(pictures, fps), qp, folder)
 
 
 def x265_at_rate(pictures: Sequence[Picture], fps: Fraction, kbps: float) -> tuple[int, Coded]:

@@ -3,9 +3,7 @@ coded when it is complete."""
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-
+from hdac.atomic import scratch_folder
 from hdac.bitstream.vvc.pictures import split_access_units
 from hdac.errors import ToolError
 from hdac.layers.base import BaseConfig, CodedPicture
@@ -59,8 +57,8 @@ class VvcEncoder:
         # seconds; a picture of 256x256 takes up to 1
         patience = 60 + 5.0 * len(pictures) * max(1.0, config.width * config.height / 256**2)
         raw = b"".join(p.tobytes() for p in pictures)
-        with tempfile.TemporaryDirectory() as folder:  # libvvenc prints warnings to stdout
-            path = Path(folder) / "gop.vvc"
+        with scratch_folder() as folder:  # libvvenc prints warnings to stdout
+            path = folder / "gop.vvc"
             coded = source.output(str(path), f="vvc", pix_fmt="yuv420p10le", **coding)
             run_ffmpeg(coded.get_args(), self.ffmpeg, raw, timeout=patience)
             stream = path.read_bytes()

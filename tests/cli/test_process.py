@@ -6,12 +6,18 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
 from hdac.atomic import part_of, scratch_folder
+from hdac.bench.x265 import x265_tuned
 from hdac.cli.main import VERBS
+from hdac.layers.base import BaseConfig
+from hdac.layers.vvc import VvcEncoder
+from hdac.video.ffmpeg import has_encoder
 from hdac.video.reader import VideoReader
 from tests.conftest import synthetic, write_video
 
@@ -175,16 +181,42 @@ def test_a_killed_run_is_cleaned_up_by_the_next(tmp_path: Path, name: str) -> No
     assert sorted(tmp_path.iterdir()) == sorted([alive, *foreign, tmp_path / "v.y4m"])
 
 
-def test_scratch_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+def left_by_a_dead_process() -> Path:
+    """A scratch folder."""
     with scratch_folder() as folder:
-        mine = folder.name
-        assert folder.parent == tmp_path
-    assert not folder.exists()
+        mine = folder
+    assert not mine.exists()
     child = subprocess.Popen([sys.executable, "-c", ""])
     child.wait()
-    dead = tmp_path / mine.replace(f"-{os.getpid()}-", f"-{child.pid}-")
+    dead = mine.with_name(mine.name.replace(f"-{os.getpid()}-", f"-{child.pid}-"))
     dead.mkdir()
+    return dead
+
+
+def test_scratch_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert left_by_a_dead_process().parent == tmp_path
     (tmp_path / "hdac-mine").mkdir()
     with scratch_folder() as folder:
         assert sorted(p.name for p in tmp_path.iterdir()) == sorted([folder.name, "hdac-mine"])
+
+
+def vvc_picture() -> None:
+    encoder = VvcEncoder(BaseConfig(64, 48, Fraction(25), 40, 40, preset="fast"))
+    encoder.push(synthetic(1)[0])
+    encoder.flush()
+
+
+@pytest.mark.parametrize(
+    "work", [lambda: x265_tuned(synthetic(2), Fraction(25), 45), vvc_picture], ids=["bench", "vvc"]
+)
+def test_what_killed_encoders_left_is_removed_by_the_next(
+    work: Callable[[], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if work is vvc_picture and not has_encoder("libvvenc"):
+        pytest.skip("FFmpeg has no libvvenc")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    dead = left_by_a_dead_process()
+    (dead / "source.yuv").write_bytes(b"1")
+    work()
+    assert list(tmp_path.iterdir()) == []
