@@ -234,9 +234,9 @@ def inspect(data: bytes, max_pixels: int = MAX_PIXELS) -> StreamInfo:
     return StreamInfo(header, frames, len(data), bits, max(0, len(qps) - 1), tuple(qps), sent)
 
 
-def video_info(header: Header, path: Path, frames: int | None = None) -> VideoInfo:
+def video_info(header: Header, path: Path) -> VideoInfo:
     """What a writer must know of a stream."""
-    return VideoInfo(path, header.width, header.height, header.fps, frames, *header.colour)
+    return VideoInfo(path, header.width, header.height, header.fps, None, *header.colour)
 
 
 def frame_bits(data: bytes) -> dict[str, list[float]]:

@@ -67,22 +67,22 @@ class _Pool(ThreadPoolExecutor):
 
 class Synthesiser(Closing):
     """A motion model on its network, in threads: parameters of pictures, and fused or animated
-    pictures from the present reference. A context manager: `close` ends its threads. `workers`:
-    pictures that are made side by side (they do not depend on each other); `fps`: of those that are
-    analysed, which come in order (None: none are); `interpolates`: whether `interpolate` will be
-    called; `turned`: yaw, pitch and roll in degrees by which heads are turned further."""
+    pictures from the present reference. A context manager: `close` ends its threads. `fps`: of
+    pictures that are analysed, which come in order (None: none are); `interpolates`: whether
+    `interpolate` will be called; `turned`: yaw, pitch and roll in degrees by which heads are turned
+    further. Its `workers` are the pictures that are made side by side (they do not depend on each
+    other)."""
 
     def __init__(
         self,
         network: ModelFile,
         motion: MotionHeader,
         device: str = "cpu",
-        workers: int | None = None,
         fps: float | None = None,
         interpolates: bool = False,
         turned: Turn = (0, 0, 0),
     ) -> None:
-        self.workers = CORES if workers is None else workers
+        self.workers = CORES
         self._backend = backend = open_backend(network, device, self.workers)
         if not backend.parallel:
             self.workers = 1

@@ -114,9 +114,6 @@ class MixedDecoder:
         first, self._plain.first = self._plain.first, None
         return [first, *pictures[1:]] if first is not None and pictures else pictures
 
-    def flush(self) -> list[Picture]:
-        return self._hevc.flush()
-
 
 class MixedEncoder:
     """One GOP; the first picture takes 0.4 to 3 s, then it is as with base codec "hevc".

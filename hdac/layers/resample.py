@@ -36,8 +36,11 @@ def downsample(picture: Picture, factor: int) -> Picture:
 def to_size(picture: Picture, width: int, height: int) -> Picture:
     """Down or up to sides that are 1, 1/2, 1/4, 2 or 4 times as long."""
     if picture.width > width:
-        return downsample(picture, picture.width // width)
-    return upsample(picture, width // picture.width)
+        made = downsample(picture, picture.width // width)
+    else:
+        made = upsample(picture, width // picture.width)
+    assert (made.width, made.height) == (width, height), "both sides have one factor"
+    return made
 
 
 def _double_rows(p: Plane) -> Plane:

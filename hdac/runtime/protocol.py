@@ -59,9 +59,7 @@ class Landmarker(Protocol):
 
 
 class Interpolator(Protocol):
-    """Makes pictures between two; it may be called in several threads at once, if `parallel`."""
-
-    parallel: bool
+    """Makes pictures between two; it may be called in as many threads at once as a backend."""
 
     def enter(self) -> None:
         """To be called once in every thread that calls it."""

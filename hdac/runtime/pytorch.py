@@ -181,7 +181,6 @@ class TorchInterpolator:
     def __init__(self, model: ModelFile, device: str) -> None:
         _check_format(model)
         self._device = pick_device(device)
-        self.parallel = self._device.type == "cpu"
         self._net = on_one_thread(load_interpolator, model).to(self._device)
 
     def enter(self) -> None:

@@ -256,7 +256,7 @@ def test_files_keep_two_workers_busy(
     assert len(begun) >= 2
 
 
-def test_networks_run_on_one_thread(head: list[Picture]) -> None:
+def test_networks_run_on_one_thread(head: list[Picture], monkeypatch: pytest.MonkeyPatch) -> None:
     """At some sizes a convolution on two threads rounds otherwise than on one; encoder and decoder
     must agree bit for bit. The host process keeps the threads that it had."""
     still = np.zeros((10, 2), np.int64)
@@ -265,7 +265,8 @@ def test_networks_run_on_one_thread(head: list[Picture]) -> None:
     try:
         for threads, workers in ((1, 1), (2, 1), (2, 2)):
             torch.set_num_threads(threads)
-            with open_synthesiser("hdac-s", workers, "torch") as fuser:
+            monkeypatch.setattr(synthesiser, "CORES", workers)
+            with open_synthesiser("hdac-s", "torch") as fuser:
                 keypoints = fuser.analyse(head[0]).result()
                 fuser.set_reference(head[0], 30, still)
                 results.append((keypoints, fuser.fuse(head[6], 44, still).result()))
@@ -279,8 +280,8 @@ def test_networks_run_on_one_thread(head: list[Picture]) -> None:
         assert equal(fused, results[0][1])
 
 
-def open_synthesiser(model: str, workers: int = 1, device: str = "cpu") -> Synthesiser:
-    return Synthesiser(find_model(model), Keypoints(10), device, workers)
+def open_synthesiser(model: str, device: str = "cpu") -> Synthesiser:
+    return Synthesiser(find_model(model), Keypoints(10), device)
 
 
 def test_published_network(

@@ -7,7 +7,7 @@ from hdac.errors import ToolError
 from hdac.layers.base import BaseConfig
 from hdac.layers.hevc import HevcEncoder
 from hdac.layers.libav import LibavDecoder
-from hdac.layers.resample import downsample, pad_to, upsample
+from hdac.layers.resample import downsample, pad_to, to_size, upsample
 from hdac.layers.vvc import VvcEncoder
 from hdac.layers.x265 import x265_params
 from hdac.metrics.psnr import psnr_y
@@ -123,3 +123,12 @@ def test_padding() -> None:
     padded = pad_to(synthetic(1, 66, 50)[0], 8)
     assert [p.shape for p in padded] == [(56, 72), (28, 36), (28, 36)]
     assert np.array_equal(padded.y[50:], np.tile(padded.y[49], (6, 1)))
+
+
+def test_to_size_has_one_factor_for_both_sides() -> None:
+    (picture,) = synthetic(1, 64, 48)
+    for width, height in ((32, 24), (16, 12), (64, 48), (128, 96)):
+        made = to_size(picture, width, height)
+        assert (made.width, made.height) == (width, height)
+    with pytest.raises(AssertionError, match="one factor"):
+        to_size(picture, 32, 48)
