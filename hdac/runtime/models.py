@@ -29,8 +29,9 @@ DEFAULT, ANIMATION = "hdac-s", "hdac-face"
 VARIABLE = "HDAC_MODELS"
 #: Bytes that a weights file, and the list of tensors and metadata at its start, may have.
 MAX_FILE, MAX_HEADER = 1 << 29, 1 << 20
-#: Keypoints of a picture: the fewest and the most that streams carry, and what is usual.
-MIN_KEYPOINTS, MAX_KEYPOINTS, USUAL_KEYPOINTS = 5, 40, 10
+#: Keypoints of a picture: the fewest and the most that networks take, and what is usual. (Streams
+#: carry 1 to `motions.MAX_KEYPOINTS`.)
+FEWEST_KEYPOINTS, MOST_KEYPOINTS, USUAL_KEYPOINTS = 5, 40, 10
 #: Landmarks where a network takes several numbers of them.
 USUAL_LANDMARKS = 68
 #: Residual blocks of a network that enlarges: patches must be larger than what they reach.
@@ -157,7 +158,7 @@ class ModelFile:
             return number == self.most
         landmarks = self.parameters == "landmarks"
         return number <= self.most and (
-            number in LANDMARKS if landmarks else number >= MIN_KEYPOINTS
+            number in LANDMARKS if landmarks else number >= FEWEST_KEYPOINTS
         )
 
     @property
@@ -172,7 +173,7 @@ class ModelFile:
         if self.parameters == "landmarks":
             return ", ".join(map(str, self.landmark_counts))
         nested = self.config.get("nested", False)
-        return f"{MIN_KEYPOINTS} to {self.most}" if nested else str(self.most)
+        return f"{FEWEST_KEYPOINTS} to {self.most}" if nested else str(self.most)
 
     @property
     def landmark_counts(self) -> tuple[int, ...]:
@@ -198,10 +199,10 @@ class ModelFile:
         if self.parameters == "feature":
             return self._channels
         count = self.config.get("number" if self.system else "keypoints", USUAL_KEYPOINTS)
-        if not isinstance(count, int) or not MIN_KEYPOINTS <= count <= MAX_KEYPOINTS:
+        if not isinstance(count, int) or not FEWEST_KEYPOINTS <= count <= MOST_KEYPOINTS:
             raise UsageError(
-                f"{self.path}: keypoints {count!r:.40}; allowed are {MIN_KEYPOINTS} to "
-                f"{MAX_KEYPOINTS}"
+                f"{self.path}: keypoints {count!r:.40}; allowed are {FEWEST_KEYPOINTS} to "
+                f"{MOST_KEYPOINTS}"
             )
         return count
 
