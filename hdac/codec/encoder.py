@@ -26,7 +26,7 @@ from hdac.codec.audio import AudioWriter
 from hdac.codec.config import EncoderConfig, check_kbps
 from hdac.codec.control import RateController, framing
 from hdac.codec.intake import check_picture, check_time
-from hdac.codec.modes import Coming, Frame, Shown, open_mode
+from hdac.codec.modes import Analysed, Coming, Shown, open_mode
 from hdac.codec.plan import make_plan
 from hdac.codec.syntax import BaseWriter, EnhancementWriter, TimesWriter
 from hdac.codec.trial import trial_coded
@@ -53,7 +53,7 @@ _OFFSETS = -25, 25
 class _Running(NamedTuple):
     """A frame whose network's picture is being made (None: it has none)."""
 
-    frame: Frame
+    frame: Analysed
     base: Picture
     made: Future[Picture] | None
 
@@ -124,7 +124,7 @@ class Encoder(Closing):
             )  # fmt: skip
         self._config: BaseConfig | None = None  # of the present GOP
         self._base: BaseEncoder | None = None
-        self._waiting: deque[Frame] = deque()  # for their base pictures
+        self._waiting: deque[Analysed] = deque()  # for their base pictures
         self._running: deque[_Running] = deque()
         self._held: tuple[Picture, int] | None = None  # the last base picture and its QP
         self._index = self._coded = self._count = 0
@@ -314,7 +314,7 @@ class Encoder(Closing):
             packets += self._code(self._waiting.popleft(), came.popleft() if has_base else None)
         return packets
 
-    def _code(self, frame: Frame, coded: CodedPicture | None) -> list[Packet]:
+    def _code(self, frame: Analysed, coded: CodedPicture | None) -> list[Packet]:
         """A frame whose base picture is there (None: it has none of its own)."""
         if coded is not None:
             assert self._config is not None

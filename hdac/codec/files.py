@@ -30,6 +30,7 @@ from hdac.codec.syntax import BaseReader, EnhancementReader
 from hdac.errors import IncompleteError, StreamError
 from hdac.layers.mixed import PlainHevc
 from hdac.motion.protocol import Turn
+from hdac.video.info import CLOCK as CLOCK
 from hdac.video.info import VideoInfo
 from hdac.video.opus import OpusPacket
 from hdac.video.picture import Picture
@@ -37,8 +38,6 @@ from hdac.video.rate import Rate, parse_rate
 
 #: Bits of a keypoint that nothing codes.
 RAW_KEYPOINT = 64
-#: Ticks per second of the times of a variable frame rate.
-CLOCK = 1000
 
 
 @dataclass(frozen=True)

@@ -53,9 +53,10 @@ def loss_of(picture: Picture, base: Picture, source: Picture) -> float:
     return max(y, (6 * y + u + v) / 8, u - _CHROMA_SLACK, v - _CHROMA_SLACK)
 
 
-class Frame(NamedTuple):
-    """A frame on its way: its number in the GOP, its source (padded), parameters, time in ticks;
-    share: where it is between the frames that are sent before and after it (None: it is sent)."""
+class Analysed(NamedTuple):
+    """A frame whose parameters are known (None: its mode has none): its number in the GOP, source
+    (padded), parameters, time in ticks; share: where it is between the frames that are sent before
+    and after it (None: it is sent)."""
 
     number: int
     source: Picture
@@ -84,10 +85,10 @@ class Strategy(Protocol):
     def analyse(self, source: Picture) -> Future[Found] | None:
         """Begins to look for what is sent in place of pixels."""
 
-    def take(self, coming: Coming) -> list[Frame]:
+    def take(self, coming: Coming) -> list[Analysed]:
         """The frames whose parameters are known with this one's, in order."""
 
-    def rest(self) -> list[Frame]:
+    def rest(self) -> list[Analysed]:
         """The frames that wait for later ones: the GOP ends."""
 
     def drifted(self, coming: Coming) -> bool:
@@ -96,11 +97,11 @@ class Strategy(Protocol):
     def has_base(self, index: int) -> bool:
         """Whether frame `index` of a GOP has a base picture."""
 
-    def synthesise(self, frame: Frame, base: Picture, qp: int) -> Future[Picture] | None:
+    def synthesise(self, frame: Analysed, base: Picture, qp: int) -> Future[Picture] | None:
         """Begins to make the network's picture; None: there is none, or the encoder does not look.
         `base` (coded at `qp`) is the frame's base picture, or else the last one."""
 
-    def decide(self, frame: Frame, base: Picture, made: Future[Picture] | None) -> Shown:
+    def decide(self, frame: Analysed, base: Picture, made: Future[Picture] | None) -> Shown:
         """What the decoder will show; called frame by frame, in order."""
 
     def close(self) -> None: ...
@@ -117,10 +118,10 @@ class BaseOnly:
     def analyse(self, source: Picture) -> Future[Found] | None:
         return None
 
-    def take(self, coming: Coming) -> list[Frame]:
-        return [Frame(coming.number, coming.source, None, coming.time)]
+    def take(self, coming: Coming) -> list[Analysed]:
+        return [Analysed(coming.number, coming.source, None, coming.time)]
 
-    def rest(self) -> list[Frame]:
+    def rest(self) -> list[Analysed]:
         return []
 
     def drifted(self, coming: Coming) -> bool:
@@ -129,10 +130,10 @@ class BaseOnly:
     def has_base(self, index: int) -> bool:
         return True
 
-    def synthesise(self, frame: Frame, base: Picture, qp: int) -> Future[Picture] | None:
+    def synthesise(self, frame: Analysed, base: Picture, qp: int) -> Future[Picture] | None:
         return None
 
-    def decide(self, frame: Frame, base: Picture, made: Future[Picture] | None) -> Shown:
+    def decide(self, frame: Analysed, base: Picture, made: Future[Picture] | None) -> Shown:
         return Shown(base, "base")
 
     def close(self) -> None:
@@ -155,7 +156,7 @@ class _Synthesised(ABC):
     def analyse(self, source: Picture) -> Future[Found] | None:
         return self._synthesiser.analyse(source)
 
-    def take(self, coming: Coming) -> list[Frame]:
+    def take(self, coming: Coming) -> list[Analysed]:
         self._held.append(coming)
         return self.rest() if self._is_sent(coming.number) else []
 
@@ -164,7 +165,7 @@ class _Synthesised(ABC):
         room = self._plan.packet_frames
         return is_sent(number % room, room, number < room, self._plan.header.every)
 
-    def rest(self) -> list[Frame]:
+    def rest(self) -> list[Analysed]:
         if not self._held:
             return []
         before, held, self._held = self._tracked, self._held, []
@@ -177,13 +178,13 @@ class _Synthesised(ABC):
         for coming, share in zip(held, shares(len(held) - 1), strict=False):
             assert before is not None, "a GOP's first frame is sent"
             moved = between(before, after, share)
-            frames.append(Frame(coming.number, coming.source, moved, coming.time, share))
-        return [*frames, Frame(last.number, last.source, after, last.time)]
+            frames.append(Analysed(coming.number, coming.source, moved, coming.time, share))
+        return [*frames, Analysed(last.number, last.source, after, last.time)]
 
     def drifted(self, coming: Coming) -> bool:
         return False
 
-    def synthesise(self, frame: Frame, base: Picture, qp: int) -> Future[Picture] | None:
+    def synthesise(self, frame: Analysed, base: Picture, qp: int) -> Future[Picture] | None:
         assert frame.parameters is not None
         if frame.number == 0:
             self._synthesiser.set_reference(base, qp, frame.parameters)
@@ -192,7 +193,7 @@ class _Synthesised(ABC):
 
     @abstractmethod
     def _make(
-        self, frame: Frame, base: Picture, qp: int, parameters: Moving
+        self, frame: Analysed, base: Picture, qp: int, parameters: Moving
     ) -> Future[Picture] | None:
         """Begins to make the picture of a frame that is not a GOP's first."""
 
@@ -213,19 +214,19 @@ class Hybrid(_Synthesised):
     def has_base(self, index: int) -> bool:
         return True
 
-    def _looks(self, frame: Frame) -> bool:
+    def _looks(self, frame: Analysed) -> bool:
         """Whether the encoder fuses a frame: the second one of a GOP, and so on, and those that are
         not like the last one that it fused."""
         turn = (frame.number - 1) % self._plan.fuse_every == 0
         return turn or self._seen is None or change(self._seen, frame.source) > CUT
 
-    def synthesise(self, frame: Frame, base: Picture, qp: int) -> Future[Picture] | None:
+    def synthesise(self, frame: Analysed, base: Picture, qp: int) -> Future[Picture] | None:
         if frame.number == 0:
             self._fusions.start(base)
         return super().synthesise(frame, base, qp)
 
     def _make(
-        self, frame: Frame, base: Picture, qp: int, parameters: Moving
+        self, frame: Analysed, base: Picture, qp: int, parameters: Moving
     ) -> Future[Picture] | None:
         self._fusions.follow(base, qp, parameters)
         if not self._looks(frame):
@@ -233,7 +234,7 @@ class Hybrid(_Synthesised):
         self._seen = frame.source
         return self._fusions.fuse()
 
-    def decide(self, frame: Frame, base: Picture, made: Future[Picture] | None) -> Shown:
+    def decide(self, frame: Analysed, base: Picture, made: Future[Picture] | None) -> Shown:
         if frame.number == 0:
             return Shown(base, "base")
         if made is None:  # it goes the way of the last one that was fused here
@@ -279,13 +280,13 @@ class Animation(_Synthesised):
         return index == 0
 
     def _make(
-        self, frame: Frame, base: Picture, qp: int, parameters: Moving
+        self, frame: Analysed, base: Picture, qp: int, parameters: Moving
     ) -> Future[Picture] | None:
         if self._tried is not None and np.array_equal(self._tried[0], parameters):
             return self._tried[1]
         return self._synthesiser.animate(parameters)
 
-    def decide(self, frame: Frame, base: Picture, made: Future[Picture] | None) -> Shown:
+    def decide(self, frame: Analysed, base: Picture, made: Future[Picture] | None) -> Shown:
         return Shown(base, "base") if made is None else Shown(made.result(), "animation")
 
 

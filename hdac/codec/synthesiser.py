@@ -23,7 +23,7 @@ from hdac.video.picture import Picture
 T = TypeVar("T")
 
 #: The network that makes pictures between those that are sent.
-BETWEEN = "interpolate"
+INTERPOLATOR = "interpolate"
 #: Threads that this process may use.
 CORES = cores()
 
@@ -90,7 +90,7 @@ class Synthesiser(Closing):
         self._reference: Any = None
         self._interpolator: Interpolator | None = None
         if interpolates:
-            model = resolve_model(BETWEEN, "auto" if device == "cpu" else "fp32")
+            model = resolve_model(INTERPOLATOR, "auto" if device == "cpu" else "fp32")
             self._interpolator = open_interpolator(model, device, self.workers)
         self._pool = _Pool(self.workers, "synthesise", self._enter)
         self._analysis = _Pool(1, "analyse", backend.enter)

@@ -10,6 +10,8 @@ from pathlib import Path
 from hdac.errors import UsageError
 
 DEFAULT_FPS = Fraction(25)
+#: Ticks per second of the times of frames where the rate varies.
+CLOCK = 1000
 
 
 @dataclass(frozen=True)

@@ -22,14 +22,12 @@ from av.video.reformatter import ColorRange
 
 from hdac.atomic import check_apart, check_writable, is_pipe, not_written, part_of, remove
 from hdac.errors import HdacError, UsageError
-from hdac.video.info import VideoInfo
+from hdac.video.info import CLOCK, VideoInfo
 from hdac.video.opus import OpusPacket
 from hdac.video.picture import Picture, Rgb
 from hdac.video.remux import OpusTrack
 
 SUFFIXES = (".mp4", ".mkv", ".y4m", ".yuv")
-#: Ticks per second of time stamps where the rate varies.
-CLOCK = 1000
 
 
 def check_output(
