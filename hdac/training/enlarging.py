@@ -23,6 +23,7 @@ from torch import Tensor
 from hdac.errors import UsageError
 from hdac.layers.base import HEVC_ENCODERS, BaseConfig
 from hdac.nets.enlarge import EnlargeNet
+from hdac.training.arrays import save_whole
 from hdac.training.clips import planes_of
 from hdac.training.loop import trains_in_bf16
 from hdac.training.losses import picture_loss
@@ -83,7 +84,7 @@ def _write(path: Path, out: Path, versions: int) -> None:
         stacks[f"half{number}-"] = [coded.picture for coded in made]
     for kind, stack in {**stacks, "": pictures}.items():
         np.save(out / f"{path.stem}.{kind}uv.npy", np.array([[p.u, p.v] for p in stack]))
-        np.save(out / f"{path.stem}.{kind}y.npy", np.array([p.y for p in stack]))
+        save_whole(out / f"{path.stem}.{kind}y.npy", np.array([p.y for p in stack]))
 
 
 def load(folder: Path) -> list[Halves]:

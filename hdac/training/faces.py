@@ -21,6 +21,7 @@ from torch import Tensor
 
 from hdac.errors import UsageError
 from hdac.motion.facemesh import MIRROR
+from hdac.training.arrays import save_whole
 from hdac.training.clips import planes_of, tinted
 from hdac.training.pools import processes
 from hdac.training.reading import Frames
@@ -94,7 +95,7 @@ def _write(path: Path, out: Path, references: int) -> None:
         np.save(out / f"{path.stem}.{kind}y.npy", np.array([p.y for p in stack]))
         np.save(out / f"{path.stem}.{kind}uv.npy", np.array([[p.u, p.v] for p in stack]))
     np.save(out / f"{path.stem}.qps.npy", np.array(numbers))
-    np.save(last, np.array(points, np.float32))
+    save_whole(last, np.array(points, np.float32))
 
 
 def load(folder: Path) -> list[Faces]:

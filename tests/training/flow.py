@@ -1,9 +1,13 @@
 """What is the same for networks of all kinds: runs that go on, and the commands from recipe to
 network."""
 
+import io
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, BinaryIO
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 
 from hdac.training.loop import Trainer
@@ -20,6 +24,22 @@ def check_resumed(trainer: Callable[[str, bool], Trainer]) -> list[dict[str, flo
     second = trainer("parts", True)
     assert found + [second.train_step() for _ in range(2)] == wanted
     return wanted
+
+
+def interrupt_saving(monkeypatch: pytest.MonkeyPatch, shape: tuple[int, ...]) -> None:
+    """Arrays of that shape are half written, then Ctrl-C comes."""
+    save = np.save
+
+    def half(file: Path | BinaryIO, array: npt.NDArray[Any]) -> None:
+        if array.shape != shape:
+            save(file, array)
+            return
+        save(whole := io.BytesIO(), array)
+        data = whole.getvalue()[: whole.tell() // 2]
+        file.write_bytes(data) if isinstance(file, Path) else file.write(data)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(np, "save", half)
 
 
 def train_and_export(

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from hdac.errors import UsageError
-from hdac.training.enlarging import EnlargeTask, HalfSampler, build, load
+from hdac.training.enlarging import EnlargeTask, HalfSampler, _write, build, load
 from hdac.training.loop import TrainConfig, Trainer
 from hdac.video.picture import Picture
-from tests.conftest import Run, write_video
-from tests.training.flow import check_resumed, train_and_export
+from tests.conftest import Run, synthetic, write_video
+from tests.training.flow import check_resumed, interrupt_saving, train_and_export
 
 CONFIG = TrainConfig(minutes=100, batch=2, crop=192, warmup_steps=2)
 NETWORK = {"channels": 8, "blocks": 1, "shuffled": (4, 2)}
@@ -40,6 +40,19 @@ def test_clips_and_their_halves(halves: Path, head: list[Picture]) -> None:
     assert away[0] < away[1] < 15, "coded"
     with pytest.raises(UsageError, match="hdac train halves"):
         load(halves)
+
+
+def test_a_clip_that_was_interrupted_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip = write_video(tmp_path / "a.mp4", synthetic(2))
+    with monkeypatch.context() as patch:
+        interrupt_saving(patch, (2, 48, 64))
+        with pytest.raises(KeyboardInterrupt):
+            _write(clip, tmp_path, 0)
+    _write(clip, tmp_path, 0)
+    (made,) = load(tmp_path)
+    assert made.pictures.y.shape == (2, 48, 64)
 
 
 def test_samples_are_halves_of_each_other_and_come_again(halves: Path) -> None:

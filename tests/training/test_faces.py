@@ -19,11 +19,11 @@ from hdac.training.animating import (
     landmark_loss,
     parameters_of,
 )
-from hdac.training.faces import FaceSampler, build, load
+from hdac.training.faces import FaceSampler, _write, build, load
 from hdac.training.loop import TrainConfig, Trainer
 from hdac.video.picture import Picture
 from tests.conftest import Run, write_video
-from tests.training.flow import check_resumed
+from tests.training.flow import check_resumed, interrupt_saving
 
 CONFIG = TrainConfig(
     minutes=100, batch=2, warmup_steps=2, weight_landmarks=0.5, weight_face=0.5,
@@ -64,6 +64,19 @@ def test_clips_references_and_landmarks(faces: Path) -> None:
     assert 0 < np.abs(away).mean() < 12, f"coded at {qp}"
     with pytest.raises(UsageError, match="hdac train faces"):
         load(faces.parent)
+
+
+def test_a_clip_that_was_interrupted_is_made_again(
+    tmp_path: Path, head: list[Picture], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip = write_video(tmp_path / "a.mp4", head[:2])
+    with monkeypatch.context() as patch:
+        interrupt_saving(patch, (2, POINTS, 2))
+        with pytest.raises(KeyboardInterrupt):
+            _write(clip, tmp_path, 1)
+    _write(clip, tmp_path, 1)
+    (made,) = load(tmp_path)
+    assert made.points.shape == (2, POINTS, 2)
 
 
 def test_samples_are_what_they_say_and_come_again(faces: Path) -> None:
