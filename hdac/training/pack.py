@@ -13,13 +13,17 @@ import json
 import random
 from dataclasses import asdict, dataclass
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hdac.codec.operating import default_qp_intra
 from hdac.errors import UsageError
 from hdac.layers.base import CASCADE, HEVC_ENCODERS, BaseConfig, kvazaar_cascade
 from hdac.training.pools import processes
+
+if TYPE_CHECKING:
+    from hdac.video.picture import Picture
 
 SCHEMA = "hdac-pack/2"
 CRF = 20
@@ -90,6 +94,14 @@ class _Job(NamedTuple):
     scale: int = 1
 
 
+def _read(job: _Job) -> tuple[list[Picture], Fraction]:
+    """The pictures that a version is of, and their rate."""
+    from hdac.video.reader import VideoReader
+
+    reader = VideoReader(job.path)
+    return list(reader)[job.start :][: job.pictures], reader.info.fps
+
+
 def _code(job: _Job) -> Version:
     """Codes one version of one clip."""
     return _code_small(job) if job.scale > 1 else _code_whole(job)
@@ -97,17 +109,15 @@ def _code(job: _Job) -> Version:
 
 def _code_small(job: _Job) -> Version:
     """The same with a base layer at 1/`scale` of the frame."""
-    from hdac.bench.raw import read_clip
     from hdac.bitstream.nal import is_parameters, join, split
     from hdac.layers.codecs import open_base
     from hdac.layers.mixed import PlainHevc
     from hdac.layers.resample import downsample
 
-    clip = read_clip(job.path, None)
-    first, *others = clip.pictures[job.start :][: job.pictures]
+    (first, *others), fps = _read(job)
     size = first.width // job.scale, first.height // job.scale
     config = BaseConfig(
-        *size, clip.fps, job.qp_intra, job.qp_base, preset=job.preset, encoder=job.encoder,
+        *size, fps, job.qp_intra, job.qp_base, preset=job.preset, encoder=job.encoder,
         first_scale=job.scale,
     )  # fmt: skip
     encoder, plain = open_base("mixed", config, None, 1 + len(others)), PlainHevc(*size, job.scale)
@@ -126,13 +136,11 @@ def _code_small(job: _Job) -> Version:
 
 
 def _code_whole(job: _Job) -> Version:
-    from hdac.bench.raw import read_clip
     from hdac.codec.config import EncoderConfig
     from hdac.codec.files import base_units, encode, inspect
     from hdac.layers.codecs import open_base
 
-    clip = read_clip(job.path, None)
-    pictures, fps = clip.pictures[job.start :][: job.pictures], clip.fps
+    pictures, fps = _read(job)
     width, height = pictures[0].width, pictures[0].height
     kbps = 0.0
     if job.measured:
@@ -171,14 +179,16 @@ def _copy(path: Path, out: Path) -> str:
 
 
 def _anchor(path: Path, qp: int) -> AnchorPoint:
-    from hdac.bench.raw import read_clip
     from hdac.bench.x265 import x265_tuned
     from hdac.metrics.psnr import psnr_y
+    from hdac.video.reader import VideoReader
 
-    clip = read_clip(path, VAL_PICTURES)
-    coded = x265_tuned(clip.pictures, clip.fps, qp)
-    psnr = (round(psnr_y(a, b), 4) for a, b in zip(clip.pictures, coded.pictures, strict=True))
-    return AnchorPoint(path.stem, qp, round(coded.kbps(clip.fps), 4), tuple(psnr))
+    reader = VideoReader(path)
+    pictures = list(islice(reader, VAL_PICTURES))
+    fps = reader.info.fps
+    coded = x265_tuned(pictures, fps, qp)
+    psnr = (round(psnr_y(a, b), 4) for a, b in zip(pictures, coded.pictures, strict=True))
+    return AnchorPoint(path.stem, qp, round(coded.kbps(fps), 4), tuple(psnr))
 
 
 def build(
