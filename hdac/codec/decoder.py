@@ -269,7 +269,8 @@ class Decoder(Closing):
         self._enhancement_reader.lose()
         frames = self._show_pending()
         if self.header.mode is Mode.ANIMATION:
-            frames += self._finish(self._view.conceal(packet.frames), packet.time)
+            lost = min(packet.frames, self.header.packet_frames)  # bounds their memory
+            frames += self._finish(self._view.conceal(lost), packet.time)
         return frames
 
     # ---- frames

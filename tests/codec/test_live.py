@@ -85,6 +85,18 @@ def test_packets_of_other_modes(mode: str) -> None:
     assert [f.number for f in frames] == list(range(6))
 
 
+def test_no_more_is_concealed_than_a_packet_may_have() -> None:
+    """An ENHANCEMENT that cannot be read says 256 frames: of large pictures they took 800 MB."""
+    asked = EncoderConfig(mode="animation", qp_intra=36, refresh=3, live=True)
+    with Encoder(64, 48, 25, asked) as encoder, Decoder(encoder.header) as decoder:
+        packets = pushed(encoder, synthetic(3))
+        packets[1] = replace(packets[1], payload=b"\0\x80\2")
+        frames = [decoder.push(packet) for packet in packets]
+    assert [[frame.level for frame in of] for of in frames] == [
+        ["base"], ["concealed"], ["concealed"],
+    ]  # fmt: skip
+
+
 def test_gops_of_live_streams_are_short() -> None:
     """A GOP of 2048 frames would shut late viewers out for 80 s."""
     asked = EncoderConfig(mode="base", qp_base=45, refresh="never", live=True, preset="fast")
