@@ -150,6 +150,21 @@ def test_levels_that_are_no_power_of_two_cannot_be_exported() -> None:
         export_gfv(written(replace(header, motion=Keypoints(10, 60)), packets))
 
 
+@pytest.mark.parametrize(
+    ("kinds", "words"),
+    [
+        ("", "no frame with face parameters"),
+        ("REFERENCE", "no frame with face parameters"),
+        ("ENHANCEMENT", "face parameters without a picture before them"),
+    ],
+)
+def test_crafted_streams_cannot_be_exported(kinds: str, words: str) -> None:
+    header, packets = taken(golden("animation-vvc"))
+    kept = [packet for packet in packets if packet.type.name == kinds]
+    with pytest.raises(DamagedError, match=words):
+        export_gfv(written(header, kept))
+
+
 # ---- names of networks
 
 NAME = NetworkName(
