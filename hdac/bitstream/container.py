@@ -300,7 +300,7 @@ def check_size(header: Header, max_pixels: int) -> None:
 # ---- packets
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Packet:
     """One packet. `gop_start`: bit 0 of its flags; `sequence` counts packets, modulo 2^16; `time`
     of its first frame in ticks (live streams)."""
@@ -340,10 +340,10 @@ class Packet:
         return cls._of(kind, cursor, sequence, time)
 
     @classmethod
-    def read_framed(cls, cursor: Cursor) -> Packet:
+    def read_framed(cls, cursor: Cursor, sequence: int = 0) -> Packet:
         """One packet of a file's group, from the front of `cursor`."""
         kind = cursor.byte("packet type")
-        return cls._of(kind, Cursor(cursor.chunk("packet", MAX_PAYLOAD)))
+        return cls._of(kind, Cursor(cursor.chunk("packet", MAX_PAYLOAD)), sequence & 0xFFFF)
 
     @classmethod
     def _of(cls, kind: int, cursor: Cursor, sequence: int = 0, time: int = 0) -> Packet:

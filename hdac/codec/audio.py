@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import chain
 from math import floor
 
 from hdac.bitstream.container import Header, Mode, Packet, PacketType
@@ -118,18 +119,17 @@ class Audio:
 
     def __iter__(self) -> Iterator[OpusPacket]:
         self.damage = []
-        stream = StreamReader(self._strict)
-        packets = stream.feed(self._data)
-        stream.close()
-        assert stream.header is not None
-        reader = AudioReader(stream.header)
-        for packet in packets:
+        stream, reader = StreamReader(self._strict), None
+        for packet in chain.from_iterable(stream.groups(self._data)):
+            assert stream.header is not None
+            reader = reader or AudioReader(stream.header)
             try:
                 yield from reader.push(packet)
             except StreamError as error:
                 if self._strict:
                     raise
                 self.damage.append(f"audio: {error}")
+        stream.close()
 
 
 class AudioReader:

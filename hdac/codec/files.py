@@ -163,13 +163,16 @@ def decode(
     is missing. strict: damage raises `StreamError`, that which checksums find before the first
     frame. between, rotate: of `Decoder`.
     """
-    reader = StreamReader(strict)
-    packets = reader.feed(data)
-    reader.close()
+    if strict:
+        _verify(data)
+    reader, damage, given = StreamReader(strict), list[str](), 0
+    groups = reader.groups(data)
+    next(groups, None)  # its header
+    if reader.header is None:
+        reader.close()
     assert reader.header is not None
-    damage, given = reader.damage, 0
     with Decoder(reader.header, level, device, max_pixels, between, rotate) as decoder:
-        for packet in [*packets, None]:
+        for packet in chain(chain.from_iterable(groups), [None]):
             try:
                 frames = decoder.flush() if packet is None else decoder.push(packet)
             except StreamError as error:
@@ -179,6 +182,8 @@ def decode(
                 continue
             given += len(frames)
             yield from frames
+    reader.close()
+    damage = [*reader.damage, *damage]
     if damage and not given:
         raise StreamError(damage[0])
     if damage:
@@ -186,6 +191,14 @@ def decode(
             f"{given} frames were decoded; some are missing: {'; '.join(damage[:5])}"
             + (f" (and {len(damage) - 5} places more)" if len(damage) > 5 else "")
         )
+
+
+def _verify(data: bytes) -> None:
+    """Raises `StreamError` for what checksums find."""
+    reader = StreamReader()
+    for _ in reader.groups(data):
+        pass
+    reader.close()
 
 
 def base_units(data: bytes, max_pixels: int = MAX_PIXELS) -> Iterator[bytes]:
