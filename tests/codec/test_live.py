@@ -203,6 +203,26 @@ def test_audio_passes_by(sent: tuple[Decoder, list[Packet]]) -> None:
     assert [f.number for f in received(sent, packets, "base")] == list(range(5))
 
 
+@pytest.mark.parametrize("later", [0, 1, 5])
+def test_reserved_packets_are_skipped(sent: tuple[Decoder, list[Packet]], later: int) -> None:
+    """They take a sequence number, and are of the frame before, the next one or none."""
+    *packets, last = sent[1][:4]
+    reserved = Packet(PacketType.RESERVED, b"\1?", sequence=3, time=packets[-1].time + later)
+    last = replace(last, sequence=4)
+    with Decoder(sent[0].header, "base") as decoder:
+        frames = [f for packet in (*packets, reserved, last) for f in decoder.push(packet)]
+    assert [(f.number, f.level) for f in frames] == [(n, "base") for n in range(4)]
+
+
+def test_a_gap_before_a_reserved_packet_is_a_loss(sent: tuple[Decoder, list[Packet]]) -> None:
+    reserved = Packet(PacketType.RESERVED, b"", sequence=2)
+    packets = [sent[1][0], reserved, *sent[1][3:5]]
+    with Decoder(sent[0].header, "base") as decoder:
+        frames = [f for packet in packets for f in decoder.push(packet)]
+    assert [(f.number, f.level) for f in frames[:2]] == [(0, "base"), (1, "concealed")]
+    assert {f.level for f in frames[1:]} == {"concealed"}
+
+
 def starts(config: EncoderConfig, frames: int, asked: set[int]) -> list[int]:
     """Frames that start a GOP where a refresh is requested before frames `asked`."""
     with Encoder(64, 48, 25, config) as encoder:
