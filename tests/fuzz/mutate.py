@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
 from itertools import accumulate
+from typing import Any
 
 from hdac.bitstream.container import (
     BaseCodec,
@@ -35,6 +36,8 @@ _KINDS = (
     "ones", "random", "frames", "start", "split", "sequence", "time",
 )  # fmt: skip
 _HUGE = (b"\xff\xff\xff\xff\x0f", b"\xff\xff\xff\xff\x7f", b"\x80\x80\x80\x80\x80", b"\xff" * 6)
+#: With reserved ones as numbers (`PacketType` does not tell them apart).
+_TYPES: Any = [*list(PacketType)[:6], 8, 13]
 _PICTURES = (PacketType.REFERENCE, PacketType.BASE, PacketType.FRAME)
 
 
@@ -108,7 +111,7 @@ def _altered_packet(packet: Packet, kind: str, rng: random.Random) -> Packet:
     payload = bytearray(packet.payload)
     at = rng.randrange(len(payload) + 1)
     if kind == "type":
-        packet = replace(packet, type=rng.choice(list(PacketType)[:7]))
+        packet = replace(packet, type=rng.choice(_TYPES))
     elif kind == "sequence":
         packet = replace(packet, sequence=rng.randrange(1 << 16))
     elif kind == "time":
