@@ -20,6 +20,7 @@ from hdac.bitstream.container import (
     read_header,
 )
 from hdac.bitstream.cursor import Cursor, chunk
+from hdac.damage import Damage
 from hdac.errors import DamagedError, StreamError, TruncatedError
 
 MAX_GROUP = 1 << 27
@@ -116,7 +117,7 @@ class StreamReader:
 
     def __init__(self, strict: bool = True) -> None:
         self.header: Header | None = None
-        self.damage: list[str] = []
+        self.damage = Damage()
         self.ended = False
         self._strict = strict
         self._data = b""

@@ -78,7 +78,7 @@ def run(options: argparse.Namespace) -> None:
     if sound and not timed:
         notes.append("the sound is left out (hdac decode keeps it)")
         sound = []
-    notes += audio.damage if timed else []
+    notes += audio.damage.lines() if timed else []
     times = [index / header.fps for index in range(len(units) + 1)]
     if header.clock and not mp4:
         notes.append(f"{options.output.suffix} has no frame times (.mp4 keeps them)")

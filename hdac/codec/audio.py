@@ -19,6 +19,7 @@ from hdac.bitstream.container import Header, Mode, Packet, PacketType
 from hdac.bitstream.cursor import Cursor, chunk, varint
 from hdac.bitstream.stream import StreamReader
 from hdac.codec.syntax import TimesReader
+from hdac.damage import Damage
 from hdac.errors import DamagedError, StreamError, UsageError
 from hdac.video.opus import CLOCK, MAX_BYTES, OpusPacket, opus_ticks
 
@@ -115,10 +116,10 @@ class Audio:
 
     def __init__(self, data: bytes, strict: bool = False) -> None:
         self._data, self._strict = data, strict
-        self.damage = list[str]()
+        self.damage = Damage()
 
     def __iter__(self) -> Iterator[OpusPacket]:
-        self.damage = []
+        self.damage = Damage()
         stream, reader = StreamReader(self._strict), None
         for packet in chain.from_iterable(stream.groups(self._data)):
             assert stream.header is not None

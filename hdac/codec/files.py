@@ -27,7 +27,8 @@ from hdac.codec.fitting import fit
 from hdac.codec.modes import Shown
 from hdac.codec.spool import Spool
 from hdac.codec.syntax import BaseReader, EnhancementReader
-from hdac.errors import IncompleteError, StreamError
+from hdac.damage import Damage, incomplete
+from hdac.errors import StreamError
 from hdac.layers.mixed import PlainHevc
 from hdac.motion.protocol import Turn
 from hdac.video.info import VideoInfo
@@ -165,7 +166,7 @@ def decode(
     """
     if strict:
         _verify(data)
-    reader, damage, given = StreamReader(strict), list[str](), 0
+    reader, found, given = StreamReader(strict), Damage(), 0
     groups = reader.groups(data)
     next(groups, None)  # its header
     if reader.header is None:
@@ -178,19 +179,16 @@ def decode(
             except StreamError as error:
                 if strict:
                     raise
-                damage.append(str(error))
+                found.append(str(error))
                 continue
             given += len(frames)
             yield from frames
     reader.close()
-    damage = [*reader.damage, *damage]
+    damage = reader.damage.joined(found)
     if damage and not given:
         raise StreamError(damage[0])
     if damage:
-        raise IncompleteError(
-            f"{given} frames were decoded; some are missing: {'; '.join(damage[:5])}"
-            + (f" (and {len(damage) - 5} places more)" if len(damage) > 5 else "")
-        )
+        raise incomplete(given, damage)
 
 
 def _verify(data: bytes) -> None:

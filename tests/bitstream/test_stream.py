@@ -309,6 +309,12 @@ def test_broken_framing_loses_the_rest() -> None:
         assert not reader.ended
 
 
+def test_many_damaged_groups_are_said_in_few_words() -> None:
+    group = bytes([PacketType.CHECK, 4]) + b"bad!"
+    reader, _ = read(pack_header(BASE) + group * 500, strict=False)
+    assert (len(reader.damage), reader.damage.more) == (100, 400)
+
+
 def test_a_missing_byte_is_said() -> None:
     data = written(FILE, of_gops(4))
     for at in range(len(pack_header(FILE)), len(data)):
