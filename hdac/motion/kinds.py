@@ -65,8 +65,8 @@ def motion_for(network: ModelFile, number: int | None) -> MotionHeader:
         return Regions(REGION_LEVELS)
     if network.parameters == "pose":
         return Pose(count)
-    if network.parameters == "face":
-        return Face(count, int(network.config["coefficients"]))
+    if (coefficients := network.coefficients) is not None:
+        return Face(count, coefficients)
     return Keypoints(count, KEYPOINT_LEVELS)
 
 
@@ -79,7 +79,7 @@ def network_misfit(motion: MotionHeader, network: ModelFile, mode: Mode) -> str 
     if (
         isinstance(motion, fits)
         and network.takes(motion.number)
-        and coefficients == network.config.get("coefficients")
+        and coefficients == network.coefficients
     ):
         return None
     return f"{motion}, which {network.name} does not take"
