@@ -9,7 +9,7 @@ from hdac.training.pools import processes
 
 def test_what_waits_is_dropped_where_an_exception_ends_it(tmp_path: Path) -> None:
     wanted = [tmp_path / str(number) for number in range(3000)]
-    with pytest.raises(KeyboardInterrupt), processes(1) as pool:
+    with pytest.raises(KeyboardInterrupt), processes(1) as pool:  # noqa: PT012
         done = pool.map(Path.touch, wanted)
         assert next(done) is None
         raise KeyboardInterrupt
