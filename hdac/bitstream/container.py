@@ -51,6 +51,8 @@ MIN_SIDE, MAX_SIDE = 16, 4096
 #: Larger pictures are refused by decoders that were not told otherwise: a few bytes ask for them.
 MAX_PIXELS = 1920 * 1088
 MAX_HEADER = 512
+#: Bytes of a model's name.
+MAX_NAME = 64
 MAX_PAYLOAD = 1 << 26
 MAX_FRAMES = 256  # of a packet
 #: Pixels of all pictures of a packet together.
@@ -232,7 +234,7 @@ def _parse_header(body: memoryview) -> Header:
     cascade = struct.unpack(f">{count}b", c.take(count, "cascade")) or USUAL_CASCADES[tune]
     name, digest, motion = b"", "00000000", None
     if mode is not Mode.BASE:
-        name, digest = bytes(c.chunk("model name", 64)), bytes(c.take(4, "model hash")).hex()
+        name, digest = bytes(c.chunk("model name", MAX_NAME)), bytes(c.take(4, "model hash")).hex()
         motion = read_motion(c)
         if not name.isascii():
             raise DamagedError(f"model name {name!r} is not ASCII: the stream is damaged")
@@ -278,6 +280,12 @@ def check_header(header: Header) -> Header:
             f"picture size {width}x{height}; allowed are {MIN_SIDE}x{MIN_SIDE} to "
             f"{MAX_SIDE}x{MAX_SIDE}: scale the source with --size WxH"
         )
+    name = header.model
+    if not name.isascii() or len(name) > MAX_NAME:
+        raise UsageError(
+            f"model name {name!r:.80} of {len(name)} characters; allowed are 0 to {MAX_NAME} of "
+            "ASCII: name the model's file so"
+        )
     if not 0 <= header.clock <= 10**6:
         raise UsageError(f"clock {header.clock}; allowed are 0 to 1000000 ticks per second")
     if fps <= 0 or max(fps.numerator, fps.denominator) > 10**6:
@@ -300,7 +308,7 @@ def check_size(header: Header, max_pixels: int) -> None:
 # ---- packets
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Packet:
     """One packet. `gop_start`: bit 0 of its flags; `sequence` counts packets, modulo 2^16; `time`
     of its first frame in ticks (live streams)."""
@@ -312,18 +320,27 @@ class Packet:
     time: int = 0
 
     def framed(self) -> bytes:
-        """As it stands in a group of a file."""
+        """As it stands in a group of a file. Raises `UsageError` for a reserved type."""
+        self._check()
         return bytes([self.type]) + chunk(self.payload)
 
     def tobytes(self) -> bytes:
         """As it travels alone, with its own check (`wire` of the format), short if that is
-        possible."""
+        possible. Raises `UsageError` for a reserved type."""
+        self._check()
         kind, payload = int(self.type), self.payload
         if self.type in (PacketType.BASE, PacketType.FRAME) and not self.gop_start:
             short = shorten(self.type is PacketType.FRAME, payload)
             kind, payload = (SHORT | short[0] << 4, short[1]) if short else (kind, payload)
         data = _WIRE.pack(kind, self.sequence) + varint(self.time) + payload
         return data + _CHECK.pack(zlib.crc32(data) & 0xFFFF)
+
+    def _check(self) -> None:
+        if self.type is PacketType.RESERVED:
+            raise UsageError(
+                "a packet of a reserved type: which of 7 to 13 is not kept; leave it out, or pass "
+                "on the bytes that it came in"
+            )
 
     @classmethod
     def frombytes(cls, data: bytes | memoryview) -> Packet:
@@ -340,10 +357,10 @@ class Packet:
         return cls._of(kind, cursor, sequence, time)
 
     @classmethod
-    def read_framed(cls, cursor: Cursor) -> Packet:
+    def read_framed(cls, cursor: Cursor, sequence: int = 0) -> Packet:
         """One packet of a file's group, from the front of `cursor`."""
         kind = cursor.byte("packet type")
-        return cls._of(kind, Cursor(cursor.chunk("packet", MAX_PAYLOAD)))
+        return cls._of(kind, Cursor(cursor.chunk("packet", MAX_PAYLOAD)), sequence & 0xFFFF)
 
     @classmethod
     def _of(cls, kind: int, cursor: Cursor, sequence: int = 0, time: int = 0) -> Packet:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from dataclasses import replace
+from collections.abc import Iterator
 from types import TracebackType
 from typing import BinaryIO
 
@@ -20,9 +20,12 @@ from hdac.bitstream.container import (
     read_header,
 )
 from hdac.bitstream.cursor import Cursor, chunk
+from hdac.damage import Damage
 from hdac.errors import DamagedError, StreamError, TruncatedError
 
 MAX_GROUP = 1 << 27
+#: Packets of a group, its check left out.
+MAX_GROUP_PACKETS = 1 << 16
 _CRC = struct.Struct(">I")
 _ENDS = (PacketType.CHECK, PacketType.LAST)
 
@@ -36,13 +39,14 @@ class StreamWriter:
     """Writes packets to a binary file object. A context manager: `close` ends the stream.
 
     Packets of a file come in groups, each with its checksum: a group ends where a GOP starts, and
-    after `MAX_FRAMES` frames or many bytes. Those of a live stream have a checksum each.
+    after `MAX_FRAMES` frames, many bytes or many packets. Those of a live stream have a checksum
+    each.
     """
 
     def __init__(self, file: BinaryIO, header: Header) -> None:
         self.header, self._file = header, file
         self.written = file.write(pack_header(header))
-        self._crc = self._pending = self._frames = 0
+        self._crc = self._pending = self._frames = self._packets = 0
         self._before: PacketType | None = None
 
     def __enter__(self) -> StreamWriter:
@@ -58,8 +62,10 @@ class StreamWriter:
         if self.header.live:
             self.written += self._file.write(stored(packet, live=True))
             return
-        full = self._frames >= MAX_FRAMES or self._pending > MAX_GROUP // 2
-        if self._may_open(packet.type) and self._pending and (packet.gop_start or full):
+        many = self._pending > MAX_GROUP // 2 or self._packets > MAX_GROUP_PACKETS // 2
+        full = self._frames >= MAX_FRAMES or many
+        opens = self._may_open(packet.type) and self._pending and (packet.gop_start or full)
+        if opens or self._packets == MAX_GROUP_PACKETS:
             self._end_group(PacketType.CHECK)
         counted = PacketType.ENHANCEMENT if self.header.mode is Mode.ANIMATION else PacketType.BASE
         if packet.type is counted:
@@ -89,13 +95,13 @@ class StreamWriter:
     def _append(self, packet: Packet) -> None:
         data = stored(packet, live=False)
         self._crc = zlib.crc32(data, self._crc)
-        self._pending += len(data)
+        self._pending, self._packets = self._pending + len(data), self._packets + 1
         self.written += self._file.write(data)
 
     def _end_group(self, kind: PacketType) -> None:
         crc = zlib.crc32(bytes([kind]), self._crc)
         self.written += self._file.write(Packet(kind, _CRC.pack(crc)).framed())
-        self._crc = self._pending = self._frames = 0
+        self._crc = self._pending = self._frames = self._packets = 0
 
 
 class StreamReader:
@@ -111,7 +117,7 @@ class StreamReader:
 
     def __init__(self, strict: bool = True) -> None:
         self.header: Header | None = None
-        self.damage: list[str] = []
+        self.damage = Damage()
         self.ended = False
         self._strict = strict
         self._data = b""
@@ -120,18 +126,25 @@ class StreamReader:
         self._lost = False  # the packets' lengths make no sense any more
 
     def feed(self, data: bytes) -> list[Packet]:
+        return [packet for group in self.groups(data) for packet in group]
+
+    def groups(self, data: bytes) -> Iterator[list[Packet]]:
+        """The same group by group (of a live stream: packet by packet), to be taken to the end: few
+        bytes may be many packets."""
         self._data += data
-        cursor, packets, start = Cursor(self._data), list[Packet](), 0
+        cursor = Cursor(self._data)
         while not (self.ended or self._lost):
             start = cursor.at
             try:
-                packets += self._next(cursor)
+                packets = self._next(cursor)
             except TruncatedError:
                 cursor.at = start  # more bytes may come
                 break
             except DamagedError as error:
                 self._lost = True
                 self._report(error)
+            else:
+                yield packets
         if self.ended and cursor.left and not self._lost:
             self._lost = True
             self._report(
@@ -139,7 +152,6 @@ class StreamReader:
             )
         self._position += cursor.at
         self._data = b"" if self._lost else self._data[cursor.at :]
-        return packets
 
     def close(self) -> None:
         """No more bytes come. Raises `TruncatedError` where the stream does not end here."""
@@ -185,7 +197,11 @@ class StreamReader:
         start, packets = cursor.at, list[Packet]()
         while not packets or packets[-1].type not in _ENDS:
             end = cursor.at
-            packets.append(Packet.read_framed(cursor))
+            packets.append(Packet.read_framed(cursor, self._sequence + len(packets)))
+            if len(packets) > MAX_GROUP_PACKETS + 1:
+                raise DamagedError(
+                    f"a group of more than {MAX_GROUP_PACKETS} packets: the stream is damaged"
+                )
             if cursor.at - start > MAX_GROUP:
                 raise DamagedError(
                     f"a group is longer than {MAX_GROUP} bytes: the stream is damaged"
@@ -200,20 +216,20 @@ class StreamReader:
             )
             return []
         self.ended = check.type is PacketType.LAST
-        numbered = [
-            replace(packet, sequence=self._sequence + i & 0xFFFF)
-            for i, packet in enumerate(packets)
-        ]
         self._sequence += len(packets)
-        return numbered
+        return packets
 
 
 def read_stream(data: bytes) -> tuple[Header, list[Packet]]:
     """Header and packets of a whole stream in memory, all of them verified; those of type FRAME are
-    taken apart. Raises `StreamError`,
-    `TruncatedError`, `DamagedError`."""
+    taken apart, reserved ones left out. Raises `StreamError`, `TruncatedError`, `DamagedError`."""
     reader = StreamReader()
-    packets = reader.feed(data)
+    packets = list[Packet]()
+    for group in reader.groups(data):
+        assert reader.header is not None
+        for packet in group:
+            if packet.type is not PacketType.RESERVED:
+                packets += packet.parts(reader.header.mode)
     reader.close()
     assert reader.header is not None
-    return reader.header, [part for p in packets for part in p.parts(reader.header.mode)]
+    return reader.header, packets

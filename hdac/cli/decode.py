@@ -141,7 +141,7 @@ def run(options: argparse.Namespace) -> int:
             missing.append(str(error))
         if not levels:
             raise DamagedError("0 frames in the stream")
-    missing += audio.damage if audio else []
+    missing += audio.damage.lines() if audio else []
     notes = [*opened.notes, *missing, *writer.notes]
     say_notes(options.input, missing)
     say_notes(options.output, writer.notes)

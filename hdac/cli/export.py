@@ -26,7 +26,7 @@ from hdac.cli.common import (
     result,
     say_notes,
 )
-from hdac.errors import UsageError
+from hdac.errors import DamagedError, UsageError
 
 if TYPE_CHECKING:
     from hdac.video.opus import OpusPacket
@@ -49,6 +49,8 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
+    import av
+
     from hdac.atomic import write_atomically
     from hdac.bitstream.container import BaseCodec, Mode, read_header
     from hdac.bitstream.cursor import Cursor
@@ -67,6 +69,8 @@ def run(options: argparse.Namespace) -> None:
         raise UsageError(f"-: give a file name, .{codec} or .mp4")
     check_output(options.output, options.force, (f".{codec}", ".mp4"), (options.input,))
     units, notes = list(base_units(data, pixels)), list[str]()
+    if not units:
+        raise DamagedError("the stream has no pictures: it is damaged, or empty")
     mp4 = options.output.suffix.lower() == ".mp4"
     timed = mp4 and header.mode is not Mode.ANIMATION  # which has pictures for few frames
     audio = Audio(data)
@@ -74,18 +78,26 @@ def run(options: argparse.Namespace) -> None:
     if sound and not timed:
         notes.append("the sound is left out (hdac decode keeps it)")
         sound = []
-    notes += audio.damage if timed else []
+    notes += audio.damage.lines() if timed else []
     times = [index / header.fps for index in range(len(units) + 1)]
     if header.clock and not mp4:
         notes.append(f"{options.output.suffix} has no frame times (.mp4 keeps them)")
     elif timed and (header.clock or header.live):
         frames = decode(data, "base", max_pixels=pixels)
         shown = [frame.time for frame in frames if frame.level != "concealed"]
+        if not shown:
+            raise DamagedError("none of the stream's pictures is shown: it is damaged")
         times = [*shown, max(shown[-1] + 1 / header.fps, len(shown) / header.fps)]
     if mp4:
         if codec != "hevc":
             raise UsageError(f"{options.output}: VVC in MP4 is not written; export to .vvc")
-        out = to_mp4(units, times, sound)
+        try:
+            out = to_mp4(units, times, sound)
+        except (av.error.FFmpegError, OverflowError) as error:
+            raise DamagedError(
+                f"its base layer and times do not go into MP4 ({error}): it is damaged, or export "
+                "to .hevc"
+            ) from error
     else:
         out = b"".join(units)
     write_atomically(options.output, out)
@@ -119,7 +131,8 @@ def to_mp4(
     units: list[bytes], times: Sequence[Fraction], audio: Sequence[OpusPacket] = ()
 ) -> bytes:
     """HEVC access units -> MP4 bytes; times: seconds at which each picture and the end is shown;
-    audio: the sound, in the order of time."""
+    audio: the sound, in the order of time. Of times that do not grow a picture's is the next tick
+    after the one before, as in hostile streams."""
     import av
 
     from hdac.video.remux import OpusTrack
@@ -130,16 +143,18 @@ def to_mp4(
         av.open(out, "w", format="mp4") as container,
     ):
         stream = container.add_stream_from_template(source.streams.video[0])
-        tick = min(b - a for a, b in pairwise(times))
-        tick = tick if all(t % tick == 0 for t in times) else Fraction(1, 1000)
+        tick = min(b - a for a, b in pairwise(times) if b > a)
+        fits = max(tick.as_integer_ratio()) < 1 << 31 and all(t % tick == 0 for t in times)
+        tick = tick if fits else Fraction(1, 1000)
         stream.time_base = tick
         track = OpusTrack(container, audio[0], iter(audio[1:]), tick) if audio else None
         shift = track.shift if track else 0
-        packets = (p for p in source.demux(video=0) if p.size)
+        packets, least = (p for p in source.demux(video=0) if p.size), 0
         for packet, (start, end) in zip(packets, pairwise(times), strict=False):
             packet.stream, packet.time_base = stream, tick
-            packet.pts = packet.dts = round(start / tick) + shift
-            packet.duration = round((end - start) / tick)
+            packet.pts = packet.dts = max(least, round(start / tick) + shift)
+            packet.duration = max(1, round((end - start) / tick))
+            least = packet.pts + 1
             if track:
                 track.write(packet.pts)
             container.mux(packet)

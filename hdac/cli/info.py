@@ -72,7 +72,7 @@ def _gfv(options: argparse.Namespace, data: bytes, pixels: int) -> None:
     from hdac.codec.gfv.summary import network_to_json, to_json
 
     stream = GfvStream(data, pixels)
-    say_notes(options.input, stream.damage)
+    say_notes(options.input, stream.damage.lines())
     if options.messages:
         for located in stream.messages():
             print(json.dumps(to_json(located)))

@@ -12,12 +12,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import chain
 from math import floor
 
 from hdac.bitstream.container import Header, Mode, Packet, PacketType
 from hdac.bitstream.cursor import Cursor, chunk, varint
 from hdac.bitstream.stream import StreamReader
 from hdac.codec.syntax import TimesReader
+from hdac.damage import Damage
 from hdac.errors import DamagedError, StreamError, UsageError
 from hdac.video.opus import CLOCK, MAX_BYTES, OpusPacket, opus_ticks
 
@@ -114,22 +116,21 @@ class Audio:
 
     def __init__(self, data: bytes, strict: bool = False) -> None:
         self._data, self._strict = data, strict
-        self.damage = list[str]()
+        self.damage = Damage()
 
     def __iter__(self) -> Iterator[OpusPacket]:
-        self.damage = []
-        stream = StreamReader(self._strict)
-        packets = stream.feed(self._data)
-        stream.close()
-        assert stream.header is not None
-        reader = AudioReader(stream.header)
-        for packet in packets:
+        self.damage = Damage()
+        stream, reader = StreamReader(self._strict), None
+        for packet in chain.from_iterable(stream.groups(self._data)):
+            assert stream.header is not None
+            reader = reader or AudioReader(stream.header)
             try:
                 yield from reader.push(packet)
             except StreamError as error:
                 if self._strict:
                     raise
                 self.damage.append(f"audio: {error}")
+        stream.close()
 
 
 class AudioReader:

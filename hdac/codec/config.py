@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Literal
 
 from hdac.bitstream.container import MAX_EVERY
@@ -26,6 +27,13 @@ def _check(name: str, value: object, allowed: tuple[object, ...]) -> None:
     if value not in allowed:
         known = ", ".join(str(each) for each in allowed if each is not None)
         raise UsageError(f"{name} {value}; choose one of {known}")
+
+
+def _whole(name: str, value: object) -> int:
+    """A whole number of any type, as `int`. Raises `UsageError`."""
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise UsageError(f"{name} {value!r:.80}; a whole number is needed")
+    return int(value)
 
 
 def check_kbps(kbps: float) -> None:
@@ -104,6 +112,7 @@ class EncoderConfig:
     ffmpeg: str | None = None
 
     def __post_init__(self) -> None:
+        self._make_whole()
         _check("--mode", self.mode, MODES)
         _check("--tune", self.tune, TUNES)
         _check("--base-codec", self.base_codec, (None, *BASE_CODECS))
@@ -126,7 +135,7 @@ class EncoderConfig:
             raise UsageError(
                 f"cascade {self.cascade}; allowed are 1 to 64 offsets of -{QP_MAX} to {QP_MAX}"
             )
-        if not (isinstance(self.every, int) and 1 <= self.every <= MAX_EVERY):
+        if not 1 <= self.every <= MAX_EVERY:
             raise UsageError(f"--every {self.every}; allowed are 1 (all frames) to {MAX_EVERY}")
         if self.every > 1 and (self.mode != "animation" or self.live):
             wrong = "--live" if self.live else f"--mode {self.mode}"
@@ -143,6 +152,20 @@ class EncoderConfig:
         if self.base_encoder == "kvazaar" and (lacking := kvazaar_lacks(self)):
             raise UsageError(f"--base-encoder kvazaar with {lacking}: use --base-encoder x265")
         self._check_rate()
+
+    def _make_whole(self) -> None:
+        """Raises `UsageError` for what should be a whole number and is none."""
+        whole: dict[str, object] = {"every": self.every}
+        if not isinstance(self.refresh, str):
+            whole["refresh"] = self.refresh
+        for name in ("qp_base", "qp_intra", "base_scale", "keypoints"):
+            if getattr(self, name) is not None:
+                whole[name] = getattr(self, name)
+        for name, value in whole.items():  # (the object is frozen)
+            object.__setattr__(self, name, _whole(f"--{name.replace('_', '-')}", value))
+        if self.cascade is not None:
+            cascade = tuple(_whole("cascade offset", offset) for offset in self.cascade)
+            object.__setattr__(self, "cascade", cascade)
 
     def _check_rate(self) -> None:
         if self.kbps is None:

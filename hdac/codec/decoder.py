@@ -166,7 +166,8 @@ class Decoder(Closing):
         missing = 0 if self._expected is None else packet.sequence - self._expected & 0xFFFF
         if missing >= 1 << 15:
             return []  # it comes late, or again
-        if self.header.live and self._shown is not None and packet.time <= self._ticks:
+        reserved, live = packet.type is PacketType.RESERVED, self.header.live
+        if live and not reserved and self._shown is not None and packet.time <= self._ticks:
             raise DamagedError(
                 f"a frame of time {packet.time} after one of time {self._ticks}; times of a live "
                 "stream grow: it is of another stream, or damaged"
@@ -178,8 +179,11 @@ class Decoder(Closing):
             first = packet.type in (PacketType.BASE, PacketType.REFERENCE, PacketType.TIMES)
             if not (missing == 1 and first and self._awaited):  # else enhancement alone is lost
                 self.lose()
-        if self.header.live:
+        if live:
             self._unshown += missing
+        if reserved:  # whatever it is, it is no frame's
+            return frames
+        if live:
             frames += self._fill(packet.time)
         picture = packet.type in (PacketType.BASE, PacketType.REFERENCE)
         self._awaited = picture and self.header.mode is not Mode.BASE
@@ -189,7 +193,7 @@ class Decoder(Closing):
             self.lose()
             self._unshown += 1
             raise
-        if self.header.live and not decoded and packet.type is not PacketType.RESERVED:
+        if live and not decoded:
             decoded = self._conceal(packet.time)
         return frames + decoded
 
@@ -269,7 +273,8 @@ class Decoder(Closing):
         self._enhancement_reader.lose()
         frames = self._show_pending()
         if self.header.mode is Mode.ANIMATION:
-            frames += self._finish(self._view.conceal(packet.frames), packet.time)
+            lost = min(packet.frames, self.header.packet_frames)  # bounds their memory
+            frames += self._finish(self._view.conceal(lost), packet.time)
         return frames
 
     # ---- frames

@@ -27,7 +27,8 @@ from hdac.codec.fitting import fit
 from hdac.codec.modes import Shown
 from hdac.codec.spool import Spool
 from hdac.codec.syntax import BaseReader, EnhancementReader
-from hdac.errors import IncompleteError, StreamError
+from hdac.damage import Damage, incomplete
+from hdac.errors import StreamError
 from hdac.layers.mixed import PlainHevc
 from hdac.motion.protocol import Turn
 from hdac.video.info import CLOCK as CLOCK
@@ -162,29 +163,39 @@ def decode(
     is missing. strict: damage raises `StreamError`, that which checksums find before the first
     frame. between, rotate: of `Decoder`.
     """
-    reader = StreamReader(strict)
-    packets = reader.feed(data)
-    reader.close()
+    if strict:
+        _verify(data)
+    reader, found, given = StreamReader(strict), Damage(), 0
+    groups = reader.groups(data)
+    next(groups, None)  # its header
+    if reader.header is None:
+        reader.close()
     assert reader.header is not None
-    damage, given = reader.damage, 0
     with Decoder(reader.header, level, device, max_pixels, between, rotate) as decoder:
-        for packet in [*packets, None]:
+        for packet in chain(chain.from_iterable(groups), [None]):
             try:
                 frames = decoder.flush() if packet is None else decoder.push(packet)
             except StreamError as error:
                 if strict:
                     raise
-                damage.append(str(error))
+                found.append(str(error))
                 continue
             given += len(frames)
             yield from frames
+    reader.close()
+    damage = reader.damage.joined(found)
     if damage and not given:
         raise StreamError(damage[0])
     if damage:
-        raise IncompleteError(
-            f"{given} frames were decoded; some are missing: {'; '.join(damage[:5])}"
-            + (f" (and {len(damage) - 5} places more)" if len(damage) > 5 else "")
-        )
+        raise incomplete(given, damage)
+
+
+def _verify(data: bytes) -> None:
+    """Raises `StreamError` for what checksums find."""
+    reader = StreamReader()
+    for _ in reader.groups(data):
+        pass
+    reader.close()
 
 
 def base_units(data: bytes, max_pixels: int = MAX_PIXELS) -> Iterator[bytes]:

@@ -7,8 +7,6 @@ import weakref
 from collections.abc import Iterable, Sequence
 from typing import overload
 
-import numpy as np
-
 from hdac.errors import UsageError
 from hdac.video.picture import Picture
 
@@ -36,8 +34,7 @@ class Spool(Sequence[Picture]):
                 raise UsageError(
                     f"picture {self._count} is {size[0]}x{size[1]}; the first is {width}x{height}"
                 )
-            for plane in picture:
-                self._file.write(plane.tobytes())
+            self._file.write(picture.tobytes())
             self._count += 1
 
     def __len__(self) -> int:
@@ -53,9 +50,6 @@ class Spool(Sequence[Picture]):
         if not 0 <= index < self._count:
             raise IndexError(index)
         width, height = self._size
-        luma = width * height
-        self._file.seek(index * (luma + luma // 2))
-        data = np.frombuffer(self._file.read(luma + luma // 2), np.uint8)
-        y, u, v = np.split(data, (luma, luma + luma // 4))
-        half = height // 2, width // 2
-        return Picture(y.reshape(height, width), u.reshape(half), v.reshape(half))
+        size = width * height * 3 // 2
+        self._file.seek(index * size)
+        return Picture.frombytes(self._file.read(size), width, height)

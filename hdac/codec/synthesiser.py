@@ -32,7 +32,7 @@ def network_of(header: Header) -> ModelFile:
     """The network that a stream names. Raises `UsageError`, `DamagedError`."""
     network = find_model(header.model, header.model_hash, header.number_format)
     assert header.motion is not None
-    if reason := network_misfit(header.motion, network):
+    if reason := network_misfit(header.motion, network, header.mode):
         raise DamagedError(f"the header says {reason}: it is damaged")
     return network
 

@@ -15,6 +15,7 @@ from hdac.video.fidelity import luma_mse, plane_mse, psnr
 from hdac.video.picture import Picture
 
 Refresh = Literal["auto", "never", "drift"] | int
+_WORDS = ("auto", "never", "drift")
 
 #: Frames between two refreshes, at least.
 _MINIMUM = 24
@@ -41,7 +42,8 @@ _MARGIN = 3.0  # how many times its price a refresh must promise
 
 def check_refresh(refresh: Refresh) -> None:
     """Raises `UsageError`."""
-    if isinstance(refresh, int) and not 1 <= refresh <= GOP_MAX:
+    known = 1 <= refresh <= GOP_MAX if isinstance(refresh, int) else refresh in _WORDS
+    if not known or isinstance(refresh, bool):
         raise UsageError(
             f"--refresh {refresh}; allowed are auto, never, drift or a period of 1 to {GOP_MAX} "
             "frames"

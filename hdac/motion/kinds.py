@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hdac.bitstream.container import Mode
 from hdac.bitstream.motions import Face, Feature, Keypoints, Landmarks, MotionHeader, Pose, Regions
 from hdac.errors import UsageError
 from hdac.motion.face import FaceMotion
@@ -64,19 +65,21 @@ def motion_for(network: ModelFile, number: int | None) -> MotionHeader:
         return Regions(REGION_LEVELS)
     if network.parameters == "pose":
         return Pose(count)
-    if network.parameters == "face":
-        return Face(count, int(network.config["coefficients"]))
+    if (coefficients := network.coefficients) is not None:
+        return Face(count, coefficients)
     return Keypoints(count, KEYPOINT_LEVELS)
 
 
-def network_misfit(motion: MotionHeader, network: ModelFile) -> str | None:
-    """Why a network cannot serve a motion model; None if it can."""
+def network_misfit(motion: MotionHeader, network: ModelFile, mode: Mode) -> str | None:
+    """Why a network cannot serve a motion model in a mode; None if it can."""
+    if network.system and mode is not Mode.ANIMATION:
+        return f"mode {mode.name.lower()} and {network.name}, which takes no base pictures"
     fits = _RECORDS.get(network.parameters, Keypoints)
     coefficients = getattr(motion, "coefficients", None)
     if (
         isinstance(motion, fits)
         and network.takes(motion.number)
-        and coefficients == network.config.get("coefficients")
+        and coefficients == network.coefficients
     ):
         return None
     return f"{motion}, which {network.name} does not take"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from hdac.bitstream.motions import MAX_COEFFICIENTS, MAX_KEYPOINTS
 from hdac.errors import UsageError
 from hdac.motion.face import POSE, steps
 from hdac.motion.facemesh import SETS
@@ -47,6 +48,11 @@ class FaceConfig:
         numbers = (self.number, self.coefficients, *self.widths, *self.blocks)
         if not are_counts(numbers, _LARGEST):
             raise UsageError(f"{self}: numbers from 1 to {_LARGEST} are needed")
+        if self.number > MAX_KEYPOINTS or self.coefficients > MAX_COEFFICIENTS:
+            raise UsageError(
+                f"{self}: streams have 1 to {MAX_KEYPOINTS} keypoints (number) and 1 to "
+                f"{MAX_COEFFICIENTS} coefficients"
+            )
 
 
 class ShapeModel(nn.Module):

@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hdac.bitstream.motions import MAX_KEYPOINTS
 from hdac.errors import UsageError
 from hdac.motion.facemesh import SETS
 from hdac.motion.keypoints import STEP
@@ -61,6 +62,8 @@ class MotionSpadeConfig:
             raise UsageError(f"{self}: landmarks {', '.join(map(str, SETS))} are there")
         if self.system == PLAIN and self.refined:
             raise UsageError(f"{self}: {self.system} is not refined")
+        if self.system in (SYSTEMS[1], PLAIN) and self.number > MAX_KEYPOINTS:
+            raise UsageError(f"{self}: streams have 1 to {MAX_KEYPOINTS} keypoints (number)")
 
 
 class Landmarks(nn.Module):

@@ -19,6 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hdac.bitstream.motions import MAX_KEYPOINTS
 from hdac.errors import UsageError
 from hdac.motion.facemesh import EYES, LEFT_BROW, NOSE, OVAL, RIGHT_BROW
 from hdac.motion.pose import POSE, STEPS, steps
@@ -61,6 +62,8 @@ class PoseConfig:
         numbers = (self.number, *self.widths, *self.blocks)
         if self.system != SYSTEM or not are_counts(numbers, _LARGEST):
             raise UsageError(f"{self}: system {SYSTEM}, numbers from 1 to {_LARGEST} are needed")
+        if self.number > MAX_KEYPOINTS:
+            raise UsageError(f"{self}: streams have 1 to {MAX_KEYPOINTS} keypoints (number)")
         if self.widths[2] % SLICES:
             raise UsageError(f"{self}: channels at 1/8 are those of {SLICES} slices")
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from hdac.bitstream.container import NumberFormat
-from hdac.bitstream.motions import LANDMARKS, MAX_CHANNELS, OUTLINE_POINTS
+from hdac.bitstream.motions import LANDMARKS, MAX_CHANNELS, MAX_COEFFICIENTS, OUTLINE_POINTS
 from hdac.errors import UsageError
 from hdac.runtime import graphs
 from hdac.runtime.enlarging import reach_of
@@ -87,7 +87,7 @@ class ModelFile:
     @property
     def config(self) -> dict[str, Any]:
         """Settings of the network. Raises `UsageError`."""
-        found = self.about["config"]
+        found = self.about.get("config")
         if not isinstance(found, dict):
             raise UsageError(f"{self.path}: not the weights of an hdac network ({found!r:.40})")
         return found
@@ -103,7 +103,7 @@ class ModelFile:
         """The system of the field that it is of; empty: ours, or a published one behind the same
         interface. Raises `UsageError`."""
         found = self.config.get("system", "")
-        if found and found not in SYSTEMS:
+        if found and found not in tuple(SYSTEMS):
             known = ", ".join(SYSTEMS)
             raise UsageError(f"{self.path}: system {found!r:.40}; known here are {known}")
         return str(found)
@@ -128,6 +128,18 @@ class ModelFile:
                 f"{self.path}: not a network that enlarges pictures, with 1 to {_MAX_BLOCKS} blocks"
             )
         return reach_of(blocks)
+
+    @property
+    def coefficients(self) -> int | None:
+        """Coefficients of a face's shape; None: it takes no face. Raises `UsageError`."""
+        if self.parameters != "face":
+            return None
+        count = self.config.get("coefficients")
+        if not isinstance(count, int) or not 1 <= count <= MAX_COEFFICIENTS:
+            raise UsageError(
+                f"{self.path}: coefficients {count!r:.40}; allowed are 1 to {MAX_COEFFICIENTS}"
+            )
+        return count
 
     @property
     def detects(self) -> bool:

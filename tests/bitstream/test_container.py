@@ -292,6 +292,13 @@ def test_clocks_that_cannot_be_written(clock: int) -> None:
         check_header(replace(HEADER, clock=clock))
 
 
+@pytest.mark.parametrize("name", ["a" * 65, "modèle"])
+def test_model_names_that_cannot_be_written(name: str) -> None:
+    assert check_header(replace(HEADER, model="a" * 64)).model == "a" * 64
+    with pytest.raises(UsageError, match=r"model name .*; allowed are 0 to 64"):
+        check_header(replace(HEADER, model=name))
+
+
 def test_check_size() -> None:
     header = replace(HEADER, width=1920, height=1088)
     check_size(header, MAX_PIXELS)
@@ -382,7 +389,11 @@ def test_reserved_types(kind: int) -> None:
     packet.)"""
     if kind != 7:
         assert Packet.frombytes(checked(bytes([kind, 0, 1, 0, 99]))).type is PacketType.RESERVED
-    assert Packet.read_framed(Cursor(bytes([kind, 1, 99]))).type is PacketType.RESERVED
+    read = Packet.read_framed(Cursor(bytes([kind, 1, 99])))
+    assert read.type is PacketType.RESERVED
+    for write in (read.framed, read.tobytes):  # its number is not kept
+        with pytest.raises(UsageError, match="reserved type"):
+            write()
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """Whole streams: packets in, bytes out, and back as far as they verify."""
 
 import io
+import tracemalloc
+import zlib
 from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
@@ -21,6 +23,7 @@ from hdac.bitstream.container import (
     varint,
 )
 from hdac.bitstream.stream import StreamReader, StreamWriter, read_stream
+from hdac.codec.files import decode
 from hdac.errors import DamagedError, StreamError, TruncatedError
 
 FILE = Header(Mode.HYBRID, BaseCodec.HEVC, 64, 48, Fraction(25), "x", motion=Keypoints(10))
@@ -196,6 +199,43 @@ def test_an_endless_group_is_refused(step: int, monkeypatch: pytest.MonkeyPatch)
     assert reader.damage == ["a group is longer than 1000 bytes: the stream is damaged"]
 
 
+def test_a_group_of_too_many_packets_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "MAX_GROUP_PACKETS", 10)
+    start, reserved = pack_header(BASE), b"\x08\0"
+    for count, ends in ((10, True), (11, False), (100, False)):
+        group = reserved * count + b"\x0f"
+        data = start + group + b"\4" + zlib.crc32(group).to_bytes(4, "big")
+        reader, packets = read(data, strict=False)
+        assert (reader.ended, len(packets)) == (ends, count * ends)
+        wanted = [] if ends else ["a group of more than 10 packets: the stream is damaged"]
+        assert reader.damage == wanted
+
+
+def test_sound_without_end_goes_on_in_the_next_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "MAX_GROUP_PACKETS", 10)
+    sound, base = Packet(PacketType.AUDIO, b"\0\1\0"), packet(PacketType.BASE)
+    packets = [base, *[sound] * 25, base, sound, base]
+    data = written(BASE, packets)
+    assert [len(group) for group in groups(data, BASE)] == [10, 10, 6, 3]
+    assert [p.payload for p in read(data)[1]] == [p.payload for p in packets]
+
+
+def test_packets_of_two_bytes_take_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each took 150 times its bytes; a group is held at once, no more."""
+    monkeypatch.setattr(stream, "MAX_GROUP_PACKETS", 1000)
+    group = b"\x08\0" * stream.MAX_GROUP_PACKETS
+    checks = ((kind, zlib.crc32(group + bytes([kind]))) for kind in (*[14] * 15, 15))
+    data = pack_header(BASE) + b"".join(
+        group + bytes([kind, 4]) + crc.to_bytes(4, "big") for kind, crc in checks
+    )
+    tracemalloc.start()
+    assert read_stream(data) == (BASE, [])
+    assert not list(decode(data, "base"))
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 1e6
+
+
 # ---- damage
 
 
@@ -267,6 +307,12 @@ def test_broken_framing_loses_the_rest() -> None:
         assert len(reader.damage) == 1
         assert "longer than 5 bytes" in reader.damage[0]
         assert not reader.ended
+
+
+def test_many_damaged_groups_are_said_in_few_words() -> None:
+    group = bytes([PacketType.CHECK, 4]) + b"bad!"
+    reader, _ = read(pack_header(BASE) + group * 500, strict=False)
+    assert (len(reader.damage), reader.damage.more) == (100, 400)
 
 
 def test_a_missing_byte_is_said() -> None:

@@ -2,16 +2,21 @@
 
 import json
 import os
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
-from hdac.bitstream.container import VERSION
+from hdac.bitstream.container import VERSION, Packet, PacketType
+from hdac.codec.syntax import TimesWriter
 from hdac.video.ffmpeg import run_ffmpeg
 from hdac.video.reader import VideoInfo, VideoReader
 from hdac.video.writer import VideoWriter
 from tests.conftest import Run, synthetic, write_video
+from tests.fuzz.mutate import taken, written
+
+GOLDEN = Path(__file__).parents[1] / "golden"
 
 
 def audio(path: Path) -> Path:
@@ -188,6 +193,40 @@ def test_a_variable_rate_plays_at_its_speed(hdac: Run, tmp_path: Path) -> None:
     assert hdac("encode", info.path, "-o", made, *cut)[0] == 0
     assert hdac("decode", made, "-o", tmp_path / "cut.mkv")[0] == 0
     assert VideoReader(tmp_path / "cut.mkv").info.times == tuple(at[:12])
+
+
+def export(hdac: Run, folder: Path, data: bytes, name: str) -> tuple[int, str, str]:
+    (folder / "crafted.hdac").write_bytes(data)
+    return hdac("export", folder / "crafted.hdac", "-o", folder / name)
+
+
+@pytest.mark.parametrize("name", ["base.mp4", "base.hevc"])
+def test_exports_without_pictures(hdac: Run, tmp_path: Path, name: str) -> None:
+    header, packets = taken((GOLDEN / "base-audio.hdac").read_bytes())
+    for kept in ([], [p for p in packets if p.type is PacketType.AUDIO]):
+        code, _, err = export(hdac, tmp_path, written(header, kept), name)
+        assert (code, "the stream has no pictures" in err) == (2, True)
+        assert not (tmp_path / name).exists()
+
+
+def test_exports_of_which_nothing_is_shown(hdac: Run, tmp_path: Path) -> None:
+    """A live stream's pictures come late, all of them."""
+    header, packets = taken((GOLDEN / "base-live.hdac").read_bytes())
+    first = Packet(PacketType.ENHANCEMENT, b"", sequence=1000)
+    code, _, err = export(hdac, tmp_path, written(header, [first, *packets]), "base.mp4")
+    assert (code, "none of the stream's pictures is shown" in err) == (2, True)
+
+
+@pytest.mark.parametrize("at", [[40, 40, 40], [40, 80, 30], [40, 80, 80]])
+def test_exports_of_times_that_do_not_grow(hdac: Run, tmp_path: Path, at: list[int]) -> None:
+    header, packets = taken((GOLDEN / "base-hevc.hdac").read_bytes())
+    writer, base = TimesWriter(), packets[0]
+    for time in at:
+        writer.add(time)
+    crafted = written(replace(header, clock=1000), [*writer.take(), base])
+    code, _, _ = export(hdac, tmp_path, crafted, "base.mp4")
+    assert code == 0
+    assert len(list(VideoReader(tmp_path / "base.mp4"))) == base.frames == 3
 
 
 def test_live_streams(hdac: Run, clip: Path, tmp_path: Path) -> None:

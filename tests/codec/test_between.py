@@ -282,8 +282,8 @@ def test_frames_between_nothing_are_damaged() -> None:
 
 
 def test_what_cannot_be(head: list[Picture]) -> None:
-    for every in (0, 9, 2.5):
-        with pytest.raises(UsageError, match=f"--every {every}; allowed are 1 .* to 8"):
+    for every, words in ((0, "allowed are 1 .* to 8"), (9, "allowed"), (2.5, "a whole number")):
+        with pytest.raises(UsageError, match=f"--every {every}; {words}"):
             config(every=every)
     with pytest.raises(UsageError, match="--every 2 with --mode hybrid"):
         EncoderConfig(every=2)

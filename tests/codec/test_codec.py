@@ -478,11 +478,30 @@ def test_bitrate_holds_over_refreshes(head: list[Picture]) -> None:
         ({"live": True, "base_codec": "vvc"}, r"--live with --base-codec vvc; only hevc is live"),
         ({"refresh": 0}, r"--refresh 0; allowed"),
         ({"cascade": ()}, r"cascade .*allowed are 1 to 64 offsets"),
+        ({"qp_base": 30.5}, r"--qp-base 30.5; a whole number"),
+        ({"qp_intra": True}, r"--qp-intra True; a whole number"),
+        ({"qp_base": "30"}, r"--qp-base '30'; a whole number"),
+        ({"base_scale": 2.0}, r"--base-scale 2.0; a whole number"),
+        ({"cascade": (1.5,)}, r"cascade offset 1.5; a whole number"),
+        ({"keypoints": 10.0}, r"--keypoints 10.0; a whole number"),
+        ({"every": None}, r"--every None; a whole number"),
+        ({"refresh": "nevr"}, r"--refresh nevr; allowed are auto, never, drift or"),
+        ({"refresh": 24.0}, r"--refresh 24.0; a whole number"),
+        ({"refresh": None}, r"--refresh None; a whole number"),
     ],
 )
 def test_bad_settings(settings: dict[str, object], words: str) -> None:
     with pytest.raises(UsageError, match=words):
         EncoderConfig(**settings)  # type: ignore[arg-type]
+
+
+def test_whole_numbers_of_numpy_are_settings(head: list[Picture]) -> None:
+    given = {"qp_base": 40, "qp_intra": 36, "refresh": 2, "base_scale": 2, "every": 1}
+    numbers = {name: np.int64(value) for name, value in given.items()}
+    config = EncoderConfig("base", **numbers, cascade=tuple(np.array([8, 6, 8, 0])))  # type: ignore[arg-type]
+    assert config == EncoderConfig("base", **given, cascade=(8, 6, 8, 0))  # type: ignore[arg-type]
+    assert {type(getattr(config, name)) for name in given} == {int}
+    assert coded(head[:3], mode="base", **numbers)[0] == coded(head[:3], mode="base", **given)[0]
 
 
 def test_bad_pictures_and_levels(head: list[Picture]) -> None:

@@ -15,11 +15,13 @@ import numpy as np
 import pytest
 
 from hdac.bitstream.container import Packet, PacketType, pack_header
+from hdac.bitstream.motions import Face
 from hdac.bitstream.stream import read_stream
 from hdac.codec.config import EncoderConfig
 from hdac.codec.decoder import Decoder, Frame, Level
 from hdac.codec.files import decode, encode, inspect
 from hdac.errors import DamagedError, IncompleteError, StreamError, UsageError
+from hdac.runtime.models import find_model
 from hdac.video.ffmpeg import has_encoder
 from hdac.video.picture import Picture
 from tests.fuzz.mutate import mutant, rebuilt
@@ -110,10 +112,24 @@ def test_another_model(stream: bytes) -> None:
     assert len(list(decode(other, "base"))) == 12  # the base layer needs no model
 
 
+@pytest.mark.parametrize("level", ["fused", "animation"])
+def test_a_network_that_takes_no_base_pictures(stream: bytes, level: Level) -> None:
+    """In mode hybrid it met an assertion."""
+    network, (header, packets) = find_model("hdac-face"), read_stream(stream)
+    other = replace(
+        header,
+        model=network.name,
+        model_hash=network.digest,
+        motion=Face(5, 16),
+        number_format=network.number_format,
+    )
+    with pytest.raises(DamagedError, match="mode hybrid and hdac-face, which takes no base pict"):
+        Decoder(other, level)
+    assert len(list(decode(rebuilt(other, packets), "base"))) == 12
+
+
 def test_a_stream_opens_no_file(stream: bytes) -> None:
     """The header's model name was once taken for a path, whatever its digest."""
-    from hdac.runtime.models import find_model
-
     header, packets = read_stream(stream)
     path = find_model("hdac-s").path
     for name in (str(path)[-64:], path.name):

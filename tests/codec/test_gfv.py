@@ -13,6 +13,8 @@ from hdac import gfv
 from hdac.bitstream.container import Colour, Keypoints, NumberFormat
 from hdac.bitstream.stream import read_stream
 from hdac.bitstream.vvc.pictures import split_access_units
+from hdac.bitstream.vvc.sei import GFV, Payload, write_sei
+from hdac.cli.main import main
 from hdac.codec.config import EncoderConfig
 from hdac.codec.decoder import Frame
 from hdac.codec.files import base_units, decode, encode
@@ -150,6 +152,21 @@ def test_levels_that_are_no_power_of_two_cannot_be_exported() -> None:
         export_gfv(written(replace(header, motion=Keypoints(10, 60)), packets))
 
 
+@pytest.mark.parametrize(
+    ("kinds", "words"),
+    [
+        ("", "no frame with face parameters"),
+        ("REFERENCE", "no frame with face parameters"),
+        ("ENHANCEMENT", "face parameters without a picture before them"),
+    ],
+)
+def test_crafted_streams_cannot_be_exported(kinds: str, words: str) -> None:
+    header, packets = taken(golden("animation-vvc"))
+    kept = [packet for packet in packets if packet.type.name == kinds]
+    with pytest.raises(DamagedError, match=words):
+        export_gfv(written(header, kept))
+
+
 # ---- names of networks
 
 NAME = NetworkName(
@@ -265,6 +282,22 @@ def test_damaged_messages_are_left_out(exported: bytes) -> None:
     with pytest.raises(DamagedError, match="picture 1"):
         list(stream.decode(strict=True))
     assert len(list(stream.decode("base"))) == 6
+
+
+def test_much_damage_is_said_in_few_words(
+    exported: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A string a message was 75 times its bytes."""
+    (tmp_path / "a.266").write_bytes(exported + b"\0\0\1" + write_sei([Payload(GFV, b"a")] * 5000))
+    stream = GfvStream((tmp_path / "a.266").read_bytes())
+    assert (len(stream.damage), stream.damage.more) == (100, 4900)
+    with pytest.raises(IncompleteError, match="and 4995 places more"):
+        list(stream.decode())
+    assert main(["info", str(tmp_path / "a.266"), "--json"]) == 0
+    out, err = capsys.readouterr()
+    said = json.loads(out)["damage"]
+    assert (len(said), said[-1]) == (101, "and 4900 places more")
+    assert err.count("\n") == 101
 
 
 def test_no_video_stream() -> None:

@@ -85,6 +85,18 @@ def test_packets_of_other_modes(mode: str) -> None:
     assert [f.number for f in frames] == list(range(6))
 
 
+def test_no_more_is_concealed_than_a_packet_may_have() -> None:
+    """An ENHANCEMENT that cannot be read says 256 frames: of large pictures they took 800 MB."""
+    asked = EncoderConfig(mode="animation", qp_intra=36, refresh=3, live=True)
+    with Encoder(64, 48, 25, asked) as encoder, Decoder(encoder.header) as decoder:
+        packets = pushed(encoder, synthetic(3))
+        packets[1] = replace(packets[1], payload=b"\0\x80\2")
+        frames = [decoder.push(packet) for packet in packets]
+    assert [[frame.level for frame in of] for of in frames] == [
+        ["base"], ["concealed"], ["concealed"],
+    ]  # fmt: skip
+
+
 def test_gops_of_live_streams_are_short() -> None:
     """A GOP of 2048 frames would shut late viewers out for 80 s."""
     asked = EncoderConfig(mode="base", qp_base=45, refresh="never", live=True, preset="fast")
@@ -189,6 +201,26 @@ def test_audio_passes_by(sent: tuple[Decoder, list[Packet]]) -> None:
     audio = Packet(PacketType.AUDIO, b"\0", sequence=40_000)
     packets = [p for packet in sent[1][:5] for p in (audio, packet)]
     assert [f.number for f in received(sent, packets, "base")] == list(range(5))
+
+
+@pytest.mark.parametrize("later", [0, 1, 5])
+def test_reserved_packets_are_skipped(sent: tuple[Decoder, list[Packet]], later: int) -> None:
+    """They take a sequence number, and are of the frame before, the next one or none."""
+    *packets, last = sent[1][:4]
+    reserved = Packet(PacketType.RESERVED, b"\1?", sequence=3, time=packets[-1].time + later)
+    last = replace(last, sequence=4)
+    with Decoder(sent[0].header, "base") as decoder:
+        frames = [f for packet in (*packets, reserved, last) for f in decoder.push(packet)]
+    assert [(f.number, f.level) for f in frames] == [(n, "base") for n in range(4)]
+
+
+def test_a_gap_before_a_reserved_packet_is_a_loss(sent: tuple[Decoder, list[Packet]]) -> None:
+    reserved = Packet(PacketType.RESERVED, b"", sequence=2)
+    packets = [sent[1][0], reserved, *sent[1][3:5]]
+    with Decoder(sent[0].header, "base") as decoder:
+        frames = [f for packet in packets for f in decoder.push(packet)]
+    assert [(f.number, f.level) for f in frames[:2]] == [(0, "base"), (1, "concealed")]
+    assert {f.level for f in frames[1:]} == {"concealed"}
 
 
 def starts(config: EncoderConfig, frames: int, asked: set[int]) -> list[int]:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
 from itertools import accumulate
+from typing import Any
 
 from hdac.bitstream.container import (
     BaseCodec,
@@ -29,12 +30,16 @@ from hdac.bitstream.motions import Face, Feature, Landmarks, Pose, Regions
 from hdac.bitstream.stream import StreamReader, StreamWriter
 from hdac.codec.syntax import BasePacket, BaseReader, BaseWriter
 from hdac.errors import StreamError
+from hdac.motion.kinds import motion_for
+from hdac.runtime.models import ANIMATION, find_model
 
 _KINDS = (
     "flip", "flip", "flip", "insert", "cut", "drop", "repeat", "swap", "type", "header", "zeros",
-    "ones", "random", "frames", "start", "split", "sequence", "time",
+    "ones", "random", "frames", "start", "split", "sequence", "time", "network",
 )  # fmt: skip
 _HUGE = (b"\xff\xff\xff\xff\x0f", b"\xff\xff\xff\xff\x7f", b"\x80\x80\x80\x80\x80", b"\xff" * 6)
+#: With reserved ones as numbers (`PacketType` does not tell them apart).
+_TYPES: Any = [*list(PacketType)[:6], 8, 13]
 _PICTURES = (PacketType.REFERENCE, PacketType.BASE, PacketType.FRAME)
 
 
@@ -76,6 +81,8 @@ def mutant(stream: bytes, rng: random.Random, alterations: int = 3) -> bytes:
     sizes = accumulate(len(p.payload) for p in packets)
     packets = [p for p, size in zip(packets, sizes, strict=True) if size <= LONGEST] or packets[:1]
     data = written(header, packets)
+    if rng.random() < 0.01 and not header.live:
+        data = _crowded(header)
     if rng.random() < 0.05:
         data = _other_header(data, header, rng)
     return _damaged(data, rng) if rng.random() < 0.05 else data
@@ -88,6 +95,8 @@ def _altered(
     kind, i, packets = rng.choice(_KINDS), rng.randrange(len(packets)), list(packets)
     if kind == "header":
         return _altered_header(header, rng), packets
+    if kind == "network":
+        return _of_another_mode(header), packets
     if kind == "drop" and len(packets) > 1:
         del packets[i]
     elif kind == "repeat":
@@ -108,7 +117,7 @@ def _altered_packet(packet: Packet, kind: str, rng: random.Random) -> Packet:
     payload = bytearray(packet.payload)
     at = rng.randrange(len(payload) + 1)
     if kind == "type":
-        packet = replace(packet, type=rng.choice(list(PacketType)[:7]))
+        packet = replace(packet, type=rng.choice(_TYPES))
     elif kind == "sequence":
         packet = replace(packet, sequence=rng.randrange(1 << 16))
     elif kind == "time":
@@ -162,6 +171,15 @@ def _altered_header(header: Header, rng: random.Random) -> Header:
     )
 
 
+def _of_another_mode(header: Header) -> Header:
+    """One that names a network of mode animation alone."""
+    face = find_model(ANIMATION)
+    return replace(
+        header, model=face.name, model_hash=face.digest, motion=motion_for(face, None),
+        number_format=face.number_format,
+    )  # fmt: skip
+
+
 def _other_header(data: bytes, header: Header, rng: random.Random) -> bytes:
     """The stream with a header of other bytes, with a right checksum."""
     old = pack_header(header)
@@ -171,6 +189,21 @@ def _other_header(data: bytes, header: Header, rng: random.Random) -> bytes:
         body[at : at + rng.randint(0, 2)] = rng.choice((rng.randbytes(1), *_HUGE))
     head = old[:5] + chunk(bytes(body))
     return head + struct.pack(">I", zlib.crc32(head)) + data[len(old) :]
+
+
+def _crowded(header: Header) -> bytes:
+    """A stream of one group of a million packets, of two bytes each."""
+    group = b"\x08\0" * (1 << 20) + bytes([PacketType.LAST])
+    return pack_header(header) + group + b"\4" + struct.pack(">I", zlib.crc32(group))
+
+
+def with_reserved(stream: bytes, rng: random.Random) -> bytes:
+    """The stream with packets of reserved types, of any time, between its own."""
+    header, packets = taken(stream)
+    for _ in range(rng.randint(1, 4)):
+        kind, time = rng.choice(_TYPES[-2:]), rng.choice((0, rng.randrange(1 << 32)))
+        packets.insert(rng.randint(0, len(packets)), Packet(kind, rng.randbytes(2), time=time))
+    return rebuilt(header, packets)
 
 
 def _damaged(data: bytes, rng: random.Random) -> bytes:

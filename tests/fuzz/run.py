@@ -10,6 +10,7 @@ repeat it.
 from __future__ import annotations
 
 import argparse
+import importlib
 import multiprocessing
 import os
 import random
@@ -25,12 +26,13 @@ from dataclasses import dataclass, field
 from functools import cache
 from multiprocessing.connection import Connection
 from pathlib import Path
-from types import ModuleType
 from typing import Any, NamedTuple
 
+from hdac.bitstream.container import Header
 from hdac.errors import HdacError
+from hdac.runtime.models import ANIMATION
 from tests.fuzz import gfv, kinds
-from tests.fuzz.mutate import mutant
+from tests.fuzz.mutate import mutant, with_reserved
 
 SEEDS = (Path(__file__).parents[1] / "golden", Path(__file__).parent / "seeds")
 MAX_CPU = 10.0  # seconds of a mutant; machines differ fourfold in speed
@@ -74,6 +76,7 @@ class Totals:
 def seeds() -> dict[str, bytes]:
     files = [path for folder in SEEDS for path in sorted(folder.glob("*.hdac"))]
     found = {path.stem: path.read_bytes() for path in files}
+    found["animation-large"] = kinds.large_animation(found["large"])
     return found | kinds.streams(found["animation-hevc"])
 
 
@@ -85,7 +88,7 @@ def make(seed: int, index: int) -> tuple[str, bytes, str]:
         return f"gfv-{pictures}", data, rng.choice(("animation", "fused"))
     names = list(files)
     name = rng.choice(names)
-    if name == "large" and rng.random() < 0.7:  # it takes long
+    if name.endswith("large") and rng.random() < 0.7:  # it takes long
         name = rng.choice(names)
     data = mutant(files[name], rng)
     levels = ("animation", "fused") if name.startswith("animation") else ("base", "base", "fused")
@@ -101,24 +104,30 @@ class _StandIn:
         pass
 
     @classmethod
-    def of(cls, *_: object, **__: object) -> _StandIn:
-        return cls()
+    def of(cls, network: Any = None, *_: object, **__: object) -> _StandIn:
+        made = cls()
+        made.system = getattr(network, "system", "")
+        return made
 
     def set_reference(self, picture: object, qp: int, parameters: object) -> None:
         self._reference = picture
 
     def fuse(self, picture: object, qp: int, parameters: object) -> Future[Any]:
+        assert not self.system, "networks of other systems take no base picture"
+        return self._made(picture)
+
+    def animate(self, parameters: object) -> Future[Any]:
+        return self._made(self._reference)
+
+    def _made(self, picture: object) -> Future[Any]:
         made: Future[Any] = Future()
         made.set_result(picture)
         return made
 
-    def animate(self, parameters: object) -> Future[Any]:
-        return self.fuse(self._reference, 0, parameters)
-
     def close(self) -> None:
         pass
 
-    name, counts = "stand-in", "all"
+    name, counts, system = "stand-in", "all", ""
 
     def takes(self, _: int) -> bool:
         return True
@@ -131,9 +140,15 @@ class _StandIn:
 
 
 def _stand_in() -> None:
-    module: Any = ModuleType("hdac.codec.synthesiser")
-    module.network_of = module.network_for = module.Synthesiser = _StandIn.of
-    sys.modules[module.__name__] = module
+    module: Any = importlib.import_module("hdac.codec.synthesiser")
+    network_of = module.network_of
+
+    def chosen(header: Header) -> object:
+        """That of mode animation alone is known; others take what any header says."""
+        return network_of(header) if header.model == ANIMATION else _StandIn()
+
+    module.network_of = chosen
+    module.network_for = module.Synthesiser = _StandIn.of
 
 
 def _memory() -> float:
@@ -169,10 +184,25 @@ def _gfv_calls(data: bytes, level: str, pictures: int) -> dict[str, Callable[[],
     }
 
 
+def _with_reserved(data: bytes, level: str, index: int) -> None:
+    """What a stream shows does not depend on packets of reserved types in it."""
+    from hdac.codec.files import decode
+
+    both = (data, with_reserved(data, random.Random(index)))
+    plain, other = (list(decode(each, level)) for each in both)  # type: ignore[arg-type]
+    same = len(plain) == len(other) and all(
+        a[:1] + a[2:] == b[:1] + b[2:] and a.picture.same(b.picture)
+        for a, b in zip(plain, other, strict=True)
+    )
+    if not same:
+        raise AssertionError(f"{len(other)} frames with reserved packets, {len(plain)} without")
+
+
 def attempt(seed: int, index: int) -> Outcome:
     """Decodes and inspects one mutant, and reads its sound."""
     from hdac.codec.audio import Audio
     from hdac.codec.files import base_units, decode, inspect
+    from hdac.codec.gfv.export import export_gfv
 
     name, data, level = make(seed, index)
     start, found, failure = time.process_time(), list[str](), ""
@@ -185,6 +215,10 @@ def attempt(seed: int, index: int) -> Outcome:
         calls = _gfv_calls(data, level, int(name[4:]))
     elif index % 5 == 0:
         calls["base"] = lambda: sum(1 for _ in base_units(data))
+    elif index % 5 == 1:
+        calls["reserved"] = lambda: _with_reserved(seeds()[name], level, index)
+    if name.endswith("-vvc"):
+        calls["export"] = lambda: export_gfv(data)
     for what, call in calls.items():
         try:
             call()

@@ -162,7 +162,7 @@ def test_quality_of_decisions_ends_at_68_db() -> None:
     assert quality(a._replace(y=a.y + 3), a) == psnr(9)
 
 
-@pytest.mark.parametrize("value", [0, -5, 99999])
+@pytest.mark.parametrize("value", [0, -5, 99999, True, "nevr", ""])
 def test_bad_period(value: int) -> None:
     with pytest.raises(
         UsageError, match=rf"--refresh {value}; allowed are auto, never, drift or a period"

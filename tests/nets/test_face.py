@@ -130,3 +130,7 @@ def test_graphs_compute_what_the_network_does(tmp_path: Path) -> None:
 def test_bad_configurations() -> None:
     with pytest.raises(UsageError, match="numbers from 1 to 1024"):
         FaceConfig(coefficients=0)
+    FaceConfig(number=64, coefficients=64)
+    for wrong in ({"number": 65}, {"coefficients": 65}):  # no stream's header has so many
+        with pytest.raises(UsageError, match=r"1 to 64 keypoints .* and 1 to 64 coefficients"):
+            FaceConfig(**wrong)

@@ -187,6 +187,9 @@ def test_bad_configurations_and_files(tmp_path: Path) -> None:
         MotionSpadeConfig(SYSTEMS[0], 21)
     with pytest.raises(UsageError, match="system one of"):
         MotionSpadeConfig("motion-spade-other")
+    for system in (SYSTEMS[1], PLAIN):
+        with pytest.raises(UsageError, match="streams have 1 to 64 keypoints"):
+            MotionSpadeConfig(system, 65, refined=False)
     with pytest.raises(ValueError, match=r"known are .*motion-spade"):
         build({"system": "nobody's"})
     model = model_from_path(export_model(small(SYSTEMS[1]), "dynamic", tmp_path, "not trained"))

@@ -91,6 +91,8 @@ def test_what_cannot_be() -> None:
         PoseConfig(widths=(8, 8, 12))
     with pytest.raises(UsageError, match="numbers from 1 to 1024"):
         PoseConfig(number=0)
+    with pytest.raises(UsageError, match="streams have 1 to 64 keypoints"):
+        PoseConfig(number=65)
 
 
 def test_heads_are_found_in_pictures_of_them() -> None:

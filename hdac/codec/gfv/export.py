@@ -26,7 +26,7 @@ from hdac.bitstream.vvc.gfv_syntax import pack
 from hdac.bitstream.vvc.sei import insert
 from hdac.codec.gfv.uri import NetworkName
 from hdac.codec.syntax import BaseReader, EnhancedFrame, EnhancementReader
-from hdac.errors import UsageError
+from hdac.errors import DamagedError, UsageError
 from hdac.motion.protocol import Moving
 
 
@@ -83,6 +83,8 @@ def export_gfv(data: bytes, max_pixels: int = MAX_PIXELS) -> GfvExport:
             hdac_bits += enhanced.motion_bits + enhanced.fusion_bits
             for frame in enhanced.frames:
                 messages.add(frame)
+    if not messages.made:
+        raise DamagedError("the stream has no frame with face parameters: it is damaged, or empty")
     coded = b"".join(units)
     stream = insert(coded, messages.made)
     notes = ["VVC streams have no frame times (the .hdac file has)"] if header.clock else []
@@ -129,7 +131,7 @@ class _Messages:
     def __init__(self, header: Header, motion: Keypoints) -> None:
         self._header, self._levels = header, motion.levels
         self._precision = max(1, motion.levels.bit_length() - 1)
-        self._references = References()
+        self._references, self._index = References(), -1  # -1: no GOP has started
         self.made: list[GfvMessage] = []
 
     def start(self, picture: int, qp_intra: int, qp_base: int) -> None:
@@ -138,7 +140,9 @@ class _Messages:
         self._first, self._index = picture, 0
 
     def add(self, frame: EnhancedFrame) -> None:
-        """The next frame of the GOP."""
+        """The next frame of the GOP. Raises `DamagedError` where none has started."""
+        if self._index < 0:
+            raise DamagedError("face parameters without a picture before them: damaged")
         index, hybrid = self._index, self._header.mode is Mode.HYBRID
         message = GfvMessage(
             cnt=0 if hybrid else index,

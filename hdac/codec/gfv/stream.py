@@ -24,7 +24,8 @@ from hdac.codec.decoder import LEVELS, Frame, Level
 from hdac.codec.gfv.summary import GfvSummary
 from hdac.codec.gfv.uri import NetworkName
 from hdac.codec.views import Made
-from hdac.errors import DamagedError, IncompleteError, StreamError, UsageError
+from hdac.damage import Damage, incomplete
+from hdac.errors import DamagedError, StreamError, UsageError
 from hdac.layers.libav import LibavDecoder
 from hdac.layers.resample import upsample
 from hdac.video.info import DEFAULT_FPS
@@ -54,14 +55,14 @@ class GfvStream:
     """
 
     def __init__(self, data: bytes, max_pixels: int = MAX_PIXELS) -> None:
-        self.data, self.damage = data, list[str]()
+        self.data, self.damage = data, Damage()
         self._units = [u for u in picture_units(data) if any(is_slice(data, s) for s in u)]
         self.pictures, self.summary = len(self._units), GfvSummary()
         self._side = isqrt(max_pixels) + 1
         for found in self._read(self.damage):
             for located in found:
                 self.summary.add(located)
-        first = next(self._pictures([]), None)
+        first = next(self._pictures(Damage()), None)
         if first is None:
             raise StreamError(
                 f"{self.pictures} coded pictures, none of which decodes: not a VVC stream, "
@@ -80,7 +81,7 @@ class GfvStream:
 
     def messages(self) -> Iterator[Located]:
         """All messages that can be read, in order; they are not kept."""
-        return chain.from_iterable(self._read([]))
+        return chain.from_iterable(self._read(Damage()))
 
     @property
     def notes(self) -> list[str]:
@@ -106,7 +107,7 @@ class GfvStream:
         """
         if level not in LEVELS:
             raise UsageError(f"--level {level}; choose one of {', '.join(LEVELS)}")
-        damage = [] if level == "base" else list(self.damage)
+        damage = Damage() if level == "base" else self.damage.joined(Damage())
         if strict and damage:
             raise DamagedError(damage[0])
         number = 0
@@ -119,10 +120,7 @@ class GfvStream:
         if strict and damage:
             raise DamagedError(damage[0])
         if damage:
-            raise IncompleteError(
-                f"{number} frames were decoded; some are missing: {'; '.join(damage[:5])}"
-                + (f" (and {len(damage) - 5} places more)" if len(damage) > 5 else "")
-            )
+            raise incomplete(number, damage)
 
     def to_json(self) -> dict[str, object]:
         header = self.header
@@ -130,7 +128,7 @@ class GfvStream:
             "width": header.width, "height": header.height, "fps": str(header.fps),
             "pictures": self.pictures, "bytes": len(self.data), **self.summary.to_json(),
             "model": f"{header.model}-{header.model_hash}" if self.name else None,
-            "damage": self.damage,
+            "damage": self.damage.lines(),
         }  # fmt: skip
 
     # ---- what the stream says
@@ -217,7 +215,7 @@ class GfvStream:
 
     def _with_messages(self, damage: list[str]) -> Iterator[tuple[Picture, list[GfvMessage]]]:
         """The coded pictures as they are shown, and their messages, which wait for them."""
-        reading, waiting = enumerate(self._read([])), dict[int, list[Located]]()
+        reading, waiting = enumerate(self._read(Damage())), dict[int, list[Located]]()
         for number, picture in self._shown(damage):
             while number not in waiting and (read := next(reading, None)) is not None:
                 waiting[read[0]] = read[1]
