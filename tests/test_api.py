@@ -117,7 +117,7 @@ def test_settings_of_encode(tmp_path: Path) -> None:
             "config and qp_base, mode; give a config or its fields",
         ),
         (lambda: hdac.encode(arrays(), qp_base=52), "--qp-base 52; allowed are 0"),
-        (lambda: hdac.encode(arrays(), qp_base="40"), "settings are mode"),
+        (lambda: hdac.encode(arrays(), qp_base="40"), "--qp-base '40'; a whole number is needed"),
         (lambda: hdac.encode(arrays(), fps=0, **FAST), "frame rate 0; allowed are more than 0"),
         (lambda: hdac.encode(arrays(), fps="fast", **FAST), "frame rate fast; expected a number"),
         (lambda: hdac.encode(arrays(), frames=0, **FAST), "frames 0; at least 1"),
