@@ -22,7 +22,7 @@ from hdac.metrics.registry import DEFAULT, METRICS, find_metrics
 SCHEMA = "hdac-experiment/1"
 #: What a coded clip and its measures depend on besides codec and metric. All of `video` decides
 #: points of hdac (`codecs.CODE`); here it would make those of all anchors anew with each change.
-_COMMON = ("bench/raw", "video/colour", "video/picture", "video/reader")
+_COMMON = ("bench/raw", "video")
 
 
 @dataclass(frozen=True)

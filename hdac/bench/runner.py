@@ -103,7 +103,17 @@ def run(
 
 
 #: Our own code that makes and measures a point.
-_CODE = ("bench/point", "bitstream", "codec", "layers", "metrics", "nets", "video")
+_CODE = (
+    "bench/point",
+    "bitstream",
+    "codec",
+    "layers",
+    "metrics",
+    "motion",
+    "nets",
+    "runtime",
+    "video",
+)
 
 
 def node_version() -> dict[str, str]:
