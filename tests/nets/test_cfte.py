@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from hdac.bitstream.container import NumberFormat
 from hdac.errors import UsageError
-from hdac.motion.facemesh import POINTS
 from hdac.nets.cfte import CfteConfig, CfteNet
 from hdac.nets.cost import gmac_of
 from hdac.nets.zoo import build, export_model
@@ -16,8 +14,8 @@ from hdac.runtime.backends import open_backend
 from hdac.runtime.models import model_from_path
 from hdac.runtime.protocol import Reference
 from hdac.runtime.pytorch import TorchAnimation
-from hdac.training.faces import FaceBatch
 from hdac.training.graphs import export_animation
+from tests.nets.quantised import check_quantised
 
 
 def small(number: int = 2) -> CfteNet:
@@ -91,12 +89,7 @@ def test_graphs_compute_what_the_network_does(tmp_path: Path) -> None:
 
 def test_quantised_graphs_find_what_the_others_find(tmp_path: Path) -> None:
     model = model_from_path(export_model(small(), "cfte", tmp_path, "not trained"))
-    planes, points = torch.rand(3, 4, 6, 64, 64), torch.rand(2, 4, POINTS, 2)
-    int8 = model_from_path(export_animation(model, tmp_path, FaceBatch(*planes, *points)))
-    assert int8.number_format is NumberFormat.INT8
-    one = planes[0, :1].numpy()
-    found = open_backend(int8, "cpu", 1).detect(one)
-    assert np.abs(found - TorchAnimation(model, "cpu").detect(one)).max() < 1e-3
+    check_quantised(model, tmp_path)
 
 
 def test_bad_configurations() -> None:

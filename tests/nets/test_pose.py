@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-from hdac.bitstream.container import NumberFormat
 from hdac.errors import UsageError
 from hdac.motion.facemesh import POINTS
 from hdac.motion.pose import POSE
@@ -29,9 +28,9 @@ from hdac.runtime.library import openvino
 from hdac.runtime.models import ModelFile, model_from_path
 from hdac.runtime.protocol import Reference
 from hdac.runtime.pytorch import TorchAnimation
-from hdac.training.faces import FaceBatch
 from hdac.training.graphs import export_animation
 from hdac.training.head_pose import learn_head
+from tests.nets.quantised import check_quantised
 
 RNG = np.random.default_rng(5)
 
@@ -193,12 +192,7 @@ def test_convolutions_alone_are_quantised_and_not_the_one_that_says_how_things_m
 ) -> None:
     """A scale or a distance of 8 bits moves all of the picture."""
     model = exported(painting(), tmp_path)
-    planes, points = torch.rand(3, 4, 6, 64, 64), torch.rand(2, 4, POINTS, 2)
-    int8 = model_from_path(export_animation(model, tmp_path, FaceBatch(*planes, *points)))
-    assert int8.number_format is NumberFormat.INT8
-    one = planes[0, :1].numpy()
-    found = open_backend(int8, "cpu", 1).detect(one)
-    assert np.abs(found - TorchAnimation(model, "cpu").detect(one)).max() < 1e-3
+    int8 = check_quantised(model, tmp_path)
 
     graphs = read_graphs(int8.graphs, int8.graph_names)
     graph = openvino.Core().read_model(graphs.xml["animate"], graphs.constants)
