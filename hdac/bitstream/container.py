@@ -51,8 +51,7 @@ MIN_SIDE, MAX_SIDE = 16, 4096
 #: Larger pictures are refused by decoders that were not told otherwise: a few bytes ask for them.
 MAX_PIXELS = 1920 * 1088
 MAX_HEADER = 512
-#: Bytes of a model's name.
-MAX_NAME = 64
+MAX_NAME = 64  # bytes of a model's name
 MAX_PAYLOAD = 1 << 26
 MAX_FRAMES = 256  # of a packet
 #: Pixels of all pictures of a packet together.
@@ -280,8 +279,7 @@ def check_header(header: Header) -> Header:
             f"picture size {width}x{height}; allowed are {MIN_SIDE}x{MIN_SIDE} to "
             f"{MAX_SIDE}x{MAX_SIDE}: scale the source with --size WxH"
         )
-    name = header.model
-    if not name.isascii() or len(name) > MAX_NAME:
+    if not (name := header.model).isascii() or len(name) > MAX_NAME:
         raise UsageError(
             f"model name {name!r:.80} of {len(name)} characters; allowed are 0 to {MAX_NAME} of "
             "ASCII: name the model's file so"

@@ -61,7 +61,7 @@ class TorchBackend:
         return found
 
     def fit(self, points: Array) -> Array:
-        raise NotImplementedError("this network has no shape model")
+        raise NotImplementedError("this network fits nothing to landmarks")
 
     @torch.inference_mode()
     def encode(self, planes: Array, qp: int) -> Any:
