@@ -4,7 +4,7 @@ through residual down- and upsampling blocks, with self-attention, to a picture.
 After the codec of Collabora (Edel, 2022): a generator as in Johnson et al. (ECCV 2016), attention
 at 1/8 of the frame on the way down and at 1/4 on the way up (32x32 and 64x64 of 256x256), against a
 critic (`nets.critic`), with as many landmarks as the stream affords. Ours to choose: landmarks are
-drawn by the parts of the face; a mask lets the reference through where nothing is made; all widths.
+drawn by the parts of the face; what is made is added to the reference; all widths.
 """
 
 from __future__ import annotations
@@ -29,8 +29,6 @@ DRAWN, _REACH = 128, 1.2
 #: Side to which keys and values of attention are pooled: the cost of a place is then the same in
 #: frames of any size.
 KEYS = 32
-#: The mask before training: a tenth of a picture is made, the rest is the reference.
-_CLOSED = -2.0
 _LARGEST = 1024
 
 
@@ -133,13 +131,10 @@ class LandmarkGanNet(nn.Module):
         self.up4 = _Up(w8, w4)
         self.attention4 = Attention(w4)
         self.up2 = _Up(w4, w2)
-        self.chroma = nn.Conv2d(w2, 3, 3, padding=1)  # Cb, Cr, and how much is made
+        self.chroma = start_at_zero(nn.Conv2d(w2, 2, 3, padding=1))
         self.full = nn.Conv2d(w2, 8, 1)
         self.fine = conv3(9, 8)
-        self.luma = nn.Conv2d(8, 1, 3, padding=1)
-        assert self.chroma.bias is not None
-        nn.init.constant_(self.chroma.bias, _CLOSED)
-        nn.init.zeros_(self.chroma.bias[:2])
+        self.luma = start_at_zero(nn.Conv2d(8, 1, 3, padding=1))
 
     def encode(self, planes: Tensor) -> Features:
         """planes `(N, 6, H/2, W/2)` float32 in [0, 1]."""
@@ -165,14 +160,10 @@ class LandmarkGanNet(nn.Module):
         )
         x = self.middle(self.attention8(self.where(torch.cat([at8.to(x.dtype), x], 1))))
         x = self.up2(self.attention4(self.up4(x)))
-        colour = self.chroma(x).float()
-        made2 = torch.sigmoid(colour[:, 2:])
-        made1 = F.interpolate(made2, scale_factor=2.0, mode="bilinear", align_corners=False)
         y = luma(planes)
         full = F.interpolate(
             self.full(x).float(), scale_factor=2.0, mode="bilinear", align_corners=False
         )
         fine = self.fine(torch.cat([full, y - 0.5], 1).to(dtype, memory_format=torch.channels_last))
-        made_y = y + made1 * (self.luma(fine).float() + 0.5 - y)
-        chroma = planes[:, 4:] + made2 * (colour[:, :2] + 0.5 - planes[:, 4:])
-        return Animated(torch.cat([F.pixel_unshuffle(made_y, 2), chroma], 1), planes, None)
+        made = [F.pixel_unshuffle(self.luma(fine).float(), 2), self.chroma(x).float()]
+        return Animated(planes + torch.cat(made, 1), planes, None)
