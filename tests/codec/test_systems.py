@@ -44,6 +44,8 @@ PAINTS = (
     "flow.out",
     "generator.luma",
     "generator.chroma",
+    "luma",
+    "chroma",
     "head.out",
     "finder.head",
     "evolution.last",

@@ -1,0 +1,114 @@
+"""Writes the tables of docs/systems.md from results/systems.
+
+HDAC_MODELS=models python experiments/systems_page.py    # after `hdac experiment run systems`
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hdac.bench.analysis import Run, label, load
+from hdac.bench.cells import markdown
+from hdac.bench.means import shared_clips
+from hdac.errors import UsageError
+from hdac.nets.cost import decoder_gmac
+from hdac.nets.zoo import load_model
+from hdac.runtime.graphs import read_about
+from hdac.runtime.models import NumberFormat, find_model, serving
+
+ROOT = Path(__file__).parents[1]
+RESULTS, PAGE = ROOT / "results" / "systems", ROOT / "docs" / "systems.md"
+BEGIN, END = "<!-- table: experiments/systems_page.py -->\n", "<!-- end of table -->\n"
+RATES = (3.0, 5.0)  # kbps
+#: Whose quality the rates of the second table are at.
+H264 = "x264-zerolatency"
+DIGITS = {"psnr-y": 2, "landmarks": 2, "landmarks-mouth": 2, "landmarks-eyes": 2, "msvgg-lite": 1}
+
+
+def mean_curves(run: Run) -> dict[str, pd.DataFrame]:
+    """Codec -> means of rate and scores over the clips that every codec has, by rate."""
+    shared = shared_clips(run)
+    table = run.table[run.table.sequence.isin(shared.clips)]
+    means = table.groupby(["codec", "value"]).mean(numeric_only=True)
+    return {codec: means.loc[codec].sort_values("kbps") for codec in run.codecs}
+
+
+def at_rate(points: pd.DataFrame, kbps: float, metric: str) -> float:
+    """Linear in the logarithm of the rate; beyond its ends the point that is nearest."""
+    return float(np.interp(np.log(kbps), np.log(points.kbps), points[metric]))
+
+
+def rate_at(points: pd.DataFrame, metric: str, wanted: float) -> str:
+    """The rate, in kbps, at which a metric for which less is better reaches a value."""
+    by_score = points.sort_values(metric)
+    if wanted > by_score[metric].iloc[-1]:
+        return f"< {points.kbps.iloc[0]:.2f}"
+    if wanted < by_score[metric].iloc[0]:
+        return "not reached"
+    return f"{np.exp(np.interp(wanted, by_score[metric], np.log(by_score.kbps))):.2f}"
+
+
+def costs(run: Run, codec: str) -> list[str]:
+    """MB of the int8 network, GMAC a picture of 256x256, pictures a second of one thread."""
+    points = run.table[run.table.codec == codec]
+    speed = f"{points.frames.sum() / points.decoding.sum():.0f}"
+    recipe: dict[str, Any] = run.about.codecs[codec].recipe
+    if recipe.get("mode") != "animation":
+        return ["", "", speed]
+    name = serving(str(recipe.get("model", "")), "animation", str(recipe.get("tune", "psnr")), 1)
+    try:
+        model = find_model(name, number_format=NumberFormat.INT8)
+    except UsageError:  # an architecture of others has no graphs
+        model = find_model(name)
+        gmac = decoder_gmac(load_model(model), 256, 256)
+        return [f"{model.path.stat().st_size / 1e6:.2f}, fp16", f"{gmac:.2f}", speed]
+    gmac = read_about(model.graphs)["gmac_256"]
+    return [f"{model.path.stat().st_size / 1e6:.2f}", f"{gmac:.2f}", speed]
+
+
+def rate_table(run: Run, curves: dict[str, pd.DataFrame], kbps: float) -> str:
+    head = [f"at {kbps:g} kbps", "kbps", *map(label, run.metrics)]
+    rows = []
+    for codec, points in curves.items():
+        at = float(np.clip(kbps, points.kbps.iloc[0], points.kbps.iloc[-1]))
+        scores = [f"{at_rate(points, at, m):.{DIGITS.get(m, 4)}f}" for m in run.metrics]
+        rows.append([codec, f"{at:.2f}", *scores])
+    return markdown(head, rows)
+
+
+def cost_table(run: Run, curves: dict[str, pd.DataFrame]) -> str:
+    metric = "lpips-squeeze"
+    theirs = [f"{row.kbps:.1f} kbps ({row[metric]:.4f})" for _, row in curves[H264].iterrows()]
+    head = ["", "MB, int8", "GMAC", "pictures/s", *(f"{H264} at {text}" for text in theirs)]
+    rows = [
+        [codec, *costs(run, codec), *(rate_at(points, metric, v) for v in curves[H264][metric])]
+        for codec, points in curves.items()
+        if codec != H264
+    ]
+    return markdown(head, rows)
+
+
+def tables() -> str:
+    run = load(RESULTS)
+    curves = mean_curves(run)
+    clips = shared_clips(run).clips
+    return "\n".join(
+        [
+            f"Means over {len(clips)} clips of `{run.about.set}`, all frames, every "
+            f"{run.about.every}th measured; between rate points linear in the logarithm of the "
+            "rate; who does not come down (or up) to a rate is at the nearest that it has.\n",
+            *(rate_table(run, curves, kbps) for kbps in RATES),
+            f"What each costs (pictures of 256x256 a second on one thread, several side by side), "
+            f"and its rate, kbps, at the LPIPS of {H264}'s points:\n",
+            cost_table(run, curves),
+        ]
+    )
+
+
+if __name__ == "__main__":
+    before, rest = PAGE.read_text("utf-8").split(BEGIN)
+    PAGE.write_text(before + BEGIN + tables() + END + rest.split(END)[1], "utf-8")
