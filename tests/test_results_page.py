@@ -31,7 +31,7 @@ def test_readmes_table_is_made_of_the_results() -> None:
     assert page.readme(damaged) == text
 
 
-@pytest.mark.parametrize("name", ["animation", "reference_software"])
+@pytest.mark.parametrize("name", ["published", "reference_software"])
 def test_cells_are_those_of_the_points(name: str) -> None:
     """From points.jsonl, without bd.csv."""
     folder = ROOT / "results" / name

@@ -57,7 +57,7 @@ def test_generative_face_video_has_the_qps_of_its_group() -> None:
     scale ends at 51."""
     experiment = load_experiment("gfvc")
     assert {37, 42, 47, 52} <= set(experiment.points["vtm-ldb"])
-    assert {22, 32, 42, 51} <= set(experiment.points["hdac-animation"])
+    assert {22, 32, 42, 51} <= set(experiment.points["hdac-face"])
     for name in ("hdac-hybrid-vvc", "hdac-hybrid-vvc-perceptual"):
         assert {37, 42, 47, 51} <= set(experiment.points[name])
     assert {"dists", "lpips-vgg", "psnr-y", "psnr-yuv"} <= set(experiment.recipe.metrics)
