@@ -52,6 +52,32 @@ def conv3(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
     )
 
 
+class LowPass(nn.Module):
+    """Takes off luma, given as four phases `(N, 4, h, w)`, what alternates from sample to sample:
+    networks that write four phases like one leave a lattice there.
+
+    At full size: `[1 6 1] / 8` both ways, and what is left of the checkerboard, `[1 -2 1] / 4` both
+    ways, subtracted. Beyond the border there are zeros.
+    """
+
+    weight: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        smooth, board = (torch.outer(t, t) for t in torch.tensor([[1, 6, 1], [2, -4, 2]]) / 8)
+        rest = F.pad(-board, (2, 2, 2, 2))
+        rest[3, 3] += 1
+        kernel = F.conv2d(rest[None, None], smooth[None, None])[0, 0]  # 5x5
+        # phase (i, j) is in the middle of its part of the 6x6 samples of 3x3 places
+        parts = [F.pad(kernel, (j, 1 - j, i, 1 - i)) for i in (0, 1) for j in (0, 1)]
+        self.register_buffer(
+            "weight", F.pixel_unshuffle(torch.stack(parts)[:, None], 2), persistent=False
+        )
+
+    def forward(self, phases: Tensor) -> Tensor:
+        return F.conv2d(phases, self.weight, padding=1)
+
+
 def warp(x: Tensor, flow: Tensor) -> Tensor:
     """Backward bilinear warp: `out(p) = x(p + flow(p))`, coordinates clamped to the border.
 

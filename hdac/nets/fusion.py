@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hdac.errors import UsageError
-from hdac.nets.blocks import ResBlock, compute_dtype, conv3, start_at_zero, warp
+from hdac.nets.blocks import LowPass, ResBlock, compute_dtype, conv3, start_at_zero, warp
 from hdac.nets.keypoints import KeypointDetector, thumbnail
 from hdac.nets.motion import Matching, Motion, MotionPyramid, upsample_flow
 from hdac.nets.planes import luma
@@ -35,6 +35,7 @@ class FusionConfig:
     match: int = 32  # channels of the matching features
     blocks: tuple[int, int, int] = (3, 4, 0)  # residual blocks of the fusion at 1/2, 1/4, 1/8
     nested: bool = False  # trained to work with its first k keypoints alone, too
+    low_pass: bool = False  # what is added to luma passes `LowPass`
 
     def __post_init__(self) -> None:
         numbers = (self.keypoints, *self.widths, self.match, *self.blocks)
@@ -96,6 +97,7 @@ class FusionNet(nn.Module):
         self.stem2 = conv3(15, w2)
         self.d2 = nn.Sequential(conv3(2 * w2, w2), *(ResBlock(w2) for _ in range(b2)))
         self.out = start_at_zero(nn.Conv2d(w2, 6, 3, padding=1))
+        self.low_pass = LowPass() if config.low_pass else nn.Identity()
 
     def thumbnail(self, planes: Tensor) -> Tensor:
         """What `detector` sees of a picture, from planes `(N, 6, H/2, W/2)`."""
@@ -149,7 +151,9 @@ class FusionNet(nn.Module):
         fine += [(mask / 51) * qp.view(-1, 1, 1, 1) + 0 * confidence, mask + 0 * confidence]
         y = self.stem2(torch.cat(fine, 1).to(dtype, memory_format=torch.channels_last))
         x = self.d2(torch.cat([F.interpolate(x, scale_factor=2.0), y], 1))
-        return Fused(start + self.out(x).float(), moved, motion)
+        added = self.out(x).float()
+        added = torch.cat([self.low_pass(added[:, :4]), added[:, 4:]], 1)
+        return Fused(start + added, moved, motion)
 
 
 def joined(inputs: int, outputs: int, blocks: int) -> nn.Sequential:

@@ -30,7 +30,6 @@ from hdac.training.loop import trains_in_bf16
 from hdac.training.losses import (
     decibel,
     equivariance_loss,
-    grid_loss,
     misfit,
     picture_loss,
     smoothness_loss,
@@ -193,8 +192,6 @@ class AnimationTask(AdversarialTask[FaceSampler]):
             terms["person"] = config.weight_person, person_loss(net.config.number, there, here)
         if isinstance(detector, KeypointDetector):
             terms["equivariance"] = config.weight_equivariance, equivariance
-        if config.weight_grid:
-            terms["grid"] = config.weight_grid, grid_loss(made.planes, batch.target).mean()
         total = torch.stack([weight * term for weight, term in terms.values()]).sum()
         return {"total": total} | {name: term for name, (_, term) in terms.items()}
 

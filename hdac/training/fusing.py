@@ -12,7 +12,6 @@ from hdac.training.clips import Batch, Sampler
 from hdac.training.loop import TrainConfig, trains_in_bf16
 from hdac.training.losses import (
     equivariance_loss,
-    grid_loss,
     photometric_loss,
     picture_loss,
     smoothness_loss,
@@ -76,10 +75,8 @@ def losses(
     seen = torch.zeros_like(motion)
     if perceptual is not None:
         seen = perceptual(fused.planes, batch.target, generator).mean()
-    lattice = grid_loss(fused.planes, batch.target).mean()
     total = (
         config.weight_picture * picture.mean()
-        + config.weight_grid * lattice
         + config.weight_motion * motion
         + config.weight_perceptual * seen
         + config.weight_smooth * smooth
@@ -96,6 +93,5 @@ def losses(
             "smooth": smooth,
             "equivariance": equivariance,
             "perceptual": seen,
-            "grid": lattice.detach(),
         }
     return terms, fused

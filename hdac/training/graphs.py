@@ -177,7 +177,9 @@ def _quantised(net: FusionNet, graphs: dict[str, Any], samples: Iterable[Sample]
     given = [_inputs(net, sample) for sample in samples]
     made = {
         # the last layers say what pictures and flows are: grey stays grey
-        name: _quantise(graphs[name], [g[name] for g in given], ["MatMul", *_OTHERS], r".*\.out/.*")
+        name: _quantise(
+            graphs[name], [g[name] for g in given], ["MatMul", *_OTHERS], r".*\.(out|low_pass)/.*"
+        )
         for name in NAMES
         if name != "detect"
     }

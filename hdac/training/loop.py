@@ -55,7 +55,6 @@ class TrainConfig:
     weight_landmarks: float = 0.0  # where the flow takes landmarks (motion models)
     weight_person: float = 0.0  # keypoints in space apart, expressions small (motion model pose)
     weight_face: float = 0.0  # error at eyes and mouth (motion models)
-    weight_grid: float = 0.0  # a lattice of two pixels in luma
     weight_adversarial: float = 0.0  # above 0: against a critic
     adversarial_from: float = 0.4  # share of the schedule after which the critic is heard
     unrefined: float = 0.0  # share of the steps without refinement (motion models)

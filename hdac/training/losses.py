@@ -31,34 +31,6 @@ def picture_loss(output: Tensor, target: Tensor, weight_chroma: float) -> Tensor
     return y + weight_chroma * uv + 0.7 * decibel(structure.clamp_min(0), 1e-4)
 
 
-#: Side, in blocks of 2x2 samples, of the squares in which a checkerboard is looked for.
-_SQUARE = 8
-
-
-def grid_loss(output: Tensor, target: Tensor) -> Tensor:
-    """A lattice of two pixels in luma, in dB, `(N,)`; planes `(N, 6, h, w)` in [0, 1].
-
-    Networks that write luma in four phases like one: to the other losses it is detail. Two things
-    tell it: the energies of the diagonal Haar detail differ between the four phases that blocks may
-    have (the metric `grid`), and details of the error, which otherwise cancel each other, have a
-    mean: a checkerboard, of which all phases have as much.
-    """
-    energies = []
-    y = luma(output) * 255
-    detail = (y[..., :-1, :-1] - y[..., :-1, 1:] - y[..., 1:, :-1] + y[..., 1:, 1:]) / 2
-    for i, j in ((0, 0), (0, 1), (1, 0), (1, 1)):
-        energies.append(detail[..., i::2, j::2].square().mean((1, 2, 3)))
-    phases = decibel(torch.stack(energies, 1), 1 / 12)  # that of rounding to 8 bits
-    uneven = (phases - phases.mean(1, keepdim=True)).abs().mean(1)
-
-    a, b, c, d = (255 * (output - target))[:, :4].unbind(1)
-    parts = torch.stack([a - b + c - d, a + b - c - d, a - b - c + d], 1) / 2
-    means = F.avg_pool2d(parts, _SQUARE).square().mean((2, 3))
-    # 1 where details are as if by chance, the number of blocks where all are the same
-    ratio = _SQUARE**2 * means / (parts.square().mean((2, 3)) + 1 / 12)
-    return uneven + decibel(ratio, 1.0).mean(1)
-
-
 def misfit(source: Tensor, wanted: Tensor, flow: Tensor) -> Tensor:
     """dB of the mean absolute error (Charbonnier) of a picture `(N, C, h, w)` that a flow `(N, 2,
     h, w)`, in pixels of it, has moved; `(N,)`."""

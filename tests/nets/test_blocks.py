@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from hdac.nets.blocks import ResBlock, correlation, warp
+from hdac.nets.blocks import LowPass, ResBlock, correlation, warp
 
 
 @pytest.mark.parametrize("batch", [1, 3])
@@ -43,3 +43,28 @@ def test_correlation_against_its_definition(radius: int) -> None:
 def test_a_new_residual_block_is_the_identity() -> None:
     x = torch.rand(1, 8, 5, 5)
     assert torch.equal(ResBlock(8)(x), x)
+
+
+def test_low_pass_takes_off_what_alternates() -> None:
+    """Checkerboards wholly, at every phase of a block of two; grey not at all; stripes of one pixel
+    by half; samples as a filter at full size."""
+    rows, columns = torch.arange(32.0)[:, None], torch.arange(40.0)
+    board, stripes = torch.cos(torch.pi * (rows + columns)), torch.cos(torch.pi * columns)
+    passed = _at_full_size(torch.stack([board, torch.ones_like(board), stripes.expand(32, 40)]))
+    inner = passed[:, 2:-2, 2:-2]
+    torch.testing.assert_close(inner[0], torch.zeros(28, 36), atol=1e-6, rtol=0)
+    torch.testing.assert_close(inner[1], torch.ones(28, 36))
+    torch.testing.assert_close(inner[2], stripes[2:-2].expand(28, 36) / 2)
+
+
+def test_low_pass_knows_no_phases() -> None:
+    """What is moved by one sample comes out moved."""
+    noise = torch.randn(1, 24, 24, generator=torch.Generator().manual_seed(0))
+    passed, moved = _at_full_size(noise), _at_full_size(noise.roll((1, 1), (1, 2)))
+    torch.testing.assert_close(passed[:, 3:-4, 3:-4], moved[:, 4:-3, 4:-3])
+    torch.testing.assert_close(passed.transpose(1, 2), _at_full_size(noise.transpose(1, 2)))
+
+
+def _at_full_size(luma: torch.Tensor) -> torch.Tensor:
+    phases = torch.nn.functional.pixel_unshuffle(luma[:, None], 2)
+    return torch.nn.functional.pixel_shuffle(LowPass()(phases), 2)[:, 0]

@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
+from hdac.nets.blocks import LowPass
 from hdac.nets.cost import decoder_gmac
 from hdac.nets.fusion import FusionConfig, FusionNet, Reference
 from hdac.nets.keypoints import KeypointDetector, gaussians, thumbnail
@@ -32,6 +35,19 @@ def test_untrained_network_is_its_base_layer() -> None:
     net = FusionNet(SMALL).eval()
     base, qp, reference, points = inputs(net)
     assert torch.equal(net(base, qp, reference, points, torch.ones(1)).planes, base)
+
+
+@torch.inference_mode()
+def test_what_is_added_to_luma_passes_the_low_pass() -> None:
+    torch.manual_seed(0)
+    plain, passed = (FusionNet(replace(SMALL, low_pass=on)).eval() for on in (False, True))
+    torch.nn.init.normal_(plain.out.weight, 0, 0.1)
+    passed.load_state_dict(plain.state_dict())
+    base, qp, reference, points = inputs(plain)
+    a, b = (n(base, qp, reference, points, torch.ones(1)).planes for n in (plain, passed))
+    torch.testing.assert_close(b[:, :4], base[:, :4] + LowPass()((a - base)[:, :4]))
+    assert torch.equal(b[:, 4:], a[:, 4:])
+    assert (a - b).abs().max() > 1e-3
 
 
 @torch.inference_mode()

@@ -1,17 +1,12 @@
 """Losses: what they are of maps and pictures that are known."""
 
-import math
-
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hdac.nets.keypoints import axis
-from hdac.training.losses import equivariance_loss, grid_loss, smoothness_loss
-
-#: Of the four phases of luma: the diagonal detail of a block.
-LATTICE = torch.tensor([1.0, -1.0, -1.0, 1.0, 0.0, 0.0]).view(1, 6, 1, 1)
+from hdac.training.losses import equivariance_loss, smoothness_loss
 
 
 class Brightest(nn.Module):
@@ -77,31 +72,3 @@ def test_smoothness_is_the_mean_first_difference() -> None:
     )
     flow = flow + torch.arange(4.0)[:, None] / 2
     assert smoothness_loss(flow).tolist() == pytest.approx([2.5, 2.5])
-
-
-def test_a_lattice_of_two_pixels_costs() -> None:
-    """One that has its blocks where the phases are, and one that is a checkerboard everywhere."""
-    generator = torch.Generator().manual_seed(0)
-    target = torch.rand(3, 6, 64, 64, generator=generator) * 0.1 + 0.4
-    output = target + 0.02 * torch.randn(3, 6, 64, 64, generator=generator)
-    output[1] += 0.05 * LATTICE[0] * torch.randn(64, 64, generator=generator)
-    output[2] += 0.02 * LATTICE[0]
-    even, uneven, checkered = grid_loss(output, target).tolist()
-    by_chance = 10 * math.log10(2)
-    assert even == pytest.approx(by_chance, abs=0.3)
-    assert uneven > even + 0.5
-    assert checkered > even + 3
-
-
-@pytest.mark.parametrize("everywhere", [False, True])
-def test_a_lattice_is_unlearnt(everywhere: bool) -> None:
-    """How much of it there is, learnt: nothing."""
-    noise = torch.randn(2, 1, 6, 64, 64, generator=torch.Generator().manual_seed(0)) * 0.05
-    lattice = LATTICE * (torch.full((), 0.05) if everywhere else noise[1, :, :1])
-    much = torch.tensor(1.0, requires_grad=True)
-    optimizer = torch.optim.Adam([much], lr=0.02)
-    for _ in range(100):
-        optimizer.zero_grad()
-        grid_loss(0.5 + noise[0] + much * lattice, torch.full_like(noise[0], 0.5)).sum().backward()
-        optimizer.step()
-    assert abs(float(much.detach())) < 0.1
