@@ -54,20 +54,17 @@ def conv3(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
 
 class LowPass(nn.Module):
     """Takes off luma, given as four phases `(N, 4, h, w)`, what alternates from sample to sample:
-    networks that write four phases like one leave a lattice there.
+    networks that write four phases leave a lattice there, checkerboards and stripes.
 
-    At full size: `[1 6 1] / 8` both ways, and what is left of the checkerboard, `[1 -2 1] / 4` both
-    ways, subtracted. Beyond the border there are zeros.
+    `[-1 4 10 4 -1] / 16` both ways at full size, a half-band filter; zeros beyond the border.
     """
 
     weight: Tensor
 
     def __init__(self) -> None:
         super().__init__()
-        smooth, board = (torch.outer(t, t) for t in torch.tensor([[1, 6, 1], [2, -4, 2]]) / 8)
-        rest = F.pad(-board, (2, 2, 2, 2))
-        rest[3, 3] += 1
-        kernel = F.conv2d(rest[None, None], smooth[None, None])[0, 0]  # 5x5
+        taps = torch.tensor([-1.0, 4.0, 10.0, 4.0, -1.0]) / 16
+        kernel = torch.outer(taps, taps)
         # phase (i, j) is in the middle of its part of the 6x6 samples of 3x3 places
         parts = [F.pad(kernel, (j, 1 - j, i, 1 - i)) for i in (0, 1) for j in (0, 1)]
         self.register_buffer(
