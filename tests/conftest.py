@@ -46,6 +46,19 @@ def head() -> list[Picture]:
     return list(itertools.islice(VideoReader(carphone()), 24))
 
 
+def cropped(picture: Picture, x: int, y: int, width: int, height: int) -> Picture:
+    """A part of a picture; all numbers are even."""
+    luma = picture.y[y : y + height, x : x + width]
+    half = slice(y // 2, (y + height) // 2), slice(x // 2, (x + width) // 2)
+    return Picture(*map(np.ascontiguousarray, (luma, picture.u[half], picture.v[half])))
+
+
+@pytest.fixture(scope="session")
+def face(head: list[Picture]) -> list[Picture]:
+    """The face of `head` alone, 96x80: first pictures in VVC take a third of the time."""
+    return [cropped(picture, 40, 30, 96, 80) for picture in head]
+
+
 @pytest.fixture(scope="session")
 def clip(tmp_path_factory: pytest.TempPathFactory, head: list[Picture]) -> Path:
     """A lossless file of 10 carphone pictures."""
