@@ -119,7 +119,7 @@ def test_second_run_makes_nothing(done: tuple[Path, Path], hdac: Run) -> None:
     code, text, _ = hdac("experiment", "run", path, "--out", out, "-n", "--json")
     assert code == 0
     assert json.loads(text)["to_do"] == []
-    code, text, _ = hdac("experiment", "report", out)
+    code, text, _ = hdac("experiment", "report", out, "--no-players")
     assert code == 0
     assert tables(out) == before
 
@@ -128,7 +128,7 @@ def test_killed_run_goes_on(done: tuple[Path, Path], tmp_path: Path, hdac: Run) 
     path, whole = done
     out = tmp_path / "killed"
     process = subprocess.Popen(
-        command("run", path, "--out", out, "-j", 1),
+        command("run", path, "--out", out, "-j", 1, "--no-players"),
         start_new_session=True,
         stderr=subprocess.DEVNULL,
     )
@@ -151,11 +151,10 @@ def test_killed_run_goes_on(done: tuple[Path, Path], tmp_path: Path, hdac: Run) 
     assert set(json.loads(text)["to_do"]) == {
         f"carphone_{c}_qp{v}" for c in "ab" for v in (24, 28, 32, 36, 40)
     } - set(finished)
-    told = json.loads(
-        subprocess.run(
-            command("run", path, "--out", out, "-j", 1, "--json"), capture_output=True, check=True
-        ).stdout
-    )
+    run = ("experiment", "run", path, "--out", out, "-j", 1, "--no-players", "--json")
+    code, text, _ = hdac(*run)
+    assert code == 0
+    told = json.loads(text)
     assert (told["made"], told["kept"]) == (10 - len(finished), len(finished))
     assert {name: records()[name] for name in finished} == finished
     assert tables(out) == tables(whole)
@@ -195,16 +194,12 @@ def scheduler(tmp_path: Path) -> Iterator[str]:
 
 
 def test_two_workers_give_the_same_tables(
-    done: tuple[Path, Path], scheduler: str, tmp_path: Path
+    done: tuple[Path, Path], scheduler: str, tmp_path: Path, hdac: Run
 ) -> None:
     path, whole = done
     out = tmp_path / "spread"
-    subprocess.run(
-        command("run", path, "--out", out, "--scheduler", scheduler),
-        check=True,
-        stderr=subprocess.DEVNULL,
-        timeout=240,
-    )
+    run = ("experiment", "run", path, "--out", out, "--scheduler", scheduler, "--no-players")
+    assert hdac(*run)[0] == 0
     assert tables(out) == tables(whole)
 
 
