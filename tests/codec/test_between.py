@@ -247,9 +247,9 @@ def _decoded(header: Header, packets: list[Packet], lost: int | None, way: str) 
 
 
 @pytest.mark.parametrize("way", ["motion", "pictures"])
-def test_damage_is_named_or_concealed(way: str, head: list[Picture]) -> None:
+def test_damage_is_named_or_concealed(way: str, face: list[Picture]) -> None:
     """Below the checksums."""
-    data = encode(head[:14], 176, 144, 25, config(every=3, refresh=7, qp_intra=44))
+    data = encode(face[:14], 96, 80, 25, config(every=3, refresh=7, qp_intra=44))
     header, packets = read_stream(data)
     rng = np.random.default_rng(0)
     for _ in range(25):
@@ -262,7 +262,7 @@ def test_damage_is_named_or_concealed(way: str, head: list[Picture]) -> None:
         frames: list[Frame] = []
         with contextlib.suppress(HdacError):
             frames.extend(decode(written(header, broken), between=way))  # type: ignore[arg-type]
-        assert all(frame.picture.y.shape == (144, 176) for frame in frames)
+        assert all(frame.picture.y.shape == (80, 96) for frame in frames)
         assert len(frames) <= 2 * header.packet_frames
 
 

@@ -200,9 +200,9 @@ def test_still_pictures_cost_next_to_nothing(
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
-def test_damage_is_named_or_concealed(system: str, models: Models, head: list[Picture]) -> None:
+def test_damage_is_named_or_concealed(system: str, models: Models, face: list[Picture]) -> None:
     about = {"mode": "animation", "model": str(models(system)), "qp_intra": 44}
-    data = encode(head[:8], 176, 144, 25, EncoderConfig(**about, refresh=4))  # type: ignore[arg-type]
+    data = encode(face[:8], 96, 80, 25, EncoderConfig(**about, refresh=4))  # type: ignore[arg-type]
     rng = np.random.default_rng(0)
     for _ in range(30):
         broken = bytearray(data)
@@ -211,7 +211,7 @@ def test_damage_is_named_or_concealed(system: str, models: Models, head: list[Pi
         frames: list[Frame] = []
         with contextlib.suppress(HdacError):
             frames.extend(decode(bytes(broken)))
-        assert all(frame.picture.y.shape == (144, 176) for frame in frames)
+        assert all(frame.picture.y.shape == (80, 96) for frame in frames)
 
 
 def test_what_cannot_be(models: Models, head: list[Picture], tmp_path: Path) -> None:
