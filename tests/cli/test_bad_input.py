@@ -126,7 +126,7 @@ def damaged(stream: Path, path: Path, part: float) -> Path:
 
 def test_what_verifies_is_written(hdac: Run, clip: Path, tmp_path: Path) -> None:
     whole = tmp_path / "whole.hdac"
-    options = ("--mode", "base", "--refresh", 2, "--frames", 8)
+    options = ("--mode", "base", "--refresh", 2, "--frames", 8, "--preset", "fast")
     assert hdac("encode", clip, "-o", whole, *options)[0] == 0
     bad = damaged(whole, tmp_path / "bad.hdac", 0.9)
     code, out, err = hdac("decode", bad, "-o", tmp_path / "a.mkv", "--json")

@@ -390,7 +390,7 @@ def test_chroma_is_not_worse(head: list[Picture], kind: str, qp_base: int) -> No
 @pytest.mark.parametrize("amount", [(-300, 0), (300, 0), (60, 0), (0, 120)])
 @pytest.mark.parametrize("period", [2, 3, 4])
 def test_preset_fast_looks_at_every_picture_of_a_strobe(
-    head: list[Picture], period: int, amount: tuple[int, int]
+    face: list[Picture], period: int, amount: tuple[int, int]
 ) -> None:
     """Light, or coloured light, that comes and goes at the pace at which the encoder looks."""
     luma, chroma = amount
@@ -400,7 +400,7 @@ def test_preset_fast_looks_at_every_picture_of_a_strobe(
         v = (picture.v.astype(int) + chroma).clip(16, 240).astype(np.uint8)
         return Picture(y, picture.u, v)
 
-    pictures = [p if n % period == 1 else lit(p) for n, p in enumerate(head[:16])]
+    pictures = [p if n % period == 1 else lit(p) for n, p in enumerate(face[:16])]
     data = coded(pictures, qp_base=44, preset="fast")
     for fused, base, source in zip(decode(data), decode(data, "base"), pictures, strict=True):
         assert luma_mse(fused.picture, source) <= 1.02 * luma_mse(base.picture, source)

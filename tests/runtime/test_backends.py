@@ -272,7 +272,7 @@ def test_without_the_extras(clip: Path, tmp_path: Path) -> None:
     ):
         done = bare(*arguments)
         assert (done.returncode, "unforeseen" in done.stderr) == (0, False), done.stderr
-    assert "absent  metrics" in bare("doctor").stdout
+    assert "absent  metrics" in done.stdout, "of the doctor"
     for verb, extra in (("measure", "bench"), ("demo", "bench"), ("train", "train")):
         done = bare(verb, *(("a", "b") if verb == "measure" else ()))
         assert done.returncode == 2
