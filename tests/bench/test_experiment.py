@@ -8,6 +8,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,7 @@ from hdac.bench.experiment import load_experiment, to_do
 from hdac.bench.point import PointTask, execute
 from hdac.bench.results import Store
 from hdac.bench.runner import plan
+from hdac.cli.main import main
 from hdac.errors import HdacError
 from tests.bench.conftest import X264
 from tests.conftest import Run
@@ -76,15 +79,12 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A recipe and its uninterrupted run with one worker."""
     folder = tmp_path_factory.mktemp("experiment")
     path = recipe(folder)
-    made = subprocess.run(
-        command("run", path, "--out", folder / "whole", "-j", 1, "--json"),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    told = json.loads(made.stdout)
+    words, out, err = ("run", path, "--out", folder / "whole", "-j", 1), StringIO(), StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        assert main(["experiment", *map(str, words), "--json"]) == 0
+    told = json.loads(out.getvalue())
     assert (told["made"], told["kept"], told["failed"], told["points"]) == (10, 0, {}, 10)
-    assert "[10/10" in made.stderr
+    assert "[10/10" in err.getvalue()
     return path, folder / "whole"
 
 
