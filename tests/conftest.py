@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -82,6 +84,20 @@ def hdac(capsys: pytest.CaptureFixture[str]) -> Run:
         return code, captured.out, captured.err
 
     return run
+
+
+@pytest.fixture
+def no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Batches run in this process, one file after the other."""
+
+    def run_here(
+        _: None, execute: Callable[[Any], Any], tasks: Iterable[Any], __: object, done: Any
+    ) -> None:
+        for task in tasks:
+            done(execute(task))
+
+    monkeypatch.setattr("hdac.bench.batch.cluster", lambda *_: nullcontext())
+    monkeypatch.setattr("hdac.bench.batch.run_tasks", run_here)
 
 
 @pytest.fixture

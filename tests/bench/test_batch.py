@@ -80,6 +80,7 @@ def test_encode_then_decode(tmp_path: Path, hdac: Run) -> None:
     assert len(list(VideoReader(tmp_path / "decoded" / "a_qp40.mkv"))) == 3
 
 
+@pytest.mark.usefixtures("no_cluster")
 def test_what_is_there_of_another_input_is_not_kept(tmp_path: Path, hdac: Run) -> None:
     write_video(tmp_path / "a.mp4", synthetic(2))
     write_video(tmp_path / "a.mkv", synthetic(3))

@@ -149,6 +149,7 @@ def test_damage_of_all_leaves_no_output(hdac: Run, stream: Path, tmp_path: Path)
     assert [p.name for p in tmp_path.iterdir()] == ["bad.hdac"]
 
 
+@pytest.mark.usefixtures("no_cluster")
 @pytest.mark.parametrize("verb", ["decode", "info", "export", "compare", "batch"])
 def test_large_pictures_are_refused(hdac: Run, stream: Path, tmp_path: Path, verb: str) -> None:
     command = {
