@@ -195,8 +195,8 @@ def test_still_pictures_cost_next_to_nothing(
     system: str, models: Models, head: list[Picture]
 ) -> None:
     config = EncoderConfig(mode="animation", model=str(models(system)), qp_intra=40)
-    few, many = (encode([head[0]] * n, 176, 144, 25, config) for n in (2, 42))
-    assert len(many) - len(few) < 16
+    few, many = (encode([head[0]] * n, 176, 144, 25, config) for n in (2, 22))
+    assert len(many) - len(few) < 8
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
