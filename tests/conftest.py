@@ -88,6 +88,10 @@ def hdac(capsys: pytest.CaptureFixture[str]) -> Run:
 
 @pytest.fixture
 def no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    batches_here(monkeypatch)
+
+
+def batches_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Batches run in this process, one file after the other."""
 
     def run_here(

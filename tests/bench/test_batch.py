@@ -17,7 +17,7 @@ from hdac.bench.batch import (
 )
 from hdac.errors import HdacError, UsageError
 from hdac.video.reader import VideoReader
-from tests.conftest import Run, synthetic, write_video
+from tests.conftest import Run, batches_here, synthetic, write_video
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -58,7 +58,9 @@ def test_encode_then_decode(tmp_path: Path, hdac: Run) -> None:
     before = {p.name: p.read_bytes() for p in out.glob("*.hdac")}
     (out / "a_qp48.hdac").unlink()
     (clips / "broken.mp4").unlink()
-    code, text, _ = hdac("batch", "encode", clips / "*.m*", *words, "-j", 1)
+    with pytest.MonkeyPatch.context() as patch:
+        batches_here(patch)
+        code, text, _ = hdac("batch", "encode", clips / "*.m*", *words, "-j", 1)
     assert code == 0
     assert [Path(p).name for p in json.loads(text)["made"]] == ["a_qp48.hdac"]
     assert {p.name: p.read_bytes() for p in out.glob("*.hdac")} == before
