@@ -25,6 +25,10 @@ points = {points}
 
 @pytest.fixture
 def inline(monkeypatch: pytest.MonkeyPatch) -> None:
+    run_inline(monkeypatch)
+
+
+def run_inline(monkeypatch: pytest.MonkeyPatch) -> None:
     """Points are made one after the other, without processes of dask; tables, but no figures and
     pages, which take seconds."""
 
@@ -50,8 +54,12 @@ def inline(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def clips(tmp_path: Path) -> Path:
+    return write_clips(tmp_path)
+
+
+def write_clips(parent: Path) -> Path:
     """A folder of two clips."""
-    folder = tmp_path / "clips"
+    folder = parent / "clips"
     folder.mkdir()
     for i, name in enumerate("pq"):
         write_video(folder / f"{name}.mkv", synthetic(4, 64 + 32 * i, 64))

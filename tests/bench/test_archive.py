@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ from hdac.bench.archive import read_archive, write_archive
 from hdac.bench.codecs import Anchor
 from hdac.bench.experiment import load_experiment
 from hdac.bench.results import Store
-from tests.bench.conftest import experiment, x264
+from hdac.cli.main import main
+from tests.bench.conftest import experiment, run_inline, write_clips, x264
 from tests.conftest import Run
 
 pytestmark = pytest.mark.usefixtures("inline")
@@ -25,12 +27,16 @@ def reports(out: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-@pytest.fixture
-def archive(tmp_path: Path, clips: Path, hdac: Run) -> Path:
-    """Points of codec b, and `whole`: the run that they are from."""
-    recipe = experiment(tmp_path, clips, x264("a") + x264("b") + SOFTWARE)
-    whole = tmp_path / "whole"
-    assert hdac("experiment", "run", recipe, "--out", whole, "--no-players")[0] == 0
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of two clips, the run of codecs a and b, and an archive of b's points."""
+    folder = tmp_path_factory.mktemp("archive")
+    clips, whole = write_clips(folder), folder / "whole"
+    recipe = experiment(folder, clips, x264("a") + x264("b") + SOFTWARE)
+    with pytest.MonkeyPatch.context() as patch:
+        run_inline(patch)
+        command = ("experiment", "run", recipe, "--out", whole, "--no-players")
+        assert main([str(word) for word in command]) == 0
     codec = load_experiment(str(recipe)).codecs[1]
     assert isinstance(codec, Anchor)
     records = [
@@ -38,8 +44,21 @@ def archive(tmp_path: Path, clips: Path, hdac: Run) -> Path:
         for name in Store(whole).names()
         if "_b_" in name and (record := Store(whole).load(name)) is not None
     ]
-    write_archive(tmp_path / "b.jsonl", "a machine with b", codec, records)
-    return tmp_path / "b.jsonl"
+    write_archive(folder / "b.jsonl", "a machine with b", codec, records)
+    return folder
+
+
+@pytest.fixture
+def clips(made: Path, tmp_path: Path) -> Path:
+    """A folder of two clips."""
+    return shutil.copytree(made / "clips", tmp_path / "clips")
+
+
+@pytest.fixture
+def archive(made: Path, tmp_path: Path) -> Path:
+    """Points of codec b, and `whole`: the run that they are from."""
+    shutil.copytree(made / "whole", tmp_path / "whole")
+    return Path(shutil.copy(made / "b.jsonl", tmp_path))
 
 
 def lacking(tmp_path: Path, clips: Path, hdac: Run, b: str, *words: object) -> tuple[int, str]:

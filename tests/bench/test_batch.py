@@ -17,7 +17,7 @@ from hdac.bench.batch import (
 )
 from hdac.errors import HdacError, UsageError
 from hdac.video.reader import VideoReader
-from tests.conftest import Run, synthetic, write_video
+from tests.conftest import Run, batches_here, synthetic, write_video
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -32,9 +32,8 @@ def test_encode_then_decode(tmp_path: Path, hdac: Run) -> None:
     write_video(clips / "b.mp4", synthetic(2))
     (clips / "broken.mp4").write_bytes(b"no video at all")
     out = tmp_path / "coded"
-    code, text, err = hdac(
-        "batch", "encode", clips, "--out", out, "-q", "40,48", "--mode", "base", "-j", 2, "--json"
-    )
+    words = ("--out", out, "-q", "40,48", "--mode", "base", "--preset", "fast", "--json")
+    code, text, err = hdac("batch", "encode", clips, *words, "-j", 2)
     assert code == 1
     told = json.loads(text)
     assert sorted(Path(p).name for p in told["made"]) == [
@@ -59,20 +58,9 @@ def test_encode_then_decode(tmp_path: Path, hdac: Run) -> None:
     before = {p.name: p.read_bytes() for p in out.glob("*.hdac")}
     (out / "a_qp48.hdac").unlink()
     (clips / "broken.mp4").unlink()
-    code, text, _ = hdac(
-        "batch",
-        "encode",
-        clips / "*.m*",
-        "--out",
-        out,
-        "-q",
-        "40,48",
-        "--mode",
-        "base",
-        "-j",
-        1,
-        "--json",
-    )
+    with pytest.MonkeyPatch.context() as patch:
+        batches_here(patch)
+        code, text, _ = hdac("batch", "encode", clips / "*.m*", *words, "-j", 1)
     assert code == 0
     assert [Path(p).name for p in json.loads(text)["made"]] == ["a_qp48.hdac"]
     assert {p.name: p.read_bytes() for p in out.glob("*.hdac")} == before
@@ -87,13 +75,14 @@ def test_encode_then_decode(tmp_path: Path, hdac: Run) -> None:
         "--level",
         "base",
         "-j",
-        2,
+        1,
     )
     assert code == 0
     assert "4 made, 0 kept, 0 failed" in text
     assert len(list(VideoReader(tmp_path / "decoded" / "a_qp40.mkv"))) == 3
 
 
+@pytest.mark.usefixtures("no_cluster")
 def test_what_is_there_of_another_input_is_not_kept(tmp_path: Path, hdac: Run) -> None:
     write_video(tmp_path / "a.mp4", synthetic(2))
     write_video(tmp_path / "a.mkv", synthetic(3))

@@ -8,6 +8,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,7 @@ from hdac.bench.experiment import load_experiment, to_do
 from hdac.bench.point import PointTask, execute
 from hdac.bench.results import Store
 from hdac.bench.runner import plan
+from hdac.cli.main import main
 from hdac.errors import HdacError
 from tests.bench.conftest import X264
 from tests.conftest import Run
@@ -76,15 +79,12 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A recipe and its uninterrupted run with one worker."""
     folder = tmp_path_factory.mktemp("experiment")
     path = recipe(folder)
-    made = subprocess.run(
-        command("run", path, "--out", folder / "whole", "-j", 1, "--json"),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    told = json.loads(made.stdout)
+    words, out, err = ("run", path, "--out", folder / "whole", "-j", 1), StringIO(), StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        assert main(["experiment", *map(str, words), "--json"]) == 0
+    told = json.loads(out.getvalue())
     assert (told["made"], told["kept"], told["failed"], told["points"]) == (10, 0, {}, 10)
-    assert "[10/10" in made.stderr
+    assert "[10/10" in err.getvalue()
     return path, folder / "whole"
 
 
@@ -119,7 +119,7 @@ def test_second_run_makes_nothing(done: tuple[Path, Path], hdac: Run) -> None:
     code, text, _ = hdac("experiment", "run", path, "--out", out, "-n", "--json")
     assert code == 0
     assert json.loads(text)["to_do"] == []
-    code, text, _ = hdac("experiment", "report", out)
+    code, text, _ = hdac("experiment", "report", out, "--no-players")
     assert code == 0
     assert tables(out) == before
 
@@ -128,7 +128,7 @@ def test_killed_run_goes_on(done: tuple[Path, Path], tmp_path: Path, hdac: Run) 
     path, whole = done
     out = tmp_path / "killed"
     process = subprocess.Popen(
-        command("run", path, "--out", out, "-j", 1),
+        command("run", path, "--out", out, "-j", 1, "--no-players"),
         start_new_session=True,
         stderr=subprocess.DEVNULL,
     )
@@ -151,11 +151,10 @@ def test_killed_run_goes_on(done: tuple[Path, Path], tmp_path: Path, hdac: Run) 
     assert set(json.loads(text)["to_do"]) == {
         f"carphone_{c}_qp{v}" for c in "ab" for v in (24, 28, 32, 36, 40)
     } - set(finished)
-    told = json.loads(
-        subprocess.run(
-            command("run", path, "--out", out, "-j", 1, "--json"), capture_output=True, check=True
-        ).stdout
-    )
+    run = ("experiment", "run", path, "--out", out, "-j", 1, "--no-players", "--json")
+    code, text, _ = hdac(*run)
+    assert code == 0
+    told = json.loads(text)
     assert (told["made"], told["kept"]) == (10 - len(finished), len(finished))
     assert {name: records()[name] for name in finished} == finished
     assert tables(out) == tables(whole)
@@ -195,16 +194,12 @@ def scheduler(tmp_path: Path) -> Iterator[str]:
 
 
 def test_two_workers_give_the_same_tables(
-    done: tuple[Path, Path], scheduler: str, tmp_path: Path
+    done: tuple[Path, Path], scheduler: str, tmp_path: Path, hdac: Run
 ) -> None:
     path, whole = done
     out = tmp_path / "spread"
-    subprocess.run(
-        command("run", path, "--out", out, "--scheduler", scheduler),
-        check=True,
-        stderr=subprocess.DEVNULL,
-        timeout=240,
-    )
+    run = ("experiment", "run", path, "--out", out, "--scheduler", scheduler, "--no-players")
+    assert hdac(*run)[0] == 0
     assert tables(out) == tables(whole)
 
 

@@ -17,6 +17,7 @@ from hdac.bench.tables import write_tables
 from hdac.bench.workbook import workbook
 from hdac.cli.main import main
 from hdac.errors import UsageError
+from tests.bench.conftest import run_inline
 from tests.conftest import Run
 
 TEXT = """
@@ -39,7 +40,9 @@ def honest(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("honest")
     (folder / "one.toml").write_text(TEXT)
     out = folder / "out"
-    main(["experiment", "run", str(folder / "one.toml"), "--out", str(out), "-j1", "--no-players"])
+    with pytest.MonkeyPatch.context() as patch:
+        run_inline(patch)
+        main(["experiment", "run", str(folder / "one.toml"), "--out", str(out), "--no-players"])
     return folder / "one.toml", out
 
 

@@ -20,10 +20,7 @@ def names(path: Path) -> set[str]:
     return {json.loads(line)["name"] for line in path.read_text().splitlines()}
 
 
-@pytest.mark.parametrize("what", ["codec", "clip", "rate point"])
-def test_orphans_are_put_aside_and_come_back(
-    what: str, tmp_path: Path, clips: Path, hdac: Run
-) -> None:
+def test_orphans_are_put_aside_and_come_back(tmp_path: Path, clips: Path, hdac: Run) -> None:
     both, out = x264("a") + x264("b"), tmp_path / "out"
     recipe = experiment(tmp_path, clips, both)
     words = ("experiment", "run", recipe, "--out", out, "--no-players")
@@ -38,41 +35,41 @@ def test_orphans_are_put_aside_and_come_back(
     table, aside = out / "points.jsonl", out / "orphans.jsonl"
     before, files = table.read_bytes(), sorted((out / "points").iterdir())
     assert not aside.exists()
-    lost = {
+    for what, lost in {
         "codec": {f"{clip}_b_qp{v}" for clip in "pq" for v in (20, 26, 32, 38)},
         "clip": {f"q_{codec}_qp{v}" for codec in "ab" for v in (20, 26, 32, 38)},
         "rate point": {f"{clip}_b_qp38" for clip in "pq"},
-    }[what]
-    if what == "codec":
-        experiment(tmp_path, clips, x264("a"), '["a"]')
-    elif what == "clip":
-        experiment(tmp_path, clips, both, sequences='["p"]')
-    else:
-        experiment(tmp_path, clips, x264("a") + x264("b", points=(20, 26, 32)))
-    told, _ = run("-n")
-    assert (set(told["orphans"]), told["to_do"]) == (lost, [])
-    assert table.read_bytes() == before
-    _, text, _ = hdac(*words, "-n")
-    assert f"{len(lost)} points that the experiment no longer has would be put aside" in text
-    assert str(aside) in text
-    told, err = run()
-    assert (told["made"], told["orphans"]) == (0, len(lost))
-    assert f"{len(lost)} points that the experiment no longer has were put aside" in err
-    assert str(aside) in err
-    assert names(aside) == lost
-    assert not names(table) & lost
-    assert sorted((out / "points").iterdir()) == files
-    assert run()[0]["orphans"] == 0
-    assert names(aside) == lost
+    }.items():
+        if what == "codec":
+            experiment(tmp_path, clips, x264("a"), '["a"]')
+        elif what == "clip":
+            experiment(tmp_path, clips, both, sequences='["p"]')
+        else:
+            experiment(tmp_path, clips, x264("a") + x264("b", points=(20, 26, 32)))
+        told, _ = run("-n")
+        assert (set(told["orphans"]), told["to_do"]) == (lost, [])
+        assert table.read_bytes() == before
+        _, text, _ = hdac(*words, "-n")
+        assert f"{len(lost)} points that the experiment no longer has would be put aside" in text
+        assert str(aside) in text
+        told, err = run()
+        assert (told["made"], told["orphans"]) == (0, len(lost))
+        assert f"{len(lost)} points that the experiment no longer has were put aside" in err
+        assert str(aside) in err
+        assert names(aside) == lost
+        assert not names(table) & lost
+        assert sorted((out / "points").iterdir()) == files
+        assert run()[0]["orphans"] == 0
+        assert names(aside) == lost
 
-    experiment(tmp_path, clips, both)
-    told, _ = run("-n")
-    assert (set(told["recalled"]), told["to_do"]) == (lost, [])
-    assert names(aside) == lost
-    told, err = run()
-    assert (told["made"], told["recalled"]) == (0, len(lost))
-    assert f"{len(lost)} points came back from {aside}" in err
-    assert (table.read_bytes(), aside.exists()) == (before, False)
+        experiment(tmp_path, clips, both)
+        told, _ = run("-n")
+        assert (set(told["recalled"]), told["to_do"]) == (lost, [])
+        assert names(aside) == lost
+        told, err = run()
+        assert (told["made"], told["recalled"]) == (0, len(lost))
+        assert f"{len(lost)} points came back from {aside}" in err
+        assert (table.read_bytes(), aside.exists()) == (before, False)
 
 
 def test_points_of_codecs_that_do_not_run_here_are_no_orphans(

@@ -12,7 +12,7 @@ import pytest
 from hdac.atomic import write_atomically
 from hdac.bench.analysis import load
 from hdac.bench.codecs import load_codec
-from hdac.bench.compressai import read_extra
+from hdac.bench.compressai import read_extra, write_aggregates
 from hdac.bench.datasets import find_sources
 from hdac.bench.experiment import load_experiment
 from hdac.bench.figures import averaged_points, extra_points
@@ -117,8 +117,8 @@ def parse_as_compressai(path: Path, metric: str) -> tuple[str, list[float], list
     )
 
 
-def test_aggregates_are_compressais(results: Path, hdac: Run) -> None:
-    hdac("experiment", "report", results)
+def test_aggregates_are_compressais(results: Path) -> None:
+    write_aggregates(load(results))
     name, rates, scores = parse_as_compressai(results / "hdac-base.json", "psnr-y")
     assert name == "hdac-base"
     assert rates == sorted(rates)
@@ -390,7 +390,7 @@ def test_the_page_in_chromium(results: Path, hdac: Run, chromium: str) -> None:
     assert wrong == []
 
 
-def test_hybrid_bits_per_frame(head: list[object]) -> None:
+def test_hybrid_bits_per_frame(face: list[object]) -> None:
     from fractions import Fraction
 
     from hdac.codec.config import EncoderConfig
@@ -400,7 +400,7 @@ def test_hybrid_bits_per_frame(head: list[object]) -> None:
         {"qp_base": 40, "refresh": 3},
         {"mode": "animation", "qp_intra": 40, "refresh": 3},
     ):
-        data = encode(head[:7], 176, 144, Fraction(30), EncoderConfig(**settings))  # type: ignore[arg-type]
+        data = encode(face[:7], 96, 80, Fraction(30), EncoderConfig(**settings))  # type: ignore[arg-type]
         layers, bits = frame_bits(data), inspect(data).bits
         assert [len(v) for v in layers.values()] == [7, 7]
         rounding = bits.base + bits.reference - sum(layers["base"])  # of three packets to bytes

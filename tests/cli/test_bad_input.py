@@ -126,7 +126,7 @@ def damaged(stream: Path, path: Path, part: float) -> Path:
 
 def test_what_verifies_is_written(hdac: Run, clip: Path, tmp_path: Path) -> None:
     whole = tmp_path / "whole.hdac"
-    options = ("--mode", "base", "--refresh", 2, "--frames", 8)
+    options = ("--mode", "base", "--refresh", 2, "--frames", 8, "--preset", "fast")
     assert hdac("encode", clip, "-o", whole, *options)[0] == 0
     bad = damaged(whole, tmp_path / "bad.hdac", 0.9)
     code, out, err = hdac("decode", bad, "-o", tmp_path / "a.mkv", "--json")
@@ -149,6 +149,7 @@ def test_damage_of_all_leaves_no_output(hdac: Run, stream: Path, tmp_path: Path)
     assert [p.name for p in tmp_path.iterdir()] == ["bad.hdac"]
 
 
+@pytest.mark.usefixtures("no_cluster")
 @pytest.mark.parametrize("verb", ["decode", "info", "export", "compare", "batch"])
 def test_large_pictures_are_refused(hdac: Run, stream: Path, tmp_path: Path, verb: str) -> None:
     command = {

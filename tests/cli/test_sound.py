@@ -1,15 +1,12 @@
 """Sound through the command line: flashes and clicks stay together."""
 
 import json
-from contextlib import nullcontext
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
 
 import av
 import pytest
 
-from hdac.bench import batch
 from hdac.bitstream.container import Packet, PacketType
 from hdac.bitstream.stream import read_stream
 from hdac.cli.main import main
@@ -217,17 +214,9 @@ def test_a_target_rate_is_the_videos(source: Path, tmp_path: Path, hdac: Run) ->
     assert video == (tmp_path / "b.hdac").read_bytes()
 
 
-def test_batches(
-    source: Path, stream: Path, tmp_path: Path, hdac: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("no_cluster")
+def test_batches(source: Path, stream: Path, tmp_path: Path, hdac: Run) -> None:
     """The same options, and the same bytes as of `hdac encode`; without a cluster."""
-
-    def run_here(_: object, execute: Any, tasks: Any, __: object, done: Any) -> None:
-        for task in tasks:
-            done(execute(task))
-
-    monkeypatch.setattr(batch, "cluster", lambda *_: nullcontext())
-    monkeypatch.setattr(batch, "run_tasks", run_here)
     for options, sounds in (
         ((), True),
         (("--no-audio",), False),

@@ -71,9 +71,9 @@ CASES = [
 
 @pytest.mark.parametrize("settings", CASES, ids=str)
 def test_decoder_shows_what_the_encoder_said(
-    head: list[Picture], settings: dict[str, object]
+    face: list[Picture], settings: dict[str, object]
 ) -> None:
-    pictures = head[:9]
+    pictures = face[:9]
     data, shown = coded(pictures, **settings)
     frames = list(decode(data))
     assert [f.number for f in frames] == list(range(9))
@@ -131,7 +131,8 @@ def test_a_hurried_decoder_shows_base_pictures(head: list[Picture]) -> None:
 def test_scalable(head: list[Picture]) -> None:
     """Keypoints that follow the head, for level `animation`; what is fused does not change."""
     plain, finer = (
-        coded(head[:12], qp_base=44, scalable=scalable)[0] for scalable in (False, True)
+        coded(head[:12], qp_base=44, scalable=scalable, preset="medium")[0]
+        for scalable in (False, True)
     )
 
     def moves(data: bytes) -> int:
@@ -328,7 +329,8 @@ def test_tune(head: list[Picture], tmp_path: Path, monkeypatch: pytest.MonkeyPat
     with pytest.raises(UsageError, match="unknown model shifted-perceptual"):
         coded(head[:4], qp_base=50, model="shifted", tune="perceptual")
     file = export_model(net, "shifted-perceptual", tmp_path, "shifted")
-    data, shown = coded(head[:4], qp_base=50, model="shifted", tune="perceptual")
+    coarse: dict[str, object] = {"qp_base": 50, "preset": "medium"}
+    data, shown = coded(head[:4], **coarse, model="shifted", tune="perceptual")
     header = inspect(data).header
     assert (header.tune.name, header.model, header.model_hash) == (
         "PERCEPTUAL",
@@ -337,13 +339,13 @@ def test_tune(head: list[Picture], tmp_path: Path, monkeypatch: pytest.MonkeyPat
     )
     assert all(equal(f.picture, s) for f, s in zip(decode(data), shown, strict=True))
     perceptual = [f.level for f in decode(data)]
-    faithful, _ = coded(head[:4], qp_base=50, model=str(file))
+    faithful, _ = coded(head[:4], **coarse, model=str(file))
     assert inspect(faithful).header.tune.name == "PSNR"
     assert perceptual.count("fused") > [f.level for f in decode(faithful)].count("fused")
     net.out.bias.data += 0.1
     file = export_model(net, "broken", tmp_path, "far brighter")
     for allowed, level in ((None, "base"), (1.0, "base"), (100.0, "fused")):
-        data, shown = coded(head[:4], qp_base=50, model="broken", allow_loss=allowed)
+        data, shown = coded(head[:4], **coarse, model="broken", allow_loss=allowed)
         frames = list(decode(data))
         assert {f.level for f in frames[1:]} == {level}
         assert all(equal(f.picture, s) for f, s in zip(frames, shown, strict=True))
@@ -495,13 +497,13 @@ def test_bad_settings(settings: dict[str, object], words: str) -> None:
         EncoderConfig(**settings)  # type: ignore[arg-type]
 
 
-def test_whole_numbers_of_numpy_are_settings(head: list[Picture]) -> None:
+def test_whole_numbers_of_numpy_are_settings(face: list[Picture]) -> None:
     given = {"qp_base": 40, "qp_intra": 36, "refresh": 2, "base_scale": 2, "every": 1}
     numbers = {name: np.int64(value) for name, value in given.items()}
     config = EncoderConfig("base", **numbers, cascade=tuple(np.array([8, 6, 8, 0])))  # type: ignore[arg-type]
     assert config == EncoderConfig("base", **given, cascade=(8, 6, 8, 0))  # type: ignore[arg-type]
     assert {type(getattr(config, name)) for name in given} == {int}
-    assert coded(head[:3], mode="base", **numbers)[0] == coded(head[:3], mode="base", **given)[0]
+    assert coded(face[:3], mode="base", **numbers)[0] == coded(face[:3], mode="base", **given)[0]
 
 
 def test_bad_pictures_and_levels(head: list[Picture]) -> None:
@@ -518,10 +520,10 @@ def test_bad_pictures_and_levels(head: list[Picture]) -> None:
         Encoder(64, 64, FPS, EncoderConfig(device="tpu"))
 
 
-def test_no_colour_is_lost(head: list[Picture]) -> None:
+def test_no_colour_is_lost(face: list[Picture]) -> None:
     """At the best QP everything comes back almost as it was, chroma too."""
-    data, _ = coded(head[:3], mode="base", qp_base=2, qp_intra=1)
-    for source, frame in zip(head, decode(data), strict=False):
+    data, _ = coded(face[:3], mode="base", qp_base=2, qp_intra=1)
+    for source, frame in zip(face, decode(data), strict=False):
         assert all(
             np.abs(a.astype(int) - b).mean() < 1.5
             for a, b in zip(source, frame.picture, strict=True)

@@ -157,7 +157,7 @@ def survivors(data: bytes, level: Level = "fused") -> tuple[list[Frame], str]:
 
 def test_one_flipped_bit_loses_one_group(head: list[Picture]) -> None:
     """Once all four groups were lost on the command line."""
-    config = EncoderConfig(mode="base", qp_base=46, refresh=6)
+    config = EncoderConfig(mode="base", qp_base=46, refresh=6, preset="fast")
     data = encode(head, 176, 144, FPS, config)
     whole = list(decode(data))
     for place, lost in ((len(data) - 20, range(18, 24)), (len(data) // 3, None)):
@@ -214,7 +214,7 @@ def test_enhancement_degrades(stream: bytes, kind: str) -> None:
 
 
 def test_animation_stream_without_an_enhancement(head: list[Picture]) -> None:
-    config = EncoderConfig(mode="animation", qp_intra=40, refresh=6)
+    config = EncoderConfig(mode="animation", qp_intra=40, refresh=6, keypoints=10)
     stream = encode(head[:12], 176, 144, FPS, config)
     whole = list(decode(stream))
     frames = list(decode(damaged_enhancement(stream, "lost")))

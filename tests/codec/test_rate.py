@@ -70,7 +70,8 @@ def test_the_search_sees_the_whole_source(name: str, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize("said", [None, 5, 40])
 @pytest.mark.parametrize("mode", ["animation", "base"])
 def test_frames_are_counted_not_believed(mode: str, said: int | None) -> None:
-    config = EncoderConfig(mode=mode, preset="fast", kbps=12.0)  # type: ignore[arg-type]
+    points = {"keypoints": 10} if mode == "animation" else {}
+    config = EncoderConfig(mode=mode, preset="fast", kbps=12.0, **points)  # type: ignore[arg-type]
     pictures = scene(1, 8)
     made = encode(pictures, 64, 48, FPS, config, frames=said)
     assert inspect(made).qps == inspect(encode(pictures, 64, 48, FPS, config, frames=8)).qps

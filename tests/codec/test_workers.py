@@ -32,7 +32,7 @@ def worsening(frames: int = 90, side: int = 64) -> list[Picture]:
 def test_bytes_do_not_depend_on_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     """The refresh policy once saw statistics that lagged by the number of workers."""
     made = {}
-    for workers in (1, 2, 4, 16):
+    for workers in (1, 2, 16):
         monkeypatch.setattr(synthesiser, "CORES", workers)
         made[workers] = encode(worsening(), 64, 64, Fraction(25), EncoderConfig(qp_base=44))
     assert len(set(made.values())) == 1
@@ -48,7 +48,7 @@ def test_bytes_do_not_depend_on_cores(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("preset", ["fast", None])
 @pytest.mark.parametrize("live", [True, False])
 def test_bytes_of_pushed_pictures_do_not_depend_on_cores(
-    head: list[Picture],
+    face: list[Picture],
     live: bool,
     preset: str | None,
     settings: dict[str, float],
@@ -59,8 +59,8 @@ def test_bytes_of_pushed_pictures_do_not_depend_on_cores(
     for workers in (1, 2, 16):
         monkeypatch.setattr(synthesiser, "CORES", workers)
         config = EncoderConfig(live=live, preset=preset, refresh=7, **settings)  # type: ignore[arg-type]
-        with Encoder(176, 144, 25, config) as encoder:
-            packets = [packet for p in head[:16] for packet in encoder.push(p)] + encoder.flush()
+        with Encoder(96, 80, 25, config) as encoder:
+            packets = [packet for p in face[:10] for packet in encoder.push(p)] + encoder.flush()
             made.add(b"".join(packet.tobytes() for packet in packets))
     assert len(made) == 1
 
@@ -95,7 +95,7 @@ def test_the_number_format_is_no_race(head: list[Picture]) -> None:
     cases = {("auto", "cpu"): "INT8", ("auto", "torch"): "FP32"}
     cases |= {(name, "cpu"): name.upper() for name in ("int8", "fp32", "bf16")}
     for (asked, device), name in cases.items():
-        config = EncoderConfig(qp_base=46, precision=asked, device=device)  # type: ignore[arg-type]
+        config = EncoderConfig(qp_base=46, precision=asked, device=device, preset="medium")  # type: ignore[arg-type]
         data = encode(head[:2], 176, 144, Fraction(25), config)
         assert inspect(data).header.number_format.name == name
         assert len(list(decode(data))) == 2

@@ -170,10 +170,10 @@ def test_first_pictures_are_vvc_where_kvazaar_codes_the_others(
     assert choose_base(EncoderConfig()).codec == "hevc"
 
 
-def test_a_rate_while_pictures_come_is_for_x265(head: list[Picture]) -> None:
+def test_a_rate_while_pictures_come_is_for_x265(face: list[Picture]) -> None:
     with Encoder(176, 144, 30, EncoderConfig("base", kbps=20)) as encoder:
         assert encoder.plan.base.encoder == "x265"
     with pytest.raises(UsageError, match="20 kbps while pictures come: use --base-encoder x265"):
         Encoder(176, 144, 30, EncoderConfig("base", kbps=20, base_encoder="kvazaar"))
-    data = encode(head[:12], 176, 144, 30, EncoderConfig("base", kbps=20, base_encoder="kvazaar"))
+    data = encode(face[:12], 96, 80, 30, EncoderConfig("base", kbps=8, base_encoder="kvazaar"))
     assert len(list(decode(data))) == 12

@@ -5,7 +5,9 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -52,29 +54,41 @@ def coarse(picture: Picture) -> Picture:
     return Picture(*((plane // 12 * 12 + 6).astype(np.uint8) for plane in picture))
 
 
+@pytest.fixture(scope="module")
+def exact(head: list[Picture]) -> Callable[[str], dict[str, Array]]:
+    """What a network's graphs make of two pictures in fp32."""
+
+    @cache
+    def of(name: str) -> dict[str, Array]:
+        return made(open_backend(find_model(name), "cpu", 1), head[0], coarse(head[20]))
+
+    return of
+
+
 @pytest.mark.parametrize("name", OURS)
-def test_openvino_makes_what_torch_makes(name: str, head: list[Picture]) -> None:
+def test_openvino_makes_what_torch_makes(
+    name: str, exact: Callable[[str], dict[str, Array]], head: list[Picture]
+) -> None:
     model = find_model(name)
-    there, here = head[0], coarse(head[20])
-    ours, theirs = (
-        made(open_backend(model, device, 1), there, here) for device in ("cpu", "torch")
-    )
+    ours = exact(name)
+    theirs = made(open_backend(model, "torch", 1), head[0], coarse(head[20]))
     assert isinstance(open_backend(model, "cpu", 1), OpenVinoBackend)
     for kind, limit in (("keypoints", 1e-4), ("fused", 0.05 / 255), ("animated", 0.05 / 255)):
         assert np.abs(ours[kind] - theirs[kind]).max() < limit, kind
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_int8_is_near(name: str, head: list[Picture]) -> None:
+def test_int8_is_near(
+    name: str, exact: Callable[[str], dict[str, Array]], head: list[Picture]
+) -> None:
     """Its keypoints, which are coded, are the same; its pictures nearly."""
     fp32, int8 = find_model(name), find_model(name, number_format=NumberFormat.INT8)
     assert int8.about["weights"] == fp32.digest
     assert int8.path.stat().st_size <= (4_000_000 if name.startswith("hdac-l") else 1_800_000)
-    there, here = head[0], coarse(head[20])
-    exact, quantised = (made(open_backend(m, "cpu", 1), there, here) for m in (fp32, int8))
-    assert np.array_equal(exact["keypoints"], quantised["keypoints"])
+    wanted, quantised = exact(name), made(open_backend(int8, "cpu", 1), head[0], coarse(head[20]))
+    assert np.array_equal(wanted["keypoints"], quantised["keypoints"])
     for kind in ("fused", "animated"):
-        pictures = [picture_from_planes(m[kind], 144, 176) for m in (exact, quantised)]
+        pictures = [picture_from_planes(m[kind], 144, 176) for m in (wanted, quantised)]
         assert 34 < psnr_y(*pictures) < 60, kind
 
 
@@ -237,31 +251,45 @@ def test_cores(monkeypatch: pytest.MonkeyPatch) -> None:
         assert cores() >= 1
 
 
-#: Runs the command line where these packages are missing.
+#: Runs command lines, in JSON, where these packages are missing: exit codes, outputs, messages.
 BARE = """
-import sys
+import contextlib, io, json, sys
 for name in ("torch", "torchvision", "kornia", "pytorch_msssim", "safetensors", "skvideo", "scipy",
              "lpips", "nncf", "cv2", "matplotlib", "plotly", "jinja2", "openpyxl", "bjontegaard",
              "pandas"):
     sys.modules[name] = None
 from hdac.cli.main import main
-raise SystemExit(main())
+
+done = []
+for command in json.loads(sys.argv[1]):
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            code = main(command)
+        except SystemExit as end:
+            code = end.code
+    done.append((code, out.getvalue(), err.getvalue()))
+print(json.dumps(done))
 """
 
 
-def bare(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+def bare(*commands: tuple[object, ...], **environment: str) -> list[tuple[int, str, str]]:
+    """Of each command, in one process: its exit code, stdout and stderr."""
     import os
 
-    return subprocess.run(
-        [sys.executable, "-c", BARE, *map(str, arguments)],
+    words = json.dumps([list(map(str, command)) for command in commands])
+    done = subprocess.run(
+        [sys.executable, "-c", BARE, words],
         capture_output=True, text=True, check=False, env={**os.environ, **environment},
     )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return [(code, out, err) for code, out, err in json.loads(done.stdout)]
 
 
 def test_without_the_extras(clip: Path, tmp_path: Path) -> None:
     """No framework, no metrics: coding and looking at what was coded work."""
     stream, decoded = tmp_path / "a.hdac", tmp_path / "a.mkv"
-    for arguments in (
+    *whole, measure, demo, train = bare(
         ("encode", clip, "-o", stream, "--frames", 3, "--qp-base", 46, "--preset", "fast"),
         ("decode", stream, "-o", decoded),
         ("info", stream),
@@ -269,15 +297,18 @@ def test_without_the_extras(clip: Path, tmp_path: Path) -> None:
         ("compare", decoded, stream, "-o", tmp_path / "a.png"),
         ("models",),
         ("doctor",),
-    ):
-        done = bare(*arguments)
-        assert (done.returncode, "unforeseen" in done.stderr) == (0, False), done.stderr
-    assert "absent  metrics" in bare("doctor").stdout
-    for verb, extra in (("measure", "bench"), ("demo", "bench"), ("train", "train")):
-        done = bare(verb, *(("a", "b") if verb == "measure" else ()))
-        assert done.returncode == 2
-        assert done.stderr.startswith(f"hdac: {verb} needs ")
-        assert f"pip install 'hdac[{extra}]'" in done.stderr
+        ("measure", "a", "b"),
+        ("demo",),
+        ("train",),
+    )
+    for code, _, err in whole:
+        assert (code, "unforeseen" in err) == (0, False), err
+    assert "absent  metrics" in whole[-1][1], "of the doctor"
+    lacking = {"measure": (measure, "bench"), "demo": (demo, "bench"), "train": (train, "train")}
+    for verb, ((code, _, err), extra) in lacking.items():
+        assert code == 2
+        assert err.startswith(f"hdac: {verb} needs ")
+        assert f"pip install 'hdac[{extra}]'" in err
 
 
 def test_a_cache_that_cannot_be_written(clip: Path, tmp_path: Path) -> None:
@@ -285,6 +316,6 @@ def test_a_cache_that_cannot_be_written(clip: Path, tmp_path: Path) -> None:
     blocked.write_text("")
     stream = tmp_path / "a.hdac"
     arguments = ("encode", clip, "-o", stream, "--frames", 2, "--qp-base", 46, "--preset", "fast")
-    done = bare(*arguments, HDAC_CACHE=str(blocked / "cache"))
-    assert done.returncode == 0, done.stderr
-    assert "networks are compiled anew in every process" in done.stderr
+    ((code, _, err),) = bare(arguments, HDAC_CACHE=str(blocked / "cache"))
+    assert code == 0, err
+    assert "networks are compiled anew in every process" in err

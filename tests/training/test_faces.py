@@ -92,9 +92,11 @@ def test_samples_are_what_they_say_and_come_again(faces: Path) -> None:
 
 @pytest.mark.parametrize("system", NETS)
 def test_runs_go_on_as_if_they_had_not_stopped(system: str, faces: Path, tmp_path: Path) -> None:
+    config = replace(CONFIG, batch=1)
+
     def trainer(name: str, resume: bool) -> Trainer:
-        task = AnimationTask(sampler(faces), CONFIG, "cpu")
-        return Trainer(tmp_path / name, CONFIG, NETS[system], task, "cpu", resume)
+        task = AnimationTask(sampler(faces), config, "cpu")
+        return Trainer(tmp_path / name, config, NETS[system], task, "cpu", resume)
 
     assert check_resumed(trainer)[0]["adversarial"] != 0
 

@@ -247,6 +247,7 @@ def test_resume_export_eval(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("HDAC_DATA", raising=False)
+    monkeypatch.setattr("hdac.training.graphs._SAMPLES", 2)
     out, models = tmp_path / "run", tmp_path / "models"
     for more in ([], ["--resume"]):
         assert main(train_command(whole_pack, out, *more)) == 0
