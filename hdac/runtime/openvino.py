@@ -147,7 +147,7 @@ class OpenVinoLandmarks:
 
     def __init__(self, model: ModelFile) -> None:
         _check_process()
-        graphs = _Graphs(model)
+        graphs = _Graphs.of(model.graphs.stat().st_mtime_ns, model)
         shape = 1, 3, THUMBNAIL, THUMBNAIL
         self._request = graphs.compiled("points", (shape,), 1, 1).create_infer_request()
 
