@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from hdac.motion.keypoints import STEP
-from hdac.nets.fusion import Fused, Reference
+from hdac.nets.fusion import Fused, FusionNet, Reference
 from hdac.nets.zoo import CodecNet
 from hdac.training.clips import Batch, Sampler
 from hdac.training.loop import TrainConfig, trains_in_bf16
@@ -66,7 +66,9 @@ def losses(
 ) -> tuple[dict[str, Tensor], Fused]:
     """The terms of a step (`total` is what is differentiated), and what the network made."""
     device = batch.target.device.type
-    with torch.autocast(device, torch.bfloat16, enabled=trains_in_bf16(device)):
+    # published networks turn planes into RGB and back inside: 8 bits of mantissa are too few there
+    rounds = trains_in_bf16(device) and isinstance(net, FusionNet)
+    with torch.autocast(device, torch.bfloat16, enabled=rounds):
         fused, thumbs, points = run_net(net, batch, generator, config.keypoints)
         equivariance = equivariance_loss(net.detector, thumbs, points, generator)
     picture = picture_loss(fused.planes, batch.target, config.weight_chroma)

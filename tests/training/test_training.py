@@ -452,6 +452,21 @@ def test_fused_rows_see_no_keypoints_of_the_source(pack: tuple[Path, Path]) -> N
     assert not torch.equal(fused[1], other[1])
 
 
+def test_published_networks_train_in_fp32(
+    pack: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where others round to bf16, too."""
+    net = build({"name": "dac", "width": 0.125, "keypoints": 3})
+    assert isinstance(net, PublishedNet)
+    batch = Sampler(load(pack[1], pack[0]), 1).batch(2, 176)
+    totals = []
+    for bf16 in (False, True):
+        monkeypatch.setattr(fusing, "trains_in_bf16", lambda device, bf16=bf16: bf16)
+        terms, _ = losses(net.eval(), batch, CONFIG, torch.Generator().manual_seed(0))
+        totals.append(float(terms["total"].detach()))
+    assert totals[0] == totals[1]
+
+
 def test_bf16_has_the_gradients_of_fp32(
     pack: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
