@@ -13,6 +13,7 @@ from hdac.codec.config import EncoderConfig
 from hdac.codec.files import decode, encode, inspect
 from hdac.codec.modes import Shown
 from hdac.metrics.contract import Clip
+from hdac.metrics.grid import lattice
 from hdac.metrics.psnr import mean_psnr_y
 from hdac.metrics.registry import METRICS
 from hdac.video.fidelity import luma_mse
@@ -45,6 +46,7 @@ def test_what_is_no_face_is_never_worse_than_its_base_layer() -> None:
 
 
 def test_perceptual_setting_is_nearer_in_lpips(data: Path) -> None:
+    """And leaves no lattice that its base layer has not."""
     if "HDAC_WEIGHTS" not in os.environ:
         pytest.skip("HDAC_WEIGHTS is not set: LPIPS cannot be measured")
     pictures = list(itertools.islice(VideoReader(data / "val" / "tv_id063_0.mp4"), 30))
@@ -63,6 +65,11 @@ def test_perceptual_setting_is_nearer_in_lpips(data: Path) -> None:
         found[tune] = METRICS["lpips-squeeze"].measure(*clips).value, mean_psnr_y(pictures, shown)
     assert found["perceptual"][0] < 0.9 * found["psnr"][0]
     assert found["psnr"][1] > found["perceptual"][1] > found["psnr"][1] - 1
+    fused, base = (
+        np.mean([lattice(f.picture.y) for f in itertools.islice(decode(stream, level), 6, None, 6)])
+        for level in ("fused", "base")
+    )
+    assert fused < base + 0.1
 
 
 def test_animation_follows_the_head(data: Path) -> None:
