@@ -61,7 +61,7 @@ def test_published_tables_fit(folder: Path, tmp_path: Path) -> None:
 
 
 def test_published_tables_are_made_of_the_results() -> None:
-    run = load(ROOT / "results" / "animation")
+    run = load(ROOT / "results" / "published")
     made = bd_tex(run, list(comparisons(run)), run.compared)
     texts = (made, (run.folder / "bd.tex").read_text("utf-8"))
     here, published = ([x for x in t.splitlines() if not x.startswith(STALE_TEX)] for t in texts)
@@ -69,7 +69,7 @@ def test_published_tables_are_made_of_the_results() -> None:
 
 
 def test_two_metrics_fit_into_one_column(tmp_path: Path) -> None:
-    run = load(ROOT / "results" / "animation")
+    run = load(ROOT / "results" / "published")
     made = bd_tex(run, list(comparisons(run)), ["psnr-y", "lpips-squeeze"])
     assert r"\begin{table}" in made
     assert "table*" not in made
