@@ -53,7 +53,7 @@ def conv3(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
 
 
 class LowPass(nn.Module):
-    """Takes off luma, given as four phases `(N, 4, h, w)`, what alternates from sample to sample:
+    """Takes off the luma of six planes `(N, 6, h, w)` what alternates from sample to sample:
     networks that write four phases leave a lattice there, checkerboards and stripes.
 
     `[-1 4 10 4 -1] / 16` both ways at full size, a half-band filter; zeros beyond the border.
@@ -71,8 +71,8 @@ class LowPass(nn.Module):
             "weight", F.pixel_unshuffle(torch.stack(parts)[:, None], 2), persistent=False
         )
 
-    def forward(self, phases: Tensor) -> Tensor:
-        return F.conv2d(phases, self.weight, padding=1)
+    def forward(self, planes: Tensor) -> Tensor:
+        return torch.cat([F.conv2d(planes[:, :4], self.weight, padding=1), planes[:, 4:]], 1)
 
 
 def warp(x: Tensor, flow: Tensor) -> Tensor:

@@ -35,7 +35,7 @@ class FusionConfig:
     match: int = 32  # channels of the matching features
     blocks: tuple[int, int, int] = (3, 4, 0)  # residual blocks of the fusion at 1/2, 1/4, 1/8
     nested: bool = False  # trained to work with its first k keypoints alone, too
-    low_pass: bool = False  # what is added to luma passes `LowPass`
+    low_pass: bool = False  # what is added passes `LowPass`
 
     def __post_init__(self) -> None:
         numbers = (self.keypoints, *self.widths, self.match, *self.blocks)
@@ -151,9 +151,7 @@ class FusionNet(nn.Module):
         fine += [(mask / 51) * qp.view(-1, 1, 1, 1) + 0 * confidence, mask + 0 * confidence]
         y = self.stem2(torch.cat(fine, 1).to(dtype, memory_format=torch.channels_last))
         x = self.d2(torch.cat([F.interpolate(x, scale_factor=2.0), y], 1))
-        added = self.out(x).float()
-        added = torch.cat([self.low_pass(added[:, :4]), added[:, 4:]], 1)
-        return Fused(start + added, moved, motion)
+        return Fused(start + self.low_pass(self.out(x).float()), moved, motion)
 
 
 def joined(inputs: int, outputs: int, blocks: int) -> nn.Sequential:

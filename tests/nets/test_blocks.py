@@ -68,4 +68,5 @@ def test_low_pass_knows_no_phases() -> None:
 
 def _at_full_size(luma: torch.Tensor) -> torch.Tensor:
     phases = torch.nn.functional.pixel_unshuffle(luma[:, None], 2)
-    return torch.nn.functional.pixel_shuffle(LowPass()(phases), 2)[:, 0]
+    planes = torch.nn.functional.pad(phases, (0, 0, 0, 0, 0, 2))
+    return torch.nn.functional.pixel_shuffle(LowPass()(planes)[:, :4], 2)[:, 0]
