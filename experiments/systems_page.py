@@ -13,7 +13,7 @@ import pandas as pd
 
 from hdac.bench.analysis import Run, label, load
 from hdac.bench.cells import markdown
-from hdac.bench.means import shared_clips
+from hdac.bench.means import score_text, shared_clips
 from hdac.errors import UsageError
 from hdac.nets.cost import decoder_gmac
 from hdac.nets.zoo import load_model
@@ -26,7 +26,6 @@ BEGIN, END = "<!-- table: experiments/systems_page.py -->\n", "<!-- end of table
 RATES = (3.0, 5.0)  # kbps
 #: Whose quality the rates of the second table are at.
 H264 = "x264-zerolatency"
-DIGITS = {"psnr-y": 2, "landmarks": 2, "landmarks-mouth": 2, "landmarks-eyes": 2, "msvgg-lite": 1}
 
 
 def mean_curves(run: Run) -> dict[str, pd.DataFrame]:
@@ -75,7 +74,7 @@ def rate_table(run: Run, curves: dict[str, pd.DataFrame], kbps: float) -> str:
     rows = []
     for codec, points in curves.items():
         at = float(np.clip(kbps, points.kbps.iloc[0], points.kbps.iloc[-1]))
-        scores = [f"{at_rate(points, at, m):.{DIGITS.get(m, 4)}f}" for m in run.metrics]
+        scores = [score_text(m, at_rate(points, at, m)) for m in run.metrics]
         rows.append([codec, f"{at:.2f}", *scores])
     return markdown(head, rows)
 

@@ -114,8 +114,13 @@ def _mean(group: Any, metric: str) -> str:
         clips = "clip" if len(group) == 1 else "clips"
         return f"n/a ({present} of {len(group)} {clips})" if present else "n/a"
     at_cap = group[f"curve {metric}"].isna().sum()
+    mark = f" ({at_cap} at the cap)" if at_cap else ""
+    return score_text(metric, group[metric].mean()) + mark
+
+
+def score_text(metric: str, value: float) -> str:
+    """A score with the digits that its metric has."""
     digits = {"dB": 2, "%": 2, "levels": 3}.get(METRICS[metric].contract.unit, 4)
     if metric in ("vmaf", "msvgg", "msvgg-lite", "grid"):
         digits = 2
-    mark = f" ({at_cap} at the cap)" if at_cap else ""
-    return f"{group[metric].mean():.{digits}f}{mark}"
+    return f"{value:.{digits}f}"
