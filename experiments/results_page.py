@@ -12,14 +12,13 @@ from typing import Any
 import pandas as pd
 
 from hdac.bench.analysis import label, load
-from hdac.bench.cells import markdown, unquoted
+from hdac.bench.cells import filled, markdown, unquoted
 from hdac.bench.manifest import Manifest, load_manifest
 from hdac.bench.means import mean_head, mean_rows, means_note
 from hdac.bench.stale import stale_rows
 
 ROOT = Path(__file__).parents[1]
 RESULTS, PAGE, README = ROOT / "results", ROOT / "docs" / "results.md", ROOT / "README.md"
-BEGIN, END = "<!-- table: experiments/results_page.py -->\n", "<!-- end of table -->\n"
 #: README's table: experiment, anchor, codecs (those that the experiment has) and metrics.
 EXPERIMENT, ANCHOR, SOFTWARE = "reference_software", "hm-ldb", "HM (HEVC)"
 CODECS = {
@@ -169,12 +168,11 @@ def page() -> str:
 def readme(text: str) -> str:
     """README.md with its table made anew."""
     folder = RESULTS / EXPERIMENT
-    before, rest = text.split(BEGIN)
     about = load_manifest(folder)
     table = bd_table(folder, about, ANCHOR, list(METRICS), CODECS, SOFTWARE)
     stale = stale_codecs(means(folder)) & set(CODECS)
     note = f"\nMade at commit {commit(folder)}, by an older version of hdac than wrote the table.\n"
-    return before + BEGIN + table + note * bool(stale) + END + rest.split(END)[1]
+    return filled(text, "experiments/results_page.py", table + note * bool(stale))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from hdac.bench.analysis import Run, label, load
-from hdac.bench.cells import markdown
+from hdac.bench.cells import filled, markdown
 from hdac.bench.means import score_text, shared_clips
 from hdac.errors import UsageError
 from hdac.nets.cost import decoder_gmac
@@ -22,7 +22,6 @@ from hdac.runtime.models import NumberFormat, find_model, serving
 
 ROOT = Path(__file__).parents[1]
 RESULTS, PAGE = ROOT / "results" / "systems", ROOT / "docs" / "systems.md"
-BEGIN, END = "<!-- table: experiments/systems_page.py -->\n", "<!-- end of table -->\n"
 RATES = (3.0, 5.0)  # kbps
 #: Whose quality the rates of the second table are at.
 H264 = "x264-zerolatency"
@@ -109,5 +108,5 @@ def tables() -> str:
 
 
 if __name__ == "__main__":
-    before, rest = PAGE.read_text("utf-8").split(BEGIN)
-    PAGE.write_text(before + BEGIN + tables() + END + rest.split(END)[1], "utf-8")
+    page = PAGE.read_text("utf-8")
+    PAGE.write_text(filled(page, "experiments/systems_page.py", tables()), "utf-8")

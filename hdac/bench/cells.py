@@ -19,6 +19,15 @@ def markdown(head: Sequence[str], rows: Cells) -> str:
     return "".join(f"| {' | '.join(cells)} |\n" for cells in plain)
 
 
+def filled(page: str, maker: str, table: str) -> str:
+    """A page of markdown with the table that the script `maker` makes for it made anew.
+
+    Raises `ValueError` for a page that has no place for it."""
+    begin, end = f"<!-- table: {maker} -->\n", "<!-- end of table -->\n"
+    before, rest = page.split(begin)
+    return before + begin + table + end + rest.split(end, 1)[1]
+
+
 def is_formula(cell: object) -> bool:
     """Whether a spreadsheet would take a text for a formula."""
     if not isinstance(cell, str) or cell[:1] not in _FORMULA:
