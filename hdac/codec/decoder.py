@@ -146,7 +146,10 @@ class Decoder(Closing):
             turned=self._turn or (0, 0, 0),
         )  # fmt: skip
         if header.mode is Mode.ANIMATION or self.level == "animation":
-            view = AnimatedView(self._base, synthesiser, interpolates, self._turn is not None)
+            switched = header.mode is Mode.ANIMATION
+            view = AnimatedView(
+                self._base, synthesiser, interpolates, self._turn is not None, switched
+            )
             return view, synthesiser.workers
         return FusedView(self._base, synthesiser), synthesiser.workers
 

@@ -209,7 +209,7 @@ class Encoder(Closing):
         found = self._mode.analyse(source)
         following = [following for following, _ in self._ahead]
         coming = Coming(self._index, source, found, at)
-        if self._policy.wants(picture, following, lambda: self._mode.drifted(coming)):
+        if self._policy.wants(picture, following, lambda: self._mode.outdated(coming)):
             packets += self._end_gop()
             self._start_gop(picture)
             coming = coming._replace(number=0)

@@ -241,7 +241,7 @@ def motion_kbps(config: EncoderConfig, network: ModelFile, source: Source) -> fl
     writer, last = EnhancementWriter(header), None
     with Synthesiser(network, header.motion, config.device, fps=float(header.fps)) as synthesiser:
         for index, picture in enumerate(source.pictures):
-            found = synthesiser.analyse(pad_to(picture, 2 * header.base_scale)).result()
+            found = synthesiser.analyse(pad_to(picture, 2 * header.base_scale)).result().found
             if is_sent(index, len(source.pictures), True, config.every):
                 last = synthesiser.quantise(found, last, HYSTERESIS)
                 writer.add(last, True)

@@ -19,7 +19,7 @@ from hdac.codec.fusions import Fusions
 from hdac.codec.plan import Plan
 from hdac.layers.reference import CUT, Drift, change, quality
 from hdac.motion.between import between, is_sent, shares
-from hdac.motion.protocol import Found, Moving, Parameters
+from hdac.motion.protocol import Analysis, Moving, Parameters
 from hdac.video.fidelity import plane_mse
 from hdac.video.picture import Picture
 
@@ -38,6 +38,8 @@ class Shown(NamedTuple):
     level: str
 
 
+#: Seconds for which a face must have come, or be gone, before a new reference is sent.
+_PRESENCE = 0.5
 #: Decibels that Cb or Cr may lose for what luma gains; errors under the floor are not seen.
 _CHROMA_SLACK, _CHROMA_FLOOR = 0.5, 0.25
 
@@ -70,7 +72,7 @@ class Coming(NamedTuple):
 
     number: int
     source: Picture
-    found: Future[Found] | None
+    found: Future[Analysis] | None
     time: int
 
 
@@ -82,7 +84,7 @@ class Strategy(Protocol):
     def start(self) -> None:
         """A GOP starts."""
 
-    def analyse(self, source: Picture) -> Future[Found] | None:
+    def analyse(self, source: Picture) -> Future[Analysis] | None:
         """Begins to look for what is sent in place of pixels."""
 
     def take(self, coming: Coming) -> list[Analysed]:
@@ -91,8 +93,9 @@ class Strategy(Protocol):
     def rest(self) -> list[Analysed]:
         """The frames that wait for later ones: the GOP ends."""
 
-    def drifted(self, coming: Coming) -> bool:
-        """Whether what would be shown of the next frame is too far from its source."""
+    def outdated(self, coming: Coming) -> bool:
+        """Whether the reference is of no use for the next frame: asked of every frame but those
+        that start a GOP anyway."""
 
     def has_base(self, index: int) -> bool:
         """Whether frame `index` of a GOP has a base picture."""
@@ -115,7 +118,7 @@ class BaseOnly:
     def start(self) -> None:
         pass
 
-    def analyse(self, source: Picture) -> Future[Found] | None:
+    def analyse(self, source: Picture) -> Future[Analysis] | None:
         return None
 
     def take(self, coming: Coming) -> list[Analysed]:
@@ -124,7 +127,7 @@ class BaseOnly:
     def rest(self) -> list[Analysed]:
         return []
 
-    def drifted(self, coming: Coming) -> bool:
+    def outdated(self, coming: Coming) -> bool:
         return False
 
     def has_base(self, index: int) -> bool:
@@ -148,12 +151,14 @@ class _Synthesised(ABC):
         workers = synthesiser.workers
         self.in_flight = min(1, workers - 1) if plan.header.live else workers * plan.fuse_every
         self._tracked: Parameters | None = None
+        self._face = True  # there is one in the reference
+        self._changed = 0  # last frames of which that is not so, in a row
         self._held: list[Coming] = []  # frames that are not sent, if the next one is
 
     def start(self) -> None:
         self._tracked = None
 
-    def analyse(self, source: Picture) -> Future[Found] | None:
+    def analyse(self, source: Picture) -> Future[Analysis] | None:
         return self._synthesiser.analyse(source)
 
     def take(self, coming: Coming) -> list[Analysed]:
@@ -171,9 +176,11 @@ class _Synthesised(ABC):
         before, held, self._held = self._tracked, self._held, []
         last = held[-1]
         assert last.found is not None
-        self._tracked = after = self._synthesiser.quantise(
-            last.found.result(), before, self._plan.hysteresis
-        )
+        looked = last.found.result()
+        if before is None:
+            self._face = looked.face
+        self._changed = 0 if looked.face is self._face else self._changed + len(held)
+        self._tracked = after = self._parameters(looked)
         frames = []
         for coming, share in zip(held, shares(len(held) - 1), strict=False):
             assert before is not None, "a GOP's first frame is sent"
@@ -181,8 +188,15 @@ class _Synthesised(ABC):
             frames.append(Analysed(coming.number, coming.source, moved, coming.time, share))
         return [*frames, Analysed(last.number, last.source, after, last.time)]
 
-    def drifted(self, coming: Coming) -> bool:
+    def outdated(self, coming: Coming) -> bool:
         return False
+
+    def _parameters(self, looked: Analysis) -> Parameters:
+        """Of the next frame that is sent: without a face in the reference those of the reference,
+        since what moves a face would move something else."""
+        if self._tracked is not None and not self._face:
+            return self._tracked
+        return self._synthesiser.quantise(looked.found, self._tracked, self._plan.hysteresis)
 
     def synthesise(self, frame: Analysed, base: Picture, qp: int) -> Future[Picture] | None:
         assert frame.parameters is not None
@@ -264,14 +278,17 @@ class Animation(_Synthesised):
         super().start()
         self._drift, self._tried = Drift(self._plan.header.every), None
 
-    def drifted(self, coming: Coming) -> bool:
+    def outdated(self, coming: Coming) -> bool:
+        """A face has come or gone (before this frame), or pictures have drifted."""
+        gone = self._changed >= float(self._plan.header.fps) * _PRESENCE
+        return self._drifted(coming) or gone if self._plan.refresh == "drift" else gone
+
+    def _drifted(self, coming: Coming) -> bool:
         """Of frames that are sent: in the stream's order, whatever the number of threads."""
         if not self._is_sent(coming.number):
             return False
         assert coming.found is not None
-        parameters = self._synthesiser.quantise(
-            coming.found.result(), self._tracked, self._plan.hysteresis
-        )
+        parameters = self._parameters(coming.found.result())
         made = self._synthesiser.animate(parameters)
         self._tried = parameters, made
         return self._drift.asks(quality(made.result(), coming.source))
@@ -282,6 +299,8 @@ class Animation(_Synthesised):
     def _make(
         self, frame: Analysed, base: Picture, qp: int, parameters: Moving
     ) -> Future[Picture] | None:
+        if not self._face:
+            return None
         if self._tried is not None and np.array_equal(self._tried[0], parameters):
             return self._tried[1]
         return self._synthesiser.animate(parameters)

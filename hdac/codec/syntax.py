@@ -222,14 +222,14 @@ class _EnhancementState:
 
 
 class EnhancementWriter:
-    """Collects parameters and, in mode `hybrid`, switch flags. Frames between those that are sent
-    only count; the last one of a packet is sent (`motion.between`). In mode `hybrid` packets of
-    live streams, which have a frame each, are empty where all is as before."""
+    """Collects parameters and switch flags. Frames between those that are sent only count; the last
+    one of a packet is sent (`motion.between`). Mode `animation` has flags where they change; in
+    `hybrid` packets of live streams, which have a frame each, are empty where all is as before."""
 
     def __init__(self, header: Header) -> None:
         assert header.motion is not None
-        self._motion, self._switched = header.motion, header.mode is Mode.HYBRID
-        self._alone = self._switched and header.live
+        self._motion, self._hybrid = header.motion, header.mode is Mode.HYBRID
+        self._alone = self._hybrid and header.live
         self.start()
 
     def start(self) -> None:
@@ -237,34 +237,37 @@ class EnhancementWriter:
         self._clear()
 
     def _clear(self) -> None:
-        self._coder, self._same, self.frames = Writer(), False, 0
+        self._sent, self.frames = list[tuple[Parameters, bool]](), 0
 
     def add(self, parameters: Moving, fused: bool, share: float | None = None) -> None:
         """share: None where the frame is sent."""
-        state = self._state
         self.frames += 1
-        if share is not None:
-            return
-        assert np.issubdtype(parameters.dtype, np.integer), "what is sent"
-        last = state.last
-        same = last is not None and bool((parameters == last).all()) and fused == bool(state.before)
-        if self._alone and not self._starts and same:
-            self._same = True
-            return
-        state.last = state.motion.code(self._coder, cast("Parameters", parameters))
-        if self._switched:
-            state.before = self._coder.symbol(state.switch[state.before], int(fused))
+        if share is None:
+            assert np.issubdtype(parameters.dtype, np.integer), "what is sent"
+            self._sent.append((cast("Parameters", parameters), fused))
 
     def take(self) -> list[Packet]:
         if not self.frames:
             return []
-        flags = _GOP_START * self._starts | SWITCHED * self._switched | SAME * self._same
-        coded = b"" if self._same else self._coder.finish()
-        payload = bytes([flags]) + varint(self.frames) + coded
-        packet = Packet(PacketType.ENHANCEMENT, payload, self._starts)
+        flags, coded = self._code()
+        payload, start = bytes([flags]) + varint(self.frames) + coded, self._starts
         self._starts = False
         self._clear()
-        return [packet]
+        return [Packet(PacketType.ENHANCEMENT, payload, start)]
+
+    def _code(self) -> tuple[int, bytes]:
+        """Flags of the packet and what is range coded."""
+        state, before = self._state, bool(self._state.before)
+        changes = any(fused != before for _, fused in self._sent[self._starts :])
+        moves = state.last is None or any((p != state.last).any() for p, _ in self._sent)
+        if self._alone and not (self._starts or changes or moves):
+            return SAME | SWITCHED, b""
+        coder, switched = Writer(), self._hybrid or changes
+        for parameters, fused in self._sent:
+            state.last = state.motion.code(coder, parameters)
+            if switched:
+                state.before = coder.symbol(state.switch[state.before], int(fused))
+        return _GOP_START * self._starts | SWITCHED * switched, coder.finish()
 
 
 class EnhancementReader:
@@ -303,7 +306,8 @@ class EnhancementReader:
             for share in shares(index - len(out)):
                 if before is None:
                     raise DamagedError("frames between others, with nothing before them")
-                out.append(EnhancedFrame(between(before, parameters, share), True, share))
+                moved = between(before, parameters, share)
+                out.append(EnhancedFrame(moved, bool(state.before), share))
                 bits.append(0.0)
             out.append(EnhancedFrame(parameters, bool(state.before)))
             motion_bits += middle - first

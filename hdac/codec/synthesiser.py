@@ -13,7 +13,7 @@ from hdac.bitstream.motions import MotionHeader
 from hdac.closing import Closing, check_process
 from hdac.errors import DamagedError
 from hdac.motion.kinds import network_misfit, open_motion
-from hdac.motion.protocol import Base, Found, Moving, Parameters, Turn
+from hdac.motion.protocol import Analysis, Base, Found, Moving, Parameters, Turn
 from hdac.runtime.backends import cores, open_backend, open_interpolator
 from hdac.runtime.models import ModelFile, find_model, resolve_model, serving
 from hdac.runtime.planes import picture_from_planes, planes_from_picture
@@ -111,9 +111,14 @@ class Synthesiser(Closing):
         for pool in (self._pool, self._analysis):
             pool.shutdown(cancel_futures=True)
 
-    def analyse(self, picture: Picture) -> Future[Found]:
+    def analyse(self, picture: Picture) -> Future[Analysis]:
         """What a source picture says; `quantise` makes parameters of it."""
-        return self._analysis.submit(self._model.analyse, picture)
+
+        def look() -> Analysis:
+            missed, found = self._model.missed, self._model.analyse(picture)
+            return Analysis(found, self._model.missed == missed)
+
+        return self._analysis.submit(look)
 
     def quantise(self, found: Found, last: Parameters | None, hysteresis: float) -> Parameters:
         """The parameters of a frame after one with `last` (None: a GOP starts), which stay where

@@ -161,7 +161,8 @@ class AnimatedView(_SynthesisedView):
     """Level `animation`: the reference, moved. Where parameters are lost the last picture stays:
     base pictures after the first need others that were not decoded. interpolates: frames that are
     not sent are made of the pictures before and after them, not of parameters in between; turned:
-    heads are turned further, those of references too."""
+    heads are turned further, those of references too; switched: frames that are not fused show the
+    reference as it is."""
 
     def __init__(
         self,
@@ -169,9 +170,10 @@ class AnimatedView(_SynthesisedView):
         synthesiser: Synthesiser,
         interpolates: bool = False,
         turned: bool = False,
+        switched: bool = False,
     ) -> None:
         super().__init__(base, synthesiser)
-        self._interpolates, self._turned = interpolates, turned
+        self._interpolates, self._turned, self._switched = interpolates, turned, switched
 
     _held: Picture | None = None  # the reference
     _last: Picture | Future[Picture] | None = None
@@ -197,15 +199,18 @@ class AnimatedView(_SynthesisedView):
 
     def _between(self, before: Picture | Future[Picture], made: Made, share: float) -> Made:
         self._base.index += 1
-        if made.level == "concealed":
+        if made.level == "concealed" or made.picture is before:
             return made
         return Made(self._synthesiser.interpolate(before, made.picture, share), made.level)
 
     def _one(self, held: Picture, frame: EnhancedFrame) -> Made:
+        still = self._switched and not frame.fused
         if self._base.index == 0:
             made = self._refer(held, frame)
-            if self._turned:
+            if self._turned and not still:
                 made = Made(self._synthesiser.animate(frame.parameters), "animation")
+        elif self._referenced and still:
+            made = Made(held, "base")
         elif self._referenced:
             made = Made(self._synthesiser.animate(frame.parameters), "animation")
         else:

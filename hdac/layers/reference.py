@@ -95,9 +95,9 @@ class RefreshPolicy:
     before the next frame comes, or a fixed number of frames later: fused pictures may be late, by
     as much as there are cores.
 
-    refresh: "auto" (scene cut and rate-distortion rule), "drift" (the same, and where pictures have
-    drifted from their sources), "never", or a period in frames; gop_max: frames of a GOP at most;
-    gop_min: frames of a GOP that ends by request, at least.
+    refresh: "auto" (scene cut, rate-distortion rule, and what `wants` is told), "drift" (the same),
+    "never", or a period in frames; gop_max: frames of a GOP at most; gop_min: frames of a GOP that
+    ends by request, at least.
     """
 
     refresh: Refresh = "auto"
@@ -116,14 +116,14 @@ class RefreshPolicy:
         self,
         source: Picture,
         following: Sequence[Picture] = (),
-        drifted: Callable[[], bool] | None = None,
+        outdated: Callable[[], bool] | None = None,
     ) -> bool:
         """Whether `source` starts a new GOP. `following`: the next pictures, if they are known,
-        up to `FLASH`: they tell a flash from a scene cut at once. `drifted`: whether what would be
-        shown of `source` is too far from it, asked with refresh "drift"."""
+        up to `FLASH`: they tell a flash from a scene cut at once. `outdated`: whether the
+        reference is of no use for `source`."""
         wanted = self._decide(source, following)
-        if self.refresh == "drift" and drifted is not None and not wanted:
-            wanted = drifted() and self._since >= _MINIMUM
+        if self.refresh in ("auto", "drift") and outdated is not None and not wanted:
+            wanted = outdated() and self._since >= _MINIMUM
         self._requested = self._requested and not wanted
         self._recent.append(source)
         self._since = 1 if wanted else self._since + 1

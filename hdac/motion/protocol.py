@@ -29,6 +29,13 @@ class Base(NamedTuple):
     qp: int
 
 
+class Analysis(NamedTuple):
+    """Of a source picture. `face`: one was found, or the model looks for none."""
+
+    found: Found
+    face: bool
+
+
 class ParameterCoder(Protocol):
     """The syntax of parameters, and the state of one GOP's models: integers only, so that it is
     exact on every machine."""
@@ -44,7 +51,7 @@ class MotionModel(Protocol):
 
     @property
     def missed(self) -> int:
-        """Pictures so far in which `analyse` found no face."""
+        """Pictures so far in which `analyse` found no face; 0 of a model that looks for none."""
 
     def analyse(self, picture: Picture) -> Found:
         """The encoder's side: what a source picture says."""

@@ -268,7 +268,7 @@ def test_networks_run_on_one_thread(head: list[Picture], monkeypatch: pytest.Mon
             torch.set_num_threads(threads)
             monkeypatch.setattr(synthesiser, "CORES", workers)
             with open_synthesiser("hdac-s", "torch") as fuser:
-                keypoints = fuser.analyse(head[0]).result()
+                keypoints = fuser.analyse(head[0]).result().found
                 fuser.set_reference(head[0], 30, still)
                 results.append((keypoints, fuser.fuse(head[6], 44, still).result()))
             assert torch.get_num_threads() == threads
