@@ -62,8 +62,10 @@ class EncoderConfig:
         the time, in an FFmpeg beside) or "auto", which is kvazaar where FFmpeg has it and it can do
         what is asked for: not live, nor in mode "animation", with a bit rate while pictures come,
         presets "fast" and "medium", tune "perceptual" or a cascade of one's own.
-    refresh: new reference pictures: "auto", "never", a period in frames, or, in mode "animation"
-        with `qp_intra`, "drift": where pictures have become too far from their sources.
+    refresh: new reference pictures: "auto" (scene cuts, and where a new one pays; in mode
+        "animation" where a face has come or gone), "never", a period in frames, or, in mode
+        "animation" with `qp_intra`, "drift": where pictures have become too far from their sources,
+        too.
     base_scale: the base layer is coded at 1, 1/2 or 1/4 of the frame's side, the first picture of a
         mixed one at full size; None: 1, for large pictures in files with a bit rate 2 if better.
     cascade: 1 to 64 offsets that the pictures after the first add to `qp_base` in turn; None: what
