@@ -78,12 +78,13 @@ def _metric_here(metric: str, every: int) -> str:
 
 
 @cache
-def _weights_here(model: str, mode: str, tune: str, precision: str) -> str:
+def _weights_here(model: str, mode: str, tune: str, precision: str, base_scale: int) -> str:
     """What serves these settings of hdac here; empty where there is nothing that does. Records
     are data: a model that is a path is not looked for."""
     try:
-        known = serving(model, mode, tune) in {m.name for m in shipped()}
-        return network_for(model, mode, tune, precision).digest if known else ""
+        known = serving(model, mode, tune, base_scale) in {m.name for m in shipped()}
+        found = network_for(model, mode, tune, precision, base_scale=base_scale) if known else None
+        return found.digest if found else ""
     except HdacError:
         return ""
 
@@ -94,7 +95,11 @@ def _other_weights(settings: Any, weights: str) -> list[str]:
         return []
     defaults = {"model": HdacRecipe.model, "mode": HdacRecipe.mode, "tune": HdacRecipe.tune}
     names = {**defaults, "precision": HdacRecipe.precision}
-    found = _weights_here(*(str(settings.get(name, other)) for name, other in names.items()))
+    scale = settings.get("base_scale", HdacRecipe.base_scale)
+    if not isinstance(scale, int):
+        return []
+    given = (str(settings.get(name, other)) for name, other in names.items())
+    found = _weights_here(*given, base_scale=scale)
     return [f"weights {weights}, here {found}"] if found not in ("", weights) else []
 
 

@@ -91,6 +91,16 @@ def test_a_stale_anchor_is_named_where_it_is_compared_with(tmp_path: Path) -> No
     assert "% Stale: a\n" in (folder / "bd.tex").read_text()
 
 
+@pytest.mark.parametrize("name", ["hdac-hybrid-mixed-half", "hdac-hybrid-mixed-perceptual"])
+def test_weights_of_other_settings_are_known(name: str) -> None:
+    """Smaller base layers and tunes have weights of their own."""
+    decides = load_codec(name).decides()
+    assert decides["weights"] != load_codec("hdac-hybrid").decides()["weights"]
+    assert stale.stale({"decides": decides}, 1) == []
+    other = {"decides": {**decides, "weights": "0badcafe"}}
+    assert stale.stale(other, 1) == [f"weights 0badcafe, here {decides['weights']}"]
+
+
 def test_a_record_names_no_file_to_look_at(tmp_path: Path) -> None:
     """A model that is a path: a results folder may be anybody's."""
     decides = load_codec("hdac-hybrid").decides()
@@ -98,6 +108,8 @@ def test_a_record_names_no_file_to_look_at(tmp_path: Path) -> None:
         recipe = {**decides["recipe"], "model": model}
         record = {"decides": {**decides, "recipe": recipe, "weights": "0badcafe"}}
         assert stale.stale(record, 1) == []
+    recipe = {**decides["recipe"], "base_scale": ["x"]}
+    assert stale.stale({"decides": {**decides, "recipe": recipe, "weights": "0badcafe"}}, 1) == []
 
 
 @pytest.mark.parametrize("made", [[], {"format": "7"}, {"commit": 3}])
