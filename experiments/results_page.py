@@ -26,6 +26,7 @@ CODECS = {
     "vtm-ldb": "VTM (VVC)",
     "hdac-base-mixed": "hdac, default, base layer alone",
     "hdac-hybrid-mixed": "hdac, default",
+    "hdac-base-auto": "hdac, base codec auto, preset slower, base layer alone",
     "hdac-hybrid-auto": "hdac, base codec auto, preset slower",
 }
 METRICS = ("psnr-y", "ms-ssim-y", "lpips-squeeze", "vmaf")
