@@ -11,11 +11,14 @@ from typing import Any
 
 import pandas as pd
 
-from hdac.bench.analysis import label, load
+from hdac.bench.analysis import Run, label, load
 from hdac.bench.cells import filled, markdown, unquoted
 from hdac.bench.manifest import Manifest, load_manifest
 from hdac.bench.means import mean_head, mean_rows, means_note
+from hdac.bench.shares import Table, share_tables
 from hdac.bench.stale import stale_rows
+from hdac.bench.tables import bd_cell, comparisons, dropped_lines, marked
+from hdac.bench.times import TIME_HEAD, TIME_NOTE, time_rows
 
 ROOT = Path(__file__).parents[1]
 RESULTS, PAGE, README = ROOT / "results", ROOT / "docs" / "results.md", ROOT / "README.md"
@@ -124,9 +127,8 @@ def stale_codecs(table: pd.DataFrame) -> set[str]:
     }
 
 
-def rate_table(folder: Path) -> str:
+def rate_table(run: Run) -> str:
     """Means at each rate point."""
-    run = load(folder)
     head, rows = mean_head(run), mean_rows(run)
     return means_note(run) + "\n" + markdown(head[:-1], [row[:-1] for row in rows])
 
@@ -145,11 +147,19 @@ def section(folder: Path) -> str:
         f"`hdac experiment run {name}`: {len(about.sequences)} clips of `{about.set}`, "
         f"{frames}. Last run at commit {commit(folder)}. "
         f"[All tables](../results/{name}/bd.md).\n{stale_rows(about, stale_codecs(table)).line()}",
-        *(bd_table(folder, about, anchor, metrics, codecs) for anchor in about.anchors),
     ]
+    run = load(folder)
+    found = list(comparisons(run))
+    for anchor in about.anchors:
+        lines.append(bd_table(folder, about, anchor, metrics, codecs))
+        lines += ["".join(f"- {line}\n" for line in dropped_lines(found, anchor, metrics))]
+    time = Table("Time", TIME_NOTE.strip(), [*TIME_HEAD], time_rows(run))
+    for table in [*share_tables(run, bd_cell), time]:
+        rows = markdown(table.head, marked(run, table.rows))
+        lines.append(f"**{table.title}.** {table.note}\n\n{rows}")
     if (folder / "figures" / f"rd_{metrics[0]}.svg").exists():
         lines.append(f"![curves](../results/{name}/figures/rd_{metrics[0]}.svg)\n")
-    return "\n".join([*lines, "Means over the clips:\n", rate_table(folder)])
+    return "\n".join([*filter(None, lines), "Means over the clips:\n", rate_table(run)])
 
 
 def page() -> str:

@@ -37,7 +37,10 @@ def strip(name: str) -> tuple[Image.Image, float]:
     )
     data = encode(source, width, height, reader.info.fps, config)
     made = [frame.picture for frame in decode(data)]
-    rows = [np.hstack([rgb_from_picture(p[i], reader.info.matrix) for i in SHOWN]) for p in (source, made)]
+    rows = [
+        np.hstack([rgb_from_picture(p[i], reader.info.matrix) for i in SHOWN])
+        for p in (source, made)
+    ]
     kbps = len(data) * 8 * float(reader.info.fps) / len(source) / 1000
     return Image.fromarray(np.vstack(rows)), kbps
 

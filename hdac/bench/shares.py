@@ -19,8 +19,13 @@ from hdac.bench.analysis import (
 from hdac.bench.codecs import Hdac
 from hdac.bench.payload import payload_kbps
 from hdac.bench.players import codecs_here
+from hdac.bench.results import Point
 
 Cell = Callable[[Comparison], str]
+
+#: Bytes a picture that hdac's lossless recoding takes off start codes, headers of NAL units and
+#: slices (docs/measured/codec.md): what an anchor would gain by it at most.
+THINNING = 12
 
 
 class Table(NamedTuple):
@@ -54,8 +59,10 @@ def own_comparisons(run: Run) -> Iterator[Comparison]:
 
 
 def share_tables(run: Run, cell: Cell) -> list[Table]:
-    """Both tables, as far as the run has what they compare."""
-    tables = [network_table(run, cell), payload_table(run, cell)] if run.compared else []
+    """As far as the run has what they compare."""
+    if not run.compared:
+        return []
+    tables = [network_table(run, cell), payload_table(run, cell), payload_table(run, cell, True)]
     return [table for table in tables if table.rows]
 
 
@@ -83,13 +90,16 @@ def _dropped(columns: dict[str, list[Comparison]]) -> str:
     return "".join(f" {name}: {text}." for name, c in columns.items() for text in dropped(c))
 
 
-def payload_run(run: Run) -> Run:
+def payload_run(run: Run, thinned: bool = False) -> Run:
     """The run with rates of payload alone; codecs with a point that does not keep it are without
-    points."""
+    points. thinned: of codecs that are not hdac's, of `THINNING` bytes a picture less than the
+    whole file, where that is less."""
     points = dict(run.points)
     for codec in run.codecs:
         own = {name: p for name, p in points.items() if p.codec == codec}
         rates = {n: None if p.error else payload_kbps(p.record) for n, p in own.items()}
+        if thinned and run.about.codecs[codec].kind != "hdac":
+            rates = {n: rate and min(rate, _thinned(own[n])) for n, rate in rates.items()}
         if any(rates[n] is None and not p.error for n, p in own.items()):
             points = {name: p for name, p in points.items() if name not in own}
             continue
@@ -101,10 +111,16 @@ def payload_run(run: Run) -> Run:
     return Run(run.folder, run.about, points)
 
 
-def payload_table(run: Run, cell: Cell) -> Table:
+def _thinned(point: Point) -> float:
+    """kbps of a point's file without `THINNING` bytes a picture."""
+    whole, frames = float(point.record["bytes"]), int(point.record["frames"])
+    return point.kbps * max(1.0, whole - THINNING * frames) / whole
+
+
+def payload_table(run: Run, cell: Cell, thinned: bool = False) -> Table:
     """Codecs x anchors: BD-rate of payload alone in the first metric; no rows where no codec has
-    one."""
-    bare, metric = payload_run(run), run.compared[0]
+    one. `thinned`: as for `payload_run`."""
+    bare, metric = payload_run(run, thinned), run.compared[0]
     kept = {p.codec for p in bare.points.values()}
 
     columns = {
@@ -127,7 +143,14 @@ def payload_table(run: Run, cell: Cell) -> Table:
         f"{label(metric)}; rates without start codes, headers of NAL units and OBUs, and what is "
         "header in .hdac files. n/a: the points do not keep it (made before it was noted)."
     )
+    title = "Payload alone"
+    if thinned:
+        title += ", anchors thinned"
+        note += (
+            f" Anchors without {THINNING} bytes a picture, if that is more: as if they had hdac's "
+            "lossless recoding of headers, too."
+        )
     named = {f"against {a}": columns.get(a, []) for a in run.anchors}
     heads = (column_head(name, column) for name, column in named.items())
     head, note = ["BD-rate of payload", *heads], note + _dropped(named)
-    return Table("Payload alone", note, head, rows if kept & {*run.anchors} else [])
+    return Table(title, note, head, rows if kept & {*run.anchors} else [])

@@ -11,7 +11,10 @@ from hdac.bench.results import Point
 #: A record that says more (width times height) is not believed.
 MAX_PIXELS = 8192 * 4320
 TIME_NOTE = (
-    "Milliseconds a frame, one thread a process, several side by side; hdac: start-up excluded. "
+    "Milliseconds a frame of wall clock, several points side by side, so that they tell orders of "
+    "magnitude: hdac bench measures speed. hdac: start-up excluded; it decodes on as many threads "
+    "as there are cores for a point, and libvvenc in it has two. Anchors encode on one thread, and "
+    "FFmpeg decodes on as many as it likes. "
     "environment.json is the machine of the last run: points that were kept from earlier runs may "
     "be another's.\n\n"
 )
@@ -19,8 +22,8 @@ TIME_HEAD = ("codec", "clips", "encoding", "decoding", "network at the decoder, 
 
 
 def time_rows(run: Run) -> list[list[str]]:
-    """Seconds of this machine, one thread a process: not part of what two runs have in common. Over
-    the clips that every codec has, where a codec has some of them, else over its own."""
+    """Seconds of this machine: not part of what two runs have in common. Over the clips that every
+    codec has, where a codec has some of them, else over its own."""
     rows, shared = [], shared_clips(run)
     for codec in run.codecs:
         points, table = run.of(codec), run.table[run.table.codec == codec]

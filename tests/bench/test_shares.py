@@ -2,10 +2,12 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from hdac.bench import analysis
 from hdac.bench.analysis import load
 from hdac.bench.means import mean_rows
 from hdac.bench.report import write_report
@@ -99,7 +101,7 @@ def test_rows_are_of_the_same_clips(tmp_path: Path) -> None:
     store = Store(folder)
     for name in store.names():
         store.adopt(name, {**(store.load(name) or {}), "payload_bits": 700})
-    network, payload = share_tables(load(folder), bd_cell)
+    network, payload, _ = share_tables(load(folder), bd_cell)
     assert [row[2] for row in network.rows] == [
         "-25.0 % [-25.0, -25.0]",
         "-50.0 % [-50.0, -50.0]; 3 clips: -50.0 %",
@@ -134,6 +136,20 @@ def test_payload(tmp_path: Path) -> None:
         rates = {(r["codec"], r["value"]): r["kbps_payload"] for r in csv.DictReader(file)}
     assert rates["x265-tuned", "28"] == "40.0"
     assert rates["hdac-hybrid-auto", "28"] == "n/a"
+
+
+def test_anchors_thinned(tmp_path: Path) -> None:
+    """Files of 100 bytes and 8 pictures: 12 bytes a picture leave 4."""
+    run = load(folder_of(tmp_path, {"x265-tuned": 0.5, "hdac-hybrid-mixed": 1.0}))
+    codecs = {
+        name: replace(entry, kind="hdac" if name.startswith("hdac") else "anchor")
+        for name, entry in run.about.codecs.items()
+    }
+    run = analysis.Run(run.folder, replace(run.about, codecs=codecs), run.points)
+    (table,) = [t for t in share_tables(run, bd_cell) if "thinned" in t.title]
+    assert table.rows[2] == ["hdac-hybrid-mixed", "+1400.0 %; beyond 1000 %: 1 clip"]
+    rates = {p.codec: p.kbps for p in payload_run(run, True).points.values() if p.value == 44}
+    assert rates == pytest.approx({"x265-tuned": 0.4, "hdac-hybrid-mixed": 6.0})
 
 
 def test_the_page_has_them_and_the_time(tmp_path: Path) -> None:
