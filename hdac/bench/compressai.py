@@ -30,10 +30,13 @@ class Extra(NamedTuple):
 
 
 def aggregate(run: Run, codec: str) -> dict[str, object] | None:
-    """Means over the sequences at each rate point, ascending in rate; None if a point is
+    """Means over its sequences at each rate point, ascending in rate; None if a point is
     missing."""
     points = [run.at(codec, v) for v in run.about.codecs[codec].points]
     if not points or any(not g or any(p.error for p in g) for g in points):
+        return None
+    clips = {p.sequence for g in points for p in g}
+    if any(len(g) < len(clips) for g in points):
         return None
     table = run.table[run.table.codec == codec]
     columns = {
@@ -51,19 +54,29 @@ def aggregate(run: Run, codec: str) -> dict[str, object] | None:
     first = points[0][0].record
     return {
         "schema": SCHEMA, "source": run.about.set, "name": codec,
-        "description": first["description"], "sequences": run.sequences,
+        "description": first["description"], "sequences": [s for s in run.sequences if s in clips],
         "parameter": first["parameter"], "points": means.index.tolist(), "results": results,
     }  # fmt: skip
 
 
 def write_aggregates(run: Run) -> None:
-    """`<codec>.json` for every complete codec; one of an earlier run goes."""
-    for codec in run.codecs:
-        path, found = run.folder / f"{file_stem(codec)}.json", aggregate(run, codec)
-        if found is None:
-            path.unlink(missing_ok=True)
-        else:
-            write_atomically(path, as_json(found))
+    """`<codec>.json` for every complete codec; those of earlier runs go."""
+    found = {f"{file_stem(codec)}.json": aggregate(run, codec) for codec in run.codecs}
+    for path in run.folder.glob("*.json"):
+        if not found.get(path.name) and _is_aggregate(path):
+            path.unlink()
+    for name, data in found.items():
+        if data is not None:
+            write_atomically(run.folder / name, as_json(data))
+
+
+def _is_aggregate(path: Path) -> bool:
+    """Whether `write_aggregates` wrote a file."""
+    try:
+        data = read_json(path)
+    except (OSError, ValueError):
+        return False
+    return isinstance(data, dict) and data.get("schema") == SCHEMA and "sequences" in data
 
 
 #: Keys of CompressAI's image results that say less than ours.

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 _LAYER_COLOURS = ("#bbbbbb", "#0072B2", "#E69F00", "#009E73", "#CC79A7")
 _HATCHES = ("", "", "//", "..", "xx")
+#: How names of files begin that `write_figures` writes.
+_OURS = ("rd_", "heat_", "layers_", "time_")
 #: Percent of a bar from which a share is written into it.
 _WRITTEN = 8
 #: Percent at which colours of a heat map end.
@@ -208,8 +210,13 @@ def _all(
 def write_figures(
     run: Run, found: Sequence[Comparison], extra: Sequence[Extra], axis: Axis = "kbps"
 ) -> None:
-    """All figures into `figures/`."""
-    folder = run.folder / "figures"
+    """All figures into `figures/`; those of earlier runs go."""
+    folder, names = run.folder / "figures", set[str]()
     with drawing():
         for name, figure in _all(run, found, extra, axis):
             save(figure, folder / f"{name}.pdf", folder / f"{name}.svg")
+            names.add(name)
+    for path in folder.glob("*"):
+        ours = path.suffix in (".pdf", ".svg") and path.stem.startswith(_OURS)
+        if ours and path.stem not in names:
+            path.unlink()

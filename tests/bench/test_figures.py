@@ -12,7 +12,13 @@ import pytest
 
 from hdac.bench.analysis import comparisons, load
 from hdac.bench.compressai import Extra
-from hdac.bench.figures import heat_figure, layers_figure, rd_figure, sequences_figure
+from hdac.bench.figures import (
+    heat_figure,
+    layers_figure,
+    rd_figure,
+    sequences_figure,
+    write_figures,
+)
 from hdac.bench.plots import COLUMN, PAGE, SMALL_TICKS, drawing, grid, save, ticks
 from hdac.bench.refreshes import refresh_frames
 from hdac.bench.results import Store
@@ -196,3 +202,16 @@ def test_frames_of_refreshes(refresh: Any, frames: list[int]) -> None:
     data = encode(synthetic(8), 64, 48, Fraction(25), settings)
     assert refresh_frames(data) == frames
     assert inspect(data).refreshes == len(frames)
+
+
+def test_figures_of_earlier_runs_go(tmp_path: Path) -> None:
+    run = load(results_folder(tmp_path, ladder("p", "a", 1.0)))
+    figures = tmp_path / "figures"
+    figures.mkdir()
+    for name in ("rd_vmaf.svg", "layers_gone.pdf", "mine.svg", "rd_notes.txt"):
+        (figures / name).write_text("")
+    write_figures(run, [], [])
+    stale, others = {"rd_vmaf.svg", "layers_gone.pdf"}, {"mine.svg", "rd_notes.txt"}
+    found = {path.name for path in figures.iterdir()}
+    assert not found & stale
+    assert found > others | {"rd_psnr-y.svg"}

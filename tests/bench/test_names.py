@@ -145,6 +145,38 @@ def test_every_codec_has_an_aggregate_of_its_own(tmp_path: Path) -> None:
     assert {json.loads(p.read_text())["name"] for p in found} == set(CODECS)
 
 
+def test_aggregates_of_earlier_runs_go(tmp_path: Path) -> None:
+    """A codec is no longer there, another one lacks a point; files of others stay."""
+    points: dict[tuple[str, str, float], object] = {
+        (clip, codec, 40 - i): (2.0**i, {"psnr-y": s})
+        for clip in "pq"
+        for codec in "ab"
+        for i, s in enumerate(SCORES)
+    }
+    more = {(clip, "c", v): made for (clip, codec, v), made in points.items() if codec == "a"}
+    write_aggregates(load(results_folder(tmp_path, {**points, **more})))
+    (tmp_path / "notes.json").write_text('{"schema": "mine"}')
+    (tmp_path / "c2.json").write_text("no JSON")
+    assert (tmp_path / "c.json").exists()
+    del points["q", "b", 40]
+    shutil.rmtree(tmp_path / "points", ignore_errors=True)
+    (tmp_path / "points.jsonl").unlink()
+    write_aggregates(load(results_folder(tmp_path, points)))
+    found = {p.name for p in tmp_path.glob("*.json")}
+    assert found == {"a.json", "experiment.json", "notes.json", "c2.json"}
+    assert json.loads((tmp_path / "a.json").read_text())["sequences"] == ["p", "q"]
+
+
+def test_an_aggregate_says_its_own_clips(tmp_path: Path) -> None:
+    points = {
+        (clip, codec, 40 - i): (2.0**i, {"psnr-y": s})
+        for clip, codec in ("pa", "qa", "pb")
+        for i, s in enumerate(SCORES)
+    }
+    write_aggregates(load(results_folder(tmp_path, points)))
+    assert json.loads((tmp_path / "b.json").read_text())["sequences"] == ["p"]
+
+
 @pytest.mark.usefixtures("inline")
 def test_a_run_over_clips_with_such_names(tmp_path: Path, hdac: Run) -> None:
     clips, names = tmp_path / "clips", [n for n in NAMES if len(n) < 200]
