@@ -11,12 +11,18 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from statistics import median
+from typing import NamedTuple
 
+from hdac.bitstream.container import PacketType
 from hdac.bitstream.stream import read_stream
 from hdac.codec.config import EncoderConfig
 from hdac.codec.files import base_units, decode, encode
+from hdac.codec.syntax import EnhancementReader
 from hdac.codec.synthesiser import CORES, network_for
+from hdac.errors import UsageError
 from hdac.layers.codecs import open_decoder
+from hdac.layers.resample import pad_to
+from hdac.motion.kinds import open_motion
 from hdac.runtime.backends import open_backend
 from hdac.runtime.models import ModelFile
 from hdac.runtime.planes import picture_from_planes, planes_from_picture
@@ -47,7 +53,7 @@ class Row:
         return 1000 / self.milliseconds
 
 
-class _Network:
+class _Fusion:
     """A backend with a reference, ready to fuse."""
 
     def __init__(self, model: ModelFile, device: str, pictures: Sequence[Picture]) -> None:
@@ -65,26 +71,68 @@ class _Network:
             self.backend.fuse(planes, 44, self._reference, points)
 
 
+class _Animation:
+    """A backend with a reference, ready to animate what a stream says."""
+
+    def __init__(self, model: ModelFile, device: str, first: Picture, stream: bytes) -> None:
+        header, packets = read_stream(stream)
+        assert header.motion is not None
+        reader = EnhancementReader(header)
+        read = [reader.read(p) for p in packets if p.type is PacketType.ENHANCEMENT]
+        self._parameters = [frame.parameters for one in read for frame in one.frames]
+        backend = open_backend(model, device, 1)
+        backend.enter()
+        self._motion = open_motion(header.motion, model, backend, None)
+        self._reference = self._motion.refer(pad_to(first, 2), 38, self._parameters[0])
+        self.run(_WARM)
+
+    def run(self, count: int) -> None:
+        for parameters in self._parameters[:count]:
+            self._motion.synthesise(self._reference, parameters, None)
+
+
 def _decode(stream: bytes, device: str) -> None:
     for _ in decode(stream, device=device):
         pass
 
 
+class _Coded(NamedTuple):
+    config: EncoderConfig
+    model: ModelFile
+    stream: bytes
+
+
+def _coded(
+    pictures: Sequence[Picture], fps: Fraction, config: EncoderConfig
+) -> dict[tuple[str, str], _Coded]:
+    """By number format and device, those that the network has. Raises `UsageError` where it has
+    none."""
+    height, width = pictures[0].y.shape
+    found, reason = dict[tuple[str, str], _Coded](), None
+    for precision, device in CONFIGURATIONS:
+        chosen = EncoderConfig(**{**vars(config), "precision": precision, "device": device})
+        try:
+            model = network_for(
+                config.network, config.mode, config.tune, precision, device, config.base_scale or 1
+            )
+        except UsageError as error:
+            reason = reason or error
+            continue
+        stream = encode(pictures, width, height, fps, chosen)
+        found[precision, device] = _Coded(chosen, model, stream)
+    if not found and reason:
+        raise reason
+    return found
+
+
 def measure(
     pictures: Sequence[Picture], fps: Fraction, config: EncoderConfig, runs: int
 ) -> list[Row]:
-    """Stages of all configurations, `runs` times in turn; `config`: of the encoder."""
+    """Stages of all configurations, `runs` times in turn; `config`: of the encoder. Raises
+    `UsageError` for a network that does not serve it."""
     count, (height, width) = len(pictures), pictures[0].y.shape
-    networks, streams = {}, {}
-    for precision, device in CONFIGURATIONS:
-        settings = {**vars(config), "precision": precision, "device": device}
-        chosen = EncoderConfig(**settings)
-        model = network_for(
-            config.network, config.mode, config.tune, precision, device, config.base_scale or 1
-        )
-        networks[precision, device] = _Network(model, device, pictures)
-        streams[precision, device] = chosen, encode(pictures, width, height, fps, chosen)
-    data = streams[CONFIGURATIONS[0]][1]
+    coded = _coded(pictures, fps, config)
+    data = next(iter(coded.values())).stream
     units, header = list(base_units(data)), read_stream(data)[0]
 
     def base() -> None:
@@ -101,8 +149,12 @@ def measure(
         ("base decoder", "", "", 1, base),
         ("conversion", "", "", 1, conversion),
     ]
-    for (precision, device), network in networks.items():
-        chosen, stream = streams[precision, device]
+    for (precision, device), (chosen, model, stream) in coded.items():
+        network = (
+            _Animation(model, device, pictures[0], stream)
+            if config.mode == "animation"
+            else _Fusion(model, device, pictures)
+        )
         stages += [
             ("network", precision, device, 1, partial(network.run, count)),
             ("decoder", precision, device, CORES, partial(_decode, stream, device)),

@@ -19,8 +19,10 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
     text = "pictures of it (default 60)"
     sub.add_argument("--frames", type=int, default=60, metavar="N", help=text)
     sub.add_argument("--runs", type=int, default=5, metavar="N", help="runs (default 5)")
-    sub.add_argument("--model", default="hdac-s", help="network (default hdac-s)")
-    text = "QP of the base layer (default 44)"
+    text = "hybrid (default) or animation"
+    sub.add_argument("--mode", choices=("hybrid", "animation"), default="hybrid", help=text)
+    sub.add_argument("--model", help="network (default: the mode's)")
+    text = "QP of the base layer, in mode animation of the reference (default 44)"
     sub.add_argument("-q", "--qp-base", type=int, default=44, metavar="QP", help=text)
     sub.add_argument("--preset", help="effort of the base encoder (default slow)")
     add_json(sub)
@@ -41,7 +43,9 @@ def run(options: argparse.Namespace) -> None:
     pictures = list(itertools.islice(reader, options.frames))
     if len(pictures) < 2:
         raise UsageError(f"{options.source}: {len(pictures)} pictures; at least 2 are needed")
-    config = EncoderConfig(qp_base=options.qp_base, model=options.model, preset=options.preset)
+    place = "qp_base" if options.mode == "hybrid" else "qp_intra"
+    settings = {place: options.qp_base, "model": options.model, "preset": options.preset}
+    config = EncoderConfig(options.mode, **settings)
     rows = measure(pictures, reader.info.fps, config, options.runs)
     head = ("stage", "number format", "device", "side by side", "ms a picture", "pictures/s")
     cells = [
@@ -57,8 +61,8 @@ def run(options: argparse.Namespace) -> None:
         "size": size,
         "frames": len(pictures),
         "runs": options.runs,
-        "model": options.model,
-        "qp_base": options.qp_base,
+        "model": config.network,
+        place: options.qp_base,
         "rows": [{**asdict(r), "pictures_per_second": r.pictures_per_second} for r in rows],
         "environment": environment(),
     }

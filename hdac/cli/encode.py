@@ -72,7 +72,7 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
     add("--base-scale", default="auto", metavar="N|auto", help=scale)
     add(
         "--keypoints", type=int, metavar="K",
-        help="keypoints or landmarks of a frame (default 10, or what suits network and --bitrate)",
+        help="keypoints or landmarks of a frame (default: what suits network and --bitrate)",
     )  # fmt: skip
     add(
         "--scalable", action="store_true",
