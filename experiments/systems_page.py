@@ -5,7 +5,9 @@ HDAC_MODELS=models python experiments/systems_page.py    # after `hdac experimen
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,7 @@ from hdac.runtime.models import NumberFormat, find_model, serving
 
 ROOT = Path(__file__).parents[1]
 RESULTS, PAGE = ROOT / "results" / "systems", ROOT / "docs" / "systems.md"
+SPEED = ROOT / "results" / "runtime.json"  # by experiments/runtime.py
 RATES = (3.0, 5.0)  # kbps
 #: Whose quality the rates of the second table are at.
 H264 = "x264-zerolatency"
@@ -50,13 +53,12 @@ def rate_at(points: pd.DataFrame, metric: str, wanted: float) -> str:
     return f"{np.exp(np.interp(wanted, by_score[metric], np.log(by_score.kbps))):.2f}"
 
 
-def costs(run: Run, codec: str) -> list[str]:
-    """MB of the int8 network, GMAC a picture of 256x256, pictures a second of one thread."""
-    points = run.table[run.table.codec == codec]
-    speed = f"{points.frames.sum() / points.decoding.sum():.0f}"
+def costs(run: Run, codec: str, rates: dict[str, Any]) -> list[str]:
+    """MB of the int8 network, GMAC a picture of 256x256, decoded pictures a second."""
     recipe: dict[str, Any] = run.about.codecs[codec].recipe
     if recipe.get("mode") != "animation":
-        return ["", "", speed]
+        return ["", "", ""]
+    speed = f"{median(rates['rows'][recipe['model'] + ', animation']['decoder']):.0f}"
     name = serving(str(recipe.get("model", "")), "animation", str(recipe.get("tune", "psnr")), 1)
     try:
         model = find_model(name, number_format=NumberFormat.INT8)
@@ -82,8 +84,13 @@ def cost_table(run: Run, curves: dict[str, pd.DataFrame]) -> str:
     metric = "lpips-squeeze"
     theirs = [f"{row.kbps:.1f} kbps ({row[metric]:.4f})" for _, row in curves[H264].iterrows()]
     head = ["", "MB, int8", "GMAC", "pictures/s", *(f"{H264} at {text}" for text in theirs)]
+    rates = json.loads(SPEED.read_text("utf-8"))
     rows = [
-        [codec, *costs(run, codec), *(rate_at(points, metric, v) for v in curves[H264][metric])]
+        [
+            codec,
+            *costs(run, codec, rates),
+            *(rate_at(points, metric, v) for v in curves[H264][metric]),
+        ]
         for codec, points in curves.items()
         if codec != H264
     ]
@@ -100,8 +107,8 @@ def tables() -> str:
             f"{run.about.every}th measured; between rate points linear in the logarithm of the "
             "rate; who does not come down (or up) to a rate is at the nearest that it has.\n",
             *(rate_table(run, curves, kbps) for kbps in RATES),
-            f"What each costs (pictures of 256x256 a second on one thread, several side by side), "
-            f"and its rate, kbps, at the LPIPS of {H264}'s points:\n",
+            "What each costs (pictures of 256x256 a second: [runtime.md](runtime.md)), and its "
+            f"rate, kbps, at the LPIPS of {H264}'s points:\n",
             cost_table(run, curves),
         ]
     )
