@@ -14,11 +14,13 @@ from hdac.video.reader import VideoReader
 
 
 class Verified(NamedTuple):
-    """A clip, whether a run can have it, and "ok" or what is to be said of it."""
+    """A clip, whether a run can have it, and "ok" or what is to be said of it; `there`: a file of
+    its name is."""
 
     name: str
     fine: bool
     text: str = "ok"
+    there: bool = True
 
 
 def is_raw(path: Path) -> bool:
@@ -80,5 +82,6 @@ def verify(text: str, data: str | None = None) -> list[Verified]:
         try:
             rows.append(_verified(checked(dataset, folder, sequence)))
         except HdacError as error:
-            rows.append(Verified(sequence.name, False, str(error)))
+            there = (folder / sequence.path).exists()
+            rows.append(Verified(sequence.name, False, str(error), there))
     return rows

@@ -58,6 +58,7 @@ def test_published_tables_fit(folder: Path, tmp_path: Path) -> None:
     table = (folder / "bd.tex").read_text("utf-8")
     assert table.startswith(f"% {PACKAGES}\n")
     compile_all(tmp_path, [table])
+    assert "Float too large" not in (tmp_path / "paper.log").read_text(errors="replace")
 
 
 def test_published_tables_are_made_of_the_results() -> None:

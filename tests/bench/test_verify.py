@@ -1,6 +1,7 @@
 """Clips as they lie in folders: what verify passes runs, what a run would refuse it says before."""
 
 import json
+import shutil
 from fractions import Fraction
 from pathlib import Path
 
@@ -171,3 +172,21 @@ def test_scaled(scale: tuple[int, int]) -> None:
     at = (np.arange(scale[0]) + 0.5) * 64 / scale[0] - 0.5
     wanted = np.tile((at * 2 + 40)[2:-2], (scale[1], 1))
     assert np.abs(found.y[: scale[1], 2 : scale[0] - 2] - wanted).max() < 2
+
+
+@pytest.mark.parametrize(("altered", "wanted"), [(False, 0), (True, 1)])
+def test_all_sets_are_verified(
+    altered: bool, wanted: int, tmp_path: Path, hdac: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sets that are not here at all are none of the user's; an altered clip is."""
+    clips = tmp_path / "clips"
+    clips.mkdir()
+    write_video(clips / "a.mkv", synthetic(2))
+    prepared(hdac, clips, tmp_path / "set")
+    (recipe,) = (tmp_path / "set").glob("*.toml")
+    if altered:
+        shutil.copy(write_video(tmp_path / "b.mkv", synthetic(3)), tmp_path / "set" / "a.mkv")
+    monkeypatch.setattr("hdac.bench.recipes.recipe_names", lambda _: [str(recipe), "gfvc"])
+    monkeypatch.delenv("HDAC_DATA", raising=False)
+    code, out, _ = hdac("datasets", "verify", "--data", tmp_path)
+    assert code == wanted, out
