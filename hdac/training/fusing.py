@@ -7,7 +7,8 @@ from torch import Tensor
 
 from hdac.motion.keypoints import STEP
 from hdac.nets.fusion import Fused, FusionNet, Reference
-from hdac.nets.zoo import CodecNet
+from hdac.nets.zoo import CodecNet, load_model
+from hdac.runtime.models import resolve_model
 from hdac.training.clips import Batch, Sampler
 from hdac.training.loop import TrainConfig, trains_in_bf16
 from hdac.training.losses import (
@@ -21,7 +22,14 @@ from hdac.training.task import AdversarialTask, noisy
 
 
 class FusionTask(AdversarialTask[Sampler]):
-    """`Task` of `FusionNet` and of the published networks."""
+    """`Task` of `FusionNet` and of the published networks. Raises `UsageError` where there is no
+    such teacher."""
+
+    def __init__(self, sampler: Sampler, config: TrainConfig, device: str) -> None:
+        super().__init__(sampler, config, device)
+        self._teacher: CodecNet | None = None
+        if config.teacher:
+            self._teacher = load_model(resolve_model(config.teacher)).to(self._device)
 
     def terms(
         self, net: CodecNet, generator: torch.Generator, progress: float
@@ -29,11 +37,29 @@ class FusionTask(AdversarialTask[Sampler]):
         batch = self._sampler.batch(self._config.batch, self._config.crop)
         batch = Batch(*(tensor.to(self._device) for tensor in batch))
         terms, fused = losses(net, batch, self._config, generator, self._perceptual)
+        if self._teacher is not None:
+            better, config = taught(self._teacher, batch), self._config
+            apart = picture_loss(fused.planes, better, config.weight_chroma) * batch.mask
+            terms["teacher"] = apart.mean()
+            terms["total"] = terms["total"] + config.weight_teacher * terms["teacher"]
         if self._adversary is None:
             return terms
         doubt = self._doubt(progress, fused.planes, batch.target)
         terms["total"] = terms["total"] + self._config.weight_adversarial * doubt
         return terms | {"adversarial": doubt}
+
+
+@torch.no_grad()
+def taught(teacher: CodecNet, batch: Batch) -> Tensor:
+    """What a teacher fuses of base pictures, planes `(N, 6, h, w)` in [0, 1]. (Distillation, of
+    pictures: Hinton, Vinyals and Dean, 2015.)"""
+    n, device = len(batch.base), batch.base.device.type
+    with torch.autocast(device, torch.bfloat16, enabled=trains_in_bf16(device)):
+        both = torch.cat([batch.base, batch.reference])
+        points = teacher.detector(teacher.thumbnail(both)).float()
+        features = teacher.encode(batch.reference, batch.qp_intra)
+        reference = Reference(batch.reference, features, points[n:])
+        return teacher(batch.base, batch.qp, reference, points[:n], batch.mask).planes.clamp(0, 1)
 
 
 def run_net(

@@ -57,6 +57,8 @@ class TrainConfig:
     weight_face: float = 0.0  # error at eyes and mouth (motion models)
     weight_adversarial: float = 0.0  # above 0: against a critic
     adversarial_from: float = 0.4  # share of the schedule after which the critic is heard
+    teacher: str = ""  # a larger fusion network, whose fused pictures are learned from too
+    weight_teacher: float = 0.5
     unrefined: float = 0.0  # share of the steps without refinement (motion models)
     ema: float = 0.996
     checkpoint_minutes: float = 3.0

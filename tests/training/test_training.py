@@ -93,6 +93,31 @@ def test_resume_is_the_same_run(pack: tuple[Path, Path], tmp_path: Path) -> None
         torch.testing.assert_close(a, b)
 
 
+def test_a_student_learns_from_a_teachers_pictures(pack: tuple[Path, Path]) -> None:
+    """The teacher itself has nothing to learn from it; where nothing is fused there is no term."""
+    teacher = load_model(resolve_model("hdac-s"))
+    config = replace(CONFIG, teacher="hdac-s", weight_teacher=2.0)
+    terms, plain = {}, {}
+    for animate in (0.0, 1.0):
+        for student in (teacher, build(SMALL)):
+            for one, found in ((config, terms), (CONFIG, plain)):
+                task = FusionTask(Sampler(load(pack[1], pack[0]), 1, animate=animate), one, "cpu")
+                generator = torch.Generator().manual_seed(1)
+                found[animate, student is teacher] = task.terms(student, generator, 0.0)
+    terms = {key: {k: v.detach() for k, v in found.items()} for key, found in terms.items()}
+    assert float(terms[0.0, True]["teacher"]) < float(terms[0.0, False]["teacher"]) - 5
+    assert float(terms[1.0, False]["teacher"]) == 0
+    for key, with_it in terms.items():
+        more = float(with_it["total"] - plain[key]["total"].detach())
+        assert more == pytest.approx(2.0 * float(with_it["teacher"]), abs=1e-3)
+    assert all(parameter.grad is None for parameter in teacher.parameters())
+
+
+def test_a_teacher_that_is_not_there(pack: tuple[Path, Path]) -> None:
+    with pytest.raises(UsageError, match="no-such"):
+        FusionTask(Sampler(load(pack[1], pack[0]), 1), replace(CONFIG, teacher="no-such"), "cpu")
+
+
 def test_runs_with_a_critic_go_on_as_if_they_had_not_stopped(
     pack: tuple[Path, Path], tmp_path: Path
 ) -> None:
