@@ -96,7 +96,7 @@ def pixel_rate(run: Run) -> float | None:
 
 def read_extra(path: Path, pixels: float | None = None) -> Extra:
     """A file of CompressAI's schema, ours or anybody's, in the order of rates: `bitrate` in kbps,
-    else, as of images, `bpp`, which `pixels` a second make kbps of. Raises `UsageError`."""
+    else, as of images, `bpp`; `pixels` a second make the one of the other. Raises `UsageError`."""
     try:
         data = read_json(path)
         results, note = data["results"], ""
@@ -115,6 +115,8 @@ def read_extra(path: Path, pixels: float | None = None) -> Extra:
             rates = [rate * pixels / 1000 for rate in rates]
             columns = {_OURS.get(key, key): values for key, values in columns.items()}
             note = f"its bits per pixel are kbps at {pixels:.0f} pixels a second, the run's mean"
+        elif pixels is not None and "bpp" not in columns:
+            columns["bpp"] = [1000 * rate / pixels for rate in rates]
         order = np.argsort(rates, kind="stable")
         scores = {key: tuple(values[i] for i in order) for key, values in columns.items()}
         name = str(data.get("name", path.stem))

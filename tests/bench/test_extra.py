@@ -121,6 +121,15 @@ def test_bits_per_pixel(folder: Path, tmp_path: Path) -> None:
     assert read_extra(path).kbps == (7, 9)
 
 
+def test_rates_of_videos_in_bits_per_pixel(folder: Path, tmp_path: Path) -> None:
+    """A file that says kbps alone is in figures over bits per pixel, too."""
+    found = read_extra(extra(tmp_path, GOOD), 4000.0)
+    assert extra_points(found, "psnr-y", "bpp") == ([2.5, 5.0, 10.0], [30, 33, 36])
+    own = read_extra(extra(tmp_path, {**GOOD, "bpp": [1, 2, 3]}), 4000.0)
+    assert extra_points(own, "psnr-y", "bpp")[0] == [1, 2, 3]
+    assert extra_points(read_extra(extra(tmp_path, GOOD)), "psnr-y", "bpp") == ([], [])
+
+
 def test_an_extra_of_images_is_in_the_figures(folder: Path, tmp_path: Path, hdac: Run) -> None:
     path = extra(tmp_path, {"bpp": [0.1, 0.4], "psnr-y": [31, 34]})
     code, _, err = hdac("experiment", "report", folder, "--extra", path, "--no-players")
