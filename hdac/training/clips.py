@@ -47,13 +47,17 @@ class Batch(NamedTuple):
 
 
 def load(pack: Path, originals: Path | None = None) -> list[Clip]:
-    """All clips of a pack; `originals`: folder of the clips themselves (None: the pack's copies).
+    """All clips of a pack; `originals`: folder of clips themselves (of others, the pack's copies).
     Raises `UsageError`."""
     index = load_index(pack)
 
+    def original(name: str) -> Path:
+        path = originals / f"{name}.mp4" if originals else None
+        return path if path and path.exists() else pack / index.originals[name]
+
     def clip(name: str) -> Clip:
         return Clip(
-            read_frames(originals / f"{name}.mp4" if originals else pack / index.originals[name]),
+            read_frames(original(name)),
             tuple((v, _coded(pack, v)) for v in index.versions if v.clip == name),
             tuple(a for a in index.anchors if a.clip == name),
         )
