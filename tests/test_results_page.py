@@ -1,6 +1,5 @@
 """Numbers of docs/results.md and of README's table are those of results/."""
 
-import importlib.util
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,13 +8,9 @@ import pytest
 from hdac.bench.analysis import load
 from hdac.bench.tables import bd_heads, bd_rows, comparisons
 from tests.bench.conftest import results_folder
+from tests.scripts import ROOT, script
 
-ROOT = Path(__file__).parents[1]
-_SPEC = importlib.util.spec_from_file_location("page", ROOT / "experiments" / "results_page.py")
-assert _SPEC is not None
-assert _SPEC.loader is not None
-page = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(page)
+page = script("results_page")
 
 
 def test_the_page_is_made_of_the_results() -> None:

@@ -1,16 +1,9 @@
 """The speeds of docs/runtime.md and README.md are those of results/runtime.json."""
 
-import importlib.util
-from pathlib import Path
-
 from hdac.bench.cells import filled
+from tests.scripts import script
 
-_PATH = Path(__file__).parents[1] / "experiments" / "runtime.py"
-_SPEC = importlib.util.spec_from_file_location("runtime_page", _PATH)
-assert _SPEC is not None
-assert _SPEC.loader is not None
-page = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(page)
+page = script("runtime")
 
 
 def test_pages_are_made_of_the_results() -> None:

@@ -1,20 +1,13 @@
 """How docs/systems.md reads rates and scores off curves."""
 
-import importlib.util
-from pathlib import Path
-
 import pandas as pd
 import pytest
 
 from hdac.bench.cells import filled
+from tests.scripts import script
 
-ROOT = Path(__file__).parents[1]
 MAKER = "experiments/systems_page.py"
-_SPEC = importlib.util.spec_from_file_location("systems_page", ROOT / MAKER)
-assert _SPEC is not None
-assert _SPEC.loader is not None
-page = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(page)
+page = script("systems_page")
 
 
 @pytest.fixture

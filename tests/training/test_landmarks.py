@@ -1,6 +1,5 @@
 """What the network of landmarks learns from: samples whose points are still where the face is."""
 
-import importlib.util
 from types import ModuleType
 
 import numpy as np
@@ -9,7 +8,7 @@ import torch
 
 from hdac.motion.facemesh import LEFT_EYE, MIRROR, RIGHT_EYE
 from hdac.nets.landmarks import crop_around
-from tests.test_results_page import ROOT
+from tests import scripts
 
 TIP = 1  # of the nose
 
@@ -17,12 +16,7 @@ TIP = 1  # of the nose
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
     pytest.importorskip("cv2")
-    spec = importlib.util.spec_from_file_location("learn", ROOT / "experiments" / "landmarks.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return scripts.script("landmarks")
 
 
 def faces(count: int) -> np.ndarray:
