@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from collections.abc import Callable
 from functools import partial
 from itertools import islice
@@ -20,9 +19,10 @@ from typing import Any
 
 from hdac.bench.cells import filled, markdown
 from hdac.bench.environment import environment
+from hdac.bench.speed import decode_all, in_turn
 from hdac.cli.demo import carphone
 from hdac.codec.config import EncoderConfig
-from hdac.codec.files import decode, encode
+from hdac.codec.files import encode
 from hdac.codec.synthesiser import CORES
 from hdac.video.reader import VideoReader
 
@@ -53,31 +53,19 @@ ROWS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-def _all(data: bytes) -> None:
-    for _ in decode(data):
-        pass
-
-
 def measure() -> dict[str, Any]:
     """Pictures a second of each row, run by run: graphs are compiled beforehand."""
     reader = VideoReader(carphone(), size=(SIDE, SIDE))
     pictures = list(islice(reader, FRAMES))
-    jobs: dict[str, tuple[Callable[[], object], Callable[[], object]]] = {}
-    for name, settings in ROWS.items():
-        config = EncoderConfig(**settings)
-        coding = partial(encode, pictures, SIDE, SIDE, reader.info.fps, config)
+    jobs: list[Callable[[], object]] = []
+    for settings in ROWS.values():
+        coding = partial(encode, pictures, SIDE, SIDE, reader.info.fps, EncoderConfig(**settings))
         data = coding()
-        _all(data)
-        jobs[name] = coding, partial(_all, data)
-    rows: dict[str, dict[str, list[float]]] = {
-        name: {"encoder": [], "decoder": []} for name in jobs
-    }
-    for _ in range(RUNS):
-        for name, both in jobs.items():
-            for side, job in zip(("encoder", "decoder"), both, strict=True):
-                start = time.perf_counter()
-                job()
-                rows[name][side].append(round(len(pictures) / (time.perf_counter() - start), 2))
+        decode_all(data)
+        jobs += coding, partial(decode_all, data)
+    speeds = [[round(len(pictures) / s, 2) for s in times] for times in in_turn(jobs, RUNS)]
+    pairs = zip(ROWS, speeds[::2], speeds[1::2], strict=True)
+    rows = {name: {"encoder": coded, "decoder": decoded} for name, coded, decoded in pairs}
     return {"frames": len(pictures), "cores": CORES, "rows": rows, "environment": environment()}
 
 
@@ -121,7 +109,7 @@ def line(found: dict[str, Any]) -> str:
     lines = [
         f"- **Speed.** 256x256 on {_machine(found)}: {decoded} frames a second decoded,",
         f"  {encoded} encoded, {fast} with `--preset fast` ([measured](docs/runtime.md)); half of",
-        "  that on older cores. `--preset slower` does one to three; `--bitrate` searches first.",
+        "  that on older cores.",
     ]
     return "".join(f"{line}\n" for line in lines)
 

@@ -104,9 +104,7 @@ def test_the_package_page_has_no_dead_links() -> None:
 
 
 def test_readme_is_a_front_page() -> None:
-    """Its table of results is made, not written."""
-    lines = README.read_text("utf-8").splitlines()
-    assert len(" ".join(line for line in lines if not line.startswith("|")).split()) <= 780
+    assert len(README.read_text("utf-8").split()) <= 900
 
 
 def test_every_weights_file_has_a_card() -> None:

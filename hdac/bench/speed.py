@@ -91,9 +91,21 @@ class _Animation:
             self._motion.synthesise(self._reference, parameters, None)
 
 
-def _decode(stream: bytes, device: str) -> None:
+def decode_all(stream: bytes, device: str = "cpu") -> None:
+    """A stream's pictures, one after the other, kept nowhere."""
     for _ in decode(stream, device=device):
         pass
+
+
+def in_turn(jobs: Sequence[Callable[[], object]], runs: int) -> list[list[float]]:
+    """Seconds of each job, run by run: all of them once, all of them again, ..."""
+    spent: list[list[float]] = [[] for _ in jobs]
+    for _ in range(runs):
+        for times, job in zip(spent, jobs, strict=True):
+            start = time.perf_counter()
+            job()
+            times.append(time.perf_counter() - start)
+    return spent
 
 
 class _Coded(NamedTuple):
@@ -157,18 +169,16 @@ def measure(
         )
         stages += [
             ("network", precision, device, 1, partial(network.run, count)),
-            ("decoder", precision, device, CORES, partial(_decode, stream, device)),
+            ("decoder", precision, device, CORES, partial(decode_all, stream, device)),
             (
                 "encoder", precision, device, CORES,
                 partial(encode, pictures, width, height, fps, chosen),
             ),
         ]  # fmt: skip
-    spent: list[list[float]] = [[] for _ in stages]
-    for _ in range(runs):
-        for times, (*_, run) in zip(spent, stages, strict=True):
-            start = time.perf_counter()
-            run()
-            times.append(1000 * (time.perf_counter() - start) / count)
+    spent = [
+        [1000 * seconds / count for seconds in times]
+        for times in in_turn([run for *_, run in stages], runs)
+    ]
     return [
         Row(stage, precision, device, median(t), min(t), max(t), side_by_side)
         for t, (stage, precision, device, side_by_side, _) in zip(spent, stages, strict=True)
