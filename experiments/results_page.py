@@ -15,10 +15,10 @@ from hdac.bench.analysis import Run, label, load
 from hdac.bench.cells import filled, markdown, unquoted
 from hdac.bench.manifest import Manifest, load_manifest
 from hdac.bench.means import mean_head, mean_rows, means_note
-from hdac.bench.shares import Table, share_tables
+from hdac.bench.shares import share_tables
 from hdac.bench.stale import stale_rows
 from hdac.bench.tables import bd_cell, comparisons, dropped_lines, marked
-from hdac.bench.times import TIME_HEAD, TIME_NOTE, time_rows
+from hdac.bench.times import time_table
 
 ROOT = Path(__file__).parents[1]
 RESULTS, PAGE, README = ROOT / "results", ROOT / "docs" / "results.md", ROOT / "README.md"
@@ -153,8 +153,7 @@ def section(folder: Path) -> str:
     for anchor in about.anchors:
         lines.append(bd_table(folder, about, anchor, metrics, codecs))
         lines += ["".join(f"- {line}\n" for line in dropped_lines(found, anchor, metrics))]
-    time = Table("Time", TIME_NOTE.strip(), [*TIME_HEAD], time_rows(run))
-    for table in [*share_tables(run, bd_cell), time]:
+    for table in [*share_tables(run, bd_cell), time_table(run)]:
         rows = markdown(table.head, marked(run, table.rows))
         lines.append(f"**{table.title}.** {table.note}\n\n{rows}")
     if (folder / "figures" / f"rd_{metrics[0]}.svg").exists():

@@ -40,7 +40,7 @@ from hdac.bench.tables import (
     rd_head,
     rd_rows,
 )
-from hdac.bench.times import TIME_HEAD, TIME_NOTE, time_rows
+from hdac.bench.times import time_table
 from hdac.bench.worst import worst_head, worst_rows
 from hdac.errors import HdacError
 
@@ -178,7 +178,7 @@ def _page(
 
 def _shares(run: Run) -> list[Table]:
     """The network's share, payload, and time, which two runs do not have in common."""
-    time = Table("Time", TIME_NOTE.strip(), [*TIME_HEAD], time_rows(run))
+    time = time_table(run)
     return [*share_tables(run, bd_cell), *([time] if time.rows else [])]
 
 

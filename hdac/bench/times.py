@@ -7,6 +7,7 @@ from typing import Any
 from hdac.bench.analysis import Run
 from hdac.bench.means import shared_clips
 from hdac.bench.results import Point
+from hdac.bench.shares import Table
 
 #: A record that says more (width times height) is not believed.
 MAX_PIXELS = 8192 * 4320
@@ -19,6 +20,11 @@ TIME_NOTE = (
     "be another's.\n\n"
 )
 TIME_HEAD = ("codec", "clips", "encoding", "decoding", "network at the decoder, GMAC per frame")
+
+
+def time_table(run: Run) -> Table:
+    """Encoder and decoder of every codec."""
+    return Table("Time", TIME_NOTE.strip(), [*TIME_HEAD], time_rows(run))
 
 
 def time_rows(run: Run) -> list[list[str]]:
