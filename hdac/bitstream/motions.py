@@ -6,6 +6,7 @@ regions (kind 2)   := varint levels per half side, of the points of `motion.regi
 feature (kind 3)   := varint C | varint levels on either side of 0
 pose (kind 4)      := varint keypoints
 face (kind 5)      := varint keypoints | varint coefficients of its shape
+landmark sets (6)  := varint K, at most, of a GOP | varint levels per half side
 """
 
 from __future__ import annotations
@@ -55,6 +56,27 @@ class Landmarks(NamedTuple):
     def shape(self) -> tuple[int, int]:
         """Of a frame's parameters."""
         return self.number, 2
+
+
+class LandmarkSets(NamedTuple):
+    """Landmarks of a frame, as many as its GOP says: one of `LANDMARKS`, `number` at most; and
+    quantiser levels per half side."""
+
+    number: int
+    levels: int = 128
+
+    def __str__(self) -> str:
+        return f"up to {self.number} landmarks"
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Of a frame's parameters, at most."""
+        return self.number, 2
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """What a GOP may have."""
+        return tuple(number for number in LANDMARKS if number <= self.number)
 
 
 class Regions(NamedTuple):
@@ -121,7 +143,10 @@ class Face(NamedTuple):
 
 
 #: What a header says of its motion model.
-MotionHeader: TypeAlias = Keypoints | Landmarks | Regions | Feature | Pose | Face
+MotionHeader: TypeAlias = Keypoints | Landmarks | Regions | Feature | Pose | Face | LandmarkSets
+
+
+_LANDMARKS = ("landmarks", 1, max(LANDMARKS)), ("landmark levels", 1, 512)
 
 
 class _Kind(NamedTuple):
@@ -135,9 +160,7 @@ _KINDS = {
     0: _Kind(
         "keypoints", Keypoints, (("keypoints", 1, MAX_KEYPOINTS), ("keypoint levels", 1, 512))
     ),
-    1: _Kind(
-        "landmarks", Landmarks, (("landmarks", 1, max(LANDMARKS)), ("landmark levels", 1, 512))
-    ),
+    1: _Kind("landmarks", Landmarks, _LANDMARKS),
     2: _Kind("regions", Regions, (("region levels", 1, 512),)),
     3: _Kind(
         "feature", Feature, (("feature channels", 1, MAX_CHANNELS), ("feature levels", 1, 512))
@@ -146,6 +169,7 @@ _KINDS = {
     5: _Kind(
         "face", Face, (("keypoints", 1, MAX_KEYPOINTS), ("coefficients", 1, MAX_COEFFICIENTS))
     ),
+    6: _Kind("landmark sets", LandmarkSets, _LANDMARKS),
 }
 _NUMBERS = {kind.record: number for number, kind in _KINDS.items()}
 
@@ -168,7 +192,7 @@ def read_motion(cursor: Cursor) -> MotionHeader:
         )
     kind = _KINDS[number]
     record = kind.record(*(parameters.varint(*field) for field in kind.numbers))
-    if isinstance(record, Landmarks) and record.number not in LANDMARKS:
+    if isinstance(record, Landmarks | LandmarkSets) and record.number not in LANDMARKS:
         known = ", ".join(map(str, LANDMARKS))
         raise DamagedError(f"{record.number} landmarks; allowed are {known}: the stream is damaged")
     return record

@@ -64,7 +64,9 @@ def _of_motion(info: StreamInfo) -> list[str]:
     rate, raw = f"{info.motion_kbps:.4f}", info.raw_motion_kbps
     if raw is not None:
         rate += f" ({raw:.4f} at 8 bytes a keypoint)"
-    return [f"{'sent:':12} {info.sent} frames", f"{'motion_kbps:':12} {rate}"]
+    each = ", ".join(map(str, info.landmarks))
+    numbers = [f"{'landmarks:':12} {each} (of each reference)"] if each else []
+    return [*numbers, f"{'sent:':12} {info.sent} frames", f"{'motion_kbps:':12} {rate}"]
 
 
 def _gfv(options: argparse.Namespace, data: bytes, pixels: int) -> None:

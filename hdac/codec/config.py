@@ -76,6 +76,9 @@ class EncoderConfig:
         not shown.
     keypoints: as many as the network takes, or landmarks; None: what is usual for it (of landmarks,
         as many as suit the bit rate where it takes several numbers of them).
+    motion_kbps: what landmarks may take at most, 0.1 to 500, where the network takes several
+        numbers of them: each reference begins with as many as fit, by what those before took, the
+        first one with `keypoints`; None: all have as many.
     scalable: keypoints of hybrid streams follow the head as finely as those of mode "animation":
         level `animation` moves with it.
     preset: effort of the base encoder, "fast", "medium", "slow" or "slower"; None: slow, but medium
@@ -105,6 +108,7 @@ class EncoderConfig:
     cascade: tuple[int, ...] | None = None
     allow_loss: float | None = None
     keypoints: int | None = None
+    motion_kbps: float | None = None
     scalable: bool = False
     preset: Literal["fast", "medium", "slow", "slower"] | None = None
     every: int = 1
@@ -137,6 +141,8 @@ class EncoderConfig:
             raise UsageError(
                 f"cascade {self.cascade}; allowed are 1 to 64 offsets of -{QP_MAX} to {QP_MAX}"
             )
+        if self.motion_kbps is not None and not 0.1 <= self.motion_kbps <= 500:
+            raise UsageError(f"motion_kbps {self.motion_kbps:g}; allowed are 0.1 to 500")
         if not 1 <= self.every <= MAX_EVERY:
             raise UsageError(f"--every {self.every}; allowed are 1 (all frames) to {MAX_EVERY}")
         if self.every > 1 and (self.mode != "animation" or self.live):

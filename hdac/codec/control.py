@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from hdac.bitstream.container import Packet
 from hdac.layers.base import QP_MAX
 
 #: The QP changes after so many pictures, or the next multiple of the cascade's period.
@@ -29,6 +30,8 @@ _LEAST, _MOST = 0.4, 1.6
 #: enough.
 _LATE = 0.3
 
+#: How far a picture's QP may be from what the header says.
+_OFFSETS = -25, 25
 #: Bits of a frame in files and live: packet head and checksum; motion and switch flag.
 _HEAD, _MOTION = (1, 66), (3, 3)
 
@@ -36,6 +39,37 @@ _HEAD, _MOTION = (1, 66), (3, 3)
 def framing(live: bool, network: bool) -> int:
     """Bits of a frame around its base picture. network: whether one serves the stream."""
     return _HEAD[live] + _MOTION[live] * network
+
+
+#: What landmarks take grows with this power of their number (docs/measured/nets.md).
+_LANDMARKS_POWER = 0.82
+
+
+class LandmarkController:
+    """How many landmarks the next GOP has: the most that would take at most a rate, by what those
+    of the one before took.
+
+    kbps: the rate; fps: frames per second; numbers: of landmarks, growing; first: of the first GOP.
+    """
+
+    def __init__(self, kbps: float, fps: float, numbers: Sequence[int], first: int) -> None:
+        self._number, self._numbers = first, numbers
+        self._share = 1000 * kbps / fps  # bits of a frame
+        self._bits = self._frames = 0
+
+    def report(self, packets: Sequence[Packet], frames: int) -> None:
+        """The next frames of the GOP are in these ENHANCEMENT packets."""
+        self._bits += 8 * sum(len(packet.payload) for packet in packets)
+        self._frames += frames
+
+    def start(self) -> int:
+        """A GOP starts: how many landmarks it has."""
+        if self._frames:
+            each = self._bits / self._frames / self._number**_LANDMARKS_POWER
+            fits = (n for n in self._numbers if each * n**_LANDMARKS_POWER <= self._share)
+            self._number = max(fits, default=self._numbers[0])
+        self._bits = self._frames = 0
+        return self._number
 
 
 class RateController:
@@ -64,6 +98,11 @@ class RateController:
         self._gop_frames, self._left, self._saving = gop_frames, gop_frames, 0.0
         self._taken, self._count = 0.0, 0  # since `qp_base` was chosen
         self._settling = False  # towards a higher target: what it leaves unused is not saved
+
+    def offset(self, qp: int) -> int:
+        """What the next picture's QP is above `qp`, that of a header."""
+        low, high = _OFFSETS
+        return min(high, max(low, self.qp_base - qp))
 
     def set_target(self, kbps: float) -> None:
         """Another target from the next picture on."""

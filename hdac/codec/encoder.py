@@ -24,7 +24,7 @@ from hdac.bitstream.stream import StreamWriter
 from hdac.closing import Closing, check_process
 from hdac.codec.audio import AudioWriter
 from hdac.codec.config import EncoderConfig, check_kbps
-from hdac.codec.control import RateController, framing
+from hdac.codec.control import LandmarkController, RateController, framing
 from hdac.codec.intake import check_picture, check_time
 from hdac.codec.modes import Analysed, Coming, Shown, open_mode
 from hdac.codec.plan import make_plan
@@ -46,8 +46,6 @@ _HEADROOM = 8
 _CALMER = 4
 #: Seconds between the start of a GOP and one by request, at least: first pictures are dear.
 _REQUEST = Fraction(1, 2)
-#: How far a picture's QP may be from what the header says.
-_OFFSETS = -25, 25
 
 
 class _Running(NamedTuple):
@@ -105,6 +103,11 @@ class Encoder(Closing):
         if network is not None and header.motion is not None:
             synthesiser = Synthesiser(network, header.motion, config.device, fps=float(header.fps))
             self._enhancement, self._synthesiser = EnhancementWriter(header), synthesiser
+        self._landmarks: LandmarkController | None = None
+        if network is not None and config.motion_kbps is not None:
+            most, numbers = config.motion_kbps, network.landmark_counts
+            first = config.keypoints or network.usual
+            self._landmarks = LandmarkController(most, float(header.fps), numbers, first)
         self._mode = open_mode(plan, synthesiser)
         self._on_shown = on_shown
         least = max(1, round(header.fps * _REQUEST))
@@ -289,6 +292,8 @@ class Encoder(Closing):
         for writer in (self._enhancement, self._times):
             if writer is not None:
                 writer.start()
+        if self._landmarks is not None and self._synthesiser is not None:
+            self._synthesiser.send(self._landmarks.start())
         self._mode.start()
         self._policy.start()
         self._index = self._coded = 0
@@ -348,8 +353,7 @@ class Encoder(Closing):
         assert self._config is not None
         if self._control is None or not self._config.adaptive or not self._index:
             return 0
-        low, high = _OFFSETS
-        return min(high, max(low, self._control.qp_base - self._config.qp_base))
+        return self._control.offset(self._config.qp_base)
 
     def _settle(self, allowed: int) -> list[Packet]:
         """Finishes the oldest frames until at most `allowed` are still being made."""
@@ -380,7 +384,10 @@ class Encoder(Closing):
             packets.append(self._ready.popleft())
         elif self._packet_frames:
             packets += self._base_writer.take()
-        packets += self._enhancement.take() if self._enhancement is not None else []
+        enhancement = self._enhancement.take() if self._enhancement is not None else []
+        if self._landmarks is not None:
+            self._landmarks.report(enhancement, self._packet_frames)
+        packets += enhancement
         self._packet_frames = 0
         self._taken = self._finished
         time, out = 0, []

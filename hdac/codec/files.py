@@ -18,6 +18,7 @@ from hdac.bitstream.container import (
     PacketType,
     check_size,
 )
+from hdac.bitstream.motions import LandmarkSets
 from hdac.bitstream.stream import StreamReader, read_stream, stored
 from hdac.codec.audio import parse_audio
 from hdac.codec.config import EncoderConfig
@@ -58,7 +59,8 @@ class Bits:
 @dataclass(frozen=True)
 class StreamInfo:
     """What an .hdac file holds. kbps = (bits without audio) * fps / frames / 1000. sent: frames
-    whose parameters are sent, all of them if not said otherwise in the header."""
+    whose parameters are sent, all of them if not said otherwise in the header. landmarks: of each
+    GOP, where each says how many it has."""
 
     header: Header
     frames: int
@@ -67,6 +69,7 @@ class StreamInfo:
     refreshes: int
     qps: tuple[tuple[int, int], ...]  # (qp_intra, qp_base) of each GOP
     sent: int = 0
+    landmarks: tuple[int, ...] = ()
 
     @property
     def kbps(self) -> float:
@@ -104,6 +107,7 @@ class StreamInfo:
             "tune": h.tune.name.lower(), "base_codec": h.base_codec.name.lower(),
             "refreshes": self.refreshes, "base_scale": h.base_scale,
             "motion": str(h.motion) if h.motion else None, "every": h.every, "sent": self.sent,
+            "landmarks": self.landmarks,
             "motion_kbps": round(self.motion_kbps, 4),
             "raw_motion_kbps": None if raw is None else round(raw, 4),
             "number_format": h.number_format.name.lower(), "live": h.live,
@@ -221,7 +225,7 @@ def inspect(data: bytes, max_pixels: int = MAX_PIXELS) -> StreamInfo:
     base, enhancement = BaseReader(header), EnhancementReader(header)
     frames = sent = 0
     totals = dict.fromkeys(("base", "reference", "motion", "fusion", "audio"), 0.0)
-    qps = []
+    qps, landmarks = list[tuple[int, int]](), list[int]()
     for packet in packets:
         if packet.type in (PacketType.BASE, PacketType.REFERENCE):
             read = base.summary(packet)
@@ -234,6 +238,8 @@ def inspect(data: bytes, max_pixels: int = MAX_PIXELS) -> StreamInfo:
             enhanced = enhancement.read(packet)
             frames += len(enhanced.frames) if header.mode is Mode.ANIMATION else 0
             sent += sum(frame.share is None for frame in enhanced.frames)
+            if enhanced.gop_start and isinstance(header.motion, LandmarkSets):
+                landmarks.append(len(enhanced.frames[0].parameters))
             totals["motion"] += enhanced.motion_bits
             totals["fusion"] += enhanced.fusion_bits
         elif packet.type is PacketType.AUDIO:
@@ -241,7 +247,10 @@ def inspect(data: bytes, max_pixels: int = MAX_PIXELS) -> StreamInfo:
             totals["audio"] += 8 * len(stored(packet, header.live))
     whole = {name: round(bits) for name, bits in totals.items()}
     bits = Bits(header=8 * len(data) - sum(whole.values()), **whole)
-    return StreamInfo(header, frames, len(data), bits, max(0, len(qps) - 1), tuple(qps), sent)
+    refreshes = max(0, len(qps) - 1)
+    return StreamInfo(
+        header, frames, len(data), bits, refreshes, tuple(qps), sent, tuple(landmarks)
+    )
 
 
 def video_info(header: Header, path: Path) -> VideoInfo:

@@ -11,13 +11,14 @@ from itertools import chain, repeat
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from hdac.bitstream.container import Packet
 from hdac.codec.config import DEFAULT_QP_BASE, EncoderConfig
 from hdac.codec.encoder import Encoder
 from hdac.codec.operating import ENHANCEMENT_KBPS, HALF_FROM, HALF_SIDE, point_for
 from hdac.codec.plan import BaseChoice, choose_base, make_plan
 from hdac.codec.spool import Spool
 from hdac.codec.syntax import BaseWriter, EnhancementWriter
-from hdac.layers.base import QP_MAX
+from hdac.layers.base import GOP_MAX, QP_MAX
 from hdac.layers.codecs import open_base
 from hdac.layers.reference import quality
 from hdac.layers.resample import pad_to, to_size
@@ -38,6 +39,8 @@ _FINE_STEPS = 4
 WORTH = 4.2
 #: Share of the rate that motion may take where the number of landmarks follows the rate.
 MOTION_SHARE = 0.4
+#: References of mode "animation" that QPs are tried on.
+_REFERENCES = 8
 #: Frames that base layers are tried on; libvvenc codes 2 to 10 a second.
 TRIED_FRAMES = 64
 #: Up to this QP no other base codec than VVC is tried.
@@ -174,18 +177,26 @@ def _fit_rate(config: EncoderConfig, source: Source, target: float) -> EncoderCo
 
 
 def _fit_still(config: EncoderConfig, source: Source, target: float) -> EncoderConfig:
-    """Mode "animation": the reference takes what the motion leaves."""
+    """Mode "animation": the references take what the motion leaves."""
+    # a second reference would double the rate that was asked for
+    config = replace(config, refresh="never") if config.refresh == "auto" else config
     choice = choose_base(config, DEFAULT_QP_BASE)
-    still = replace(source, pictures=source.pictures[:1])
+    firsts = source.pictures[:: _gop_frames(config, source)]
+    stills = replace(source, pictures=firsts[:: -(-len(firsts) // _REFERENCES)])
     config, moving = fit_motion(config, source, target)
 
     def rate(qp: int) -> float:
         at = choice._replace(qp_intra=qp, qp_base=qp)
-        return still.kbps(config, at) / len(source.pictures) + moving
+        one = stills.kbps(replace(config, refresh=1), at)
+        return one * len(firsts) / len(source.pictures) + moving
 
-    # a second reference would double the rate that was asked for
-    refresh = "never" if config.refresh == "auto" else config.refresh
-    return replace(config, kbps=None, qp_intra=_search(rate, target, 34), refresh=refresh)
+    return replace(config, kbps=None, qp_intra=_search(rate, target, 34))
+
+
+def _gop_frames(config: EncoderConfig, source: Source) -> int:
+    """Frames from one reference of mode "animation" to the next, where a rate is asked for."""
+    period = config.refresh if isinstance(config.refresh, int) else GOP_MAX
+    return min(period, GOP_MAX, len(source.pictures))
 
 
 def _search(
@@ -212,40 +223,46 @@ def _search(
 
 def fit_motion(config: EncoderConfig, source: Source, target: float) -> tuple[EncoderConfig, float]:
     """The most landmarks whose rate is at most `MOTION_SHARE` of the target, else the fewest, where
-    the network takes several numbers of them and none was asked for; and the rate of what is sent
-    in place of pixels."""
+    the network takes several numbers of them and none was asked for (later references begin with
+    as many as fit then); and the rate of what is sent in place of pixels."""
     from hdac.codec.synthesiser import network_for
 
     network = network_for(config.network, config.mode, config.tune, config.precision, config.device)
     counts = network.landmark_counts
     if config.keypoints is not None or len(counts) < 2:
         return config, motion_kbps(config, network, source)
+    most = MOTION_SHARE * target
     tried = (
         (one, motion_kbps(one, network, source))
         for one in (replace(config, keypoints=count) for count in reversed(counts))
     )
-    return next(
-        (one, kbps)
-        for one, kbps in tried
-        if kbps <= MOTION_SHARE * target or one.keypoints == counts[0]
+    one, kbps = next(
+        (one, kbps) for one, kbps in tried if kbps <= most or one.keypoints == counts[0]
     )
+    several = _gop_frames(config, source) < len(source.pictures)
+    return replace(one, motion_kbps=most) if several else one, kbps
 
 
 def motion_kbps(config: EncoderConfig, network: ModelFile, source: Source) -> float:
     """Rate of what is sent in place of pixels: of keypoints 0.1 to 2 kbps, as many as they are and
-    as much as the head moves."""
+    as much as the head moves, more where there are many references."""
     from hdac.codec.synthesiser import Synthesiser
 
     header = make_plan(config, source.width, source.height, source.fps, network=network).header
     assert header.motion is not None
-    writer, last = EnhancementWriter(header), None
+    writer, last, packets = EnhancementWriter(header), None, list[Packet]()
+    gop, count = _gop_frames(config, source), len(source.pictures)
     with Synthesiser(network, header.motion, config.device, fps=float(header.fps)) as synthesiser:
         for index, picture in enumerate(source.pictures):
             found = synthesiser.analyse(pad_to(picture, 2 * header.base_scale)).result().found
-            if is_sent(index, len(source.pictures), True, config.every):
+            if index and index % gop == 0:
+                packets += writer.take()
+                writer.start()
+                last = None
+            if is_sent(index % gop, min(gop, count - index + index % gop), True, config.every):
                 last = synthesiser.quantise(found, last, HYSTERESIS)
                 writer.add(last, True)
-    return source.rate(sum(len(p.framed()) for p in writer.take()))
+    return source.rate(sum(len(p.framed()) for p in packets + writer.take()))
 
 
 # ---- rate against quality

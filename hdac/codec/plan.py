@@ -198,7 +198,7 @@ def make_plan(
             header,
             model=network.name,
             model_hash=network.digest,
-            motion=motion_for(network, config.keypoints),
+            motion=motion_for(network, config.keypoints, config.motion_kbps is not None),
             number_format=network.number_format,
         )
         if config.mode == "hybrid" and not config.scalable:

@@ -13,6 +13,7 @@ from hdac.bitstream.motions import MotionHeader
 from hdac.closing import Closing, check_process
 from hdac.errors import DamagedError
 from hdac.motion.kinds import network_misfit, open_motion
+from hdac.motion.landmarks import LandmarkMotion
 from hdac.motion.protocol import Analysis, Base, Found, Moving, Parameters, Turn
 from hdac.runtime.backends import cores, open_backend, open_interpolator
 from hdac.runtime.models import ModelFile, find_model, resolve_model, serving
@@ -119,6 +120,11 @@ class Synthesiser(Closing):
             return Analysis(found, self._model.missed == missed)
 
         return self._analysis.submit(look)
+
+    def send(self, landmarks: int) -> None:
+        """So many of them from the next GOP on, where each says how many it has."""
+        assert isinstance(self._model, LandmarkMotion)
+        self._model.sent = landmarks
 
     def quantise(self, found: Found, last: Parameters | None, hysteresis: float) -> Parameters:
         """The parameters of a frame after one with `last` (None: a GOP starts), which stay where

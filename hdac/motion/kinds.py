@@ -6,13 +6,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hdac.bitstream.container import Mode
-from hdac.bitstream.motions import Face, Feature, Keypoints, Landmarks, MotionHeader, Pose, Regions
+from hdac.bitstream.motions import (
+    Face,
+    Feature,
+    Keypoints,
+    Landmarks,
+    LandmarkSets,
+    MotionHeader,
+    Pose,
+    Regions,
+)
 from hdac.errors import UsageError
 from hdac.motion.face import FaceMotion
 from hdac.motion.facemesh import LANDMARK_LEVELS
 from hdac.motion.feature import FEATURE_LEVELS, FeatureCoder
 from hdac.motion.keypoints import KEYPOINT_LEVELS, DetectedAnimation, KeypointCoder, KeypointMotion
-from hdac.motion.landmarks import LandmarkCoder, LandmarkMotion, order
+from hdac.motion.landmarks import LandmarkCoder, LandmarkMotion, LandmarkSetCoder, order
 from hdac.motion.pose import PoseMotion, pose_coder
 from hdac.motion.protocol import MotionModel, ParameterCoder, Turn
 from hdac.motion.regions import ORDER, REGION_LEVELS, RegionMotion
@@ -25,12 +34,12 @@ if TYPE_CHECKING:
 
 
 #: What a header says of what a network takes, where that is not keypoints.
-_RECORDS: dict[str, type[MotionHeader]] = {
-    "landmarks": Landmarks,
-    "regions": Regions,
-    "feature": Feature,
-    "pose": Pose,
-    "face": Face,
+_RECORDS: dict[str, tuple[type[MotionHeader], ...]] = {
+    "landmarks": (Landmarks, LandmarkSets),
+    "regions": (Regions,),
+    "feature": (Feature,),
+    "pose": (Pose,),
+    "face": (Face,),
 }
 
 
@@ -42,14 +51,17 @@ def parameter_coder(motion: MotionHeader) -> ParameterCoder:
         return pose_coder(motion)
     if isinstance(motion, Feature):
         return FeatureCoder(motion)
+    if isinstance(motion, LandmarkSets):
+        return LandmarkSetCoder(motion)
     if isinstance(motion, Landmarks):
         return LandmarkCoder(motion, order(motion.number))
     return LandmarkCoder(motion, ORDER) if isinstance(motion, Regions) else KeypointCoder(motion)
 
 
-def motion_for(network: ModelFile, number: int | None) -> MotionHeader:
-    """What is sent for a network; `number`: of keypoints or landmarks (None: what is usual). Raises
-    `UsageError` for a number that it does not take."""
+def motion_for(network: ModelFile, number: int | None, follows: bool = False) -> MotionHeader:
+    """What is sent for a network; `number`: of keypoints or landmarks (None: what is usual);
+    `follows`: each GOP says how many landmarks it has, that number or another. Raises `UsageError`
+    for what it does not take."""
     if network.parameters == "feature":
         if number is not None:
             raise UsageError(
@@ -59,7 +71,13 @@ def motion_for(network: ModelFile, number: int | None) -> MotionHeader:
     count = network.usual if number is None else number
     if not network.takes(count):
         raise UsageError(f"--keypoints {count}; network {network.name} takes {network.counts}")
+    if follows and len(network.landmark_counts) < 2:
+        raise UsageError(
+            f"motion_kbps with network {network.name}, which takes no other number than {count}"
+        )
     if network.parameters == "landmarks":
+        if follows:
+            return LandmarkSets(max(network.landmark_counts), LANDMARK_LEVELS)
         return Landmarks(count, LANDMARK_LEVELS)
     if network.parameters == "regions":
         return Regions(REGION_LEVELS)
@@ -74,11 +92,13 @@ def network_misfit(motion: MotionHeader, network: ModelFile, mode: Mode) -> str 
     """Why a network cannot serve a motion model in a mode; None if it can."""
     if network.system and mode is not Mode.ANIMATION:
         return f"mode {mode.name.lower()} and {network.name}, which takes no base pictures"
-    fits = _RECORDS.get(network.parameters, Keypoints)
+    several = len(network.landmark_counts) > 1 or not isinstance(motion, LandmarkSets)
+    fits = _RECORDS.get(network.parameters, (Keypoints,))
     coefficients = getattr(motion, "coefficients", None)
     if (
         isinstance(motion, fits)
         and network.takes(motion.number)
+        and several
         and coefficients == network.coefficients
     ):
         return None
@@ -95,7 +115,7 @@ def open_motion(
     """A motion model on its network, which `backend` runs. fps: of the pictures to analyse; None:
     there are none; turned: yaw, pitch and roll in degrees by which heads are turned further, where
     the model knows how they are turned."""
-    if isinstance(motion, Landmarks | Regions | Face | Pose):
+    if isinstance(motion, Landmarks | LandmarkSets | Regions | Face | Pose):
         # in int8 their points are a third farther off, for a millisecond
         find = None if fps is None else open_landmarks(resolve_model("landmarks", "fp32"))
         if isinstance(motion, Face):

@@ -1,5 +1,6 @@
-"""Motion model `landmarks`: fixed points of the face, as integers; what moves them all, and then
-each point, predicted from its neighbour."""
+"""Motion models `landmarks` and `landmark sets`: fixed points of the face, as integers; what moves
+them all, and then each point, predicted from its neighbour. How many they are is the same in the
+whole stream, or said by each GOP."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from hdac.bitstream.motions import Landmarks, Regions
+from hdac.bitstream.motions import Landmarks, LandmarkSets, Regions
 from hdac.bitstream.rangecoder import Adaptive, Coder, Signed
 from hdac.motion.animated import TrackedAnimation
 from hdac.motion.facemesh import GROUPS, SETS
@@ -109,26 +110,58 @@ class LandmarkCoder:
         return out
 
 
+class LandmarkSetCoder:
+    """The state of one GOP's motion layer: the number of its landmarks, and then as
+    `LandmarkCoder`."""
+
+    def __init__(self, motion: LandmarkSets) -> None:
+        self._motion = motion
+        self._coder: LandmarkCoder | None = None
+
+    def code(self, coder: Coder, parameters: Parameters | None) -> Parameters:
+        """Codes integers `(K, 2)` (None: reads them) and returns them. Reading clamps to the
+        range."""
+        if self._coder is None:
+            numbers = self._motion.numbers
+            which = None if parameters is None else numbers.index(len(parameters))
+            number = numbers[coder.uniform(len(numbers), which)]
+            self._coder = LandmarkCoder(Landmarks(number, self._motion.levels), order(number))
+        return self._coder.code(coder, parameters)
+
+
+@cache
+def places(number: int, most: int) -> tuple[int, ...]:
+    """Where the points of a set are among those of a larger one."""
+    known = SETS[most].tolist()
+    return tuple(known.index(point) for point in SETS[number].tolist())
+
+
 class LandmarkMotion(TrackedAnimation):
-    """`MotionModel` of networks that take landmarks, `most` or fewer."""
+    """`MotionModel` of networks that take landmarks, `most` or fewer. `sent`: so many from the next
+    GOP on."""
 
     def __init__(
-        self, motion: Landmarks, most: int, backend: Backend, find: Landmarker | None, fps: float
+        self,
+        motion: Landmarks | LandmarkSets,
+        most: int,
+        backend: Backend,
+        find: Landmarker | None,
+        fps: float,
     ) -> None:
         super().__init__(backend, find, fps)
-        self._motion = motion
-        known = SETS[most].tolist()
-        self._places = [known.index(point) for point in SETS[motion.number].tolist()]
-        self._most = most
+        self._motion, self._most, self.sent = motion, most, motion.number
 
     def analyse(self, picture: Picture) -> Found:
         return self._track(picture)[SETS[self._motion.number]]
 
     def quantise(self, found: Found, last: Parameters | None, hysteresis: float) -> Parameters:
-        return quantise(found, last, self._motion.levels, hysteresis)
+        number = self.sent if last is None else len(last)
+        chosen = found[list(places(number, self._motion.number))]
+        return quantise(chosen, last, self._motion.levels, hysteresis)
 
     def _given(self, parameters: Moving) -> Array:
         """Those that are not coded are far away."""
         points = np.full((1, self._most, 2), FAR, np.float32)
-        points[0, self._places] = dequantise(parameters, self._motion.levels)
+        coded = list(places(len(parameters), self._most))
+        points[0, coded] = dequantise(parameters, self._motion.levels)
         return points

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from hdac.bitstream.motions import Feature, Landmarks, MotionHeader, Regions
+from hdac.bitstream.motions import Feature, Landmarks, LandmarkSets, MotionHeader, Regions
 from hdac.bitstream.stream import read_stream
 from hdac.codec.config import EncoderConfig
 from hdac.codec.decoder import Frame
@@ -167,6 +167,49 @@ def test_the_number_of_landmarks_follows_the_rate(models: Models, head: list[Pic
     assert sent(fit(config(kbps=targets[3]), pictures, 176, 144, source.fps)[0]).number == 68
     assert sent(config(kbps=targets[4], keypoints=20)).number == 20, "as was asked for"
     assert sent(config(qp_intra=40)).number == 68
+
+
+def test_each_reference_begins_with_as_many_landmarks_as_fit(
+    models: Models, head: list[Picture], hdac: Run
+) -> None:
+    model, pictures = str(models("landmark-gan")), [*head[:8], *[head[7]] * 8, *head[8:16]]
+    about: dict[str, Any] = {"mode": "animation", "model": model, "qp_intra": 40, "refresh": 8}
+    usual = inspect(encode(head[:8], 176, 144, 25, EncoderConfig(**about, keypoints=68)))
+    config = EncoderConfig(**about, keypoints=162, motion_kbps=1.5 * usual.motion_kbps)
+    shown: list[Shown] = []
+    data = encode(pictures, 176, 144, 25, config, on_shown=shown.append)
+    info = inspect(data)
+    assert info.landmarks == (162, 68, 162), "too many that moved; then none did"
+    assert info.header.motion == LandmarkSets(162)
+    frames = list(decode(data))
+    assert len(frames) == len(pictures)
+    for frame, said in zip(frames, shown, strict=True):
+        assert said.picture is not None
+        assert frame.picture.same(said.picture)
+    path = models("landmark-gan").with_name("a.hdac")
+    path.write_bytes(data)
+    code, out, _ = hdac("info", path)
+    assert code == 0
+    assert "162, 68, 162 (of each reference)" in out
+
+
+def test_a_network_of_one_number_of_landmarks_cannot_change_it(
+    models: Models, head: list[Picture]
+) -> None:
+    static = str(models("motion-spade-static"))
+    config = EncoderConfig(mode="animation", model=static, qp_intra=40, motion_kbps=2.0)
+    with pytest.raises(UsageError, match="takes no other number than 20"):
+        encode(head[:2], 176, 144, 25, config)
+    with pytest.raises(UsageError, match=r"motion_kbps 0; allowed are 0\.1 to 500"):
+        EncoderConfig(mode="animation", motion_kbps=0)
+
+
+def test_a_bit_rate_counts_all_references(models: Models, head: list[Picture]) -> None:
+    model = str(models("landmark-gan"))
+    config = EncoderConfig(mode="animation", model=model, kbps=40.0, refresh=8)
+    info = inspect(encode(head, 176, 144, 25, config))
+    assert (info.refreshes, len(info.landmarks)) == (2, 3)
+    assert info.kbps == pytest.approx(40.0, rel=0.15)
 
 
 def test_pictures_without_a_face_are_named(models: Models, head: list[Picture]) -> None:

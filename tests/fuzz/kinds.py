@@ -8,7 +8,16 @@ from dataclasses import replace
 import numpy as np
 
 from hdac.bitstream.container import Mode, PacketType
-from hdac.bitstream.motions import Face, Feature, Keypoints, Landmarks, MotionHeader, Pose, Regions
+from hdac.bitstream.motions import (
+    Face,
+    Feature,
+    Keypoints,
+    Landmarks,
+    LandmarkSets,
+    MotionHeader,
+    Pose,
+    Regions,
+)
 from hdac.codec.syntax import BaseReader, BaseWriter, EnhancementWriter
 from tests.fuzz.mutate import rebuilt, taken
 
@@ -16,6 +25,7 @@ from tests.fuzz.mutate import rebuilt, taken
 MOTIONS: dict[str, MotionHeader] = {
     "animation-keypoints": Keypoints(40),
     "animation-landmarks": Landmarks(68),
+    "animation-landmark-sets": LandmarkSets(68),
     "animation-regions": Regions(),
     "animation-feature": Feature(2),
     "animation-pose": Pose(10),

@@ -12,6 +12,7 @@ from hdac.bitstream.motions import (
     Feature,
     Keypoints,
     Landmarks,
+    LandmarkSets,
     MotionHeader,
     Pose,
     Regions,
@@ -31,7 +32,7 @@ MOTIONS: list[MotionHeader] = [
     Keypoints(1, 1), Keypoints(10), Keypoints(64, 512),
     Landmarks(20), Landmarks(68, 512), Landmarks(478, 1), Face(5), Face(64, 64),
     Regions(), Regions(1), Regions(512),
-    Feature(1), Feature(8, 512), Pose(1), Pose(64),
+    Feature(1), Feature(8, 512), Pose(1), Pose(64), LandmarkSets(20), LandmarkSets(478, 512),
 ]  # fmt: skip
 
 
@@ -67,6 +68,22 @@ def test_parameters_come_back_in_their_shape(motion: MotionHeader) -> None:
         read = coder.code(reader, None)
         assert (read.dtype, read.shape) == (np.int64, motion.shape)
         assert np.array_equal(read, parameters)
+
+
+@pytest.mark.parametrize("number", [20, 68, 162])
+def test_each_gop_says_how_many_landmarks_it_has(number: int) -> None:
+    motion = LandmarkSets(162)
+    sent = track(Landmarks(number), 4)
+    writer, coder = Writer(), parameter_coder(motion)
+    for parameters in sent:
+        coder.code(writer, parameters)
+    reader, coder = Reader(writer.finish()), parameter_coder(motion)
+    for parameters in sent:
+        assert np.array_equal(coder.code(reader, None), parameters)
+    alone, fixed = Writer(), parameter_coder(Landmarks(number))
+    for parameters in sent:
+        fixed.code(alone, parameters)
+    assert writer.spent - alone.spent == pytest.approx(np.log2(3)), "one of three"
 
 
 @pytest.mark.parametrize("motion", MOTIONS)
