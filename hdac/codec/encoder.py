@@ -6,7 +6,6 @@ import io
 import os
 from collections import deque
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future
 from dataclasses import replace
 from fractions import Fraction
 from typing import NamedTuple
@@ -26,7 +25,7 @@ from hdac.codec.audio import AudioWriter
 from hdac.codec.config import EncoderConfig, check_kbps
 from hdac.codec.control import LandmarkController, RateController, framing
 from hdac.codec.intake import check_picture, check_time
-from hdac.codec.modes import Analysed, Coming, Shown, open_mode
+from hdac.codec.modes import Analysed, Coming, Made, Shown, open_mode
 from hdac.codec.plan import make_plan
 from hdac.codec.syntax import BaseWriter, EnhancementWriter, TimesWriter
 from hdac.codec.trial import trial_coded
@@ -53,7 +52,7 @@ class _Running(NamedTuple):
 
     frame: Analysed
     base: Picture
-    made: Future[Picture] | None
+    made: Made | None
 
 
 class Encoder(Closing):
@@ -108,7 +107,7 @@ class Encoder(Closing):
             most, numbers = config.motion_kbps, network.landmark_counts
             first = config.keypoints or network.usual
             self._landmarks = LandmarkController(most, float(header.fps), numbers, first)
-        self._mode = open_mode(plan, synthesiser)
+        self._mode = open_mode(plan, synthesiser, on_shown is not None)
         self._on_shown = on_shown
         least = max(1, round(header.fps * _REQUEST))
         self._policy = RefreshPolicy(plan.refresh, plan.gop_frames, least)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
@@ -27,11 +27,15 @@ if TYPE_CHECKING:
     from hdac.codec.synthesiser import Synthesiser
 
 
+#: A picture in the making; one of None was not made.
+Made: TypeAlias = Future[Picture] | Future[None]
+
+
 class Shown(NamedTuple):
     """What the decoder will show of one frame; `level` is "fused", "base" or "animation".
 
     `picture` is None where the encoder did not make it: fused pictures between those that preset
-    "fast" fuses.
+    "fast" fuses, and animated ones where nobody is told.
     """
 
     picture: Picture | None
@@ -100,11 +104,11 @@ class Strategy(Protocol):
     def has_base(self, index: int) -> bool:
         """Whether frame `index` of a GOP has a base picture."""
 
-    def synthesise(self, frame: Analysed, base: Picture, qp: int) -> Future[Picture] | None:
+    def synthesise(self, frame: Analysed, base: Picture, qp: int) -> Made | None:
         """Begins to make the network's picture; None: there is none, or the encoder does not look.
         `base` (coded at `qp`) is the frame's base picture, or else the last one."""
 
-    def decide(self, frame: Analysed, base: Picture, made: Future[Picture] | None) -> Shown:
+    def decide(self, frame: Analysed, base: Picture, made: Made | None) -> Shown:
         """What the decoder will show; called frame by frame, in order."""
 
     def close(self) -> None: ...
@@ -133,10 +137,10 @@ class BaseOnly:
     def has_base(self, index: int) -> bool:
         return True
 
-    def synthesise(self, frame: Analysed, base: Picture, qp: int) -> Future[Picture] | None:
+    def synthesise(self, frame: Analysed, base: Picture, qp: int) -> Made | None:
         return None
 
-    def decide(self, frame: Analysed, base: Picture, made: Future[Picture] | None) -> Shown:
+    def decide(self, frame: Analysed, base: Picture, made: Made | None) -> Shown:
         return Shown(base, "base")
 
     def close(self) -> None:
@@ -198,7 +202,7 @@ class _Synthesised(ABC):
             return self._tracked
         return self._synthesiser.quantise(looked.found, self._tracked, self._plan.hysteresis)
 
-    def synthesise(self, frame: Analysed, base: Picture, qp: int) -> Future[Picture] | None:
+    def synthesise(self, frame: Analysed, base: Picture, qp: int) -> Made | None:
         assert frame.parameters is not None
         if frame.number == 0:
             self._synthesiser.set_reference(base, qp, frame.parameters)
@@ -206,9 +210,7 @@ class _Synthesised(ABC):
         return self._make(frame, base, qp, frame.parameters)
 
     @abstractmethod
-    def _make(
-        self, frame: Analysed, base: Picture, qp: int, parameters: Moving
-    ) -> Future[Picture] | None:
+    def _make(self, frame: Analysed, base: Picture, qp: int, parameters: Moving) -> Made | None:
         """Begins to make the picture of a frame that is not a GOP's first."""
 
     def close(self) -> None:
@@ -223,7 +225,7 @@ class Hybrid(_Synthesised):
         self._fusions = Fusions(synthesiser)
         self._fused = False  # the last picture that was fused here is shown
         self._seen: Picture | None = None  # the source of the last picture that was fused here
-        self._decided: Future[Picture] | None = None  # the last one
+        self._decided: Made | None = None  # the last one
 
     def has_base(self, index: int) -> bool:
         return True
@@ -234,26 +236,25 @@ class Hybrid(_Synthesised):
         turn = (frame.number - 1) % self._plan.fuse_every == 0
         return turn or self._seen is None or change(self._seen, frame.source) > CUT
 
-    def synthesise(self, frame: Analysed, base: Picture, qp: int) -> Future[Picture] | None:
+    def synthesise(self, frame: Analysed, base: Picture, qp: int) -> Made | None:
         if frame.number == 0:
             self._fusions.start(base)
         return super().synthesise(frame, base, qp)
 
-    def _make(
-        self, frame: Analysed, base: Picture, qp: int, parameters: Moving
-    ) -> Future[Picture] | None:
+    def _make(self, frame: Analysed, base: Picture, qp: int, parameters: Moving) -> Made | None:
         self._fusions.follow(base, qp, parameters)
         if not self._looks(frame):
             return self._fusions.made
         self._seen = frame.source
         return self._fusions.fuse()
 
-    def decide(self, frame: Analysed, base: Picture, made: Future[Picture] | None) -> Shown:
+    def decide(self, frame: Analysed, base: Picture, made: Made | None) -> Shown:
         if frame.number == 0:
             return Shown(base, "base")
         if made is None:  # it goes the way of the last one that was fused here
             return Shown(None, "fused") if self._fused else Shown(base, "base")
         picture = made.result()
+        assert picture is not None, "mode hybrid looks at what it fuses"
         again, self._decided = made is self._decided, made
         if self._plan.loss == MAX_LOSS:
             self._fused = True
@@ -267,10 +268,13 @@ class Hybrid(_Synthesised):
 
 
 class Animation(_Synthesised):
-    """Mode `animation`: a reference picture that is moved."""
+    """Mode `animation`: a reference picture that is moved. watched: somebody is told what the
+    decoder will show; else no choice needs its pictures, but for refresh "drift"."""
 
-    def __init__(self, plan: Plan, synthesiser: Synthesiser) -> None:
+    def __init__(self, plan: Plan, synthesiser: Synthesiser, watched: bool) -> None:
         super().__init__(plan, synthesiser)
+        self._watched, self._unseen = watched, Future[None]()
+        self._unseen.set_result(None)
         self._drift = Drift()
         self._tried: tuple[Parameters, Future[Picture]] | None = None
 
@@ -296,22 +300,21 @@ class Animation(_Synthesised):
     def has_base(self, index: int) -> bool:
         return index == 0
 
-    def _make(
-        self, frame: Analysed, base: Picture, qp: int, parameters: Moving
-    ) -> Future[Picture] | None:
+    def _make(self, frame: Analysed, base: Picture, qp: int, parameters: Moving) -> Made | None:
         if not self._face:
             return None
         if self._tried is not None and np.array_equal(self._tried[0], parameters):
             return self._tried[1]
-        return self._synthesiser.animate(parameters)
+        return self._synthesiser.animate(parameters) if self._watched else self._unseen
 
-    def decide(self, frame: Analysed, base: Picture, made: Future[Picture] | None) -> Shown:
+    def decide(self, frame: Analysed, base: Picture, made: Made | None) -> Shown:
         return Shown(base, "base") if made is None else Shown(made.result(), "animation")
 
 
-def open_mode(plan: Plan, synthesiser: Synthesiser | None) -> Strategy:
-    """The strategy of a plan."""
+def open_mode(plan: Plan, synthesiser: Synthesiser | None, watched: bool) -> Strategy:
+    """The strategy of a plan. watched: somebody is told what the decoder will show."""
     if synthesiser is None:
         return BaseOnly()
-    kind = Animation if plan.header.mode is Mode.ANIMATION else Hybrid
-    return kind(plan, synthesiser)
+    if plan.header.mode is Mode.ANIMATION:
+        return Animation(plan, synthesiser, watched)
+    return Hybrid(plan, synthesiser)

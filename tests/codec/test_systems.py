@@ -19,6 +19,7 @@ from hdac.codec.decoder import Frame
 from hdac.codec.files import decode, encode, inspect
 from hdac.codec.fitting import MOTION_SHARE, Source, fit, fit_motion, motion_kbps
 from hdac.codec.modes import Shown
+from hdac.codec.synthesiser import Synthesiser
 from hdac.errors import HdacError, UsageError
 from hdac.motion.facemesh import POINTS
 from hdac.nets.face import FaceNet
@@ -118,6 +119,21 @@ def test_what_the_encoder_says_is_what_the_decoder_shows(
     info = inspect(data)
     assert info.header.model == system
     assert info.bits.motion > 0
+
+
+@pytest.mark.parametrize("system", ["hdac-face", "agarwal"])
+def test_pictures_that_nobody_is_told_of_are_not_made(
+    system: str, models: Models, head: list[Picture], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    about = {"mode": "animation", "model": str(models(system)), "qp_intra": 36, "refresh": 5}
+    config = EncoderConfig(**about)  # type: ignore[arg-type]
+    watched = encode(head[:8], 176, 144, 25, config, on_shown=lambda _: None)
+
+    def animate(self: Synthesiser, parameters: object) -> None:
+        raise AssertionError("a picture was made")
+
+    monkeypatch.setattr(Synthesiser, "animate", animate)
+    assert encode(head[:8], 176, 144, 25, config) == watched
 
 
 @pytest.mark.parametrize(
