@@ -1,5 +1,7 @@
 """How docs/systems.md reads rates and scores off curves."""
 
+from types import SimpleNamespace
+
 import pandas as pd
 import pytest
 
@@ -31,6 +33,28 @@ def test_scores_at_a_rate(points: pd.DataFrame, kbps: float, wanted: float) -> N
 )
 def test_the_rate_at_a_score(points: pd.DataFrame, score: float, wanted: str) -> None:
     assert page.rate_at(points, "lpips-squeeze", score) == wanted
+
+
+@pytest.mark.parametrize("ours", [0.1, 0.3])
+def test_who_is_best_at_a_rate(ours: float) -> None:
+    """Of systems that come down to it; ours first or not."""
+
+    def curve(kbps: float, score: float) -> pd.DataFrame:
+        return pd.DataFrame({"kbps": [kbps, 9.0], **{m: [score, score] for m in page.ASKED}})
+
+    kinds = {"vvc": "anchor", "hdac-face": "hdac", "far": "hdac", "near": "hdac"}
+    codecs = {name: SimpleNamespace(kind=kind) for name, kind in kinds.items()}
+    curves = {
+        "vvc": curve(2.0, 0.05), "hdac-face": curve(2.9, ours), "far": curve(4.0, 0.01),
+        "near": curve(1.0, 0.2),
+    }  # fmt: skip
+    run = SimpleNamespace(about=SimpleNamespace(codecs=codecs))
+    said = page.best(run, curves, 3.0)
+    first, then = ("`hdac-face` (0.1000)", ", then `near` (0.2000)")
+    if ours > 0.2:
+        first, then = "`near` (0.2000)", "; `hdac-face` (0.3000) is number 2"
+    assert f"LPIPS (squeeze): {first}{then}." in said
+    assert ("In Identity: `near` (0.2000)" in said) == (ours < 0.2), "higher is better"
 
 
 def test_a_page_without_a_place_for_its_table() -> None:
