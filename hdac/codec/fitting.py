@@ -181,14 +181,15 @@ def _fit_still(config: EncoderConfig, source: Source, target: float) -> EncoderC
     # a second reference would double the rate that was asked for
     config = replace(config, refresh="never") if config.refresh == "auto" else config
     choice = choose_base(config, DEFAULT_QP_BASE)
-    firsts = source.pictures[:: _gop_frames(config, source)]
-    stills = replace(source, pictures=firsts[:: -(-len(firsts) // _REFERENCES)])
+    frames, gop = len(source.pictures), _gop_frames(config, source)
+    references = -(-frames // gop)
+    stills = replace(source, pictures=source.pictures[:: gop * -(-references // _REFERENCES)])
     config, moving = fit_motion(config, source, target)
 
     def rate(qp: int) -> float:
         at = choice._replace(qp_intra=qp, qp_base=qp)
         one = stills.kbps(replace(config, refresh=1), at)
-        return one * len(firsts) / len(source.pictures) + moving
+        return one * references / frames + moving
 
     return replace(config, kbps=None, qp_intra=_search(rate, target, 34))
 
@@ -230,39 +231,51 @@ def fit_motion(config: EncoderConfig, source: Source, target: float) -> tuple[En
     network = network_for(config.network, config.mode, config.tune, config.precision, config.device)
     counts = network.landmark_counts
     if config.keypoints is not None or len(counts) < 2:
-        return config, motion_kbps(config, network, source)
+        (kbps,) = motion_kbps(config, network, source)
+        return config, kbps
     most = MOTION_SHARE * target
-    tried = (
-        (one, motion_kbps(one, network, source))
-        for one in (replace(config, keypoints=count) for count in reversed(counts))
-    )
-    one, kbps = next(
-        (one, kbps) for one, kbps in tried if kbps <= most or one.keypoints == counts[0]
-    )
+    follows = replace(config, motion_kbps=most)
+    rates = dict(zip(counts, motion_kbps(follows, network, source, counts), strict=True))
+    number = max((n for n in counts if rates[n] <= most), default=counts[0])
     several = _gop_frames(config, source) < len(source.pictures)
-    return replace(one, motion_kbps=most) if several else one, kbps
+    return replace(follows if several else config, keypoints=number), rates[number]
 
 
-def motion_kbps(config: EncoderConfig, network: ModelFile, source: Source) -> float:
+def motion_kbps(
+    config: EncoderConfig, network: ModelFile, source: Source, numbers: Sequence[int] = ()
+) -> list[float]:
     """Rate of what is sent in place of pixels: of keypoints 0.1 to 2 kbps, as many as they are and
-    as much as the head moves, more where there are many references."""
+    as much as the head moves, more where there are many references. Of each of these `numbers` of
+    landmarks, where their number may change."""
     from hdac.codec.synthesiser import Synthesiser
 
     header = make_plan(config, source.width, source.height, source.fps, network=network).header
     assert header.motion is not None
-    writer, last, packets = EnhancementWriter(header), None, list[Packet]()
     gop, count = _gop_frames(config, source), len(source.pictures)
     with Synthesiser(network, header.motion, config.device, fps=float(header.fps)) as synthesiser:
-        for index, picture in enumerate(source.pictures):
-            found = synthesiser.analyse(pad_to(picture, 2 * header.base_scale)).result().found
-            if index and index % gop == 0:
-                packets += writer.take()
-                writer.start()
-                last = None
-            if is_sent(index % gop, min(gop, count - index + index % gop), True, config.every):
-                last = synthesiser.quantise(found, last, HYSTERESIS)
-                writer.add(last, True)
-    return source.rate(sum(len(p.framed()) for p in packets + writer.take()))
+        padded = (pad_to(picture, 2 * header.base_scale) for picture in source.pictures)
+        found = [synthesiser.analyse(picture).result().found for picture in padded]
+
+        def rate() -> float:
+            writer, last, packets = EnhancementWriter(header), None, list[Packet]()
+            for index, one in enumerate(found):
+                if index and index % gop == 0:
+                    packets += writer.take()
+                    writer.start()
+                    last = None
+                frames = min(gop, count - index + index % gop)
+                if is_sent(index % gop, frames, True, config.every):
+                    last = synthesiser.quantise(one, last, HYSTERESIS)
+                    writer.add(last, True)
+            return source.rate(sum(len(p.framed()) for p in packets + writer.take()))
+
+        if not numbers:
+            return [rate()]
+        rates = []
+        for number in numbers:
+            synthesiser.send(number)
+            rates.append(rate())
+        return rates
 
 
 # ---- rate against quality

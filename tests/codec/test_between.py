@@ -299,7 +299,7 @@ def test_what_cannot_be(head: list[Picture]) -> None:
 def test_rates_are_fitted_to_what_is_sent(head: list[Picture]) -> None:
     source = Fitted(head[:21], 176, 144, Fraction(25))
     network = resolve_model("agarwal")
-    every, fourth = (motion_kbps(config(every=n), network, source) for n in (1, 4))
+    (every,), (fourth,) = (motion_kbps(config(every=n), network, source) for n in (1, 4))
     assert fourth < 0.7 * every
     data = encode(head[:21], 176, 144, 25, config(every=4))
     assert inspect(data).motion_kbps == pytest.approx(fourth, rel=0.2)

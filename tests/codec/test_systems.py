@@ -174,7 +174,9 @@ def test_the_number_of_landmarks_follows_the_rate(models: Models, head: list[Pic
 
     source = Source(pictures, 176, 144, Fraction(25))
     network = resolve_model(model)
-    rates = [motion_kbps(config(keypoints=n), network, source) for n in (20, 68, 162)]
+    rates = motion_kbps(config(motion_kbps=1.0), network, source, (20, 68, 162))
+    (alone,) = motion_kbps(config(keypoints=68), network, source)
+    assert alone == pytest.approx(rates[1], rel=0.01)
     assert 0 < rates[0] < rates[1] < rates[2]
     few, usual, many = (rate / MOTION_SHARE for rate in rates)
     targets = (0.9 * few, 1.1 * few, 0.99 * usual, 1.01 * usual, 1.01 * many)
