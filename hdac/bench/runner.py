@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -19,11 +20,13 @@ from hdac.errors import UsageError
 
 
 class RunSummary(NamedTuple):
-    """made: points that ran; kept: points that were there; failed: name -> reason; skipped: codec
-    -> reason; orphans: points that were put aside; recalled: points that came back from there."""
+    """made: points that ran; kept: points that were there; left: points of codecs that were not
+    chosen, still to do; failed: name -> reason; skipped: codec -> reason; orphans: points that were
+    put aside; recalled: points that came back from there."""
 
     made: int
     kept: int
+    left: int
     failed: dict[str, str]
     skipped: dict[str, str]
     orphans: int
@@ -31,19 +34,31 @@ class RunSummary(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """tasks: of all points of codecs that run here; waiting: those that are still to do; skipped:
-    codec -> why it does not run; orphans: names of points in the folder that the experiment has no
-    more; recalled: of points that were orphans and are not any more."""
+    """tasks: of all points of codecs that run here; waiting: those that are still to do; left: so
+    many more of codecs that were not chosen; skipped: codec -> why it does not run; orphans: names
+    of points in the folder that the experiment has no more; recalled: of points that were orphans
+    and are not any more."""
 
     tasks: list[PointTask]
     waiting: list[PointTask]
+    left: int
     skipped: dict[str, str]
     orphans: list[str]
     recalled: list[str]
 
 
-def plan(experiment: Experiment, store: Store, data: str | None, force: bool = False) -> Plan:
-    """What a run would do; writes nothing."""
+def plan(
+    experiment: Experiment,
+    store: Store,
+    data: str | None,
+    force: bool = False,
+    codecs: Sequence[str] = (),
+) -> Plan:
+    """What a run would do; writes nothing. codecs: those to make points of (none: all). Raises
+    `UsageError` for those that the experiment has not."""
+    known = [c.name for c in experiment.codecs]
+    if unknown := [name for name in codecs if name not in known]:
+        raise UsageError(f"--codecs {', '.join(unknown)}: choose from {', '.join(known)}")
     skipped = {c.name: why for c in experiment.codecs if (why := c.unavailable())}
     sources = find_sources(experiment.recipe.set, data, experiment.recipe.sequences)
     for source in sources:
@@ -53,7 +68,9 @@ def plan(experiment: Experiment, store: Store, data: str | None, force: bool = F
     recalled = store.recall(sorted(names))
     orphans = [name for name in store.names() if name not in names]
     tasks = [t for t in all_tasks if t.codec.name not in skipped]
-    return Plan(tasks, to_do(tasks, store, force), skipped, orphans, recalled)
+    open_ = to_do(tasks, store, force)
+    waiting = [t for t in open_ if not codecs or t.codec.name in codecs]
+    return Plan(tasks, waiting, len(open_) - len(waiting), skipped, orphans, recalled)
 
 
 def run(
@@ -64,9 +81,12 @@ def run(
     scheduler: str | None,
     force: bool,
     progress: Progress,
+    codecs: Sequence[str] = (),
 ) -> RunSummary:
-    """Runs what is to do. Raises `UsageError`, or `HdacError` for a full disk."""
-    tasks, waiting, skipped, orphans, recalled = plan(experiment, store, data, force)
+    """Runs what is to do, of these codecs (none: of all). Raises `UsageError`, or `HdacError` for a
+    full disk."""
+    found = plan(experiment, store, data, force, codecs)
+    tasks, waiting, left, skipped, orphans, recalled = found
     check_links(store.folder)
     if orphans or recalled:
         store.put_aside(orphans)
@@ -98,8 +118,8 @@ def run(
             if scheduler:
                 _check_nodes(client)
             run_tasks(client, execute, waiting, PointOutcome, done)
-    made, kept = count - len(failed), len(tasks) - len(waiting)
-    return RunSummary(made, kept, failed, skipped, len(orphans), len(recalled))
+    made, kept = count - len(failed), len(tasks) - len(waiting) - left
+    return RunSummary(made, kept, left, failed, skipped, len(orphans), len(recalled))
 
 
 #: Our own code that makes and measures a point.

@@ -31,9 +31,12 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
     go = actions.add_parser("run", help="make what is missing, then report")
     go.add_argument("name", metavar="NAME|FILE", help="a recipe of experiments/, or a .toml file")
     go.add_argument("--out", metavar="DIR", type=Path, help="results (default results/NAME)")
+    text = "make points of these codecs alone; the others' points stay as they are"
+    go.add_argument("--codecs", metavar="A,B", default="", help=text)
     go.add_argument("-n", "--dry-run", action="store_true", help="only say what would run")
     add_work(go, "points", "make every point anew")
     report = actions.add_parser("report", help="tables, figures and report.html of what is there")
+    report.set_defaults(codecs="")
     report.add_argument("folder", metavar="DIR", type=Path)
     text = "the experiment, where its codecs or set are not this installation's"
     report.add_argument("--recipe", metavar="NAME|FILE", help=text)
@@ -128,14 +131,17 @@ def _run(options: argparse.Namespace, experiment: Experiment) -> int:
 
     store = Store(options.out or Path("results") / experiment.name)
     jobs = check_jobs(options.jobs)
+    data, force, codecs = options.data, options.force, figure.words(options.codecs)
     if options.dry_run:
-        return _dry_run(options, plan(experiment, store, options.data, options.force), store)
-    progress, scheduler, force = progress_lines(), options.scheduler, options.force
-    summary = run(experiment, store, options.data, jobs, scheduler, force, progress)
+        return _dry_run(options, plan(experiment, store, data, force, codecs), store)
+    progress, scheduler = progress_lines(), options.scheduler
+    summary = run(experiment, store, data, jobs, scheduler, force, progress, codecs)
     for name, reason in summary.skipped.items():
         say(f"hdac: {name} was not run: {reason}")
     for name, reason in summary.failed.items():
         say(f"hdac: {name} failed: {reason}")
+    if summary.left:
+        say(f"hdac: {_left(summary.left)}")
     if summary.orphans:
         say(f"hdac: {_orphans(summary.orphans, store, 'were put aside')}")
     if summary.recalled:
@@ -153,16 +159,23 @@ def _dry_run(options: argparse.Namespace, would: Plan, store: Store) -> int:
     lines.append(f"{len(waiting)} of {len(tasks)} points would run")
     found = reasons(waiting, store)
     lines += [f"  {count} {reason}" for reason, count in found.most_common()]
+    if would.left:
+        lines.append(_left(would.left))
     if would.recalled:
         lines.append(f"{len(would.recalled)} points would come back from {store.orphans}")
     if would.orphans:
         lines.append(_orphans(len(would.orphans), store, "would be put aside"))
     data = {
-        "points": len(tasks), "to_do": [t.name for t in waiting], "skipped": skipped,
+        "points": len(tasks), "to_do": [t.name for t in waiting], "left": would.left,
+        "skipped": skipped,
         "reasons": dict(found), "orphans": would.orphans, "recalled": would.recalled,
     }  # fmt: skip
     result(options, data, "\n".join(lines))
     return 0
+
+
+def _left(count: int) -> str:
+    return f"{count} points of codecs that --codecs leaves out are still to do"
 
 
 def _orphans(count: int, store: Store, done: str) -> str:
@@ -198,7 +211,9 @@ def _report(
     write_aggregates(run)
     write_figures(run, found, extra, options.axis)
     pages = write_report(run, found, extra, experiment, options.data, not options.no_players)
-    failed, count = sum(bool(p.error) for p in run.points.values()), len(run.points)
+    chosen = figure.words(options.codecs)
+    points = [p for p in run.points.values() if not chosen or p.codec in chosen]
+    failed, count = sum(bool(p.error) for p in points), len(points)
     data = {
         **summary, "folder": str(folder), "points": count, "failed_points": failed,
         "stale_points": len(run.stale) + len(run.outdated),

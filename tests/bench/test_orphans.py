@@ -72,6 +72,27 @@ def test_orphans_are_put_aside_and_come_back(tmp_path: Path, clips: Path, hdac: 
         assert (table.read_bytes(), aside.exists()) == (before, False)
 
 
+def test_points_of_some_codecs_alone(tmp_path: Path, clips: Path, hdac: Run) -> None:
+    """The others' are neither made nor put aside."""
+    recipe, out = experiment(tmp_path, clips, x264("a") + x264("b")), tmp_path / "out"
+    words = ("experiment", "run", recipe, "--out", out, "--no-players", "--json")
+    left = "8 points of codecs that --codecs leaves out are still to do"
+
+    code, text, err = hdac(*words, "--codecs", "b")
+    told = json.loads(text)
+    assert (code, told["made"], told["kept"], told["left"]) == (0, 8, 0, 8)
+    assert left in err
+    assert {p.codec for p in load(out).points.values() if not p.error} == {"b"}
+    told = json.loads(hdac(*words, "-n", "--codecs", "a")[1])
+    assert (len(told["to_do"]), told["left"], told["orphans"]) == (8, 0, [])
+    told = json.loads(hdac(*words)[1])
+    assert (told["made"], told["kept"], told["left"]) == (8, 8, 0)
+    told = json.loads(hdac(*words, "--codecs", "a", "--force")[1])
+    assert (told["made"], told["kept"], told["left"]) == (8, 0, 8)
+    code, _, err = hdac(*words, "--codecs", "a,c")
+    assert (code, "--codecs c: choose from a, b" in err) == (2, True)
+
+
 def test_points_of_codecs_that_do_not_run_here_are_no_orphans(
     tmp_path: Path, clips: Path, hdac: Run
 ) -> None:
