@@ -18,7 +18,7 @@ from hdac.bench.means import mean_head, mean_rows, means_note
 from hdac.bench.shares import share_tables
 from hdac.bench.stale import stale_rows
 from hdac.bench.tables import bd_cell, comparisons, dropped_lines, marked
-from hdac.bench.times import time_table
+from hdac.bench.times import TIME_NOTE, time_table
 
 ROOT = Path(__file__).parents[1]
 RESULTS, PAGE, README = ROOT / "results", ROOT / "docs" / "results.md", ROOT / "README.md"
@@ -153,9 +153,9 @@ def section(folder: Path) -> str:
     for anchor in about.anchors:
         lines.append(bd_table(folder, about, anchor, metrics, codecs))
         lines += ["".join(f"- {line}\n" for line in dropped_lines(found, anchor, metrics))]
-    for table in [*share_tables(run, bd_cell), time_table(run)]:
+    for table in [*share_tables(run, bd_cell), time_table(run)._replace(note="")]:
         rows = markdown(table.head, marked(run, table.rows))
-        lines.append(f"**{table.title}.** {table.note}\n\n{rows}")
+        lines.append(f"{f'**{table.title}.** {table.note}'.strip()}\n\n{rows}")
     if (folder / "figures" / f"rd_{metrics[0]}.svg").exists():
         lines.append(f"![curves](../results/{name}/figures/rd_{metrics[0]}.svg)\n")
     return "\n".join([*filter(None, lines), "Means over the clips:\n", rate_table(run)])
@@ -171,6 +171,7 @@ def page() -> str:
         "few clips is apart: its mean is of its own. Rates are those of whole files. Stale: of",
         "another version of hdac than wrote the tables. What the numbers mean, and of which format",
         "they are: [docs/measured/results.md](measured/results.md).\n",
+        f"Times: {TIME_NOTE}".rstrip() + "\n",
     ]
     return "\n".join([*head, *map(section, experiments())])
 
