@@ -125,11 +125,13 @@ def tables() -> str:
     curves = mean_curves(run)
     clips = shared_clips(run).clips
     few = f" of {len(run.sequences)}" if len(clips) < len(run.sequences) else ""
+    commit = json.loads((RESULTS / "environment.json").read_text("utf-8"))["commit"]
     return "\n".join(
         [
             f"Means over {len(clips)}{few} clips of `{run.about.set}`, all frames, every "
-            f"{run.about.every}th measured; between rate points linear in the logarithm of the "
-            "rate; who does not come down (or up) to a rate is at the nearest that it has.\n",
+            f"{run.about.every}th measured, last run at commit {commit} "
+            "([all points](results.md)); between rate points linear in the logarithm of the rate; "
+            "who does not come down (or up) to a rate is at the nearest that it has.\n",
             *(rate_table(run, curves, kbps) for kbps in RATES),
             best(run, curves, RATES[0]),
             "What each costs (pictures of 256x256 a second: [runtime.md](runtime.md)), and its "

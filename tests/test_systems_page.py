@@ -6,10 +6,17 @@ import pandas as pd
 import pytest
 
 from hdac.bench.cells import filled
-from tests.scripts import script
+from tests.scripts import ROOT, script
 
 MAKER = "experiments/systems_page.py"
 page = script("systems_page")
+
+
+def test_the_page_is_made_of_the_results(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Costs are those of the committed networks, those that are not shipped among them."""
+    monkeypatch.setenv("HDAC_MODELS", str(ROOT / "models"))
+    text = page.PAGE.read_text("utf-8")
+    assert filled(text, MAKER, page.tables()) == text, f"run HDAC_MODELS=models python {MAKER}"
 
 
 @pytest.fixture

@@ -165,21 +165,15 @@ def _graph(part: nn.Module, example: tuple[Tensor, ...]) -> Any:
         return openvino.convert_model(traced, example_input=given)
 
 
-#: Every kind of operation that might be quantised and is neither a convolution nor a product.
-_OTHERS = [
-    "Add", "Multiply", "Subtract", "Concat", "AvgPool", "ReduceMean", "ReduceSum", "Interpolate",
-    "GridSample", "Divide", "NormalizeL2", "MVN", "Softmax", "Einsum", "Gather", "Power",
-    "Minimum", "Sqrt",
-]  # fmt: skip
+#: What is quantised, besides products of the network that finds landmarks.
+_CONVOLUTIONS = frozenset({"Convolution", "GroupConvolution"})
 
 
 def _quantised(net: FusionNet, graphs: dict[str, Any], samples: Iterable[Sample]) -> dict[str, Any]:
     given = [_inputs(net, sample) for sample in samples]
     made = {
         # the last layers say what pictures and flows are: grey stays grey
-        name: _quantise(
-            graphs[name], [g[name] for g in given], ["MatMul", *_OTHERS], r".*\.(out|low_pass)/.*"
-        )
+        name: _quantise(graphs[name], [g[name] for g in given], r".*\.(out|low_pass)/.*")
         for name in NAMES
         if name != "detect"
     }
@@ -187,13 +181,18 @@ def _quantised(net: FusionNet, graphs: dict[str, Any], samples: Iterable[Sample]
 
 
 def _quantise(
-    graph: Any, given: Sequence[tuple[Tensor, ...]], types: list[str], pattern: str
+    graph: Any,
+    given: Sequence[tuple[Tensor, ...]],
+    pattern: str,
+    types: frozenset[str] = _CONVOLUTIONS,
 ) -> Any:
-    """A graph in int8, calibrated on what it was `given`; operations of these types and names stay
-    as they are."""
+    """A graph whose operations of these types are in int8, calibrated on what it was `given`; those
+    of names of a pattern, and all others, stay as they are: of parameters that a graph is given
+    (keypoints, numbers of regions) a quantiser makes others."""
     import nncf
 
     nncf.set_log_level(logging.ERROR)
+    others = sorted({op.get_type_name() for op in graph.get_ops()} - types)
     data = nncf.Dataset([{i: t.numpy() for i, t in enumerate(inputs)} for inputs in given])
     with contextlib.redirect_stdout(sys.stderr):  # its progress
         return nncf.quantize(
@@ -201,7 +200,7 @@ def _quantise(
             data,
             preset=nncf.QuantizationPreset.PERFORMANCE,
             subset_size=len(given),
-            ignored_scope=nncf.IgnoredScope(types=types, patterns=[pattern], validate=False),
+            ignored_scope=nncf.IgnoredScope(types=others, patterns=[pattern], validate=False),
             advanced_parameters=nncf.AdvancedQuantizationParameters(
                 # sums of products stay within 16 bits where a CPU has no VNNI
                 overflow_fix=nncf.OverflowFix.ENABLE
@@ -278,7 +277,7 @@ def export_animation(model: ModelFile, folder: Path, batch: FaceBatch | None = N
             # the last layers say what pictures and flows are
             last = r".*((head|flow)\.out|luma|chroma|\.last)/.*"
             inputs = [sample[name] for sample in given]
-            graphs[name] = _quantise(graphs[name], inputs, ["MatMul", *_OTHERS], last)
+            graphs[name] = _quantise(graphs[name], inputs, last)
     gmac = gmac_of(lambda: _Animate(net)(*given[0]["animate"]))
     return write_model(model, net, gmac, graphs, batch is not None, folder)
 
@@ -315,7 +314,7 @@ def export_enlarger(model: ModelFile, folder: Path, halves: Iterable[Tensor] = (
     graph = _graph(net, (example,))
     if given:
         # the last layers say what pictures are
-        graph = _quantise(graph, given, ["MatMul", *_OTHERS], r".*\.(luma|chroma)/.*")
+        graph = _quantise(graph, given, r".*\.(luma|chroma)/.*")
     gmac = gmac_of(lambda: net(example))
     return write_model(model, net, gmac, {"enlarge": graph}, bool(given), folder)
 
@@ -331,7 +330,7 @@ def export_interpolator(model: ModelFile, folder: Path, batch: Triple | None = N
     graph = _graph(net, example)
     if given:
         # the last layers say what pictures and flows are
-        graph = _quantise(graph, given, ["MatMul", *_OTHERS], r".*\.(motion|last)/.*")
+        graph = _quantise(graph, given, r".*\.(motion|last)/.*")
     gmac = gmac_of(lambda: net(*example))
     return write_model(model, net, gmac, {"interpolate": graph}, bool(given), folder)
 
@@ -344,6 +343,6 @@ def export_landmarks(model: ModelFile, folder: Path, thumbnails: Iterable[Array]
     graph = _graph(_Points(net), (example,))
     if given:
         # the layers that say where the crop and the points are stay as they are
-        graph = _quantise(graph, given, _OTHERS, r".*(\.shape|finder\.7)/.*")
+        graph = _quantise(graph, given, r".*(\.shape|finder\.7)/.*", _CONVOLUTIONS | {"MatMul"})
     gmac = gmac_of(lambda: net(example))
     return write_model(model, net, gmac, {"points": graph}, bool(given), folder)

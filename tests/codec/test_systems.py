@@ -27,9 +27,11 @@ from hdac.nets.pose import RIGID, PoseNet
 from hdac.nets.zoo import build, export_model
 from hdac.runtime.models import model_from_path, resolve_model
 from hdac.training.animating import learn_shapes
+from hdac.training.faces import FaceBatch
 from hdac.training.graphs import export_animation
 from hdac.video.picture import Picture
 from tests.conftest import Run
+from tests.graphs import quantised
 
 #: What each has of its own.
 SYSTEMS: dict[str, dict[str, Any]] = {
@@ -71,6 +73,18 @@ def made(net: Any, folder: Path) -> None:
 
 
 Models = Callable[[str], Path]
+
+
+@pytest.mark.parametrize("system", ["motion-spade-map", "agarwal", "hdac-face"])
+def test_convolutions_alone_are_quantised(system: str, models: Models, tmp_path: Path) -> None:
+    """And nothing that says where a face is: of numbers of regions int8 makes others."""
+    generator = torch.Generator().manual_seed(0)
+    planes = torch.rand(3, 1, 6, 64, 64, generator=generator)
+    points = torch.rand(2, 1, POINTS, 2, generator=generator) * 2 - 1
+    batch = FaceBatch(*planes, *points)
+    int8 = export_animation(model_from_path(models(system)), tmp_path, batch)
+    takers = {taker for _, taker in quantised(int8)}
+    assert takers == {"Convolution"}
 
 
 @pytest.fixture(scope="module")

@@ -26,6 +26,8 @@ from hdac.runtime.openvino import OpenVinoBackend
 from hdac.runtime.planes import Array, picture_from_planes, planes_from_picture
 from hdac.runtime.protocol import Backend, Reference
 from hdac.video.picture import Picture
+from tests.graphs import quantised
+from tests.scripts import ROOT
 
 OURS = sorted(
     {
@@ -34,6 +36,8 @@ OURS = sorted(
         if not {"points", "system", "shuffled", "interpolated"} & m.config.keys()
     }
 )
+#: Those that are not shipped too.
+INT8 = sorted(path for folder in ("hdac", "models") for path in (ROOT / folder).rglob("*.int8"))
 
 
 def made(backend: Backend, there: Picture, here: Picture, qp: int = 40) -> dict[str, Array]:
@@ -108,10 +112,18 @@ def test_int8_of_mode_animation_is_near(head: list[Picture]) -> None:
         ]
         reference = Reference(there, backend.encode(there, 34), given[0])
         found.append((*given, backend.animate(reference, given[1])))
-    for exact, quantised in zip(found[0][:2], found[1][:2], strict=True):
-        assert np.array_equal(exact, quantised)
+    for exact, ours in zip(found[0][:2], found[1][:2], strict=True):
+        assert np.array_equal(exact, ours)
     pictures = [picture_from_planes(made, 144, 176) for *_, made in found]
     assert 34 < psnr_y(*pictures) < 60
+
+
+@pytest.mark.parametrize("path", INT8, ids=lambda path: path.stem)
+def test_parameters_of_motion_are_not_quantised(path: Path) -> None:
+    """Of what graphs are given int8 may round pictures and features alone."""
+    given = [node for node, _ in quantised(path) if node.get_type_name() == "Parameter"]
+    ranks = {node.get_output_partial_shape(0).rank.get_length() for node in given}
+    assert ranks <= {4}
 
 
 def test_sizes_and_threads_of_one_backend(head: list[Picture]) -> None:
