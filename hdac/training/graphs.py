@@ -342,7 +342,9 @@ def export_landmarks(model: ModelFile, folder: Path, thumbnails: Iterable[Array]
     example = torch.rand(1, 3, THUMBNAIL, THUMBNAIL, generator=torch.Generator().manual_seed(0))
     graph = _graph(_Points(net), (example,))
     if given:
-        # the layers that say where the crop and the points are stay as they are
-        graph = _quantise(graph, given, r".*(\.shape|finder\.7)/.*", _CONVOLUTIONS | {"MatMul"})
+        # the layers that say where the crop and the points are, and the coordinates that they give,
+        # stay as they are
+        exact = r".*(\.shape|finder\.7|module\.net)/.*"
+        graph = _quantise(graph, given, exact, _CONVOLUTIONS | {"MatMul"})
     gmac = gmac_of(lambda: net(example))
     return write_model(model, net, gmac, {"points": graph}, bool(given), folder)

@@ -1,5 +1,6 @@
 """What the network of landmarks learns from: samples whose points are still where the face is."""
 
+from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -7,8 +8,12 @@ import pytest
 import torch
 
 from hdac.motion.facemesh import LEFT_EYE, MIRROR, RIGHT_EYE
-from hdac.nets.landmarks import crop_around
+from hdac.nets.landmarks import LandmarkConfig, LandmarkNet, crop_around
+from hdac.nets.zoo import export_model
+from hdac.runtime.models import model_from_path
+from hdac.training.graphs import export_landmarks
 from tests import scripts
+from tests.graphs import quantised
 
 TIP = 1  # of the nose
 
@@ -60,3 +65,15 @@ def test_crops_are_upright() -> None:
         assert torch.allclose(low + high, torch.zeros(2), atol=1e-5), "in the middle"
         assert float((high - low).max()) == pytest.approx(2 / 1.25)
         assert float(inside[0, 152, 1]) > 0.5, "the chin is below"
+
+
+def test_coordinates_are_not_quantised(tmp_path: Path) -> None:
+    """Products of features are in int8, those of places with a crop are not."""
+    config = LandmarkConfig(widths=(8, 8, 8, 8), blocks=(0, 0, 0), bottleneck=8, passes=2)
+    model = model_from_path(export_model(LandmarkNet(config), "landmarks", tmp_path, "not trained"))
+    rng = np.random.default_rng(0)
+    int8 = export_landmarks(model, tmp_path, rng.random((2, 1, 3, 128, 128), np.float32))
+    found = quantised(int8)
+    assert {taker for _, taker in found} == {"Convolution", "MatMul"}
+    shapes = {node.get_output_partial_shape(0).to_string() for node, t in found if t == "MatMul"}
+    assert not any(shape.endswith(",2]") for shape in shapes), shapes
