@@ -34,11 +34,20 @@ H264 = "x264-zerolatency"
 
 
 def mean_curves(run: Run) -> dict[str, pd.DataFrame]:
-    """Codec -> means of rate and scores over the clips that every codec has, by rate."""
+    """Codec -> means of rate and scores over the clips that every codec has, by rate; points that
+    lack one of these clips are in none."""
     shared = shared_clips(run)
     table = run.table[run.table.sequence.isin(shared.clips)]
-    means = table.groupby(["codec", "value"]).mean(numeric_only=True)
-    return {codec: means.loc[codec].sort_values("kbps") for codec in run.codecs}
+    rows = set(shared.rows) - shared.apart
+    means = {
+        row: group.mean(numeric_only=True)
+        for row, group in table.groupby(["codec", "value"])
+        if row in rows
+    }
+    curves = {
+        c: pd.DataFrame([m for (name, _), m in means.items() if name == c]) for c in run.codecs
+    }
+    return {codec: curve.sort_values("kbps") for codec, curve in curves.items() if len(curve)}
 
 
 def at_rate(points: pd.DataFrame, kbps: float, metric: str) -> float:

@@ -1,11 +1,15 @@
 """How docs/systems.md reads rates and scores off curves."""
 
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pandas as pd
 import pytest
 
+from hdac.bench.analysis import load
 from hdac.bench.cells import filled
+from tests.bench.conftest import results_folder
 from tests.scripts import ROOT, script
 
 MAKER = "experiments/systems_page.py"
@@ -17,6 +21,21 @@ def test_the_page_is_made_of_the_results(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("HDAC_MODELS", str(ROOT / "models"))
     text = page.PAGE.read_text("utf-8")
     assert filled(text, MAKER, page.tables()) == text, f"run HDAC_MODELS=models python {MAKER}"
+
+
+def test_means_are_of_the_same_clips(tmp_path: Path) -> None:
+    """A point that failed on one clip is not in the curve."""
+    clips, codecs = "pqrs", {"a": 1.0, "b": 2.0}
+    points: dict[tuple[str, str, float], Any] = {
+        (clip, codec, value): (value * (1 + i), {"psnr-y": 30.0 + i})
+        for i, clip in enumerate(clips)
+        for codec in codecs
+        for value in (1.0, 2.0)
+    }
+    points["p", "b", 2.0] = "too slow"
+    curves = page.mean_curves(load(results_folder(tmp_path, points)))
+    assert curves["a"].kbps.tolist() == [2.5, 5.0]
+    assert curves["b"].kbps.tolist() == [2.5]
 
 
 @pytest.fixture
