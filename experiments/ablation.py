@@ -42,7 +42,8 @@ CODEC: dict[str, dict[str, Any]] = {
     "default": {},
     "base layer alone": {"mode": "base"},
     "base layer at half size": {"base_scale": 2},
-    "no cascade (one QP)": {"cascade": (5,)},
+    "HEVC by x265": {"base_codec": "hevc", "base_encoder": "x265"},
+    "HEVC by x265 without a cascade (one QP)": {"cascade": (5,)},
 }
 QPS = (30, 37, 44, 51)
 
