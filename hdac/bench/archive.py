@@ -87,11 +87,12 @@ def adopt(store: Store, experiment: Experiment | None, paths: Iterable[Path]) ->
     its software's version agree. Raises `UsageError` where an archive has none that does.
     """
     manifest, notes = load_manifest(store.folder), list[str]()
+    lengths = _lengths(store, manifest)
     codecs = codecs_here(manifest.codecs, experiment)
     for path in paths:
         archive, taken, refused = read_archive(path), list[PointEntry](), Counter[str]()
         for point in archive.points:
-            entry = _entry(manifest, codecs, point)
+            entry = _entry(manifest, codecs, lengths, point)
             if isinstance(entry, str):
                 refused[entry] += 1
                 continue
@@ -116,10 +117,20 @@ def _with_points(manifest: Manifest, archive: Archive, taken: list[PointEntry]) 
     return replace(manifest, codecs=codecs, points=(*points, *taken))
 
 
+def _lengths(store: Store, manifest: Manifest) -> dict[str, int]:
+    """Frames of each clip, by the points that were made here."""
+    own = [p for p in manifest.points if not manifest.codecs[p.codec].archived]
+    records = [(p.sequence, store.load(p.name)) for p in own]
+    return {sequence: int(record["frames"]) for sequence, record in records if record}
+
+
 def _entry(
-    manifest: Manifest, codecs: dict[str, BenchCodec], point: dict[str, Any]
+    manifest: Manifest,
+    codecs: dict[str, BenchCodec],
+    lengths: dict[str, int],
+    point: dict[str, Any],
 ) -> PointEntry | str:
-    """Where a point belongs, or why it does not."""
+    """Where a point belongs, or why it does not. lengths: of clips, in frames."""
     name, record = str(point["codec"]), point["record"]
     sequence, value = str(record.get("sequence")), record.get("value")
     if name not in manifest.codecs:
@@ -140,6 +151,8 @@ def _entry(
         return f"{sequence} is another clip here"
     if value not in about.points:
         return f"{name} has no rate point {number_text(value)} in the experiment"
+    if sequence in lengths and record["frames"] != lengths[sequence]:
+        return f"{record['frames']} frames; points here have {lengths[sequence]}"
     if manifest.frames and record["frames"] > manifest.frames:
         return f"{record['frames']} frames; the experiment has {manifest.frames}"
     return PointEntry(

@@ -28,7 +28,8 @@ from hdac.codec.synthesiser import network_for
 from hdac.errors import HdacError, UsageError
 from hdac.layers.base import CASCADE, BaseConfig
 from hdac.layers.x265 import x265_params
-from hdac.runtime.models import ModelFile
+from hdac.runtime.models import ModelFile, resolve_model
+from hdac.runtime.systems import FITTED, FROM_LANDMARKS
 from hdac.video.ffmpeg import find_ffmpeg, has_encoder, raw_input
 
 SCHEMA = "hdac-anchor/1"
@@ -40,6 +41,9 @@ _NUMBER = re.compile(r"\{(?:value|width|height|fps_round|frames)\}")
 _READING = ("av", "libavcodec", "numpy")
 #: Packages of hdac that decide what `hdac encode` and `hdac decode` make.
 CODE = ("bitstream", "codec", "layers", "motion", "runtime", "nets", "video")
+
+#: What decides the parameters that `{cascade}` stands for.
+_CASCADE = ("codec/operating", "layers/base", "layers/x265")
 
 #: hdac in a process of its own.
 HDAC = (sys.executable, "-m", "hdac.cli.main")
@@ -130,6 +134,7 @@ class Anchor(BenchCodec):
             "files": named_files((*recipe.encode, *recipe.decode, *recipe.needs), self.folder),
             "written": [recipe.suffix, recipe.decoded_format],
             "libraries": library_versions(*_READING),
+            **({"cascade": code_version(*_CASCADE)} if "{cascade}" in str(recipe.encode) else {}),
         }
 
     def version(self) -> str:
@@ -259,6 +264,22 @@ class HdacRecipe(Declared):
             self.model, self.mode, self.tune, self.precision, base_scale=self.base_scale
         )
 
+    def networks(self) -> dict[str, str | None]:
+        """Digests of what makes pictures, and of what finds landmarks for it in encoders. Raises
+        `UsageError`."""
+        if self.mode == "base":
+            return {"weights": None}
+        network = self.network
+        found: dict[str, str | None] = {"weights": network.digest}
+        if network.system and network.parameters in (*FROM_LANDMARKS, *FITTED):
+            found["landmarks"] = resolve_model("landmarks", "fp32").digest
+        return found
+
+    def libraries(self) -> list[str]:
+        """What runs its network."""
+        in_torch = self.mode != "base" and not self.network.graphs.is_file()
+        return ["openvino", *(["torch"] if in_torch or self.precision == "bf16" else [])]
+
     def settings(self) -> dict[str, object]:
         """What is not about the experiment."""
         about = ("title", "points", "notes", "timeout", "base", *vars(Declared()))
@@ -275,9 +296,9 @@ class Hdac(BenchCodec):
         recipe = self.recipe
         found: dict[str, Any] = {
             "recipe": recipe.settings(),
-            "weights": None if recipe.mode == "base" else recipe.network.digest,
+            **recipe.networks(),
             "code": code_version(*CODE),
-            "libraries": library_versions(*_READING, "openvino"),
+            "libraries": library_versions(*_READING, *recipe.libraries()),
         }
         if recipe.base_codec != "vvc":
             found["x265"] = x265_version()

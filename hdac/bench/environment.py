@@ -78,21 +78,43 @@ def code_version(*packages: str) -> str:
     return _code_version(Path(hdac.__file__).parent, packages)
 
 
-@cache
-def _code_version(root: Path, packages: tuple[str, ...]) -> str:
-    digest = hashlib.sha256()
+def code_was_edited(*packages: str) -> bool:
+    """Whether a file of these packages was written since `code_version` was first asked for them in
+    this process."""
+    root = Path(hdac.__file__).parent
+    _code_version(root, packages)
+    return _states(root, packages) != _SEEN[root, packages]
+
+
+#: When files were last written that were hashed.
+_SEEN: dict[tuple[Path, tuple[str, ...]], list[tuple[str, int]]] = {}
+
+
+def _files(root: Path, packages: tuple[str, ...]) -> list[Path]:
+    found = list[Path]()
     for package in sorted(packages):
         folder = root / package
-        files = sorted(folder.rglob("*.py")) if folder.is_dir() else [root / f"{package}.py"]
-        for path in files:
-            tree = ast.parse(path.read_text(encoding="utf-8"))
-            for node in ast.walk(tree):
-                body = getattr(node, "body", None)
-                if not isinstance(body, list) or not body or not isinstance(body[0], ast.Expr):
-                    continue
-                if isinstance(body[0].value, ast.Constant):
-                    body[0].value.value = ""
-            digest.update(f"{path.relative_to(root)}\n{ast.dump(tree)}\n".encode())
+        found += sorted(folder.rglob("*.py")) if folder.is_dir() else [root / f"{package}.py"]
+    return found
+
+
+def _states(root: Path, packages: tuple[str, ...]) -> list[tuple[str, int]]:
+    return [(str(path), path.stat().st_mtime_ns) for path in _files(root, packages)]
+
+
+@cache
+def _code_version(root: Path, packages: tuple[str, ...]) -> str:
+    _SEEN[root, packages] = _states(root, packages)
+    digest = hashlib.sha256()
+    for path in _files(root, packages):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            body = getattr(node, "body", None)
+            if not isinstance(body, list) or not body or not isinstance(body[0], ast.Expr):
+                continue
+            if isinstance(body[0].value, ast.Constant):
+                body[0].value.value = ""
+        digest.update(f"{path.relative_to(root)}\n{ast.dump(tree)}\n".encode())
     return digest.hexdigest()[:16]
 
 

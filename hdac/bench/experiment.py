@@ -18,11 +18,14 @@ from hdac.bench.recipes import check_schema, find_recipe, from_table, read_toml
 from hdac.bench.results import Store
 from hdac.errors import UsageError
 from hdac.metrics.registry import DEFAULT, METRICS, find_metrics
+from hdac.video.naming import parse_name
 
 SCHEMA = "hdac-experiment/1"
 #: What a coded clip and its measures depend on besides codec and metric. All of `video` decides
 #: points of hdac (`codecs.CODE`); here it would make those of all anchors anew with each change.
 _COMMON = ("bench/raw", "video")
+#: What else a metric's module computes with.
+_BESIDES = {"metrics/landmarks": ("metrics/identity", "motion/facemesh")}
 
 
 @dataclass(frozen=True)
@@ -60,10 +63,12 @@ class Experiment:
 
         def task(source: Source, codec: BenchCodec, value: float) -> PointTask:
             rate = number_text(value)
-            decides = json.dumps([source.sha256, frames, keys[codec.name], rate, common])
-            key = hashlib.sha256(decides.encode()).hexdigest()[:32]
-            name = point_name(source.name, codec, value)
-            return PointTask(name, key, source, codec, value, frames or None, metrics, every)
+            parts = [source.sha256, frames, keys[codec.name], rate, common, *_named(source.path)]
+            key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+            return PointTask(
+                point_name(source.name, codec, value), key, source, codec, value, frames or None,
+                metrics, every, decides=keys[codec.name],
+            )  # fmt: skip
 
         return [
             task(source, codec, value)
@@ -71,6 +76,12 @@ class Experiment:
             for codec in self.codecs
             for value in self.points[codec.name]
         ]
+
+
+def _named(path: Path) -> list[str]:
+    """What a clip's name decides: size, rate and depth of raw video, the rate of a folder."""
+    raw = path.is_dir() or path.suffix.lower() == ".yuv"
+    return [str(parse_name(path.stem))] if raw else []
 
 
 def point_name(sequence: str, codec: BenchCodec, value: float) -> str:
@@ -81,7 +92,8 @@ def point_name(sequence: str, codec: BenchCodec, value: float) -> str:
 
 def metric_code(key: str, every: int) -> str:
     """Changes when a metric is computed otherwise."""
-    code = code_version(type(METRICS[key]).__module__.removeprefix("hdac.").replace(".", "/"))
+    module = type(METRICS[key]).__module__.removeprefix("hdac.").replace(".", "/")
+    code = code_version(module, *_BESIDES.get(module, ()))
     return f"{code}, every {every}" if every > 1 and METRICS[key].contract.sampled else code
 
 

@@ -16,16 +16,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hdac.atomic import scratch_folder
-from hdac.bench.codecs import BenchCodec, Hdac, Job
+from hdac.bench.codecs import CODE, BenchCodec, Hdac, Job
 from hdac.bench.commands import Ran, run_command, shown
 from hdac.bench.datasets import VARIABLE, Source, file_hash
-from hdac.bench.environment import made_here
+from hdac.bench.environment import code_was_edited, made_here
 from hdac.bench.payload import stream_payload
 from hdac.bench.raw import read_clip, read_raw
 from hdac.bench.refreshes import refresh_frames
 from hdac.codec.files import inspect
 from hdac.errors import HdacError, ToolError, UsageError
-from hdac.metrics.contract import Clip, Scores
+from hdac.metrics.contract import Clip, NotOnThisClipError, Scores
 from hdac.metrics.registry import METRICS, measure
 from hdac.video.picture import Picture
 
@@ -39,7 +39,8 @@ START_SECONDS = 60.0
 class PointTask:
     """`key`: hash of all that decides the result; `every`: slow metrics see every Nth frame;
     `stream`: the coded file, where only metrics are missing; `data`: the clip's bytes for nodes
-    that do not have it (small clips only)."""
+    that do not have it (small clips only); `decides`: the codec's, as JSON, where `key` was made
+    (empty: not compared)."""
 
     name: str
     key: str
@@ -51,11 +52,13 @@ class PointTask:
     every: int = 1
     stream: bytes | None = None
     data: bytes | None = None
+    decides: str = ""
 
 
 @dataclass(frozen=True)
 class PointOutcome:
-    """`error`: why it failed (everything else is empty then)."""
+    """`error`: why it failed (everything else is empty then); `again`: metrics that could not be
+    had, which this clip may have elsewhere or another time."""
 
     task: PointTask
     error: str = ""
@@ -63,6 +66,7 @@ class PointOutcome:
     record: dict[str, Any] = field(default_factory=dict)
     frames: dict[str, tuple[float, ...]] = field(default_factory=dict)
     log: str = ""
+    again: tuple[str, ...] = ()
 
 
 def find_clip(task: PointTask, folder: Path) -> Path:
@@ -145,10 +149,24 @@ def code_clip(
     return Coded(job.stream.read_bytes(), pictures, encoded, decoded, commands)
 
 
+def _check_decides(task: PointTask) -> None:
+    """Raises `ToolError` where programs, networks or code are others here than where the task's key
+    was made, or were edited since: encoders are fresh processes, which read the edited files."""
+    decides = json.loads(json.dumps(task.codec.decides()))
+    there = json.loads(task.decides) if task.decides else {}
+    other = [key for key, value in there.items() if decides.get(key) != value]
+    if other:
+        raise ToolError(f"{task.codec.name}: other {', '.join(other)} here than where it was asked")
+    if isinstance(task.codec, Hdac) and code_was_edited(*CODE):
+        raise ToolError("hdac's code was edited while it ran; run it again")
+
+
 def _execute(task: PointTask, folder: Path) -> PointOutcome:
+    _check_decides(task)
     notes = list[str]()
     clip = read_clip(find_clip(task, folder), task.frames, say=notes.extend)
     coded = code_clip(task.codec, clip, task.value, folder, task.stream)
+    _check_decides(task)
     found = measure(clip, Clip(coded.pictures, clip.fps, clip.matrix), task.metrics, task.every)
     scores = {k: s for k, s in found.items() if isinstance(s, Scores)}
     frames = {k: s.frames for k, s in scores.items() if s.frames is not None}
@@ -167,7 +185,8 @@ def _execute(task: PointTask, folder: Path) -> PointOutcome:
     at_cap = {k: sum(v >= cap for v in frames[k]) for k, cap in caps.items() if cap is not None}
     record["capped"] = {k: count for k, count in at_cap.items() if count}
     record["results"] |= {k: [round(s.value, 6)] for k, s in scores.items()}
-    return PointOutcome(task, "", coded.data, record, frames, log)
+    again = [k for k, s in found.items() if not isinstance(s, (Scores, NotOnThisClipError))]
+    return PointOutcome(task, "", coded.data, record, frames, log, tuple(again))
 
 
 def _coding_seconds(ran: Ran | None) -> float | None:

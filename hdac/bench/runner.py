@@ -104,7 +104,9 @@ def run(
             failed[task.name] = error
             store.save_error(outcome)
         else:
-            measured = {key: codes[key, task.every] for key in task.metrics}
+            # those that were not had for a reason of this machine are tried again
+            had = [key for key in task.metrics if key not in outcome.again]
+            measured = {key: codes[key, task.every] for key in had}
             store.save(replace(outcome, record={**outcome.record, "metric_code": measured}))
         progress(count, len(waiting), f"{task.name}{': ' + error if error else ''}")
 

@@ -23,12 +23,13 @@ from hdac.bitstream.container import VERSION
 from hdac.codec.synthesiser import network_for
 from hdac.errors import HdacError
 from hdac.metrics.registry import METRICS
-from hdac.runtime.models import serving, shipped
+from hdac.runtime.models import resolve_model, serving, shipped
 
 #: What differs, as a user knows it, for the keys of `BenchCodec.decides`.
 _WORDS = {
     "recipe": "settings", "encode": "commands", "decode": "commands", "written": "commands",
     "files": "files", "tool": "tool", "x265": "x265", "libraries": "libraries",
+    "landmarks": "landmarks", "cascade": "cascade",
 }  # fmt: skip
 
 
@@ -103,6 +104,21 @@ def _other_weights(settings: Any, weights: str) -> list[str]:
     return [f"weights {weights}, here {found}"] if found not in ("", weights) else []
 
 
+@cache
+def _landmarks_here() -> str:
+    """The network that finds landmarks for encoders; empty where there is none."""
+    try:
+        return resolve_model("landmarks", "fp32").digest
+    except HdacError:
+        return ""
+
+
+def _other_landmarks(found: Any) -> list[str]:
+    """`found`: the digest that a record has, if any."""
+    here = _landmarks_here() if found else ""
+    return [f"landmarks {found}, here {here}"] if here not in ("", found) else []
+
+
 class StaleRows(NamedTuple):
     """How tables say which codecs are stale. `whole`: kinds of codecs of which all are, in words: a
     mark on each row would tell nothing; `marked`: the other stale codecs."""
@@ -145,6 +161,7 @@ def _made_otherwise(record: dict[str, Any]) -> list[str]:
         if version.format not in (None, VERSION):
             found.append(f"format {version.format}, here {VERSION}")
         found += _other_weights(record["decides"].get("recipe"), version.weights)
+        found += _other_landmarks(record["decides"].get("landmarks"))
     return found
 
 

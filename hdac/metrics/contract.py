@@ -32,6 +32,10 @@ class UnavailableError(HdacError):
     """A metric cannot be had here, or not on this clip; the message says why."""
 
 
+class NotOnThisClipError(UnavailableError):
+    """A metric cannot be had on this clip, wherever it is measured."""
+
+
 class Scores(NamedTuple):
     """One metric of one clip: `value` by the contract's averaging; `frames`: one value a frame
     (NaN: none), or None."""

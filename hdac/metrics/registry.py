@@ -7,7 +7,14 @@ import re
 from collections.abc import Iterable, Mapping
 
 from hdac.errors import UsageError
-from hdac.metrics.contract import Clip, Metric, Scores, UnavailableError, check_pair
+from hdac.metrics.contract import (
+    Clip,
+    Metric,
+    NotOnThisClipError,
+    Scores,
+    UnavailableError,
+    check_pair,
+)
 from hdac.metrics.dists import Dists
 from hdac.metrics.filters import Vmaf, Xpsnr
 from hdac.metrics.flicker import Activity, Flicker
@@ -65,22 +72,23 @@ def measure(
     sparse = [Clip(c.pictures[::every], c.fps, c.matrix) if every > 1 else c for c in (x, x_hat)]
     out: dict[str, Scores | UnavailableError] = {}
     for metric in metrics:
-        reason = metric.unavailable()
+        key = metric.contract.key
+        if reason := metric.unavailable():
+            out[key] = UnavailableError(reason)
+            continue
         try:
-            if reason:
-                raise UnavailableError(reason)
             slow = metric.contract.sampled and every > 1
             scores = metric.measure(*sparse) if slow else metric.measure(x, x_hat)
             if not math.isfinite(scores.value):
                 raise UnavailableError(f"its value is {scores.value}")
-            out[metric.contract.key] = _spread(scores, every, len(x.pictures)) if slow else scores
+            out[key] = _spread(scores, every, len(x.pictures)) if slow else scores
         except UnavailableError as error:
-            out[metric.contract.key] = error
+            out[key] = NotOnThisClipError(str(error))
         except Exception as error:  # whatever a tool or a network does, the other metrics stand
             last = (str(error).strip().splitlines() or ["no message"])[-1][-200:]
             text = f"{type(error).__name__}: {re.sub(r'[^ ]*/', '', last)}"  # no folders of here
             size = "{}x{}".format(*x.size)
-            out[metric.contract.key] = UnavailableError(f"it failed on pictures of {size} ({text})")
+            out[key] = UnavailableError(f"it failed on pictures of {size} ({text})")
     return out
 
 

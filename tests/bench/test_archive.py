@@ -61,6 +61,25 @@ def archive(made: Path, tmp_path: Path) -> Path:
     return Path(shutil.copy(made / "b.jsonl", tmp_path))
 
 
+def test_points_of_fewer_frames_than_here_are_not_taken(
+    made: Path, tmp_path: Path, clips: Path, hdac: Run
+) -> None:
+    """An experiment of all frames: a mean would be of other pictures."""
+    short = {"frames": 2, "anchors": '["b"]'}
+    recipe = experiment(tmp_path, clips, x264("b") + SOFTWARE, '["b"]', **short)
+    out = tmp_path / "short"
+    assert hdac("experiment", "run", recipe, "--out", out, "--no-players")[0] == 0
+    codec = load_experiment(str(recipe)).codecs[0]
+    assert isinstance(codec, Anchor)
+    records = [Store(out).load(name) or {} for name in Store(out).names()]
+    write_archive(tmp_path / "short.jsonl", "elsewhere", codec, records)
+    code, said = lacking(
+        tmp_path, clips, hdac, x264("b") + SOFTWARE, "--archive", tmp_path / "short.jsonl"
+    )
+    assert code == 2
+    assert "2 frames; points here have" in said
+
+
 def lacking(tmp_path: Path, clips: Path, hdac: Run, b: str, *words: object) -> tuple[int, str]:
     recipe, out = experiment(tmp_path, clips, x264("a") + b + ABSENT), tmp_path / "out"
     code, _, said = hdac("experiment", "run", recipe, "--out", out, "--no-players", *words)

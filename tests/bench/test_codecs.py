@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import itertools
+import os
 import shutil
 from fractions import Fraction
 from pathlib import Path
@@ -10,10 +11,11 @@ import pytest
 
 import hdac
 from hdac.bench.codecs import CODE, Anchor, AnchorRecipe, Hdac, HdacRecipe, Job, load_codec
-from hdac.bench.environment import _code_version, code_version
+from hdac.bench.environment import _code_version, code_version, code_was_edited
 from hdac.codec.operating import default_qp_intra
 from hdac.errors import UsageError
 from hdac.layers.base import CASCADE
+from tests.scripts import ROOT
 
 JOB = Job(
     Path("/x/source.yuv"),
@@ -122,6 +124,37 @@ def test_code_version_ignores_comments_and_layout(
         monkeypatch.setattr(hdac, "__file__", str(tmp_path / f"{i}" / "__init__.py"))
         versions.append(code_version("m"))
     assert versions[0] == versions[1] != versions[2]
+
+
+def test_code_that_is_edited_while_it_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(hdac, "__file__", str(tmp_path / "__init__.py"))
+    (tmp_path / "m.py").write_text("x = 1\n")
+    assert not code_was_edited("m")
+    os.utime(tmp_path / "m.py", (1, 1))
+    assert code_was_edited("m")
+
+
+@pytest.mark.parametrize(
+    ("model", "decides"),
+    [
+        ("hdac-face", {"landmarks"}),
+        ("motion-spade-map", {"landmarks"}),
+        ("fv2v", {"landmarks"}),
+        ("cfte", set()),
+        ("dac-w4", {"torch"}),
+    ],
+)
+def test_what_runs_a_network_and_finds_landmarks_for_it_decides(
+    model: str, decides: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HDAC_MODELS", str(ROOT / "models"))
+    found = Hdac("h", HdacRecipe("t", (4,), mode="animation", model=model)).decides()
+    assert {"landmarks"} & found.keys() | {"torch"} & found["libraries"].keys() == decides
+
+
+def test_the_cascade_of_ours_decides_an_anchor_that_has_it() -> None:
+    found = {name: load_codec(name).decides() for name in ("x265-best", "x265-tuned")}
+    assert [name for name, decides in found.items() if "cascade" in decides] == ["x265-best"]
 
 
 @pytest.mark.parametrize("module", ["movie", "opened", "stills", "filters", "timing", "remux"])

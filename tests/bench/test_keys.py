@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hdac.bench.codecs import Anchor, AnchorRecipe, Hdac, HdacRecipe, Job
-from hdac.bench.datasets import find_sources, load_dataset
+from hdac.bench.datasets import Source, find_sources, load_dataset
 from hdac.bench.experiment import Experiment, ExperimentRecipe, point_name
 from hdac.bench.names import file_stem, number_text
 from hdac.errors import UsageError
@@ -54,6 +54,15 @@ def test_files_of_one_name_are_two_clips(tmp_path: Path) -> None:
     (tmp_path / "set.toml").write_text(rows)
     with pytest.raises(UsageError, match="2 sequences are called 'a'; each name once"):
         load_dataset(str(tmp_path / "set.toml"))
+
+
+def test_what_names_say_of_raw_video_is_in_keys(tmp_path: Path) -> None:
+    recipe = ExperimentRecipe("t", "s", ("a",), ())
+    tasks = Experiment("e", recipe, (anchor(),), {"a": (1,)}).tasks
+    names = ("c_64x64_25fps.yuv", "c_64x64_50fps.yuv", "d_64x64_25fps.yuv", "c.mkv", "d.mkv")
+    keys = [tasks([Source("c", tmp_path / name, "0" * 64)])[0].key for name in names]
+    assert len({*keys[:2], keys[3]}) == 3
+    assert (keys[0], keys[3]) == (keys[2], keys[4])
 
 
 @pytest.mark.parametrize(

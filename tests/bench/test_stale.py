@@ -3,12 +3,17 @@
 import csv
 import json
 import lzma
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from hdac.bench.analysis import load
+from hdac.bench.datasets import find_sources
+from hdac.bench.experiment import load_experiment
+from hdac.bench.point import execute
 from hdac.bench.results import FRAMES
+from hdac.metrics.contract import UnavailableError
 from tests.bench.conftest import experiment, x264
 from tests.conftest import Run, synthetic, write_video
 
@@ -140,6 +145,40 @@ def test_a_metric_that_crashes_leaves_the_others(
     assert code == 0
     assert {len(p.record["results"]) for p in load(out).points.values()} == {3}
     assert "Metric not available: flicker (it failed on" in (out / "bd.md").read_text()
+
+
+@pytest.mark.parametrize("why", ["gone", "crash", "clip"])
+def test_a_metric_that_was_not_had_is_tried_again_where_it_may_be(
+    why: str, tmp_path: Path, clips: Path, hdac: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not where the clip cannot have it."""
+    keys = {"metrics": '["psnr-y", "flicker"]'}
+    recipe, out = experiment(tmp_path, clips, x264("a"), '["a"]', **keys), tmp_path / "out"
+    words = ("experiment", "run", recipe, "--out", out, "--no-players", "--json")
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("killed") if why == "crash" else UnavailableError("no such frames")
+
+    flicker = "hdac.metrics.flicker.Flicker"
+    with monkeypatch.context() as patch:
+        if why == "gone":
+            patch.setattr(f"{flicker}.unavailable", lambda _: "not set")
+        else:
+            patch.setattr(f"{flicker}._measure", fail)
+        assert hdac(*words)[0] == 0
+    code, text, _ = hdac(*words)
+    had = [p.score("flicker") is not None for p in load(out).points.values()]
+    assert (code, json.loads(text)["made"]) == (0, 0 if why == "clip" else len(had))
+    assert set(had) == {why != "clip"}
+
+
+def test_points_are_made_by_what_their_keys_say(tmp_path: Path, clips: Path) -> None:
+    """A node, or this machine a minute later, may have other programs."""
+    found = load_experiment(str(experiment(tmp_path, clips, x264("a"), '["a"]')))
+    task = found.tasks(find_sources(found.recipe.set))[0]
+    assert not execute(task).error
+    other = json.dumps({**json.loads(task.decides), "tool": "another"})
+    assert "other tool here than where" in execute(replace(task, decides=other)).error
 
 
 def test_frames_at_the_cap_are_counted(tmp_path: Path, hdac: Run) -> None:

@@ -101,6 +101,13 @@ def test_weights_of_other_settings_are_known(name: str) -> None:
     assert stale.stale(other, 1) == [f"weights 0badcafe, here {decides['weights']}"]
 
 
+def test_other_landmarks_are_stale() -> None:
+    decides = load_codec("hdac-face").decides()
+    assert stale.stale({"decides": decides}, 1) == []
+    other = {"decides": {**decides, "landmarks": "0badcafe"}}
+    assert stale.stale(other, 1) == [f"landmarks 0badcafe, here {decides['landmarks']}"]
+
+
 def test_a_record_names_no_file_to_look_at(tmp_path: Path) -> None:
     """A model that is a path: a results folder may be anybody's."""
     decides = load_codec("hdac-hybrid").decides()
