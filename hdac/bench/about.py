@@ -79,11 +79,22 @@ def _caps(run: Run) -> list[str]:
 
 def made_by(run: Run) -> list[str]:
     """What made the points of hdac."""
-    codecs: dict[str, dict[str, None]] = {}
+    found: dict[str, tuple[set[str], dict[str, dict[str, None]]]] = {}
     for p in run.points.values():
         if not p.error and (version := version_of(p.record)):
-            codecs.setdefault(version.text(), {})[p.codec] = None
-    return [f"Made by {text}: {', '.join(names)}." for text, names in codecs.items()]
+            text = version._replace(commit="", weights="").text()
+            commits, codecs = found.setdefault(text, (set(), {}))
+            commits |= {version.commit} if version.commit else set()
+            codecs.setdefault(p.codec, {})[version.weights] = None
+    return [f"Made by {text}{_made_of(*of)}." for text, of in found.items()]
+
+
+def _made_of(commits: set[str], codecs: dict[str, dict[str, None]]) -> str:
+    """By codec the weights of its points, if it has any."""
+    known = ((name, ", ".join(filter(None, weights))) for name, weights in codecs.items())
+    named = [f"{name} (weights {weights})" if weights else name for name, weights in known]
+    some = f" (commit{'s' * (len(commits) > 1)} {', '.join(sorted(commits))})" if commits else ""
+    return f"{some}: {', '.join(named)}"
 
 
 def stale_lines(run: Run) -> list[str]:

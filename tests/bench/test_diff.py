@@ -119,7 +119,7 @@ def test_versions_are_named(tmp_path: Path, hdac: Run) -> None:
     decides = {"code": "0123456789abcdef", "weights": "0badcafe"}
     Store(b).put("p5", record={**record, "decides": decides, "made": {"format": 6}})
     _, text, _ = hdac("experiment", "diff", a, b)
-    assert f"B: {b}\n   Made by code 01234567, format 6, weights 0badcafe: b.\n" in text
+    assert f"B: {b}\n   Made by code 01234567, format 6: b (weights 0badcafe).\n" in text
 
 
 def test_what_is_no_results_folder(tmp_path: Path, hdac: Run) -> None:

@@ -40,10 +40,8 @@ def test_points_of_this_version_are_not_stale(tmp_path: Path) -> None:
     text = about(run)
     assert "Stale" not in text
     here = run.points["p4"].record
-    version = f"format {VERSION}, weights {here['decides']['weights']}: b."
-    assert (
-        f"Made by code {stale.code_here()[:8]} of commit {made_here()['commit']}, {version}" in text
-    )
+    version = f"code {stale.code_here()[:8]}, format {VERSION} (commit {made_here()['commit']})"
+    assert f"Made by {version}: b (weights {here['decides']['weights']}).\n" in text
 
 
 @pytest.mark.parametrize(
