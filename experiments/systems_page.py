@@ -134,11 +134,11 @@ def tables() -> str:
     curves = mean_curves(run)
     clips = shared_clips(run).clips
     few = f" of {len(run.sequences)}" if len(clips) < len(run.sequences) else ""
-    commit = json.loads((RESULTS / "environment.json").read_text("utf-8"))["commit"]
+    commits = {p.record.get("made", {}).get("commit", "") for p in run.points.values()}
     return "\n".join(
         [
             f"Means over {len(clips)}{few} clips of `{run.about.set}`, all frames, every "
-            f"{run.about.every}th measured, last run at commit {commit} "
+            f"{run.about.every}th measured, at commits {', '.join(sorted(filter(None, commits)))} "
             "([all points](results.md)); between rate points linear in the logarithm of the rate; "
             "who does not come down (or up) to a rate is at the nearest that it has.\n",
             *(rate_table(run, curves, kbps) for kbps in RATES),

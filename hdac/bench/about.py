@@ -82,8 +82,7 @@ def made_by(run: Run) -> list[str]:
     found: dict[str, tuple[set[str], dict[str, dict[str, None]]]] = {}
     for p in run.points.values():
         if not p.error and (version := version_of(p.record)):
-            text = version._replace(commit="", weights="").text()
-            commits, codecs = found.setdefault(text, (set(), {}))
+            commits, codecs = found.setdefault(version.text(), (set(), {}))
             commits |= {version.commit} if version.commit else set()
             codecs.setdefault(p.codec, {})[version.weights] = None
     return [f"Made by {text}{_made_of(*of)}." for text, of in found.items()]

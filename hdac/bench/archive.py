@@ -120,7 +120,7 @@ def _with_points(manifest: Manifest, archive: Archive, taken: list[PointEntry]) 
 def _lengths(store: Store, manifest: Manifest) -> dict[str, int]:
     """Frames of each clip, by the points that were made here."""
     own = [p for p in manifest.points if not manifest.codecs[p.codec].archived]
-    records = [(p.sequence, store.load(p.name)) for p in own]
+    records = [(p.sequence, store.load(p.name, p.key)) for p in own]
     return {sequence: int(record["frames"]) for sequence, record in records if record}
 
 

@@ -80,8 +80,9 @@ class Experiment:
 
 def _named(path: Path) -> list[str]:
     """What a clip's name decides: size, rate and depth of raw video, the rate of a folder."""
-    raw = path.is_dir() or path.suffix.lower() == ".yuv"
-    return [str(parse_name(path.stem))] if raw else []
+    if path.is_dir():
+        return [str(parse_name(path.name))]
+    return [str(parse_name(path.stem))] if path.suffix.lower() == ".yuv" else []
 
 
 def point_name(sequence: str, codec: BenchCodec, value: float) -> str:

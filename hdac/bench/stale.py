@@ -42,9 +42,9 @@ class Version(NamedTuple):
     weights: str
 
     def text(self) -> str:
+        """Code and format, in words."""
         format_ = "" if self.format is None else f"format {self.format}"
-        weights = f"weights {self.weights}" if self.weights else ""
-        return ", ".join(filter(None, (_code(self.code, self.commit), format_, weights)))
+        return ", ".join(filter(None, (_code(self.code, ""), format_)))
 
 
 def _code(code: str, commit: str) -> str:
@@ -198,6 +198,7 @@ def _otherwise(task: PointTask, record: dict[str, Any], now: dict[str, Any]) -> 
     found = _made_otherwise(record)
     if record.get("source_sha256") != task.source.sha256:
         found.append("another clip")
-    keys = [key for key in _WORDS if old.get(key) != now.get(key)]
+    # another network that finds landmarks is named already
+    keys = [k for k in _WORDS if old.get(k) != now.get(k) and (k != "landmarks" or k not in old)]
     found += [f"other {word}" for word in dict.fromkeys(_WORDS[key] for key in keys)]
     return f"stale: {'; '.join(found) or 'other frames, or read by other code'}"

@@ -79,13 +79,14 @@ class Metric(ABC):
         return None
 
     def measure(self, x: Clip, x_hat: Clip) -> Scores:
-        """Raises `UsageError` for clips that do not match, `UnavailableError` where this clip has
-        nothing to measure (no face, too small)."""
+        """Raises `UsageError` for clips that do not match, `NotOnThisClipError` where this clip has
+        nothing to measure (no face, too small), `UnavailableError` for what this machine lacks."""
         check_pair(x, x_hat)
         side, why = self.least
         if min(x.size) < side:
             width, height = x.size
-            raise UnavailableError(f"pictures of {width}x{height}; {why} {side} pixels a side")
+            text = f"pictures of {width}x{height}; {why} {side} pixels a side"
+            raise NotOnThisClipError(text)
         return self._measure(x, x_hat)
 
     @abstractmethod

@@ -10,7 +10,17 @@ from functools import cache
 from pathlib import Path
 
 from hdac.errors import HdacError, ToolError
-from hdac.metrics.contract import CAP, LUMA, MEAN, Clip, Contract, Metric, Scores, UnavailableError
+from hdac.metrics.contract import (
+    CAP,
+    LUMA,
+    MEAN,
+    Clip,
+    Contract,
+    Metric,
+    NotOnThisClipError,
+    Scores,
+    UnavailableError,
+)
 from hdac.video.ffmpeg import find_ffmpeg, raw_input, run_ffmpeg
 
 
@@ -100,7 +110,7 @@ class Xpsnr(FfmpegFilter):
     def _measure(self, x: Clip, x_hat: Clip) -> Scores:
         width, height = x.size
         if width * height < 2025:  # there, the filter gives plain PSNR
-            raise UnavailableError(f"pictures of {width}x{height}; XPSNR needs 2025 pixels")
+            raise NotOnThisClipError(f"pictures of {width}x{height}; XPSNR needs 2025 pixels")
         text = filtered(x, x_hat, "xpsnr", "stats_file")
         found = re.findall(r"^n:.*?XPSNR y:\s*(inf|[\d.]+)", text, re.MULTILINE)
         frames = tuple(min(CAP, float(v)) for v in found)

@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from hdac.metrics.contract import LUMA, Clip, Contract, Metric, Scores, UnavailableError
+from hdac.metrics.contract import LUMA, Clip, Contract, Metric, NotOnThisClipError, Scores
 
 
 def _luma(clip: Clip) -> list[npt.NDArray[np.int16]]:
@@ -17,10 +17,10 @@ def _luma(clip: Clip) -> list[npt.NDArray[np.int16]]:
 
 
 def _changes(planes: Sequence[npt.NDArray[np.int16]], key: str) -> list[float]:
-    """Mean absolute difference of each plane from the one before. Raises `UnavailableError` for a
+    """Mean absolute difference of each plane from the one before. Raises `NotOnThisClipError` for a
     single one."""
     if len(planes) < 2:
-        raise UnavailableError(f"1 frame; {key} needs 2")
+        raise NotOnThisClipError(f"1 frame; {key} needs 2")
     return [float(np.abs(b - a).mean()) for a, b in pairwise(planes)]
 
 
@@ -52,5 +52,5 @@ class Activity(Metric):
     def _measure(self, x: Clip, x_hat: Clip) -> Scores:
         source, shown = (math.fsum(_changes(_luma(c), "activity")) for c in (x, x_hat))
         if not source:
-            raise UnavailableError("the source stands still; activity is relative to its changes")
+            raise NotOnThisClipError("the source stands still; activity is relative to its changes")
         return Scores(shown / source)

@@ -15,7 +15,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hdac.metrics.contract import RGB8, Clip, Contract, Metric, Scores, UnavailableError
+from hdac.metrics.contract import (
+    RGB8,
+    Clip,
+    Contract,
+    Metric,
+    NotOnThisClipError,
+    Scores,
+)
 from hdac.metrics.weights import WeightsFile, find_weights, missing
 
 DETECTOR = WeightsFile(
@@ -88,5 +95,5 @@ class Identity(Metric):
                 alike = float(np.dot(embedding(a, matrix), embedding(b, matrix)))
             frames.append(alike)
         if all(map(math.isnan, frames)):
-            raise UnavailableError("no face was found in the source")
+            raise NotOnThisClipError("no face was found in the source")
         return Scores.mean(frames)

@@ -19,7 +19,14 @@ from weakref import ReferenceType, WeakKeyDictionary, ref
 import numpy as np
 import numpy.typing as npt
 
-from hdac.metrics.contract import RGB8, Clip, Contract, Metric, Scores, UnavailableError
+from hdac.metrics.contract import (
+    RGB8,
+    Clip,
+    Contract,
+    Metric,
+    NotOnThisClipError,
+    Scores,
+)
 from hdac.metrics.identity import DETECTOR
 from hdac.metrics.weights import WeightsFile, find_weights, missing
 from hdac.motion.facemesh import EYES, MOUTH, POINTS, eye_distance
@@ -138,5 +145,5 @@ class Landmarks(Metric):
     def _measure(self, x: Clip, x_hat: Clip) -> Scores:
         frames = point_errors(x, x_hat)[:, self.points].mean(1)
         if np.isnan(frames).all():
-            raise UnavailableError("no face was found in the source")
+            raise NotOnThisClipError("no face was found in the source")
         return Scores.mean(frames.tolist())

@@ -80,10 +80,10 @@ def measure(
             slow = metric.contract.sampled and every > 1
             scores = metric.measure(*sparse) if slow else metric.measure(x, x_hat)
             if not math.isfinite(scores.value):
-                raise UnavailableError(f"its value is {scores.value}")
+                raise NotOnThisClipError(f"its value is {scores.value}")
             out[key] = _spread(scores, every, len(x.pictures)) if slow else scores
         except UnavailableError as error:
-            out[key] = NotOnThisClipError(str(error))
+            out[key] = error
         except Exception as error:  # whatever a tool or a network does, the other metrics stand
             last = (str(error).strip().splitlines() or ["no message"])[-1][-200:]
             text = f"{type(error).__name__}: {re.sub(r'[^ ]*/', '', last)}"  # no folders of here

@@ -63,6 +63,10 @@ def test_what_names_say_of_raw_video_is_in_keys(tmp_path: Path) -> None:
     keys = [tasks([Source("c", tmp_path / name, "0" * 64)])[0].key for name in names]
     assert len({*keys[:2], keys[3]}) == 3
     assert (keys[0], keys[3]) == (keys[2], keys[4])
+    folders = [tmp_path / name for name in ("c_23.976fps", "c_23.5fps")]
+    for folder in folders:
+        folder.mkdir()
+    assert len({tasks([Source("c", folder, "0" * 64)])[0].key for folder in folders}) == 2
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from hdac.bench.datasets import find_sources
 from hdac.bench.experiment import load_experiment
 from hdac.bench.point import execute
 from hdac.bench.results import FRAMES
-from hdac.metrics.contract import UnavailableError
+from hdac.metrics.contract import NotOnThisClipError, UnavailableError
 from tests.bench.conftest import experiment, x264
 from tests.conftest import Run, synthetic, write_video
 
@@ -147,7 +147,7 @@ def test_a_metric_that_crashes_leaves_the_others(
     assert "Metric not available: flicker (it failed on" in (out / "bd.md").read_text()
 
 
-@pytest.mark.parametrize("why", ["gone", "crash", "clip"])
+@pytest.mark.parametrize("why", ["gone", "crash", "machine", "clip"])
 def test_a_metric_that_was_not_had_is_tried_again_where_it_may_be(
     why: str, tmp_path: Path, clips: Path, hdac: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -156,8 +156,14 @@ def test_a_metric_that_was_not_had_is_tried_again_where_it_may_be(
     recipe, out = experiment(tmp_path, clips, x264("a"), '["a"]', **keys), tmp_path / "out"
     words = ("experiment", "run", recipe, "--out", out, "--no-players", "--json")
 
+    errors = {
+        "crash": RuntimeError("killed"),
+        "machine": UnavailableError("it could not be downloaded"),
+        "clip": NotOnThisClipError("no face"),
+    }
+
     def fail(*_: object) -> None:
-        raise RuntimeError("killed") if why == "crash" else UnavailableError("no such frames")
+        raise errors[why]
 
     flicker = "hdac.metrics.flicker.Flicker"
     with monkeypatch.context() as patch:
