@@ -38,16 +38,10 @@ def mean_curves(run: Run) -> dict[str, pd.DataFrame]:
     lack one of these clips are in none."""
     shared = shared_clips(run)
     table = run.table[run.table.sequence.isin(shared.clips)]
-    rows = set(shared.rows) - shared.apart
-    means = {
-        row: group.mean(numeric_only=True)
-        for row, group in table.groupby(["codec", "value"])
-        if row in rows
-    }
-    curves = {
-        c: pd.DataFrame([m for (name, _), m in means.items() if name == c]) for c in run.codecs
-    }
-    return {codec: curve.sort_values("kbps") for codec, curve in curves.items() if len(curve)}
+    means = table.groupby(["codec", "value"]).mean(numeric_only=True)
+    means = means[means.index.isin(set(shared.rows) - shared.apart)]
+    present = set(means.index.get_level_values("codec"))
+    return {c: means.loc[c].sort_values("kbps") for c in run.codecs if c in present}
 
 
 def at_rate(points: pd.DataFrame, kbps: float, metric: str) -> float:

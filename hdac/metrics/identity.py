@@ -15,14 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hdac.metrics.contract import (
-    RGB8,
-    Clip,
-    Contract,
-    Metric,
-    NotOnThisClipError,
-    Scores,
-)
+from hdac.metrics.contract import RGB8, Clip, Contract, Metric, NotOnThisClipError, Scores
 from hdac.metrics.weights import WeightsFile, find_weights, missing
 
 DETECTOR = WeightsFile(

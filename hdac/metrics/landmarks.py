@@ -19,14 +19,7 @@ from weakref import ReferenceType, WeakKeyDictionary, ref
 import numpy as np
 import numpy.typing as npt
 
-from hdac.metrics.contract import (
-    RGB8,
-    Clip,
-    Contract,
-    Metric,
-    NotOnThisClipError,
-    Scores,
-)
+from hdac.metrics.contract import RGB8, Clip, Contract, Metric, NotOnThisClipError, Scores
 from hdac.metrics.identity import DETECTOR
 from hdac.metrics.weights import WeightsFile, find_weights, missing
 from hdac.motion.facemesh import EYES, MOUTH, POINTS, eye_distance

@@ -75,18 +75,6 @@ def made(net: Any, folder: Path) -> None:
 Models = Callable[[str], Path]
 
 
-@pytest.mark.parametrize("system", ["motion-spade-map", "agarwal", "hdac-face"])
-def test_convolutions_alone_are_quantised(system: str, models: Models, tmp_path: Path) -> None:
-    """And nothing that says where a face is: of numbers of regions int8 makes others."""
-    generator = torch.Generator().manual_seed(0)
-    planes = torch.rand(3, 1, 6, 64, 64, generator=generator)
-    points = torch.rand(2, 1, POINTS, 2, generator=generator) * 2 - 1
-    batch = FaceBatch(*planes, *points)
-    int8 = export_animation(model_from_path(models(system)), tmp_path, batch)
-    takers = {taker for _, taker in quantised(int8)}
-    assert takers == {"Convolution"}
-
-
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Models:
     """The folder of a system's model, made when it is first asked for: it takes seconds."""
@@ -111,6 +99,18 @@ def models(exported: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         return next(folder.glob(f"{system}-*.safetensors"))
 
     return model
+
+
+@pytest.mark.parametrize("system", ["motion-spade-map", "agarwal", "hdac-face"])
+def test_convolutions_alone_are_quantised(system: str, models: Models, tmp_path: Path) -> None:
+    """And nothing that says where a face is: of numbers of regions int8 makes others."""
+    generator = torch.Generator().manual_seed(0)
+    planes = torch.rand(3, 1, 6, 64, 64, generator=generator)
+    points = torch.rand(2, 1, POINTS, 2, generator=generator) * 2 - 1
+    batch = FaceBatch(*planes, *points)
+    int8 = export_animation(model_from_path(models(system)), tmp_path, batch)
+    takers = {taker for _, taker in quantised(int8)}
+    assert takers == {"Convolution"}
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
