@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from hdac.bench.commands import kill_running
+from hdac.bitstream import codecache, compiled
 from hdac.errors import UsageError
 
 #: How long a scheduler may take to answer.
@@ -19,6 +20,9 @@ CONNECT_SECONDS = 20
 
 #: Files up to this size travel to nodes that may not have them.
 SEND_BYTES = 1 << 26
+
+#: From this many tasks, what codes slices is compiled before the first of them.
+COMPILE_TASKS = 20
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -76,6 +80,18 @@ def check_jobs(jobs: int) -> int:
     return jobs
 
 
+def compile_slices() -> None:
+    """Waits for compiled code of slices (`hdac.bitstream.compiled`): beside tasks on all cores the
+    background's process would hardly get time, and every task be interpreted."""
+    if not compiled.possible():
+        return
+    folder = codecache.folder()
+    if codecache.complete(folder) or codecache.hopeless(folder) or codecache.locked(folder):
+        return
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    compiled.fill_in_background(folder).wait()
+
+
 def run_tasks(
     client: Any,
     function: Callable[[T], R],
@@ -87,6 +103,8 @@ def run_tasks(
     gives `failed(task, why)`."""
     from distributed import as_completed
 
+    if len(tasks) >= COMPILE_TASKS:
+        client.run(compile_slices, on_error="ignore")  # without it the tasks run as well
     futures = {client.submit(function, task, pure=False): task for task in tasks}
     for future in as_completed(list(futures)):
         task, error = futures.pop(future), future.exception()
