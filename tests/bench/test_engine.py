@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -76,3 +77,14 @@ def test_workers_compile_before_many_tasks(tasks: int) -> None:
         engine.run_tasks(Client(), str, [0] * tasks, lambda *_: "", lambda _: None)
     first = (engine.compile_slices, "ignore")
     assert calls == ([first, "task"] if tasks >= engine.COMPILE_TASKS else ["task"])
+
+
+def _allocator() -> str | None:
+    return os.environ.get("MALLOC_TRIM_THRESHOLD_")
+
+
+def test_workers_allocate_as_processes_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dask would have them give memory back at once: page faults in every convolution."""
+    monkeypatch.delenv("MALLOC_TRIM_THRESHOLD_", raising=False)
+    with engine.cluster(1, None) as client:
+        assert list(client.run(_allocator).values()) == [None]
