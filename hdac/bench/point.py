@@ -7,6 +7,7 @@ there is to keep.
 
 from __future__ import annotations
 
+import glob
 import json
 import math
 import os
@@ -75,7 +76,7 @@ def find_clip(task: PointTask, folder: Path) -> Path:
     if here.exists() and file_hash(here) == task.source.sha256:
         return here
     if root := os.environ.get(VARIABLE):
-        for candidate in Path(root).rglob(here.name):
+        for candidate in Path(root).rglob(glob.escape(here.name)):
             if file_hash(candidate) == task.source.sha256:
                 return candidate
     if task.data is None:

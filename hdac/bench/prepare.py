@@ -80,7 +80,7 @@ def prepare(
             for picture in itertools.islice(reader, wanted.frames):
                 writer.write(scaled(picture, native, wanted.scale))
                 count += 1
-        for note in reader.notes:
+        for note in (*reader.notes, *_retimed(source.path, native)):
             progress(f"{source.name}: {note}")
         lines += [
             "", "[[sequence]]", f"name = {_toml(source.name)}", f'path = "{target.name}"',
@@ -90,6 +90,18 @@ def prepare(
         ]  # fmt: skip
     write_atomically(recipe, ("\n".join(lines) + "\n").encode())
     return recipe
+
+
+def _retimed(path: Path, taken: VideoInfo) -> list[str]:
+    """What is to be said where `--fps` is not the rate that a clip says it has."""
+    try:
+        check_rate(path)
+        own = VideoReader(path, (taken.width, taken.height) if is_raw(path) else None).info.fps
+    except UsageError:
+        return []
+    if own == taken.fps:
+        return []
+    return [f"{float(own):.6g} frames per second by itself, not {float(taken.fps):.6g}"]
 
 
 def _check_raw(sources: list[Source], wanted: Wanted) -> None:

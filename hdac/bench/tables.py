@@ -214,9 +214,11 @@ def _list(lines: Sequence[str]) -> str:
 
 
 def bd_tex(run: Run, found: list[Comparison], metrics: Sequence[str]) -> str:
-    """`bd.tex`: a table an anchor."""
+    """`bd.tex`: a table an anchor, and one a base layer that has hybrid codecs of its own."""
     tables = []
-    for anchor in run.anchors:
+    own = [c for c in own_comparisons(run) if c.anchor not in run.anchors]
+    found = [*found, *own]
+    for anchor in dict.fromkeys([*run.anchors, *(c.anchor for c in own)]):
         by = {(c.codec, c.metric): c for c in found if c.anchor == anchor}
         rows = [
             (codec, [cell(by[codec, m], column_cell(by[codec, m])) for m in metrics])

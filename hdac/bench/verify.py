@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +12,9 @@ from hdac.errors import HdacError, UsageError
 from hdac.layers.base import MIN_SIDE
 from hdac.video.naming import parse_name
 from hdac.video.reader import VideoReader
+
+#: The frame rate in the head of a y4m file; 0 stands for an unknown one.
+_Y4M_RATE = re.compile(rb" F0*[1-9]")
 
 
 class Verified(NamedTuple):
@@ -28,9 +32,16 @@ def is_raw(path: Path) -> bool:
 
 
 def check_rate(path: Path) -> None:
-    """Raises `UsageError` for raw video and folders of pictures whose name says no frame rate: a
-    rate in kbps would be of a guess."""
+    """Raises `UsageError` for raw video and folders of pictures whose name says no frame rate, and
+    for y4m that says none: a rate in kbps would be of a guess."""
     raw = is_raw(path)
+    if path.suffix.lower() == ".y4m" and path.is_file():
+        with path.open("rb") as file:
+            if not _Y4M_RATE.search(file.readline(1000)):
+                raise UsageError(
+                    f"{path}: its head says no frame rate (F); make a set of it by "
+                    "`hdac datasets prepare --fps RATE`"
+                )
     if not raw and not path.is_dir():
         return
     if parse_name(path.stem if raw else path.name).fps is None:

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -80,6 +81,14 @@ def test_programs_of_other_threads_end_and_no_more_start(
     assert all_end(processes)
     with pytest.raises(ToolError, match="it was interrupted: sleep 300"):
         run_command(["sleep", "300"], 300, "it")
+
+
+@pytest.mark.parametrize("stream", ["out", "err"])
+def test_what_a_program_complains_of_is_said(stream: str) -> None:
+    """HM and VTM do so on stdout."""
+    text = f"import sys; print('Error: no such option', file=sys.std{stream}); sys.exit(3)"
+    with pytest.raises(ToolError, match=r"it failed \(3\)(.|\n)*Error: no such option"):
+        run_command([sys.executable, "-c", text], 60, "it")
 
 
 @needs_proc

@@ -38,9 +38,15 @@ def test_missing_data_says_where_to_put_it(
         find_sources("talking-heads:test", str(tmp_path))
     with pytest.raises(UsageError, match="voxceleb-test: where is it"):
         find_sources("voxceleb-test")
+    write_video(tmp_path / "holiday.mkv", synthetic(2))  # which is in none of these sets
     for name, hint in (("gfvc", "4:2:0 sequences"), ("voxceleb-test", "256x256 crops")):
-        with pytest.raises(UsageError, match=rf"{name}: .* no videos in it.* Put .*{hint}"):
+        below = tmp_path / name.replace("-", "_")
+        with pytest.raises(UsageError, match=rf"{name}: {below} is no folder. Put .*{hint}"):
             find_sources(name, str(tmp_path))
+        below.mkdir()
+        for data in (tmp_path, below):
+            with pytest.raises(UsageError, match=rf"{name}: .* no videos in it.* Put .*{hint}"):
+                find_sources(name, str(data))
     code, out, _ = hdac("datasets", "verify")
     assert code == 0
     assert "carphone: 1 of 1 clips are there" in out
@@ -94,18 +100,19 @@ def test_nodes_without_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     """A node takes the clip from where the recipe saw it, from its own HDAC_DATA, from the task, or
     says what is missing."""
     (source,) = find_sources("carphone")
-    elsewhere = type(source)(source.name, Path("/not/here") / source.path.name, source.sha256)
+    name = f"[a] {source.path.name}"
+    elsewhere = type(source)(source.name, Path("/not/here") / name, source.sha256)
     task = PointTask("p", "k", elsewhere, load_codec("x265-tuned"), 30, 1, ("psnr-y",), "c")
     monkeypatch.delenv("HDAC_DATA", raising=False)
     with pytest.raises(
         UsageError,
-        match=r"no carphone_pristine.mp4 with SHA-256 1c4add7838b0\.\.\. and it is too large",
+        match=r"no \[a\] carphone_pristine.mp4 with SHA-256 1c4add7838b0\.\.\. and it is too large",
     ):
         find_clip(task, tmp_path)
     sent = PointTask(**{**vars(task), "data": source.path.read_bytes()})
     assert file_hash(find_clip(sent, tmp_path)) == source.sha256
     own = tmp_path / "data" / "deep"
     own.mkdir(parents=True)
-    (own / source.path.name).write_bytes(source.path.read_bytes())
+    (own / name).write_bytes(source.path.read_bytes())
     monkeypatch.setenv("HDAC_DATA", str(tmp_path / "data"))
-    assert find_clip(task, tmp_path) == own / source.path.name
+    assert find_clip(task, tmp_path) == own / name

@@ -133,6 +133,18 @@ def test_heat_map(tmp_path: Path) -> None:
     assert axes.get_title(loc="right") == "BD-rate (%) against a: PSNR-Y (dB)"
 
 
+def test_the_mean_of_a_heat_map_is_the_tables(tmp_path: Path) -> None:
+    """Over the clips that all rows share, though b has a number on a third."""
+    points: Points = {}
+    for clip, rate in (("p", 0.5), ("q", 0.5), ("r", 2.0)):
+        far = PSNR if clip != "r" else tuple(v + 40 for v in PSNR)
+        points |= ladder(clip, "a") | ladder(clip, "b", rate) | ladder(clip, "c", 0.8, psnr_y=far)
+    run = load(results_folder(tmp_path, points))
+    figure = heat_figure(run, list(comparisons(run)), "psnr-y", "a")
+    cells = np.ma.filled(figure.axes[0].images[0].get_array(), np.nan)  # type: ignore[no-untyped-call]
+    np.testing.assert_allclose(cells, [[-50, -50, 100, -50], [-20, -20, np.nan, -20]], atol=1e-6)
+
+
 @pytest.fixture
 def over_time(tmp_path: Path) -> Path:
     """Two codecs, of which b has values frame by frame and a refresh at both of its points."""

@@ -99,6 +99,16 @@ def test_a_gap_in_a_folder_of_pictures_is_said(
     assert f"numbers {missing}" in err or not missing
 
 
+def test_every_video_in_a_folder_is_found(tmp_path: Path) -> None:
+    (tmp_path / "shots_24fps").mkdir()
+    (tmp_path / "notes").mkdir()
+    names = ["a.M4V", "b.ts", "c.wmv", "shots_24fps/1.jpg", "notes/read.txt", "d.txt"]
+    for name in names:
+        (tmp_path / name).write_bytes(name.encode())
+    found = find_sources(f"folder:{tmp_path}")
+    assert [s.path.name for s in found] == ["a.M4V", "b.ts", "c.wmv", "shots_24fps"]
+
+
 def test_attribute_files_of_macos(clips: Path) -> None:
     for name in ("._p.mkv", "._q.mp4", "._.DS_Store"):
         (clips / name).write_bytes(b"\x00\x05\x16\x07")

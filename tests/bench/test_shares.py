@@ -61,6 +61,10 @@ def test_hybrid_against_its_own_base(tmp_path: Path) -> None:
     text = (folder / "bd.md").read_text()
     assert "## Hybrid against its own base\n" in text
     assert "| hdac-hybrid-mixed | hdac-base-mixed | -25.0 % |" in text
+    tables = (folder / "bd.tex").read_text().split(r"\begin{table")[1:]
+    (own,) = (table for table in tables if r"\label{tab:e_hdac-base-mixed}" in table)
+    assert len(tables) == 2
+    assert "-25.0" in own
     with (folder / "bd.csv").open(newline="") as file:
         rows = [r for r in csv.DictReader(file) if r["anchor"] == "hdac-base-mixed"]
     assert {(r["codec"], r["bd_rate_pchip_percent"]) for r in rows} == {

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from contextlib import nullcontext
 from fractions import Fraction
 from pathlib import Path
 
@@ -98,6 +99,10 @@ def test_a_rate_is_asked_for(tmp_path: Path) -> None:
             check_rate(tmp_path / name)
     check_rate(tmp_path / "v_64x48_24.yuv")
     check_rate(tmp_path / "v.mp4")
+    for rate, known in ((b"F25:1", True), (b"F0:0", False), (b"Ip", False)):
+        (tmp_path / "v.y4m").write_bytes(b"YUV4MPEG2 W64 H48 " + rate + b" C420\nFRAME\n")
+        with nullcontext() if known else pytest.raises(UsageError, match=r"its head says no frame"):
+            check_rate(tmp_path / "v.y4m")
 
 
 # ---- prepare
@@ -158,6 +163,23 @@ def test_size_of_raw_input_and_scale_of_output(tmp_path: Path, hdac: Run) -> Non
     (clips / "v.yuv").unlink()
     code, _, err = hdac(*common, "--size", "32x24")
     assert (code, "--size 32x24: it is that of raw .yuv" in err) == (2, True)
+
+
+def test_another_rate_than_the_clips_own_is_said(tmp_path: Path, hdac: Run) -> None:
+    clips = tmp_path / "clips"
+    clips.mkdir()
+    write_video(clips / "v_64x48_24.yuv", synthetic(2))
+    write_video(clips / "w.yuv", synthetic(2))
+    write_video(clips / "x.mkv", synthetic(2))
+    common = ("datasets", "prepare", f"folder:{clips}", "--size", "64x48", "--fps")
+    code, _, err = hdac(*common, 50, "--out", tmp_path / "set")
+    said = [line for line in err.splitlines() if "by itself" in line]
+    assert (code, said) == (0, [
+        "hdac: v_64x48_24: 24 frames per second by itself, not 50",
+        "hdac: x: 25 frames per second by itself, not 50",
+    ])  # fmt: skip
+    code, _, err = hdac(*common, 25, "--out", tmp_path / "other")
+    assert (code, err.count("by itself")) == (0, 1)
 
 
 @pytest.mark.parametrize("scale", [(32, 24), (48, 36), (128, 96), (33, 25)])
