@@ -45,10 +45,10 @@ def _first_line(text: str) -> str:
 
 
 def _reason(error: str) -> str:
-    """What failed, and the first and the last that its program said."""
-    first, *more = filter(None, map(str.strip, error.splitlines()))
-    said = dict.fromkeys((first, *more[:1], *more[-1:]))
-    return " ... ".join(line[:200] for line in said)
+    """What failed, and the first line of its program that tells of an error, else the last."""
+    first, *said = filter(None, map(str.strip, error.splitlines()))
+    why = [line for line in said if "error" in line.lower()][:1] or said[-1:]
+    return " ... ".join(line[:200] for line in (first, *why))
 
 
 def _gaps(run: Run) -> list[str]:

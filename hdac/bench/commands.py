@@ -54,9 +54,9 @@ def run_command(command: list[str], timeout: float, what: str) -> Ran:
 
 
 def _ends(text: str) -> str:
-    """How a text begins and ends: FFmpeg's first line says what was wrong, others' last."""
+    """How a text begins and ends, in whole lines or nearly so."""
     text = text.strip()
-    return text if len(text) <= 1200 else f"{text[:600]}\n...\n{text[-600:]}"
+    return text if len(text) <= 4000 else f"{text[:2000]}\n...\n{text[-2000:]}"
 
 
 def kill_running() -> None:

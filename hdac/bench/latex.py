@@ -21,6 +21,8 @@ PACKAGES = r"\usepackage{booktabs,siunitx}"
 _COLUMN, _PAGE = 229.0, 469.0
 #: Points: a letter of text, between two columns of a table, the widest name of a codec.
 _LETTER, _GAP, _STUB = 4.4, 6.0, 104.0
+#: Rows that a page has room for, besides heads, caption and notes.
+_ROWS = 24
 #: Letters of a metric's name in one line of its head.
 _LINE = 10
 #: Points: a digit of a mean, a letter of its interval.
@@ -63,9 +65,11 @@ def bd_table(
     metrics: Sequence[str],
     rows: Sequence[tuple[str, Sequence[Cell]]],
     clips: Sequence[int] = (),
+    part: int = 1,
 ) -> str:
-    """The float of one anchor. `rows`: codecs, a cell a metric; `clips`: of how many clips each
-    metric's means are, all if empty."""
+    """The float of one anchor, or several where a page is too low for one. `rows`: codecs, a cell a
+    metric; `clips`: of how many clips each metric's means are, all if empty; `part`: which of
+    several floats it is."""
     looks, archived = looks_of(run.about), [n for n, c in run.about.codecs.items() if c.archived]
     labels = [looks[codec].label for codec, _ in rows]
     counts, total = clips or [len(run.sequences)] * len(metrics), len(run.sequences)
@@ -77,6 +81,14 @@ def bd_table(
     stub = min(_STUB, max(_LETTER * len(name) + _GAP for name in labels))
     wide = stub + sum(widths) > _COLUMN
     blocks = _blocks(widths, (_PAGE if wide else _COLUMN) - stub)
+    if len(blocks) > 1 and len(rows) * len(blocks) > _ROWS:
+        return "\n".join(
+            bd_table(
+                run, anchor, metrics[block], [(name, cells[block]) for name, cells in rows],
+                counts[block], i,
+            )
+            for i, block in enumerate(blocks, 1)
+        )  # fmt: skip
     made = "made elsewhere"
     notes = [made] if any(codec in archived for codec, _ in rows) else []
     notes += [c.note for block in blocks for _, cells in rows for c in cells[block] if c.note]
@@ -95,7 +107,7 @@ def bd_table(
     return "\n".join([
         rf"\begin{{table{star}}}", r"\centering\footnotesize\setlength{\tabcolsep}{3pt}",
         r"\renewcommand{\arraystretch}{1.35}\sisetup{retain-explicit-plus}",
-        rf"\caption{{{tex(caption)}}}", rf"\label{{{reference(run, anchor)}}}\smallskip",
+        rf"\caption{{{tex(caption)}}}", rf"\label{{{reference(run, anchor, part)}}}\smallskip",
         "\\par\\medskip\n".join(tabulars)
         + (rf"\par\smallskip{{\scriptsize\raggedright {explained}\par}}" if marks else "%"),
         rf"\end{{table{star}}}", "",
@@ -110,9 +122,10 @@ def _of(counts: Sequence[int], total: int) -> str:
     return f"mean over {clips if counts[0] == total else f'{counts[0]} of {clips}'}"
 
 
-def reference(run: Run, anchor: str) -> str:
-    r"""What `\ref` calls the table of an anchor."""
-    return "tab:" + file_stem(run.about.name, anchor).replace("~", ".")
+def reference(run: Run, anchor: str, part: int = 1) -> str:
+    r"""What `\ref` calls the table of an anchor, or a later part of it."""
+    name = "tab:" + file_stem(run.about.name, anchor).replace("~", ".")
+    return name if part == 1 else f"{name}.{part}"
 
 
 def _mark(index: int) -> str:

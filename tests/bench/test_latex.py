@@ -77,6 +77,18 @@ def test_two_metrics_fit_into_one_column(tmp_path: Path) -> None:
     compile_all(tmp_path, [made])
 
 
+def test_a_table_higher_than_a_page_becomes_several(tmp_path: Path) -> None:
+    run = compared(tmp_path, tuple("bcdefghijklmn"))
+    metrics = list(METRICS)[:9]
+    one = Cell("-10.0", "-11.0", "-9.0")
+    for count, labels in ((4, ["tab:e_a"]), (13, ["tab:e_a", "tab:e_a.2"])):
+        rows = [(codec, [one] * 9) for codec in run.codecs[1 : 1 + count]]
+        text = bd_table(run, "a", metrics, rows)
+        assert re.findall(r"\\label\{(.*?)\}", text) == labels
+        assert text.count(r"\begin{tabular}") == 2
+        assert text.count("-10.0") == 9 * count
+
+
 def test_every_name_fits(tmp_path: Path) -> None:
     """All metrics that there are, long names, what LaTeX reads as commands, numbers of four
     digits, notes on every cell."""
