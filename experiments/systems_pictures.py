@@ -21,8 +21,10 @@ from hdac.video.reader import VideoReader
 FOLDER = Path(__file__).parents[1] / "docs" / "systems"
 NAMES = (
     "hdac-face", "motion-spade-static", "motion-spade-dynamic", "motion-spade-map", "landmark-gan",
-    "agarwal", "fv2v", "cfte", "dac-w4",
+    "agarwal", "fv2v", "cfte", "dac-w4", "hdac-animation",
 )  # fmt: skip
+#: By name, where the network is called otherwise.
+MODELS = {"hdac-animation": "hdac-s"}
 #: Of the first picture on: those that are shown.
 SHOWN = (12, 40, 64, 96)
 
@@ -33,8 +35,9 @@ def strip(name: str) -> tuple[Image.Image, float]:
     source = list(islice(reader, SHOWN[-1] + 1))
     width, height = source[0].width, source[0].height
     config = EncoderConfig(
-        "animation", qp_intra=36, base_codec="vvc", preset="slow", model=name, refresh="never"
-    )
+        "animation", qp_intra=36, base_codec="vvc", preset="slow", refresh="never",
+        model=MODELS.get(name, name),
+    )  # fmt: skip
     data = encode(source, width, height, reader.info.fps, config)
     made = [frame.picture for frame in decode(data)]
     rows = [
