@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from hdac.motion.facemesh import (
+    APART,
     DENSE,
     FEW,
     INSIDE,
@@ -20,9 +21,12 @@ from hdac.motion.facemesh import (
     FaceTracker,
     Steady,
     eye_distance,
+    found_twice,
     in_frame,
     thumbnail,
 )
+from hdac.runtime.backends import open_landmarks
+from hdac.runtime.models import resolve_model
 from hdac.video.picture import Picture
 
 RNG = np.random.default_rng(3)
@@ -114,6 +118,21 @@ def test_a_face_that_leaves_stays_where_it_was() -> None:
     again = tracker(picture(128, 128, (76, 60)))
     assert (again - still)[:, 0].mean() > (moved - still)[:, 0].mean()
     assert tracker.missed == 3
+
+
+def test_one_face_two_faces_and_none(head: list[Picture]) -> None:
+    """The shipped network on real pictures: what it finds in a picture and in its mirror image are
+    together for one face alone."""
+    find = open_landmarks(resolve_model("landmarks", "fp32"))
+
+    def apart(planes: list[np.ndarray]) -> float:
+        return found_twice(find, thumbnail(Picture(*planes)))[1]
+
+    first, last = ([p.y, p.u, p.v] for p in (head[0], head[20]))
+    assert max(apart(first), apart(last)) < APART / 3
+    assert apart([np.hstack(pair) for pair in zip(first, last, strict=True)]) > APART
+    assert apart([np.hstack(pair) for pair in zip(last, first, strict=True)]) > APART
+    assert apart([np.full_like(plane, 128) for plane in first]) > APART
 
 
 def held(track: np.ndarray, fps: float = 25) -> np.ndarray:
