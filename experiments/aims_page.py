@@ -98,6 +98,8 @@ def over(experiment: str, codec: str) -> list[list[str]]:
         high = table[table[metric] > most]
         clips, total = high.sequence.nunique(), table.sequence.nunique()
         measured = f"over it on {clips} of {total} clips, {table[metric].max():.2f} at most"
+        if table.status.eq("stale").any():
+            measured += ", stale"
         miss = "missed" if clips else "met"
         made.append([codec, "", label(metric), f"{most:g} everywhere", measured, miss])
     return made

@@ -1,6 +1,6 @@
 """Writes docs/results.md, and the table of README.md, from what lies in results/.
 
-python experiments/results_page.py    # after each `hdac experiment run` whose results are kept
+HDAC_MODELS=models python experiments/results_page.py    # after each run whose results are kept
 """
 
 from __future__ import annotations
@@ -164,7 +164,8 @@ def section(folder: Path) -> str:
 def page() -> str:
     head = [
         "# Results\n",
-        "Made by `python experiments/results_page.py` from `results/`: change nothing by hand.",
+        "Made by `HDAC_MODELS=models python experiments/results_page.py` from `results/`: change",
+        "nothing by hand.",
         "BD-rate: mean over the clips on which every codec of a table has a number, PCHIP on log",
         "rate, in brackets the 95 % bootstrap interval, after a semicolon the mean over all clips",
         "of a codec that has more; negative: fewer bits at equal quality. One that has a number on",

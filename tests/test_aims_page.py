@@ -28,7 +28,7 @@ def test_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "identity,a,b,common,,1 of 4 clips,",
     ]
     (folder / "bd.csv").write_text("\n".join([head, *lines]) + "\n")
-    rates = ["sequence,codec,grid", "p,b,1.0", "p,b,1.2", "q,b,1.1", "r,a,9"]
+    rates = ["sequence,codec,grid,status", "p,b,1.0,ok", "p,b,1.2,stale", "q,b,1.1,ok", "r,a,9,ok"]
     (folder / "rd.csv").write_text("\n".join(rates) + "\n")
     monkeypatch.setattr(page, "RESULTS", tmp_path)
     most = {"psnr-y": -12.3, "vmaf": -10, "identity": -1, "flicker": -1}
@@ -37,6 +37,6 @@ def test_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ["b", "a", "VMAF", "-10 %", "-5.0 % (2 of 4 clips), stale", "missed by 5.0"],
     ]
     assert page.rows(page.Aim("none", "b", "a", most)) == []
-    measured = "over it on 1 of 2 clips, 1.20 at most"
+    measured = "over it on 1 of 2 clips, 1.20 at most, stale"
     assert page.over("e", "b") == [["b", "", "Grid", "1.1 everywhere", measured, "missed"]]
     assert page.over("none", "b") == []

@@ -13,7 +13,9 @@ from tests.scripts import ROOT, script
 page = script("results_page")
 
 
-def test_the_page_is_made_of_the_results() -> None:
+def test_the_page_is_made_of_the_results(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Costs are those of the committed networks, those that are not shipped among them."""
+    monkeypatch.setenv("HDAC_MODELS", str(ROOT / "models"))
     made = page.page()
     assert page.PAGE.read_text("utf-8") == made, "run python experiments/results_page.py"
     assert all(f"hdac experiment run {path.name}`" in made for path in page.experiments())

@@ -46,7 +46,7 @@ def _first_line(text: str) -> str:
 
 def _reason(error: str) -> str:
     """What failed, and the first line of its program that tells of an error, else the last."""
-    first, *said = filter(None, map(str.strip, error.splitlines()))
+    first, *said = [line.strip() for line in error.splitlines() if line.strip()] or ["no reason"]
     why = [line for line in said if "error" in line.lower()][:1] or said[-1:]
     return " ... ".join(line[:200] for line in (first, *why))
 

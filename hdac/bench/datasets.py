@@ -20,6 +20,8 @@ VIDEO_SUFFIXES = (
     ".mp4", ".m4v", ".mkv", ".webm", ".avi", ".mov", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg",
     ".wmv", ".flv", ".3gp", ".ogv", ".y4m", ".yuv",
 )  # fmt: skip
+#: Where the first packet of an MPEG transport stream begins, by a byte of 0x47.
+_SYNC = {".ts": 0, ".mts": 4, ".m2ts": 4}
 _PICTURES = (".png", ".jpg", ".jpeg")
 
 
@@ -152,17 +154,26 @@ def folder_of(dataset: Dataset, data: str | None = None, known: bool = True) -> 
         return below
     if not Path(root).is_dir():
         raise UsageError(f"{dataset.title}: {root} is no folder. {dataset.how_to_get}")
-    if not known and Path(root).name != dataset.folder:  # any clips would pass for the set's
+    # without hashes any clips would pass for the set's
+    if not known and Path(root).resolve().name != dataset.folder:
         raise UsageError(f"{dataset.title}: {below} is no folder. {dataset.how_to_get}")
     return Path(root)
 
 
 def _is_video(path: Path) -> bool:
-    if path.name.startswith("._"):  # macOS keeps attributes of a file there
+    if path.name.startswith("."):  # macOS keeps attributes of a file in ._NAME
         return False
-    if path.is_dir():
-        return any(p.suffix.lower() in _PICTURES for p in path.iterdir())
-    return path.suffix.lower() in VIDEO_SUFFIXES
+    suffix = path.suffix.lower()
+    try:
+        if path.is_dir():
+            names = (p.name for p in path.iterdir() if p.suffix.lower() in _PICTURES)
+            return any(not name.startswith(".") for name in names)
+        if suffix in _SYNC:  # TypeScript has two of these suffixes
+            with path.open("rb") as file:
+                return file.read(5)[_SYNC[suffix] :][:1] == b"G"
+    except OSError:  # of a file it is said when it is read
+        return not path.is_dir()
+    return suffix in VIDEO_SUFFIXES
 
 
 def _text(name: str) -> str:

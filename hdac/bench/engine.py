@@ -3,6 +3,7 @@ address."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
 import time
@@ -23,6 +24,8 @@ SEND_BYTES = 1 << 26
 
 #: From this many tasks, what codes slices is compiled before the first of them.
 COMPILE_TASKS = 20
+#: How long they wait for that, and how often they look.
+COMPILE_SECONDS, POLL_SECONDS = 600, 0.5
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -87,16 +90,21 @@ def check_jobs(jobs: int) -> int:
     return jobs
 
 
-def compile_slices() -> None:
-    """Waits for compiled code of slices (`hdac.bitstream.compiled`): beside tasks on all cores the
-    background's process would hardly get time, and every task be interpreted."""
+async def compile_slices() -> None:
+    """Waits until there is compiled code of slices (`hdac.bitstream.compiled`), made here or by
+    another process: beside tasks on all cores it would hardly get time, and every task be
+    interpreted. Where it cannot be had, or not in `COMPILE_SECONDS`, tasks run without."""
     if not compiled.possible():
         return
-    folder = codecache.folder()
-    if codecache.complete(folder) or codecache.hopeless(folder) or codecache.locked(folder):
-        return
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    compiled.fill_in_background(folder).wait()
+    folder, filling, started = codecache.folder(), None, time.monotonic()
+    while not codecache.complete(folder) and time.monotonic() - started < COMPILE_SECONDS:
+        if not codecache.locked(folder):
+            if codecache.hopeless(folder) or (filling and filling.poll() is not None):
+                return
+            if not filling:
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                filling = compiled.fill_in_background(folder)
+        await asyncio.sleep(POLL_SECONDS)
 
 
 def run_tasks(

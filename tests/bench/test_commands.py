@@ -86,8 +86,8 @@ def test_programs_of_other_threads_end_and_no_more_start(
 @pytest.mark.parametrize("stream", ["out", "err"])
 def test_what_a_program_complains_of_is_said(stream: str) -> None:
     """HM and VTM do so on stdout."""
-    text = f"import sys; print('Error: no such option', file=sys.std{stream}); sys.exit(3)"
-    with pytest.raises(ToolError, match=r"it failed \(3\)(.|\n)*Error: no such option"):
+    text = f"import sys; print('Error: no such', 3 * 'o', file=sys.std{stream}); sys.exit(3)"
+    with pytest.raises(ToolError, match=r"it failed \(3\)(.|\n)*Error: no such ooo"):
         run_command([sys.executable, "-c", text], 60, "it")
 
 

@@ -1,6 +1,7 @@
 """Sets of clips: found by name, known by hash."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,9 @@ def test_missing_data_says_where_to_put_it(
     write_video(tmp_path / "holiday.mkv", synthetic(2))  # which is in none of these sets
     for name, hint in (("gfvc", "4:2:0 sequences"), ("voxceleb-test", "256x256 crops")):
         below = tmp_path / name.replace("-", "_")
-        with pytest.raises(UsageError, match=rf"{name}: {below} is no folder. Put .*{hint}"):
+        with pytest.raises(
+            UsageError, match=rf"{name}: {re.escape(str(below))} is no folder. Put .*{hint}"
+        ):
             find_sources(name, str(tmp_path))
         below.mkdir()
         for data in (tmp_path, below):

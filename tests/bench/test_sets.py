@@ -105,6 +105,11 @@ def test_every_video_in_a_folder_is_found(tmp_path: Path) -> None:
     names = ["a.M4V", "b.ts", "c.wmv", "shots_24fps/1.jpg", "notes/read.txt", "d.txt"]
     for name in names:
         (tmp_path / name).write_bytes(name.encode())
+    (tmp_path / "b.ts").write_bytes(b"G" + bytes(187))
+    (tmp_path / "module.ts").write_bytes(b"export {}")
+    (tmp_path / ".thumbnails").mkdir()
+    (tmp_path / ".thumbnails" / "1.jpg").write_bytes(b"")
+    (tmp_path / "notes" / "._1.jpg").write_bytes(b"")
     found = find_sources(f"folder:{tmp_path}")
     assert [s.path.name for s in found] == ["a.M4V", "b.ts", "c.wmv", "shots_24fps"]
 
