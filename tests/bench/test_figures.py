@@ -2,11 +2,13 @@
 
 import json
 import re
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
@@ -31,6 +33,13 @@ from tests.bench.test_means import PSNR, Points, ladder
 from tests.conftest import Run, synthetic
 
 mpl.use("Agg")
+
+
+@pytest.fixture(autouse=True)
+def closed() -> Iterator[None]:
+    """No figure stays open behind a test."""
+    yield
+    plt.close("all")
 
 
 def change(folder: Path, name: str, **changes: Any) -> None:
