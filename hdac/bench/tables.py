@@ -214,11 +214,9 @@ def _list(lines: Sequence[str]) -> str:
 
 
 def bd_tex(run: Run, found: list[Comparison], metrics: Sequence[str]) -> str:
-    """`bd.tex`: a table an anchor, and one a base layer that has hybrid codecs of its own."""
+    """`bd.tex`: a table an anchor, and one a base layer that `found` has hybrid codecs against."""
     tables = []
-    own = [c for c in own_comparisons(run) if c.anchor not in run.anchors]
-    found = [*found, *own]
-    for anchor in dict.fromkeys([*run.anchors, *(c.anchor for c in own)]):
+    for anchor in dict.fromkeys([*run.anchors, *(c.anchor for c in found)]):
         by = {(c.codec, c.metric): c for c in found if c.anchor == anchor}
         rows = [
             (codec, [cell(by[codec, m], column_cell(by[codec, m])) for m in metrics])
@@ -276,7 +274,7 @@ def write_tables(run: Run, in_tex: Sequence[str] = ()) -> list[Comparison]:
     }
     files = {
         "bd.md": "\n".join(text).encode(),
-        "bd.tex": bd_tex(run, found, in_tex or run.compared).encode(),
+        "bd.tex": bd_tex(run, [*found, *own], in_tex or run.compared).encode(),
         "bd.csv": csv_text(*sheets["BD"]).encode(),
         "rd.csv": csv_text(*sheets["RD"]).encode(),
         "tables.xlsx": tables_workbook(run, sheets),

@@ -22,6 +22,7 @@ def words(tmp_path: Path) -> tuple[object, ...]:
 @pytest.mark.parametrize(
     ("codecs", "keys", "reason"),
     [
+        (x264("a", "no-such-preset"), {}, "Failed: p_a_qp20 (a: encoding failed"),
         (x264("a", "no-such-preset"), {}, "invalid preset 'no-such-preset'"),
         (
             x264("a"),
